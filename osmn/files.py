@@ -1,0 +1,120 @@
+"""Images, masks and scores on disk: read with the file's name in every error, written whole or not at all.
+
+Pillow reads and resizes here, as in the published program: pixel centres at +0.5, bilinear with antialiasing for images, nearest
+neighbour for masks.
+"""
+
+import contextlib
+import os
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from osmn.errors import InputError
+
+
+@contextlib.contextmanager
+def replacing(path):
+    """Yield a temporary name beside `path` that becomes `path` if the block succeeds, and is removed if it fails."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
+    os.close(handle)
+    try:
+        yield Path(temporary)
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
+
+
+def _umask():
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _open(path):
+    try:
+        image = Image.open(path)
+        image.load()
+    except FileNotFoundError:
+        raise InputError(f"{path} does not exist") from None
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise InputError(f"{path} is not a readable image ({error}); replace it") from None
+    return image
+
+
+def read_image(path, size=None):
+    """Return the image at `path` as RGB uint8 (H, W, 3); `size` (width, height) resizes it bilinearly.
+
+    Raises InputError, naming the file, if it is missing or damaged.
+    """
+    image = _open(path).convert("RGB")
+    if size is not None and image.size != tuple(size):
+        image = image.resize(tuple(size), Image.Resampling.BILINEAR)
+    return np.asarray(image)
+
+
+def read_labels(path, size=None):
+    """Return the labels at `path` as uint8 (H, W): palette indices, or grey values; `size` (width, height) resizes (nearest).
+
+    Raises InputError, naming the file, if it is missing, damaged or a colour image.
+    """
+    image = _open(path)
+    if image.mode == "1":
+        image = image.convert("L")
+    if image.mode not in ("P", "L"):
+        raise InputError(f"{path} is a {image.mode} image; labels are indexed or 8-bit grey images")
+    if size is not None and image.size != tuple(size):
+        image = image.resize(tuple(size), Image.Resampling.NEAREST)
+    return np.asarray(image)
+
+
+def davis_palette():
+    """Return the DAVIS (PASCAL VOC) palette, 768 ints in 0..255: colour i spreads the bits of i over R, G, B."""
+    ids = np.arange(256)
+    palette = np.zeros((256, 3), int)
+    for bit in range(8):
+        for channel in range(3):
+            palette[:, channel] |= (ids >> channel & 1) << (7 - bit)
+        ids >>= 3
+    return palette.ravel().tolist()
+
+
+def write_mask(path, mask):
+    """Write a boolean (H, W) mask as an 8-bit grey PNG of values 0 and 255."""
+    with replacing(path) as temporary:
+        Image.fromarray(np.where(mask, np.uint8(255), np.uint8(0))).save(temporary)
+
+
+def write_labels(path, labels):
+    """Write uint8 (H, W) object ids as an indexed PNG in the DAVIS palette."""
+    image = Image.fromarray(np.asarray(labels, np.uint8), mode="P")
+    image.putpalette(davis_palette())
+    with replacing(path) as temporary:
+        image.save(temporary)
+
+
+def write_scores(path, scores):
+    """Write a float32 (H, W) array of probabilities as .npy."""
+    with replacing(path) as temporary:
+        np.save(temporary, np.asarray(scores, np.float32))
+
+
+def read_scores(path):
+    """Return the float32 (H, W) probabilities at `path`. Raises InputError, naming the file, if it is missing or damaged."""
+    try:
+        scores = np.load(path, allow_pickle=False)
+    except FileNotFoundError:
+        raise InputError(f"{path} does not exist; run the evaluation with --save_score") from None
+    except (OSError, EOFError, ValueError) as error:
+        raise InputError(f"{path} is not a score file ({error}); run the evaluation again") from None
+    if scores.ndim != 2:
+        raise InputError(
+            f"{path} holds an array of shape {scores.shape}, not (height, width); run the evaluation again"
+        )
+    return scores
