@@ -1,0 +1,98 @@
+"""What the four networks have in common: the options, the call, and the TF1 names of their variables."""
+
+from typing import NamedTuple
+
+import keras
+import tensorflow as tf
+
+from osmn.networks.layers import BatchNormalization
+
+LEAVES = {
+    keras.layers.Conv2D: {"kernel": "weights", "bias": "biases"},
+    keras.layers.DepthwiseConv2D: {"kernel": "depthwise_weights", "bias": "biases"},
+    BatchNormalization: {name: name for name in ("gamma", "beta", "moving_mean", "moving_variance")},
+}
+
+
+class NetworkOptions(NamedTuple):
+    """The switches that decide a network's variables and computation."""
+
+    base_model: str = "osvos"
+    mod_early_conv: bool = False
+    visual_modulator: bool = True
+    spatial_modulator: bool = True
+    fix_bn: bool = False
+    fix_seg: bool = False
+    aligned_size: tuple[int, int] | None = None  # (width, height)
+
+
+class Osmn(keras.Model):
+    """A visual modulator, a spatial modulator and a segmentation net.
+
+    Subclasses provide `visual_parameters`, `_logits`, `constants` and `l2_weight`.
+    """
+
+    def __init__(self, options, dtype):
+        super().__init__(name="osmn", dtype=dtype, autocast=False)
+        self.options = options
+
+    def call(self, guide, spatial, image, training=False, seed=None):
+        """Return the logits, float32 (B, H, W, 1), of a batch.
+
+        Args:
+          guide: normalised visual guides (B, 224, 224, 3).
+          spatial: spatial guides (B, H, W, 1), of any H and W.
+          image: normalised images (B, H, W, 3).
+          training: normalise by the batch's statistics (unless `fix_bn`) and drop out (unless `seed` is None).
+          seed: (2,) integers, the seed of dropout.
+        """
+        return self.segment(image, spatial, self.visual_parameters(guide, training, seed), training, seed)
+
+    def visual_parameters(self, guide, training=False, seed=None):
+        """Map visual guides (B, 224, 224, 3) to one (B, 1, 1, C) multiplier per modulated layer, as a list.
+
+        The list is empty without a visual modulator. The other arguments are those of `call`.
+        """
+        raise NotImplementedError
+
+    def segment(self, image, spatial, scales, training=False, seed=None):
+        """Return the logits, float32 (B, H, W, 1), given the multipliers of `visual_parameters`.
+
+        `image` is (B, H, W, 3), or (1, H, W, 3) for B objects of one frame: then what comes before the first modulation
+        is computed once. The other arguments are those of `call`.
+        """
+        size = tf.shape(image)[1:3]
+        if self.options.aligned_size is not None:
+            image, spatial = (self._align(x, size) for x in (image, spatial))
+        logits = self._logits(image, spatial, scales, training, seed)
+        if self.options.aligned_size is not None:
+            top, left = (self._aligned_shape() - size) // 2
+            logits = logits[:, top : top + size[0], left : left + size[1]]
+        return tf.broadcast_to(logits, tf.concat([tf.shape(spatial)[:1], size, [1]], axis=0))
+
+    def _aligned_shape(self):
+        return tf.constant(self.options.aligned_size[::-1])
+
+    def _align(self, x, size):
+        """Pad (B, H, W, C) with zeros, centred, to `aligned_size`."""
+        before = (self._aligned_shape() - size) // 2
+        after = self._aligned_shape() - size - before
+        return tf.pad(x, [[0, 0], [before[0], after[0]], [before[1], after[1]], [0, 0]])
+
+    def tf1_variables(self):
+        """Return the variables under their published names: TF1 name -> keras.Variable, sorted by name."""
+        named = {}
+        for layer in self._flatten_layers():
+            for leaf, tf1_leaf in LEAVES.get(type(layer), {}).items():
+                variable = getattr(layer, leaf, None)
+                if variable is not None:
+                    named[f"{layer.name.replace('.', '/')}/{tf1_leaf}"] = variable
+        return dict(sorted(named.items()))
+
+    def constants(self):
+        """Return the published graph's untrained kernels: TF1 name -> float32 array."""
+        raise NotImplementedError
+
+    def l2_weight(self, name):
+        """Return the factor of `sum(w^2) / 2` in the loss for the variable with this TF1 name."""
+        raise NotImplementedError

@@ -1,0 +1,178 @@
+"""Layers shared by the four networks: named convolutions, batch normalisation, modulation, bilinear upsampling.
+
+A layer's name is the scope of its TF1 variables with "." for "/", so `Osmn.tf1_variables` maps one onto the other.
+"""
+
+import zlib
+from typing import NamedTuple
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+
+class Initialization(NamedTuple):
+    """How a network's variables start: `seed` makes them; `stddev` of the convolutions (0.001, as published)."""
+
+    seed: int = 0
+    stddev: float = 0.001
+
+    def normal(self, name, truncated=False, stddev=None):
+        """Return the initializer of the variable `name`, its own pure function of (seed, name)."""
+        seed = zlib.crc32(f"{self.seed}/{name}".encode())
+        kind = keras.initializers.TruncatedNormal if truncated else keras.initializers.RandomNormal
+        return kind(stddev=self.stddev if stddev is None else stddev, seed=seed)
+
+
+def convolution(name, kernel_size, channels_in, channels_out, dtype, kernel_initializer, bias=0.0, **options):
+    """Return a built SAME `keras.layers.Conv2D`; `bias` is its initial bias, None for no bias."""
+    layer = keras.layers.Conv2D(
+        channels_out,
+        kernel_size,
+        padding="same",
+        use_bias=bias is not None,
+        kernel_initializer=kernel_initializer,
+        bias_initializer=keras.initializers.Constant(bias or 0.0),
+        name=name,
+        dtype=dtype,
+        **options,
+    )
+    layer.build((None, None, None, channels_in))
+    return layer
+
+
+class BatchNormalization(keras.layers.Layer):
+    """Batch normalisation of (B, H, W, C) with TF1's fused kernel.
+
+    Unlike Keras's, it updates the moving variance with the unbiased batch variance, N / (N - 1), as published.
+    """
+
+    def __init__(self, name, channels, decay, epsilon=0.001):
+        super().__init__(name=name, dtype="float32", autocast=False)
+        self.decay, self.epsilon = decay, epsilon
+        shape = (channels,)
+        self.gamma = self.add_weight(shape=shape, initializer="ones", name="gamma")
+        self.beta = self.add_weight(shape=shape, initializer="zeros", name="beta")
+        self.moving_mean = self.add_weight(shape=shape, initializer="zeros", name="moving_mean", trainable=False)
+        self.moving_variance = self.add_weight(shape=shape, initializer="ones", name="moving_variance", trainable=False)
+        self.built = True
+
+    def call(self, x, training=False):
+        """Normalise by the batch's statistics when `training` (and update the moving ones), else by the moving ones."""
+        statistics = {} if training else {"mean": self.moving_mean.value, "variance": self.moving_variance.value}
+        y, mean, variance = tf.compat.v1.nn.fused_batch_norm(
+            x, self.gamma.value, self.beta.value, epsilon=self.epsilon, is_training=training, **statistics
+        )
+        if training:
+            self.update_moving_statistics(mean, variance)
+        return y
+
+    def update_moving_statistics(self, mean, variance):
+        """Move the statistics towards a batch's mean and unbiased variance, both (C,)."""
+        for moving, value in ((self.moving_mean, mean), (self.moving_variance, variance)):
+            moving.value.assign_sub((moving.value - value) * (1 - self.decay))
+
+
+class SpatialShift(NamedTuple):
+    """An additive map `relu(guide * slope + intercept)`, not yet multiplied out.
+
+    `guide` (B, H, W, 1) is the spatial guide at the layer's resolution; `slope` and `intercept` are (C,).
+    """
+
+    guide: tf.Tensor
+    slope: tf.Tensor
+    intercept: tf.Tensor
+
+
+class SpatialModulation(keras.layers.Layer):
+    """One stage of the spatial modulator: 1x1 convolution of the guide (no bias), batch norm, ReLU, split over layers.
+
+    The convolution has a single input channel, so its batch statistics follow from those of the guide:
+    mean(w s) = w mean(s), var(w s) = w^2 var(s). The whole stage is then one linear function of the guide per channel,
+    and no map of all channels is made before it is added to the features.
+    """
+
+    def __init__(self, name, channels, kernel_initializer, decay=0.99):
+        super().__init__(name=f"{name}.stage", dtype="float32", autocast=False)
+        self.channels = tuple(channels)
+        self.convolution = convolution(name, 1, 1, sum(channels), "float32", kernel_initializer, bias=None)
+        self.normalization = BatchNormalization(f"{name}.BatchNorm", sum(channels), decay)
+        self.built = True
+
+    def call(self, guide, training=False):
+        """Map the pooled guide (B, H, W, 1) to one `SpatialShift` per modulated layer of the stage."""
+        weights = tf.reshape(self.convolution.kernel.value, [-1])
+        norm = self.normalization
+        if training:
+            mean, variance = tf.nn.moments(guide, axes=[0, 1, 2, 3])
+            count = tf.cast(tf.size(guide), tf.float32)
+            mean, variance = weights * mean, weights**2 * variance
+            norm.update_moving_statistics(mean, variance * count / tf.maximum(count - 1, 1))
+        else:
+            mean, variance = norm.moving_mean.value, norm.moving_variance.value
+        scale = norm.gamma.value * tf.math.rsqrt(variance + norm.epsilon)
+        slope, intercept = scale * weights, norm.beta.value - scale * mean
+        pieces = zip(tf.split(slope, self.channels), tf.split(intercept, self.channels), strict=True)
+        return [SpatialShift(guide, *piece) for piece in pieces]
+
+
+def modulate(features, scale=None, shift=None):
+    """Return `features * scale + shift`, as released: after the layer's ReLU.
+
+    `features` (1 or B, H, W, C), `scale` (B, 1, 1, C) or None, `shift` a SpatialShift for (B, H, W, C) or None.
+    Features of one image broadcast over the objects: what comes before the first modulation is computed once.
+    """
+    dtype = features.dtype
+    if scale is not None:
+        features *= tf.cast(scale, dtype)
+    if shift is not None:
+        slope = tf.cast(shift.slope, dtype)[None, None, None]
+        maps = tf.nn.conv2d(tf.cast(shift.guide, dtype), slope, 1, "VALID")
+        features += tf.nn.relu(tf.nn.bias_add(maps, tf.cast(shift.intercept, dtype)))
+    return features
+
+
+def transposed_bilinear_matrix(size, stride, cropped_size):
+    """Return the (cropped_size, size) matrix of a 1-D bilinear transposed convolution, centre-cropped.
+
+    As published: kernel 2 * stride, VALID, so the result has (size + 1) * stride values; the crop starts at half of
+    what is left over.
+    """
+    offset = ((size + 1) * stride - cropped_size) // 2
+    rows = tf.cast(tf.range(cropped_size) + offset, tf.float32)[:, None]
+    columns = tf.cast(tf.range(size) * stride, tf.float32)[None, :]
+    return tf.nn.relu(1 - tf.abs(rows - columns - (stride - 0.5)) / stride)
+
+
+def legacy_bilinear_matrix(size, new_size):
+    """Return the (new_size, size) matrix of TF1's bilinear resize: position i reads i * size / new_size."""
+    scale = tf.cast(size, tf.float32) / tf.cast(new_size, tf.float32)
+    positions = tf.cast(tf.range(new_size), tf.float32) * scale
+    positions = tf.minimum(positions, tf.cast(size - 1, tf.float32))
+    return tf.nn.relu(1 - tf.abs(positions[:, None] - tf.cast(tf.range(size), tf.float32)[None, :]))
+
+
+def resample(maps, rows, columns):
+    """Return `rows @ maps @ columns^T` for float32 maps (B, h, w, 1), rows (H, h), columns (W, w): (B, H, W, 1)."""
+    wide = tf.einsum("bhw,Ww->bhW", tf.cast(maps[..., 0], tf.float32), columns)
+    return tf.einsum("Hh,bhW->bHW", rows, wide)[..., None]
+
+
+def fused_side_output(features, side, fuse_kernel):
+    """Return the (B, H, W, 1) part of the logits that a side convolution (3x3, C -> 16) and its fusion (16 -> 1) give.
+
+    Both are linear, and so is the upsampling between them, which treats channels alike: their product is one 3x3
+    convolution (C -> 1), before the upsampling. `side` is the Conv2D, `fuse_kernel` (1, 1, 16, 1).
+    """
+    fuse = tf.cast(fuse_kernel, tf.float32)[0, 0]
+    kernel = tf.tensordot(tf.cast(side.kernel.value, tf.float32), fuse, axes=1)
+    bias = tf.tensordot(tf.cast(side.bias.value, tf.float32), fuse, axes=1)
+    scores = tf.nn.conv2d(features, tf.cast(kernel, features.dtype), 1, "SAME")
+    return tf.cast(scores, tf.float32) + bias
+
+
+def bilinear_kernel(size, channels):
+    """Return the fixed (size, size, channels, channels) kernel of a bilinear transposed convolution, float32 array."""
+    factor = size // 2
+    line = 1 - abs(np.arange(size) - (factor - 0.5)) / factor
+    return (np.outer(line, line)[:, :, None, None] * np.eye(channels)).astype(np.float32)

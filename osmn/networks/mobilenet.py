@@ -1,0 +1,161 @@
+"""The network `lite`: MobileNet v1 for the visual modulator and for the segmentation net."""
+
+import keras
+import tensorflow as tf
+
+from osmn.networks.base import Osmn
+from osmn.networks.layers import (
+    BatchNormalization,
+    SpatialModulation,
+    convolution,
+    fused_side_output,
+    legacy_bilinear_matrix,
+    modulate,
+    resample,
+)
+
+STEM_CHANNELS = 32
+# One depthwise separable block per entry: (stride, channels).
+MOBILENET_BLOCKS = (
+    *((1, 64), (2, 128), (1, 128), (2, 256), (1, 256), (2, 512)),
+    *(((1, 512),) * 5),
+    *((2, 1024), (1, 1024)),
+)
+MODULATED_BLOCKS = (3, 5, 11, 13)
+EMBEDDING_CHANNELS = 2048
+SIDE_CHANNELS = 16
+BATCH_NORM_DECAY = 0.997
+L2_WEIGHT = 0.00004
+MOBILENET_STDDEV = 0.09  # TF-slim's initial weights of MobileNet: batch norm with epsilon 0.001 would erase N(0, 0.001)
+
+
+class NormalizedConvolution(keras.layers.Layer):
+    """Convolution without bias, batch norm, ReLU6."""
+
+    def __init__(self, convolution_layer, channels):
+        super().__init__(name=f"{convolution_layer.name}.block", dtype=convolution_layer.dtype_policy)
+        self.convolution = convolution_layer
+        self.normalization = BatchNormalization(f"{convolution_layer.name}.BatchNorm", channels, BATCH_NORM_DECAY)
+        self.built = True
+
+    def call(self, x, training=False):
+        """Map (B, H, W, C) to (B, H / stride, W / stride, C')."""
+        return tf.nn.relu6(self.normalization(self.convolution(x), training=training))
+
+
+def build_mobilenet(scope, dtype, initialization):
+    """Return MobileNet's stem and its 13 blocks: a NormalizedConvolution and a list of pairs (depthwise, pointwise)."""
+
+    def normal(name):
+        return initialization.normal(name, truncated=True, stddev=MOBILENET_STDDEV)
+
+    name = f"{scope}.Conv2d_0"
+    stem = convolution(name, 3, 3, STEM_CHANNELS, dtype, normal(name), bias=None, strides=2)
+    channels_in, blocks = STEM_CHANNELS, []
+    for number, (stride, channels) in enumerate(MOBILENET_BLOCKS, 1):
+        name = f"{scope}.Conv2d_{number}_depthwise"
+        depthwise = keras.layers.DepthwiseConv2D(
+            3, stride, "same", use_bias=False, depthwise_initializer=normal(name), name=name, dtype=dtype
+        )
+        depthwise.build((None, None, None, channels_in))
+        name = f"{scope}.Conv2d_{number}_pointwise"
+        pointwise = convolution(name, 1, channels_in, channels, dtype, normal(name), bias=None)
+        blocks.append((NormalizedConvolution(depthwise, channels_in), NormalizedConvolution(pointwise, channels)))
+        channels_in = channels
+    return NormalizedConvolution(stem, STEM_CHANNELS), blocks
+
+
+class VisualModulator(keras.layers.Layer):
+    """MobileNet on the visual guide, and a linear head per modulated block."""
+
+    def __init__(self, modulated_channels, dtype, initialization):
+        super().__init__(name="visual_modulator", dtype=dtype, autocast=False)
+        self.stem, self.blocks = build_mobilenet("osmn.modulator", dtype, initialization)
+        # Weights 0 and bias 1, as published: training starts from a multiplier of 1.
+        name, channels_in = "osmn.modulator.Logits.Conv2d_1c_1x1", MOBILENET_BLOCKS[-1][1]
+        self.embedding = convolution(
+            name, 1, channels_in, EMBEDDING_CHANNELS, dtype, "zeros", bias=1.0, activation="relu"
+        )
+        self.heads = [
+            convolution(f"osmn.Conv2d_out_{number}", 1, EMBEDDING_CHANNELS, channels, dtype, "zeros", bias=1.0)
+            for number, channels in enumerate(modulated_channels, 1)
+        ]
+        self.built = True
+
+    def call(self, guide, training=False):
+        """Map visual guides (B, 224, 224, 3) to one (B, 1, 1, C) multiplier per modulated block."""
+        x = self.stem(tf.cast(guide, self.compute_dtype), training=training)
+        for depthwise, pointwise in self.blocks:
+            x = pointwise(depthwise(x, training=training), training=training)
+        x = self.embedding(tf.nn.avg_pool2d(x, 7, 7, "VALID"))
+        return [head(x) for head in self.heads]
+
+
+class LiteOsmn(Osmn):
+    """OSMN on MobileNet."""
+
+    def __init__(self, options, dtype, initialization):
+        super().__init__(options, dtype)
+        channels = [MOBILENET_BLOCKS[block - 1][1] for block in MODULATED_BLOCKS]
+        self.visual = VisualModulator(channels, dtype, initialization) if options.visual_modulator else None
+        self.spatial = []
+        if options.spatial_modulator:
+            for block, c in zip(MODULATED_BLOCKS, channels, strict=True):
+                name = f"osmn.modulator_sp.conv{block}"
+                self.spatial.append(SpatialModulation(name, [c], initialization.normal(name), decay=BATCH_NORM_DECAY))
+        self.stem, self.blocks = build_mobilenet("osmn.seg", dtype, initialization)
+        self.sides = [
+            convolution(name, 3, c, SIDE_CHANNELS, dtype, initialization.normal(name))
+            for name, c in zip((f"osmn.conv{block}_16" for block in MODULATED_BLOCKS), channels, strict=True)
+        ]
+        name = "osmn.score"
+        self.fuse = convolution(name, 1, SIDE_CHANNELS * len(self.sides), 1, dtype, initialization.normal(name))
+        if options.fix_seg:
+            for layer in self._flatten_layers():
+                if layer.name.startswith("osmn.seg.") or layer in self.sides:
+                    layer.trainable = False
+        self.built = True
+
+    def visual_parameters(self, guide, training=False, seed=None):
+        """See `Osmn.visual_parameters`."""
+        if self.visual is None:
+            return []
+        return self.visual(guide, training=training and not self.options.fix_bn)
+
+    def _logits(self, image, spatial, scales, training, seed):
+        training = training and not self.options.fix_bn
+        scales, spatial_stages = iter(scales), iter(self.spatial)
+        guide = tf.cast(spatial, tf.float32)
+        features = []
+        x = self.stem(tf.cast(image, self.compute_dtype), training=training)
+        for number, (depthwise, pointwise) in enumerate(self.blocks, 1):
+            x = pointwise(depthwise(x, training=training), training=training)
+            if number in MODULATED_BLOCKS:
+                factor = 2 if features else 4
+                guide = tf.nn.avg_pool2d(guide, factor, factor, "SAME")
+                stage = next(spatial_stages, None)
+                (shift,) = stage(guide, training=training) if stage is not None else (None,)
+                x = modulate(x, next(scales, None), shift)
+                features.append(x)
+        return self._side_logits(features, tf.shape(image)[1:3])
+
+    def _side_logits(self, features, size):
+        half = (size + 1) // 2
+        logits = tf.identity(tf.cast(self.fuse.bias.value, tf.float32))
+        kernels = tf.split(self.fuse.kernel.value, len(self.sides), axis=2)
+        # Resized twice, as published: to half of the image's size, and from there to the whole.
+        whole = [legacy_bilinear_matrix(half[axis], size[axis]) for axis in (0, 1)]
+        for x, side, kernel in zip(features, self.sides, kernels, strict=True):
+            scores = fused_side_output(x, side, kernel)
+            shape = tf.shape(scores)[1:3]
+            matrices = [whole[axis] @ legacy_bilinear_matrix(shape[axis], half[axis]) for axis in (0, 1)]
+            logits += resample(scores, *matrices)
+        return logits
+
+    def constants(self):
+        """See `Osmn.constants`: resizing has no kernels here."""
+        return {}
+
+    def l2_weight(self, name):
+        """See `Osmn.l2_weight`: no L2 on depthwise kernels, as published."""
+        return L2_WEIGHT if name.endswith("/weights") else 0.0

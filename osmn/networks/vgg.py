@@ -1,0 +1,226 @@
+"""The VGG16 networks: both modulators and the segmentation nets `osvos`, `deeplab` and `masktrack`."""
+
+from typing import NamedTuple
+
+import keras
+import tensorflow as tf
+
+from osmn.networks.base import Osmn
+from osmn.networks.layers import (
+    SpatialModulation,
+    bilinear_kernel,
+    convolution,
+    fused_side_output,
+    modulate,
+    resample,
+    transposed_bilinear_matrix,
+)
+
+VGG16_STAGES = ((2, 64), (2, 128), (3, 256), (3, 512), (3, 512))  # (layers, channels)
+FIRST_MODULATED_STAGE = 3  # as published; 1 with `mod_early_conv`
+L2_WEIGHT = 0.0002
+SIDE_STAGES = (2, 3, 4, 5)
+SIDE_CHANNELS = 16
+DILATED_RATES = (6, 12, 18, 24)
+DILATED_CHANNELS = 1024
+DILATED_STRIDE = 8
+DROPOUT_RATE = 0.5
+
+
+class Variant(NamedTuple):
+    """What distinguishes the segmentation nets that share VGG16's stages."""
+
+    pool_size: int = 2
+    dilated: bool = False  # pool 4 has stride 1, stage 5 is dilated by 2, four dilated branches instead of side outputs
+    branch_head: str = ""  # name of the dilated branches' last layer
+    guide_as_input: bool = False  # the spatial guide is the first of four input channels; no spatial modulator
+
+
+VARIANTS = {
+    "osvos": Variant(),
+    "deeplab": Variant(dilated=True, branch_head="fc8_voc12"),
+    "masktrack": Variant(pool_size=3, dilated=True, branch_head="fc8", guide_as_input=True),
+}
+
+
+def build_stages(scope, channels_in, dtype, initialization, dilation=(1, 1, 1, 1, 1)):
+    """Return VGG16's 13 convolutions as a list of five lists of layers named `<scope>.convS.convS_L`."""
+    stages = []
+    for stage, (layers, channels) in enumerate(VGG16_STAGES, 1):
+        stages.append([])
+        for layer in range(1, layers + 1):
+            name = f"{scope}.conv{stage}.conv{stage}_{layer}"
+            initial = initialization.normal(name)
+            rate = dilation[stage - 1]
+            stages[-1].append(
+                convolution(name, 3, channels_in, channels, dtype, initial, activation="relu", dilation_rate=rate)
+            )
+            channels_in = channels
+    return stages
+
+
+def dropout(x, training, seed, layer):
+    """Drop half of the values, as published; a pure function of the (2,) `seed` and the layer's number."""
+    if not training or seed is None:
+        return x
+    return tf.nn.experimental.stateless_dropout(x, DROPOUT_RATE, seed=tf.random.fold_in(seed, layer))
+
+
+class VisualModulator(keras.layers.Layer):
+    """VGG16 classifier of the visual guide whose last layer gives one multiplier per modulated channel."""
+
+    def __init__(self, modulated_channels, dtype, initialization):
+        super().__init__(name="visual_modulator", dtype=dtype, autocast=False)
+        self.modulated_channels = tuple(modulated_channels)
+        scope = "osmn.modulator"
+        self.stages = build_stages(scope, 3, dtype, initialization)
+        self.hidden = [
+            convolution(name, size, c_in, c_out, dtype, initialization.normal(name))
+            for name, size, c_in, c_out in ((f"{scope}.fc6", 7, 512, 4096), (f"{scope}.fc7", 1, 4096, 4096))
+        ]
+        # Weights 0 and bias 1: training starts from a multiplier of 1.
+        self.output_layer = convolution(f"{scope}.fc8", 1, 4096, sum(self.modulated_channels), dtype, "zeros", bias=1.0)
+        self.built = True
+
+    def call(self, guide, training=False, seed=None):
+        """Map visual guides (B, 224, 224, 3) to one (B, 1, 1, C) multiplier per modulated layer."""
+        x = tf.cast(guide, self.compute_dtype)
+        for stage in self.stages:
+            for layer in stage:
+                x = layer(x)
+            x = tf.nn.max_pool2d(x, 2, 2, "SAME")
+        for number, layer in enumerate(self.hidden):
+            x = dropout(tf.nn.relu(fully_connected(layer, x)), training, seed, number)
+        return tf.split(fully_connected(self.output_layer, x), self.modulated_channels, axis=-1)
+
+
+def fully_connected(layer, x):
+    """Apply a VALID convolution that covers the whole of x (B, H, W, C) as a matrix product: (B, 1, 1, C').
+
+    The CPU's convolution kernel takes 5 times as long for fc6, its gradient 8 times.
+    """
+    kernel = tf.cast(layer.kernel.value, x.dtype)
+    columns = tf.reshape(x, [tf.shape(x)[0], -1])
+    product = tf.matmul(columns, tf.reshape(kernel, [-1, kernel.shape[-1]]))
+    return tf.nn.bias_add(product, tf.cast(layer.bias.value, x.dtype))[:, None, None, :]
+
+
+class VggOsmn(Osmn):
+    """OSMN on VGG16."""
+
+    def __init__(self, options, dtype, initialization):
+        super().__init__(options, dtype)
+        self.variant = VARIANTS[options.base_model]
+        self.first_modulated = 1 if options.mod_early_conv else FIRST_MODULATED_STAGE
+        modulated = VGG16_STAGES[self.first_modulated - 1 :]
+        channels = [c for layers, c in modulated for _ in range(layers)]
+        self.visual = VisualModulator(channels, dtype, initialization) if options.visual_modulator else None
+        self.spatial = {}
+        if options.spatial_modulator and not self.variant.guide_as_input:
+            for stage, (layers, c) in enumerate(modulated, self.first_modulated):
+                name = f"osmn.modulator_sp.conv{stage}"
+                self.spatial[f"stage{stage}"] = SpatialModulation(name, [c] * layers, initialization.normal(name))
+        dilation = (1, 1, 1, 1, 2) if self.variant.dilated else (1, 1, 1, 1, 1)
+        channels_in = 4 if self.variant.guide_as_input else 3
+        self.stages = build_stages("osmn.seg", channels_in, dtype, initialization, dilation)
+        if self.variant.dilated:
+            self.branches = self._build_branches(dtype, initialization)
+        else:
+            self.sides, self.fuse = self._build_sides(dtype, initialization)
+        if options.fix_seg:
+            self._freeze()
+        self.built = True
+
+    def _build_sides(self, dtype, initialization):
+        sides = []
+        for stage in SIDE_STAGES:
+            layers, channels = VGG16_STAGES[stage - 1]
+            name = f"osmn.seg.conv{stage}_{layers}_{SIDE_CHANNELS}"
+            sides.append(convolution(name, 3, channels, SIDE_CHANNELS, dtype, initialization.normal(name)))
+        name = "osmn.seg.upscore-fuse"
+        fuse = convolution(name, 1, SIDE_CHANNELS * len(sides), 1, dtype, initialization.normal(name))
+        return sides, fuse
+
+    def _build_branches(self, dtype, initialization):
+        branches = []
+        for number, rate in enumerate(DILATED_RATES, 1):
+            layers = (("fc6", 3, 512, DILATED_CHANNELS, {"activation": "relu", "dilation_rate": rate}),)
+            layers += (("fc7", 1, DILATED_CHANNELS, DILATED_CHANNELS, {"activation": "relu"}),)
+            layers += ((self.variant.branch_head, 1, DILATED_CHANNELS, 1, {}),)
+            branches.append([])
+            for layer, size, c_in, c_out, extra in layers:
+                name = f"osmn.seg.{layer}_{number}"
+                branches[-1].append(convolution(name, size, c_in, c_out, dtype, initialization.normal(name), **extra))
+        return branches
+
+    def _freeze(self):
+        for layer in self._flatten_layers():
+            # As released: everything of the segmentation net but the fusion.
+            if layer.name.startswith("osmn.seg.") and not layer.name.endswith("upscore-fuse"):
+                layer.trainable = False
+
+    def visual_parameters(self, guide, training=False, seed=None):
+        """See `Osmn.visual_parameters`."""
+        return self.visual(guide, training=training, seed=seed) if self.visual is not None else []
+
+    def _logits(self, image, spatial, scales, training, seed):
+        size = tf.shape(image)[1:3]
+        scales = iter(scales)
+        x = image
+        if self.variant.guide_as_input:
+            image = tf.broadcast_to(image, tf.concat([tf.shape(spatial)[:3], [3]], axis=0))
+            x = tf.concat([tf.cast(spatial, image.dtype), image], axis=-1)
+        x = tf.cast(x, self.compute_dtype)
+        guide = tf.cast(spatial, tf.float32)
+        side_outputs = []
+        for stage, layers in enumerate(self.stages, 1):
+            if stage > 1:
+                stride = 1 if stage == 5 and self.variant.dilated else 2
+                x = tf.nn.max_pool2d(x, self.variant.pool_size, stride, "SAME")
+                if stride == 2:
+                    guide = tf.nn.avg_pool2d(guide, 2, 2, "SAME")
+            spatial_stage = self.spatial.get(f"stage{stage}")
+            shifts = iter(spatial_stage(guide, training=training and not self.options.fix_bn) if spatial_stage else [])
+            for layer in layers:
+                x = layer(x)
+                if stage >= self.first_modulated:
+                    x = modulate(x, next(scales, None), next(shifts, None))
+            side_outputs.append(x)
+        if self.variant.dilated:
+            return self._dilated_logits(x, size, training, seed)
+        return self._side_logits(side_outputs[1:], size)
+
+    def _side_logits(self, features, size):
+        logits = tf.identity(tf.cast(self.fuse.bias.value, tf.float32))
+        kernels = tf.split(self.fuse.kernel.value, len(SIDE_STAGES), axis=2)
+        for stage, x, side, kernel in zip(SIDE_STAGES, features, self.sides, kernels, strict=True):
+            scores = fused_side_output(x, side, kernel)
+            matrices = [
+                transposed_bilinear_matrix(tf.shape(scores)[axis], 2 ** (stage - 1), size[axis - 1]) for axis in (1, 2)
+            ]
+            logits += resample(scores, *matrices)
+        return logits
+
+    def _dilated_logits(self, x, size, training, seed):
+        x = tf.nn.max_pool2d(x, 3, 1, "SAME")
+        scores = 0.0
+        for number, (fc6, fc7, fc8) in enumerate(self.branches):
+            hidden = dropout(fc6(x), training, seed, 10 + 2 * number)
+            hidden = dropout(fc7(hidden), training, seed, 11 + 2 * number)
+            scores += tf.cast(fc8(hidden), tf.float32)
+        rows, columns = (
+            transposed_bilinear_matrix(tf.shape(scores)[axis], DILATED_STRIDE, size[axis - 1]) for axis in (1, 2)
+        )
+        return resample(scores, rows, columns)
+
+    def constants(self):
+        """See `Osmn.constants`: the kernels of the transposed convolutions."""
+        if self.variant.dilated:
+            return {"osmn/seg/score-up/weights": bilinear_kernel(2 * DILATED_STRIDE, 1)}
+        return {
+            f"osmn/seg/score-multi{stage}-up/weights": bilinear_kernel(2**stage, SIDE_CHANNELS) for stage in SIDE_STAGES
+        }
+
+    def l2_weight(self, name):
+        """See `Osmn.l2_weight`: the same for every convolution kernel, as published."""
+        return L2_WEIGHT if name.endswith("/weights") else 0.0
