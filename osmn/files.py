@@ -1,7 +1,7 @@
 """Images, masks and scores on disk: read with the file's name in every error, written whole or not at all.
 
-Pillow reads and resizes here, as in the published program: pixel centres at +0.5, bilinear with antialiasing for images, nearest
-neighbour for masks.
+Pillow reads and resizes here, as in the published program: pixel centres at +0.5, bilinear with antialiasing for
+images, nearest neighbour for masks.
 """
 
 import contextlib
@@ -60,8 +60,9 @@ def read_image(path, size=None):
 
 
 def read_labels(path, size=None):
-    """Return the labels at `path` as uint8 (H, W): palette indices, or grey values; `size` (width, height) resizes (nearest).
+    """Return the labels at `path` as uint8 (H, W): palette indices, or grey values.
 
+    `size` (width, height) resizes them (nearest).
     Raises InputError, naming the file, if it is missing, damaged or a colour image.
     """
     image = _open(path)
@@ -106,7 +107,7 @@ def write_scores(path, scores):
 
 
 def read_scores(path):
-    """Return the float32 (H, W) probabilities at `path`. Raises InputError, naming the file, if it is missing or damaged."""
+    """Return the float32 (H, W) probabilities at `path`; InputError names the file if it is missing or damaged."""
     try:
         scores = np.load(path, allow_pickle=False)
     except FileNotFoundError:

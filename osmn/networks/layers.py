@@ -92,11 +92,13 @@ class SpatialModulation(keras.layers.Layer):
     and no map of all channels is made before it is added to the features.
     """
 
-    def __init__(self, name, channels, kernel_initializer, decay=0.99):
+    DECAY = 0.99  # as published, in `lite` too
+
+    def __init__(self, name, channels, kernel_initializer):
         super().__init__(name=f"{name}.stage", dtype="float32", autocast=False)
         self.channels = tuple(channels)
         self.convolution = convolution(name, 1, 1, sum(channels), "float32", kernel_initializer, bias=None)
-        self.normalization = BatchNormalization(f"{name}.BatchNorm", sum(channels), decay)
+        self.normalization = BatchNormalization(f"{name}.BatchNorm", sum(channels), self.DECAY)
         self.built = True
 
     def call(self, guide, training=False):
@@ -122,13 +124,18 @@ def modulate(features, scale=None, shift=None):
     `features` (1 or B, H, W, C), `scale` (B, 1, 1, C) or None, `shift` a SpatialShift for (B, H, W, C) or None.
     Features of one image broadcast over the objects: what comes before the first modulation is computed once.
     """
+    return _modulate(features, scale, shift)
+
+
+# One fused pass instead of four. Not on a GPU: XLA there needs CUDA tools that a pip installation may lack.
+@tf.function(jit_compile=not tf.config.list_physical_devices("GPU"))
+def _modulate(features, scale, shift):
     dtype = features.dtype
     if scale is not None:
         features *= tf.cast(scale, dtype)
     if shift is not None:
-        slope = tf.cast(shift.slope, dtype)[None, None, None]
-        maps = tf.nn.conv2d(tf.cast(shift.guide, dtype), slope, 1, "VALID")
-        features += tf.nn.relu(tf.nn.bias_add(maps, tf.cast(shift.intercept, dtype)))
+        guide, slope, intercept = (tf.cast(x, dtype) for x in shift)
+        features += tf.nn.relu(guide * slope + intercept)
     return features
 
 
@@ -167,8 +174,21 @@ def fused_side_output(features, side, fuse_kernel):
     fuse = tf.cast(fuse_kernel, tf.float32)[0, 0]
     kernel = tf.tensordot(tf.cast(side.kernel.value, tf.float32), fuse, axes=1)
     bias = tf.tensordot(tf.cast(side.bias.value, tf.float32), fuse, axes=1)
-    scores = tf.nn.conv2d(features, tf.cast(kernel, features.dtype), 1, "SAME")
-    return tf.cast(scores, tf.float32) + bias
+    return single_channel_convolution(features, kernel[..., 0]) + bias
+
+
+def single_channel_convolution(x, kernel):
+    """Return the SAME convolution of x (B, H, W, C) with a 3x3 kernel (3, 3, C) to one channel: float32 (B, H, W, 1).
+
+    One matrix product gives the nine taps of each pixel, which are then shifted and summed: a third of the time of
+    `tf.nn.conv2d`, whose CPU kernels are made for many output channels.
+    """
+    height, width = tf.shape(x)[1], tf.shape(x)[2]
+    taps = tf.transpose(tf.reshape(kernel, [9, -1]))
+    products = tf.cast(tf.tensordot(x, tf.cast(taps, x.dtype), axes=1), tf.float32)
+    padded = tf.pad(products, [[0, 0], [1, 1], [1, 1], [0, 0]])
+    shifted = [padded[:, k // 3 : k // 3 + height, k % 3 : k % 3 + width, k : k + 1] for k in range(9)]
+    return tf.add_n(shifted)
 
 
 def bilinear_kernel(size, channels):

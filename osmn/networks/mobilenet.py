@@ -102,7 +102,7 @@ class LiteOsmn(Osmn):
         if options.spatial_modulator:
             for block, c in zip(MODULATED_BLOCKS, channels, strict=True):
                 name = f"osmn.modulator_sp.conv{block}"
-                self.spatial.append(SpatialModulation(name, [c], initialization.normal(name), decay=BATCH_NORM_DECAY))
+                self.spatial.append(SpatialModulation(name, [c], initialization.normal(name)))
         self.stem, self.blocks = build_mobilenet("osmn.seg", dtype, initialization)
         self.sides = [
             convolution(name, 3, c, SIDE_CHANNELS, dtype, initialization.normal(name))

@@ -1,0 +1,169 @@
+"""The options that scripts share: each is defined once, and a script takes the groups that have an effect in it.
+
+Nothing here imports TensorFlow, so that `-h` and mistakes in arguments answer at once.
+"""
+
+import argparse
+
+from osmn.errors import InputError
+
+BASE_MODELS = ("osvos", "masktrack", "deeplab", "lite")
+PRECISIONS = ("float32", "bfloat16", "float16")
+
+
+def parser(description):
+    """Return an argument parser that shows the defaults."""
+    return argparse.ArgumentParser(description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+
+
+def positive(kind):
+    """Return an argparse type: a number of `kind` above zero."""
+
+    def convert(text):
+        value = kind(text)
+        if value <= 0:
+            raise argparse.ArgumentTypeError(f"{text} is not above zero")
+        return value
+
+    return convert
+
+
+def non_negative(kind):
+    """Return an argparse type: a number of `kind`, zero or more."""
+
+    def convert(text):
+        value = kind(text)
+        if value < 0:
+            raise argparse.ArgumentTypeError(f"{text} is below zero")
+        return value
+
+    return convert
+
+
+def add_network_options(to):
+    """Add the switches that decide a network's variables."""
+    group = to.add_argument_group("network")
+    group.add_argument("--base_model", choices=BASE_MODELS, default="osvos", help="segmentation net")
+    group.add_argument("--mod_early_conv", action="store_true", help="modulate stages 1 and 2 too")
+    group.add_argument("--no_visual_modulator", action="store_true", help="leave out the visual modulator")
+    group.add_argument("--no_spatial_modulator", action="store_true", help="leave out the spatial modulator")
+    group.add_argument(
+        "--aligned_size", type=positive(int), nargs=2, metavar=("W", "H"), help="pad the network's input to this size"
+    )
+
+
+def add_guide_options(to, im_size):
+    """Add the options of the network's inputs, in training and in testing."""
+    group = to.add_argument_group("inputs")
+    group.add_argument("--im_size", type=positive(int), nargs=2, metavar=("W", "H"), default=im_size, help="image size")
+    group.add_argument(
+        "--mean_value", type=float, nargs=3, metavar=("B", "G", "R"), default=[104.0, 117.0, 123.0], help="subtracted"
+    )
+    group.add_argument("--scale_value", type=float, default=1.0, help="multiplies what is left (lite: 0.00787)")
+    group.add_argument("--bbox_sup", action="store_true", help="boxes only: keep the guide's background")
+    group.add_argument(
+        "--use_original_mask", action="store_true", help="the spatial guide is the dilated mask, not a Gaussian"
+    )
+    group.add_argument("--vg_keep_aspect_ratio", action="store_true", help="fit the guide into its square and pad")
+    group.add_argument("--vg_pad_ratio", type=non_negative(float), default=0.03, help="guide's padding in testing")
+
+
+def add_training_options(to, data_aug_scales):
+    """Add the options of training and of its samples."""
+    group = to.add_argument_group("training")
+    group.add_argument("--model_save_path", default="", help="folder of the checkpoints and TensorBoard's summaries")
+    group.add_argument("--batch_size", type=positive(int), default=8, help="images in a step, over all devices")
+    group.add_argument(
+        "--training_iters", type=non_negative(int), default=200000, help="steps in all, resumed ones too"
+    )
+    group.add_argument(
+        "--learning_rate", type=positive(float), default=1e-5, help="of Adam; the loss is a sum of pixels"
+    )
+    group.add_argument("--save_iters", type=positive(int), default=1000, help="steps between checkpoints")
+    group.add_argument("--max_to_keep", type=positive(int), default=2, help="checkpoints kept")
+    group.add_argument("--display_iters", type=positive(int), default=20, help="steps between reports of the loss")
+    group.add_argument("--use_image_summary", action="store_true", help="write samples and predictions to TensorBoard")
+    group.add_argument("--restart_training", action="store_true", help="ignore the checkpoints in --model_save_path")
+    group.add_argument("--fix_bn", action="store_true", help="batch norm always uses its moving statistics")
+    group.add_argument("--fix_seg", action="store_true", help="freeze the segmentation net but its last layer")
+    group.add_argument(
+        "--num_loader", type=non_negative(int), default=0, help="samples made in parallel; 0: as many as fit"
+    )
+    group.add_argument("--seed", type=int, default=0, help="of initial weights, order, augmentation and dropout")
+    group.add_argument("--deterministic", action="store_true", help="run to run the same bits, slower on a GPU")
+    group = to.add_argument_group("augmentation")
+    group.add_argument("--data_aug_scales", type=positive(float), nargs="+", default=data_aug_scales, help="of a batch")
+    group.add_argument("--vg_random_crop_ratio", type=non_negative(float), default=0.1, help="guide: sides move by +-r")
+    group.add_argument("--vg_random_rotate_angle", type=non_negative(float), default=10.0, help="guide: +-degrees")
+    group.add_argument("--vg_color_aug", action="store_true", help="guide: random brightness and contrast")
+    group.add_argument("--sg_center_perturb_ratio", type=non_negative(float), default=0.2, help="spatial guide: centre")
+    group.add_argument("--sg_std_perturb_ratio", type=non_negative(float), default=0.4, help="spatial guide: scale")
+
+
+def add_imagenet_options(to):
+    """Add the sources of initial weights for training from ImageNet."""
+    group = to.add_argument_group("initial weights")
+    about = 'checkpoint, .npy, Keras .h5, or "imagenet" to download'
+    group.add_argument("--vis_mod_model_path", default="models/vgg_16.ckpt", help=f"of the visual modulator: {about}")
+    group.add_argument("--seg_model_path", default="models/vgg_16.ckpt", help=f"of the segmentation net: {about}")
+
+
+def add_guide_choice_options(to):
+    """Add the choice of the visual guide's frame in training on videos."""
+    group = to.add_argument_group("guide frames")
+    group.add_argument(
+        "--randomize_guide", action="store_true", help="a random valid frame, not the first, is the guide"
+    )
+    group.add_argument("--label_valid_ratio", type=float, default=0.003, help="valid: the object's share of the image")
+    group.add_argument("--bbox_valid_ratio", type=float, default=0.2, help="valid: the object's share of its box")
+
+
+def add_testing_options(to):
+    """Add the options of propagation and of its result files."""
+    group = to.add_argument_group("testing")
+    group.add_argument("--result_path", default="", help="folder of the masks")
+    group.add_argument("--save_score", action="store_true", help="also write each object's probabilities (.npy)")
+    group.add_argument("--crf_postprocessing", action="store_true", help="refine each mask by a dense CRF")
+
+
+def add_device_options(to):
+    """Add the choice of device and number format."""
+    group = to.add_argument_group("device")
+    group.add_argument(
+        "--gpu_id", type=non_negative(int), nargs="+", default=[0], help="GPU; the CPU where there is none"
+    )
+    group.add_argument(
+        "--precision",
+        choices=PRECISIONS,
+        help="of the network's arithmetic (default: bfloat16 where the hardware has it, else float32)",
+    )
+
+
+def network_options(args):
+    """Return the `NetworkOptions` of parsed arguments."""
+    from osmn.networks import NetworkOptions
+
+    return NetworkOptions(
+        base_model=args.base_model,
+        mod_early_conv=args.mod_early_conv,
+        visual_modulator=not args.no_visual_modulator,
+        spatial_modulator=not args.no_spatial_modulator,
+        fix_bn=getattr(args, "fix_bn", False),
+        fix_seg=getattr(args, "fix_seg", False),
+        aligned_size=tuple(args.aligned_size) if args.aligned_size else None,
+    )
+
+
+def sample_options(args):
+    """Return the `SampleOptions` of parsed arguments; options that a script does not take keep their defaults."""
+    from osmn.samples import SampleOptions
+
+    values = {name: getattr(args, name) for name in SampleOptions._fields if hasattr(args, name)}
+    return SampleOptions(**values | {"mean_value": tuple(args.mean_value)})
+
+
+def required(args, *names):
+    """Raise InputError for options among `names` that were left empty."""
+    missing = [f"--{name}" for name in names if not getattr(args, name)]
+    if missing:
+        raise InputError(f"{' and '.join(missing)} must be given")

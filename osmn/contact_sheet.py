@@ -1,0 +1,76 @@
+"""A picture of results to look at: rows of frames with coloured masks."""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+from scipy import ndimage
+
+from osmn.errors import InputError
+from osmn.files import davis_palette, read_image, read_labels, replacing
+
+TILE_WIDTH, GAP, TITLE_HEIGHT, CAPTION_WIDTH = 224, 6, 26, 58
+OPACITY = 0.5
+INK, PAPER = (32, 32, 32), (255, 255, 255)
+
+
+def overlay(image, labels):
+    """Colour the objects of `labels`, uint8 (H, W), in an RGB image uint8 (H, W, 3): tinted, outlined in colour and white."""
+    labels = np.where(labels == 255, 1, labels)  # Binary results are 0 and 255.
+    colors = np.reshape(davis_palette(), (256, 3))[labels]
+    # DAVIS's colours are half as bright; an outline must stand out.
+    colors = colors * (255 / np.maximum(colors.max(axis=-1, keepdims=True), 1))
+    pixels = np.where(labels[:, :, None] > 0, (1 - OPACITY) * image + OPACITY * colors, image)
+    edge = ndimage.maximum_filter(labels, 3) != ndimage.minimum_filter(labels, 3)
+    outline = ndimage.binary_dilation(edge & (labels > 0), iterations=1) & (labels > 0)
+    pixels[outline] = colors[outline]
+    pixels[edge & (labels == 0)] = 255
+    return pixels.astype(np.uint8)
+
+
+def contact_sheet(data_path, result_path, sequences, out_path, frames_per_sequence, truth=True):
+    """Draw frames of DAVIS sequences with the masks of a result folder, evenly spaced from the first to the last.
+
+    Args:
+        data_path: the DAVIS folder, with JPEGImages/480p and Annotations/480p.
+        result_path: holds indexed or binary masks, `<sequence>/<frame>.png`.
+        sequences: names; each gets a row.
+        out_path: the PNG that is written.
+        frames_per_sequence: frames in a row, at least 1; a shorter sequence gives all it has.
+        truth: draw a second row for each sequence, with the true masks.
+    """
+    data_path, font = Path(data_path), ImageFont.load_default(15)
+    kinds = {"result": Path(result_path)} | ({"truth": data_path / "Annotations/480p"} if truth else {})
+    rows = [_tiles(data_path, kinds, name, frames_per_sequence) for name in sequences]
+    columns = max(len(tiles["result"]) for tiles in rows)
+    height = sum(TITLE_HEIGHT + GAP + len(kinds) * (tiles["result"][0].height + GAP) for tiles in rows)
+    sheet = Image.new("RGB", (CAPTION_WIDTH + columns * (TILE_WIDTH + GAP), height), PAPER)
+    draw = ImageDraw.Draw(sheet)
+    top = 0
+    for name, row in zip(sequences, rows, strict=True):
+        draw.text((CAPTION_WIDTH, top + 6), name, INK, font)
+        top += TITLE_HEIGHT
+        for kind, tiles in row.items():
+            draw.text((CAPTION_WIDTH - GAP, top + tiles[0].height // 2), kind, INK, font, anchor="rm")
+            for column, tile in enumerate(tiles):
+                sheet.paste(tile, (CAPTION_WIDTH + column * (TILE_WIDTH + GAP), top))
+            top += tiles[0].height + GAP
+        top += GAP
+    with replacing(out_path) as temporary:
+        sheet.save(temporary)
+
+
+def _tiles(data_path, kinds, name, count):
+    """Return the tiles of one sequence: kind -> pictures."""
+    frames = sorted((data_path / "JPEGImages/480p" / name).glob("*.jpg"))
+    if not frames:
+        raise InputError(f"{data_path / 'JPEGImages/480p' / name} holds no frames (*.jpg)")
+    chosen = np.unique(np.linspace(0, len(frames) - 1, count).round().astype(int))
+    tiles = {kind: [] for kind in kinds}
+    for frame in (frames[index] for index in chosen):
+        image = read_image(frame)
+        size = TILE_WIDTH, round(TILE_WIDTH * image.shape[0] / image.shape[1])
+        image = read_image(frame, size)
+        for kind, folder in kinds.items():
+            tiles[kind].append(Image.fromarray(overlay(image, read_labels(folder / name / f"{frame.stem}.png", size))))
+    return tiles

@@ -1,0 +1,34 @@
+"""Refinement of a mask by a fully connected CRF (Kraehenbuehl and Koltun, 2011)."""
+
+import numpy as np
+
+from osmn.errors import InputError
+
+CONFIDENCE = 0.9  # of the hard labels; this and what follows as published
+GAUSSIAN = {"sxy": 3, "compat": 3}
+BILATERAL = {"sxy": 40, "srgb": 5, "compat": 10}
+ITERATIONS = 5
+
+
+def load():
+    """Return the CRF's packages, or raise InputError that says how to install them."""
+    try:
+        import pydensecrf.densecrf
+        import pydensecrf.utils
+    except ImportError:
+        raise InputError(
+            "--crf_postprocessing needs pydensecrf: `pip install pydensecrf2` (with a C++ compiler), or leave it out"
+        ) from None
+    return pydensecrf.densecrf, pydensecrf.utils
+
+
+def refine(frame, mask):
+    """Return the refined bool (H, W) mask, given the frame, uint8 RGB (H, W, 3), and the mask, bool (H, W)."""
+    densecrf, utils = load()
+    height, width = mask.shape
+    field = densecrf.DenseCRF2D(width, height, 2)
+    field.setUnaryEnergy(utils.unary_from_labels(mask.astype(np.int32), 2, gt_prob=CONFIDENCE, zero_unsure=False))
+    field.addPairwiseGaussian(**GAUSSIAN)
+    field.addPairwiseBilateral(rgbim=np.ascontiguousarray(frame), **BILATERAL)
+    labels = np.argmax(field.inference(ITERATIONS), axis=0)
+    return labels.reshape(height, width).astype(bool)

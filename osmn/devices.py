@@ -1,0 +1,48 @@
+"""Which device computes, and in which number format."""
+
+import re
+import sys
+from pathlib import Path
+
+import tensorflow as tf
+
+
+def configure(args):
+    """Choose the device of `--gpu_id`; return the precision: `--precision`, or the device's own."""
+    use_gpu(args.gpu_id[0])
+    if getattr(args, "deterministic", False):
+        tf.config.experimental.enable_op_determinism()
+    return args.precision or default_precision()
+
+
+def training_policy(precision):
+    """Return the Keras dtype policy of training in `precision`: the variables stay float32."""
+    return "float32" if precision == "float32" else f"mixed_{precision}"
+
+
+def use_gpu(gpu_id):
+    """Make the GPU with this number the only visible one; without it, say so and use the CPU."""
+    gpus = tf.config.list_physical_devices("GPU")
+    if gpu_id < len(gpus):
+        tf.config.set_visible_devices(gpus[gpu_id], "GPU")
+        tf.config.experimental.set_memory_growth(gpus[gpu_id], True)
+    else:
+        tf.config.set_visible_devices([], "GPU")
+        print(f"no GPU {gpu_id} here: running on the CPU", file=sys.stderr)
+
+
+def has_bfloat16_units():
+    """Tell whether the device that computes has arithmetic units for bfloat16."""
+    gpus = tf.config.get_visible_devices("GPU")
+    if gpus:
+        capability = tf.config.experimental.get_device_details(gpus[0]).get("compute_capability", (0, 0))
+        return capability >= (8, 0)
+    try:
+        return bool(re.search(r"\b(amx_bf16|avx512_bf16)\b", Path("/proc/cpuinfo").read_text()))
+    except OSError:
+        return False
+
+
+def default_precision():
+    """Return the precision to use where none is asked for: bfloat16 where the hardware has units for it."""
+    return "bfloat16" if has_bfloat16_units() else "float32"

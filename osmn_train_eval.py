@@ -1,0 +1,46 @@
+"""Finetune OSMN on DAVIS (stage 2), propagate masks through a split and score them."""
+
+from osmn import args as arguments
+from osmn.errors import reports_input_errors
+
+
+def parse(argv):
+    """Return the parsed command line."""
+    parser = arguments.parser(__doc__)
+    parser.add_argument("--data_path", default="data/DAVIS", help="DAVIS folder (README, 'Data')")
+    parser.add_argument("--whole_model_path", default="", help="weights to start from: checkpoint, or folder (newest)")
+    parser.add_argument("--only_testing", action="store_true", help="no training: segment and score")
+    parser.add_argument("--data_version", type=int, choices=(2016, 2017), default=2017, help="one or several objects")
+    parser.add_argument("--test_split", default="val", help="split to segment: ImageSets/VERSION/SPLIT.txt")
+    parser.add_argument("--use_full_res", action="store_true", help="read JPEGImages/Full-Resolution in testing")
+    arguments.add_network_options(parser)
+    arguments.add_guide_options(parser, im_size=[854, 480])
+    arguments.add_training_options(parser, data_aug_scales=[0.5, 0.8, 1.0])
+    arguments.add_guide_choice_options(parser)
+    arguments.add_testing_options(parser)
+    arguments.add_device_options(parser)
+    args = parser.parse_args(argv)
+    arguments.required(args, "result_path", "whole_model_path" if args.only_testing else "model_save_path")
+    return args
+
+
+@reports_input_errors
+def main(argv=None):
+    """Run the script; see `-h`."""
+    args = parse(argv)
+    from osmn import checkpoints, datasets, devices, inference, training  # TensorFlow takes seconds to import
+    from osmn.evaluation import evaluate_davis
+
+    precision = devices.configure(args)
+    videos = datasets.davis_videos(args.data_path, args.data_version, args.test_split, args.use_full_res)
+    network = checkpoints.open_network(args, precision if args.only_testing else devices.training_policy(precision))
+    if not args.only_testing:
+        validity = (args.label_valid_ratio, args.bbox_valid_ratio) if args.randomize_guide else None
+        examples = datasets.davis_examples(args.data_path, args.data_version, "train", validity)
+        training.train(training.Trainer(network, args.seed), datasets.video_batches(examples, args), args)
+    inference.segment_videos(network, videos, args, precision)
+    evaluate_davis(args.data_path, args.result_path, args.data_version, args.test_split)
+
+
+if __name__ == "__main__":
+    main()

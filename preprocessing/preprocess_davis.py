@@ -1,0 +1,71 @@
+"""Split the annotations of DAVIS into binary masks.
+
+From `DATA_DIR/Annotations/480p/<sequence>/<frame>.png` (indexed) it makes, as 8-bit grey PNGs of values 0 and 255,
+
+    Annotations/480p_split/<sequence>/<object>/<frame>.png   the objects 1 to the largest label of the first frame
+    Annotations/480p_all/<sequence>/<frame>.png              the union of all labels
+
+    python preprocessing/preprocess_davis.py DATA_DIR
+
+It may be interrupted and run again: every file is written whole or not at all, and a second run writes all of them
+again.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # The repository, for `import osmn`.
+
+from osmn.errors import InputError, reports_input_errors
+from osmn.files import read_labels, write_mask
+from osmn.preprocessing import for_each_sequence, make_output_folder, visible
+
+
+def split_sequence(annotations, split, union):
+    """Write the masks of one sequence.
+
+    Args:
+        annotations: the folder of its indexed annotations.
+        split: the folder that gets one folder of binary masks per object.
+        union: the folder that gets the masks of all objects together.
+    """
+    frames = visible(annotations, (".png",))
+    if not frames:
+        raise InputError(f"{annotations} holds no annotations (*.png)")
+    first = object_ids(read_labels(frames[0]))
+    folders = {number: split / str(number) for number in range(1, int(first.max()) + 1)}
+    for folder in (union, *folders.values()):
+        make_output_folder(folder)
+    for frame in frames:
+        labels = object_ids(read_labels(frame))
+        write_mask(union / frame.name, labels > 0)
+        for number, folder in folders.items():
+            write_mask(folder / frame.name, labels == number)
+
+
+def object_ids(labels):
+    """Return labels (H, W) with object 1 for 255 where that is the only label, as in a download of DAVIS 2016."""
+    return labels // 255 if np.isin(labels, (0, 255)).all() else labels
+
+
+@reports_input_errors
+def main(argv=None):
+    """Run the command line `argv` (default: that of the process)."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data_dir", metavar="DATA_DIR", type=Path, help="the folder that holds DAVIS's Annotations/")
+    annotations = parser.parse_args(argv).data_dir / "Annotations"
+    sequences = visible(annotations / "480p")
+    if not sequences:
+        raise InputError(f"{annotations / '480p'} holds no sequences (folders of annotations)")
+    for_each_sequence(
+        split_sequence,
+        [(path, annotations / "480p_split" / path.name, annotations / "480p_all" / path.name) for path in sequences],
+    )
+    print(f"{len(sequences)} sequences: wrote {annotations / '480p_split'} and {annotations / '480p_all'}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,121 @@
+"""Bring YouTube-Objects into the layout that osmn_eval_youtube.py reads.
+
+From `DATA_DIR/<class>/data/<NNNN>/shots/001/{images,labels}` it makes
+
+    Images/<class>_<NNNN>/<image>       copies of the images
+    Labels/<class>_<NNNN>/<image>.png   the labels, 8-bit grey: 255 where the label is above 127, else 0
+    all.txt                             the names <class>_<NNNN>
+
+    python preprocessing/preprocess_youtube.py DATA_DIR
+
+A label belongs to the image of the same name but for the suffix (labels may be JPEGs). In a sequence where no names
+agree, it belongs to the image of the same frame number, the last digits of the name: `labels/00011.png` to
+`images/frame0011.jpg`. Images without a label are copied, except those before the first label: a sequence starts at a
+known mask. What does not pair up is named at the end.
+
+It may be interrupted and run again: every file is written whole or not at all, and a second run writes all of them
+again.
+"""
+
+import argparse
+import re
+import shutil
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # The repository, for `import osmn`.
+
+from osmn.errors import InputError, reports_input_errors
+from osmn.files import read_image, replacing, write_mask
+from osmn.preprocessing import for_each_sequence, make_output_folder, visible
+
+SUFFIXES = (".jpg", ".jpeg", ".png")
+THRESHOLD = 127  # As published: labels stored as JPEG are not exactly 0 and 255.
+
+
+def pair(images, labels):
+    """Return {image: label} of the paths in `images` and `labels` that belong together (see above)."""
+    for key in (lambda path: path.stem, frame_number):
+        by_key = {key(label): label for label in labels}
+        pairs = {image: by_key[key(image)] for image in images if key(image) in by_key}
+        if pairs:
+            return pairs
+    return {}
+
+
+def frame_number(path):
+    """Return the last number in a file's name; the stem itself if there is none."""
+    numbers = re.findall(r"\d+", path.stem)
+    return int(numbers[-1]) if numbers else path.stem
+
+
+def convert_sequence(shot, images_out, labels_out):
+    """Copy the images of one sequence and write its labels.
+
+    Args:
+        shot: the folder that holds `images` and `labels`.
+        images_out: the folder that gets the images.
+        labels_out: the folder that gets the binary masks.
+
+    Returns:
+        Whether anything was written, and a list of lines that say what did not pair up.
+    """
+    missing = [f"{shot / name} does not exist" for name in ("images", "labels") if not (shot / name).is_dir()]
+    if missing:
+        return False, missing
+    images, labels = (visible(shot / name, SUFFIXES) for name in ("images", "labels"))
+    pairs = pair(images, labels)
+    unused = [label.name for label in labels if label not in pairs.values()]
+    unlabelled = [image.name for image in images if image not in pairs]
+    problems = []
+    if unused:
+        problems.append(f"{shot / 'labels'}: no image for {', '.join(unused)}")
+    if unlabelled:
+        problems.append(f"{shot / 'images'}: no label for {', '.join(unlabelled)}")
+    if not pairs:
+        return False, problems or [f"{shot} is empty"]
+
+    for folder in (images_out, labels_out):
+        make_output_folder(folder)
+    for image in images[images.index(next(iter(pairs))) :]:
+        with replacing(images_out / image.name) as temporary:
+            shutil.copyfile(image, temporary)
+        if image in pairs:
+            mask = (read_image(pairs[image]) > THRESHOLD).any(axis=-1)
+            write_mask(labels_out / f"{image.stem}.png", mask)
+    return True, problems
+
+
+@reports_input_errors
+def main(argv=None):
+    """Run the command line `argv` (default: that of the process)."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data_dir", metavar="DATA_DIR", type=Path, help="the folder that holds the classes' folders")
+    root = parser.parse_args(argv).data_dir
+    shots = {
+        f"{category.name}_{video.name}": video / "shots" / "001"
+        for category in visible(root)
+        if (category / "data").is_dir()
+        for video in visible(category / "data")
+    }
+    if not shots:
+        raise InputError(
+            f"{root} holds no <class>/data/<NNNN> folders; give the folder that YouTube-Objects was unpacked in"
+        )
+    results = for_each_sequence(
+        convert_sequence, [(shot, root / "Images" / name, root / "Labels" / name) for name, shot in shots.items()]
+    )
+    names = [name for name, (written, _) in zip(shots, results, strict=True) if written]
+    problems = [problem for _, problems in results for problem in problems]
+    for problem in problems:
+        print(f"warning: {problem}", file=sys.stderr)
+    if not names:
+        raise InputError(f"{root}: no sequence has an image with a label")
+    with replacing(root / "all.txt") as temporary:
+        temporary.write_text("".join(f"{name}\n" for name in names))
+    left_out = f", {len(shots) - len(names)} left out (see the warnings)" if len(names) < len(shots) else ""
+    print(f"{len(names)} sequences{left_out}: wrote {root / 'Images'}, {root / 'Labels'} and {root / 'all.txt'}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,25 @@
+"""Score YouTube-Objects results by IoU. Start with `python youtube_eval.py -h`."""
+
+import argparse
+
+from osmn.errors import reports_input_errors
+from osmn.evaluation import evaluate_youtube
+
+
+@reports_input_errors
+def main(argv=None):
+    """Parse the arguments, score, print and write the tables."""
+    parser = argparse.ArgumentParser(
+        description="Print the IoU of every YouTube-Objects sequence, without its first labelled frame, the mean over "
+        "sequences (as published) and the mean over classes (the dataset's usual figure), and write "
+        "RESULT_PATH/iou.txt and RESULT_PATH/per_sequence.csv. Sequences with fewer than two labelled "
+        "frames are named and left out."
+    )
+    parser.add_argument("data_path", metavar="DATA_PATH", help="the preprocessed dataset, with Labels and all.txt")
+    parser.add_argument("result_path", metavar="RESULT_PATH", help="the results, <class>_<number>/<frame>.png")
+    args = parser.parse_args(argv)
+    evaluate_youtube(args.data_path, args.result_path)
+
+
+if __name__ == "__main__":
+    main()
