@@ -39,7 +39,10 @@ def main(argv=None):
         examples = datasets.davis_examples(args.data_path, args.data_version, "train", validity)
         training.train(training.Trainer(network, args.seed), datasets.video_batches(examples, args), args)
     inference.segment_videos(network, videos, args, precision)
-    evaluate_davis(args.data_path, args.result_path, args.data_version, args.test_split)
+    if datasets.is_annotated(args.data_path, videos):
+        evaluate_davis(args.data_path, args.result_path, args.data_version, args.test_split)
+    else:
+        print(f"masks are in {args.result_path}; not every frame has an annotation to score them with")
 
 
 if __name__ == "__main__":

@@ -2,12 +2,8 @@
 
 from pathlib import Path
 
-import matplotlib
-
-matplotlib.use("Agg")  # Before pyplot: no window is needed.
-
-import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.figure import Figure
 from matplotlib.patches import Ellipse, FancyArrowPatch, FancyBboxPatch, Rectangle
 
 # The network `osvos`: channels and number of convolutions of VGG16's stages.
@@ -20,7 +16,7 @@ VISUAL, SPATIAL, NETWORK, OUTPUT, INK = "#d9772b", "#2a7fb8", "#5d6b7a", "#4a9a4
 STAGE_X = (2.9, 4.75, 6.6, 8.45, 10.3)  # left edges
 STAGE_WIDTH, STAGE_Y, STAGE_HEIGHT = 1.25, 3.3, 1.1
 SIDE_Y, FUSE_Y = 2.0, 0.75
-VISUAL_Y, SPATIAL_Y, FRAME_Y = 6.92, 5.47, STAGE_Y + STAGE_HEIGHT / 2  # the middles of the rows
+VISUAL_Y, SPATIAL_Y, FRAME_Y = 7.02, 5.47, STAGE_Y + STAGE_HEIGHT / 2  # the middles of the rows
 PICTURE_X, PICTURE_WIDTH, PICTURE_HEIGHT = 0.4, 1.5, 0.94
 
 
@@ -67,7 +63,7 @@ def gaussian(axes, x, y, width, height):
 
 def draw_model():
     """Return the figure: modulators above, segmentation net in the middle, side outputs and mask below."""
-    figure = plt.figure(figsize=(9, 5.6), dpi=200)
+    figure = Figure(figsize=(9, 5.6), dpi=200)
     axes = figure.add_axes((0, 0, 1, 1))
     figure.patch.set_facecolor("white")
 
@@ -78,7 +74,7 @@ def draw_model():
     picture(axes, FRAME_Y, scene, "frame")
     for middle, text, color in (
         (VISUAL_Y, "visual modulator: VGG16,\nonce per object", VISUAL),
-        (SPATIAL_Y, "spatial modulator: pooling\nand 1×1 conv, every frame", SPATIAL),
+        (SPATIAL_Y, "spatial modulator: pooling\nand 1$\\times$1 conv, every frame", SPATIAL),
     ):
         box(axes, STAGE_X[0], middle - 0.45, 2.75, 0.9, text, color)
         arrow(axes, (right, middle), (STAGE_X[0], middle), color)
@@ -86,30 +82,27 @@ def draw_model():
 
     # The segmentation net.
     for stage, (x, channels, count) in enumerate(zip(STAGE_X, CHANNELS, CONVOLUTIONS, strict=True), 1):
-        box(axes, x, STAGE_Y, STAGE_WIDTH, STAGE_HEIGHT, f"stage {stage}\n{count} × conv\n{channels}", NETWORK)
+        box(axes, x, STAGE_Y, STAGE_WIDTH, STAGE_HEIGHT, f"stage {stage}\n{count} $\\times$ conv\n{channels}", NETWORK)
         middle = x + STAGE_WIDTH / 2
         if stage > 1:
             arrow(axes, (STAGE_X[stage - 2] + STAGE_WIDTH, FRAME_Y), (x, FRAME_Y))
         if stage in MODULATED:
-            for offset, y, color, name in ((-0.3, VISUAL_Y, VISUAL, "× γ"), (0.25, SPATIAL_Y, SPATIAL, "+ β")):
+            for offset, y, color, name in (
+                (-0.3, VISUAL_Y, VISUAL, r"$\times\ \gamma$"),
+                (0.25, SPATIAL_Y, SPATIAL, r"$+\ \beta$"),
+            ):
                 arrow(axes, (middle + offset, y), (middle + offset, STAGE_Y + STAGE_HEIGHT), color)
                 axes.text(middle + offset + 0.06, STAGE_Y + STAGE_HEIGHT + 0.42, name, fontsize=10.5, color=color)
         if stage in SIDE_OUTPUTS:
-            box(axes, x, SIDE_Y, STAGE_WIDTH, 0.75, "3×3 conv, 16\nupsample", OUTPUT, fontsize=9)
+            box(axes, x, SIDE_Y, STAGE_WIDTH, 0.75, "3$\\times$3 conv, 16\nupsample", OUTPUT, fontsize=9)
             arrow(axes, (middle, STAGE_Y), (middle, SIDE_Y + 0.75))
             arrow(axes, (middle, SIDE_Y), (middle, FUSE_Y + 0.7))
     last = STAGE_X[-1] + STAGE_WIDTH / 2
     axes.plot([STAGE_X[0] + 2.75, last - 0.3], [VISUAL_Y] * 2, color=VISUAL, linewidth=1.4, solid_capstyle="butt")
     axes.plot([STAGE_X[0] + 2.75, last + 0.25], [SPATIAL_Y] * 2, color=SPATIAL, linewidth=1.4, solid_capstyle="butt")
-    axes.text(
-        STAGE_X[2] - 0.6,
-        VISUAL_Y + 0.12,
-        "After each conv + ReLU: features × γ + β\n(γ: a number, β: a map, for each channel)",
-        fontsize=10,
-        color=INK,
-        va="bottom",
-        linespacing=1.3,
-    )
+    rule = "After each conv + ReLU: features $\\times\\ \\gamma + \\beta$\n"
+    rule += "($\\gamma$: a number, $\\beta$: a map, for each channel)"
+    axes.text(STAGE_X[2] - 0.6, VISUAL_Y + 0.12, rule, fontsize=10, color=INK, va="bottom", linespacing=1.3)
 
     # The mask, which gives the spatial guide of the next frame.
     left, middle = STAGE_X[1], FUSE_Y + 0.35
@@ -119,7 +112,7 @@ def draw_model():
         FUSE_Y,
         STAGE_X[-1] + STAGE_WIDTH - left,
         0.7,
-        "concatenate (64 channels), 1×1 conv, sigmoid",
+        "concatenate (64 channels), 1$\\times$1 conv, sigmoid",
         OUTPUT,
     )
     picture(axes, middle, scene, "mask", ground="#000000", fish="#ffffff")
@@ -130,10 +123,10 @@ def draw_model():
     axes.text(loop + 0.07, 2.25, "next frame", fontsize=9.5, color=SPATIAL, va="center", rotation=90)
 
     axes.set_xlim(0, 11.8)
-    axes.set_ylim(0.25, 7.75)
+    axes.set_ylim(0.25, 7.85)
     axes.axis("off")
     return figure
 
 
 if __name__ == "__main__":
-    draw_model().savefig(Path(__file__).with_name("model.png"), dpi=200)
+    draw_model().savefig(Path(__file__).with_name("model.png"))

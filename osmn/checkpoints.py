@@ -1,8 +1,8 @@
 """Weights in and out: TF1 name-based checkpoints, released or our own, and ImageNet weights in several formats.
 
 Our training checkpoints have the published format: the variables under their TF1 names, Adam's slots as `<name>/Adam`
-and `<name>/Adam_1`, `beta1_power`, `beta2_power` and `global_step`. One reader serves all, and the published program can
-load what we write. `python -m osmn.checkpoints export` strips the optimizer's part.
+and `<name>/Adam_1`, `beta1_power`, `beta2_power` and `global_step`. One reader serves all, and the published program
+can load what we write. `python -m osmn.checkpoints export` strips the optimizer's part.
 """
 
 import argparse

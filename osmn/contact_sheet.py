@@ -15,14 +15,14 @@ INK, PAPER = (32, 32, 32), (255, 255, 255)
 
 
 def overlay(image, labels):
-    """Colour the objects of `labels`, uint8 (H, W), in an RGB image uint8 (H, W, 3): tinted, outlined in colour and white."""
+    """Return an RGB image, uint8 (H, W, 3), with the objects of `labels`, uint8 (H, W), tinted and outlined."""
     labels = np.where(labels == 255, 1, labels)  # Binary results are 0 and 255.
     colors = np.reshape(davis_palette(), (256, 3))[labels]
     # DAVIS's colours are half as bright; an outline must stand out.
     colors = colors * (255 / np.maximum(colors.max(axis=-1, keepdims=True), 1))
     pixels = np.where(labels[:, :, None] > 0, (1 - OPACITY) * image + OPACITY * colors, image)
     edge = ndimage.maximum_filter(labels, 3) != ndimage.minimum_filter(labels, 3)
-    outline = ndimage.binary_dilation(edge & (labels > 0), iterations=1) & (labels > 0)
+    outline = ndimage.binary_dilation(edge & (labels > 0)) & (labels > 0)
     pixels[outline] = colors[outline]
     pixels[edge & (labels == 0)] = 255
     return pixels.astype(np.uint8)
@@ -35,7 +35,7 @@ def contact_sheet(data_path, result_path, sequences, out_path, frames_per_sequen
         data_path: the DAVIS folder, with JPEGImages/480p and Annotations/480p.
         result_path: holds indexed or binary masks, `<sequence>/<frame>.png`.
         sequences: names; each gets a row.
-        out_path: the PNG that is written.
+        out_path: the picture that is written, .png or .jpg.
         frames_per_sequence: frames in a row, at least 1; a shorter sequence gives all it has.
         truth: draw a second row for each sequence, with the true masks.
     """
@@ -57,7 +57,7 @@ def contact_sheet(data_path, result_path, sequences, out_path, frames_per_sequen
             top += tiles[0].height + GAP
         top += GAP
     with replacing(out_path) as temporary:
-        sheet.save(temporary)
+        sheet.save(temporary, quality=90)
 
 
 def _tiles(data_path, kinds, name, count):

@@ -74,6 +74,12 @@ def davis_videos(data_path, version, split, use_full_res=False):
     return videos
 
 
+def is_annotated(data_path, videos):
+    """Tell whether every frame of the DAVIS `videos` has an annotation, so that results can be scored."""
+    folder = Path(data_path) / "Annotations" / "480p"
+    return all((folder / v.name / f"{frame.stem}.png").is_file() for v in videos for frame in v.frames)
+
+
 def list_files(folder, pattern):
     """Return the sorted paths in `folder` that match; InputError if there are none."""
     paths = sorted(Path(folder).glob(pattern))
@@ -141,9 +147,10 @@ def _mask_ratios(path):
 
 
 def video_loader(examples):
-    """Return `load(number, seed)`, which reads an `Example`'s files with TensorFlow: the arguments of `training_sample`.
+    """Return `load(number, seed)`, which reads an `Example`'s files with TensorFlow.
 
-    The guide is one of the example's guides, drawn by the (2,) `seed`.
+    It returns the first five arguments of `samples.training_sample`. The guide is one of the example's guides, drawn by
+    the (2,) `seed`.
     """
     counts = np.array([len(e.guides) for e in examples])
     # Examples of one object share their guides: list each object's only once.
@@ -180,6 +187,13 @@ def decode_mask(path):
     return tf.io.decode_png(tf.io.read_file(path), channels=1)[..., 0] > 0
 
 
+def example_number(index, count, seed):
+    """Return which of `count` examples is sample `index` of a run: each once an epoch, every epoch in another order."""
+    epoch, place = index // count, index % count
+    order = tf.cast(tf.stack([seed, epoch]), tf.int32)
+    return tf.random.experimental.index_shuffle(place, order, max_index=count - 1)
+
+
 def training_dataset(load, count, options, im_size, scales, batch_size, seed, steps, parallel=0, augment_target=False):
     """Return a tf.data.Dataset of `Sample` batches for the steps in `range(*steps)`.
 
@@ -190,7 +204,8 @@ def training_dataset(load, count, options, im_size, scales, batch_size, seed, st
       load: (example number, seed) -> the first five arguments of `samples.training_sample`.
       count: number of examples.
       options: SampleOptions.
-      im_size: (width, height) at scale 1; `scales`: a batch's scale is one of these.
+      im_size: (width, height) at scale 1.
+      scales: a batch's scale is one of these.
       batch_size: samples in a batch.
       seed: of everything random.
       steps: (first, last + 1).
@@ -200,9 +215,7 @@ def training_dataset(load, count, options, im_size, scales, batch_size, seed, st
 
     def make(index):
         step, position = index // batch_size, index % batch_size
-        epoch, place = index // count, index % count
-        order = tf.cast(tf.stack([seed, epoch, 0]), tf.int32)
-        number = tf.random.experimental.index_shuffle(place, order, max_index=count - 1)
+        number = example_number(index, count, seed)
         guide_seed, sample_seed = tf.unstack(tf.random.split(samples.sample_seed(seed, step, position), 2))
         size = samples.batch_size_scale(seed, step, im_size, scales)
         arguments = load(number, guide_seed)
@@ -218,10 +231,13 @@ def training_dataset(load, count, options, im_size, scales, batch_size, seed, st
 
 
 def video_batches(examples, args):
-    """Return (first step, last step) -> dataset, of `Example`s and a script's options."""
+    """Return (first step, last step) -> iterator over `Sample` batches, of `Example`s and a script's options.
 
-    def make_dataset(first, last):
-        return training_dataset(
+    Raises InputError, naming the file, where one of a batch's files is missing or damaged.
+    """
+
+    def make_batches(first, last):
+        dataset = training_dataset(
             video_loader(examples),
             len(examples),
             sample_options(args),
@@ -232,5 +248,23 @@ def video_batches(examples, args):
             (first, last),
             args.num_loader,
         )
+        step = first
+        try:
+            for batch in dataset:
+                yield batch
+                step += 1
+        except tf.errors.OpError:  # TensorFlow does not say which file it could not decode.
+            indices = range(step * args.batch_size, (step + 1) * args.batch_size)
+            find_damaged(examples[int(example_number(i, len(examples), args.seed))] for i in indices)
+            raise
 
-    return make_dataset
+    return make_batches
+
+
+def find_damaged(examples):
+    """Raise InputError, naming the file, for the first file of `Example`s that is missing or damaged."""
+    for example in examples:
+        for frame in (example.frame, *(guide.frame for guide in example.guides)):
+            files.read_image(frame)
+        for mask in (example.previous_mask, example.label, *(guide.mask for guide in example.guides)):
+            files.read_labels(mask)

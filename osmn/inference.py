@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
-
 from tqdm import tqdm
 
 from osmn import crf, evaluation, files, networks, samples
@@ -119,7 +118,7 @@ def read_ahead(read, paths, ahead=4):
 
 
 class WriteBehind:
-    """Runs writes on a thread, at most `limit` behind; an error comes out at a later call or at the end of the block."""
+    """Runs writes on a thread, at most `limit` behind; errors come out at a later call or at the end of the block."""
 
     def __init__(self, limit=32):
         self._pool = concurrent.futures.ThreadPoolExecutor(1)
@@ -154,7 +153,7 @@ def first_views(video):
 
 
 def segment_videos(network, videos, args, precision):
-    """Propagate through DAVIS `videos` and write the results under `args.result_path`, with a progress bar of frames."""
+    """Propagate through DAVIS `videos` and write the results under `args.result_path`, with a progress bar."""
     if args.crf_postprocessing:
         crf.load()
     network = for_inference(network, precision)
@@ -201,7 +200,7 @@ def object_folder(folder, object_id):
 
 
 def write_merged(path, result, annotation):
-    """Write a `Segmentation` as an indexed PNG of the annotation's size; without one (frame 0), the annotation itself."""
+    """Write a `Segmentation` as an indexed PNG of the annotation's size; in frame 0 the annotation itself."""
     if len(result.probabilities):
         annotation = evaluation.resized(
             evaluation.merge(result.probabilities, result.object_ids), annotation.shape[::-1]

@@ -90,20 +90,9 @@ def make_dataset(root, train_sequences, val_sequences, frames, size, seed):
                 with replacing(root / "JPEGImages/480p" / names[-1] / f"{frame:05d}.jpg") as temporary:
                     Image.fromarray(images[frame]).save(temporary, quality=92)
                 write_labels(root / "Annotations/480p" / names[-1] / f"{frame:05d}.png", labels[frame])
-        _write_lines(root / f"ImageSets/2017/{split}.txt", names)
-        _write_lines(
-            root / f"ImageSets/2016/{split}.txt",
-            [
-                f"/JPEGImages/480p/{name}/{frame:05d}.jpg /Annotations/480p/{name}/{frame:05d}.png"
-                for name in names
-                for frame in range(frames)
-            ],
-        )
-
-
-def _write_lines(path, lines):
-    with replacing(path) as temporary:
-        temporary.write_text("".join(f"{line}\n" for line in lines))
+        for version in (2016, 2017):
+            with replacing(root / f"ImageSets/{version}/{split}.txt") as temporary:
+                temporary.write_text("".join(f"{name}\n" for name in names))
 
 
 def make_movers(rng, count, frames, size):
@@ -111,11 +100,12 @@ def make_movers(rng, count, frames, size):
     short = min(size)
     textures = rng.permutation(list(TEXTURES))[:count]
     hues = rng.uniform() + np.arange(count) / count
-    movers = []
+    movers, room = [], 1.0
     while len(movers) < count:
-        radius = rng.uniform(*RADII) * short
+        radius = rng.uniform(*RADII) * short * room
         start = rng.uniform(radius, np.subtract(size, radius))
         if any(np.hypot(*(start - other.centre[0])) < radius + other.radius[0] for other in movers):
+            room *= 0.99  # Smaller and smaller, so that it ends.
             continue
         direction, speed = rng.uniform(0, 2 * np.pi), rng.uniform(*SPEEDS) * short
         velocity = speed * np.array([np.cos(direction), np.sin(direction)])
@@ -166,9 +156,8 @@ def render(rng, movers, objects, frames, size):
     images, labels = [], []
     for frame in range(frames):
         left, top = drift[frame]
-        colors = np.repeat(
-            np.repeat(ground[top : top + height, left : left + width], SUPERSAMPLING, 0), SUPERSAMPLING, 1
-        )
+        colors = ground[top : top + height, left : left + width]
+        colors = colors.repeat(SUPERSAMPLING, axis=0).repeat(SUPERSAMPLING, axis=1)
         numbers = np.zeros(x.shape, int)
         for number, mover in reversed(list(enumerate(movers, 1))):
             inside, texture = mover.draw(frame, x, y)
@@ -195,7 +184,7 @@ def _blocks(pixels):
 
 
 def _background(rng, frames, size):
-    """Return a picture float32 (h, w, 3) larger than the frames and the corner (T, 2), x and y, that a frame starts at."""
+    """Return a picture float32 (h, w, 3) larger than a frame, and where each frame is in it: left and top, (T, 2)."""
     steps = rng.uniform(-2, 2, 2) + rng.normal(0, 0.5, (frames, 2))
     drift = np.cumsum(steps, axis=0)
     drift = np.round(drift - drift.min(axis=0)).astype(int)

@@ -118,17 +118,17 @@ class SpatialModulation(keras.layers.Layer):
         return [SpatialShift(guide, *piece) for piece in pieces]
 
 
-def modulate(features, scale=None, shift=None):
+def modulate(features, scale=None, shift=None, training=False):
     """Return `features * scale + shift`, as released: after the layer's ReLU.
 
     `features` (1 or B, H, W, C), `scale` (B, 1, 1, C) or None, `shift` a SpatialShift for (B, H, W, C) or None.
     Features of one image broadcast over the objects: what comes before the first modulation is computed once.
     """
-    return _modulate(features, scale, shift)
+    if training or tf.config.list_physical_devices("GPU"):
+        return _modulate(features, scale, shift)
+    return _fused_modulate(features, scale, shift)
 
 
-# One fused pass instead of four. Not on a GPU: XLA there needs CUDA tools that a pip installation may lack.
-@tf.function(jit_compile=not tf.config.list_physical_devices("GPU"))
 def _modulate(features, scale, shift):
     dtype = features.dtype
     if scale is not None:
@@ -137,6 +137,11 @@ def _modulate(features, scale, shift):
         guide, slope, intercept = (tf.cast(x, dtype) for x in shift)
         features += tf.nn.relu(guide * slope + intercept)
     return features
+
+
+# XLA makes one pass of four. Not in training, where its gradient takes minutes on a CPU, nor on a GPU, where it needs
+# CUDA tools that a pip installation may lack.
+_fused_modulate = tf.function(_modulate, jit_compile=True)
 
 
 def transposed_bilinear_matrix(size, stride, cropped_size):

@@ -123,19 +123,19 @@ class LiteOsmn(Osmn):
         return self.visual(guide, training=training and not self.options.fix_bn)
 
     def _logits(self, image, spatial, scales, training, seed):
-        training = training and not self.options.fix_bn
+        normalize = training and not self.options.fix_bn  # by the batch's statistics
         scales, spatial_stages = iter(scales), iter(self.spatial)
         guide = tf.cast(spatial, tf.float32)
         features = []
-        x = self.stem(tf.cast(image, self.compute_dtype), training=training)
+        x = self.stem(tf.cast(image, self.compute_dtype), training=normalize)
         for number, (depthwise, pointwise) in enumerate(self.blocks, 1):
-            x = pointwise(depthwise(x, training=training), training=training)
+            x = pointwise(depthwise(x, training=normalize), training=normalize)
             if number in MODULATED_BLOCKS:
                 factor = 2 if features else 4
                 guide = tf.nn.avg_pool2d(guide, factor, factor, "SAME")
                 stage = next(spatial_stages, None)
-                (shift,) = stage(guide, training=training) if stage is not None else (None,)
-                x = modulate(x, next(scales, None), shift)
+                (shift,) = stage(guide, training=normalize) if stage is not None else (None,)
+                x = modulate(x, next(scales, None), shift, training)
                 features.append(x)
         return self._side_logits(features, tf.shape(image)[1:3])
 

@@ -184,7 +184,7 @@ class VggOsmn(Osmn):
             for layer in layers:
                 x = layer(x)
                 if stage >= self.first_modulated:
-                    x = modulate(x, next(scales, None), next(shifts, None))
+                    x = modulate(x, next(scales, None), next(shifts, None), training)
             side_outputs.append(x)
         if self.variant.dilated:
             return self._dilated_logits(x, size, training, seed)

@@ -1,0 +1,63 @@
+"""The whole program in miniature, on a synthetic dataset: `make demo`.
+
+Makes videos of textured shapes, trains the network `lite` on some of them from random weights, propagates the first
+masks of others, scores the results beside "repeat the first mask" and draws them. All files are in build/demo, and made
+anew each time.
+"""
+
+import shutil
+import time
+from pathlib import Path
+
+FOLDER = Path(__file__).parent / "build/demo"
+TRAIN_SEQUENCES, VAL_SEQUENCES, FRAMES, SIZE, SEED = 24, 8, 16, (160, 96), 0
+# Batch norm at its initial statistics (--fix_bn): those of a short training would still be on their way.
+TRAINING = {"training_iters": 400, "batch_size": 4, "learning_rate": 1e-3, "save_iters": 400, "data_aug_scales": 1}
+LITE = ["--base_model", "lite", "--mean_value", "127.5", "127.5", "127.5", "--scale_value", "0.00787"]
+FRAMES_ON_SHEET = 6
+
+
+def main():
+    """Run the demo."""
+    # Here, so that processes which import this file again start at once.
+    import osmn_train_eval
+    from osmn.contact_sheet import contact_sheet
+    from osmn.evaluation import evaluate_davis
+    from osmn.synthetic import make_dataset, repeat_first_mask
+    from preprocessing import preprocess_davis
+
+    start = time.monotonic()
+    data, results, baseline = FOLDER / "data", FOLDER / "results", FOLDER / "baseline"
+    shutil.rmtree(FOLDER, ignore_errors=True)
+
+    headline(f"1. Make {TRAIN_SEQUENCES} + {VAL_SEQUENCES} videos of {FRAMES} frames, in the layout of DAVIS")
+    make_dataset(data, TRAIN_SEQUENCES, VAL_SEQUENCES, FRAMES, SIZE, SEED)
+    preprocess_davis.main([str(data)])
+
+    headline("2. Baseline: repeat the first mask in every frame")
+    repeat_first_mask(data, "val", baseline)
+    baseline_miu = evaluate_davis(data, baseline, 2017, "val")
+
+    headline("3. Train on the split `train`, propagate and score on `val`: osmn_train_eval.py")
+    command = ["--data_path", data, "--result_path", results, "--model_save_path", FOLDER / "model", *LITE]
+    command += ["--im_size", *SIZE, "--fix_bn", "--randomize_guide", "--seed", SEED, "--precision", "float32"]
+    command += [word for name, value in TRAINING.items() for word in (f"--{name}", value)]
+    osmn_train_eval.main([str(word) for word in command])
+    miu = float((results / "iou.txt").read_text().split()[-1])
+
+    headline("4. Draw the results")
+    sheet = FOLDER / "contact_sheet.png"
+    sequences = (data / "ImageSets/2017/val.txt").read_text().split()
+    contact_sheet(data, results, sequences, sheet, FRAMES_ON_SHEET)
+    print(f"look at {sheet}: our masks above the true ones")
+
+    headline(f"mIU {miu:.3f}; repeating the first mask: {baseline_miu:.3f}; {time.monotonic() - start:.0f} s in all")
+
+
+def headline(text):
+    """Print the title of a stage."""
+    print(f"\n== {text} ==", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,34 @@
+"""Data that several test files use."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def shared():
+    """Return the folder of real data, published masks and weights; skip where it is absent."""
+    folder = Path(os.environ.get("OSMN_SHARED", ROOT.parent / "shared"))
+    if not folder.is_dir():
+        pytest.skip(f"the real data of {folder} (OSMN_SHARED) is absent")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def davis(tmp_path_factory):
+    """Return a preprocessed DAVIS of 64x48: two sequences of 5 frames per split, the second with two objects.
+
+    Not to be written to: copy it.
+    """
+    from osmn.synthetic import make_dataset
+    from preprocessing.preprocess_davis import split_sequence
+
+    root = tmp_path_factory.mktemp("data") / "davis"
+    make_dataset(root, train_sequences=2, val_sequences=2, frames=5, size=(64, 48), seed=1)
+    masks = root / "Annotations"
+    for annotations in sorted((masks / "480p").iterdir()):
+        split_sequence(annotations, masks / "480p_split" / annotations.name, masks / "480p_all" / annotations.name)
+    return root

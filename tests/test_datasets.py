@@ -1,0 +1,397 @@
+"""Which samples: the examples of a dataset, and the training batches made of them."""
+
+import argparse
+import shutil
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from osmn import args as arguments
+from osmn import datasets
+from osmn.datasets import Guide, davis_examples, davis_videos, training_dataset, video_loader
+from osmn.errors import InputError
+from osmn.files import write_labels, write_mask
+from osmn.samples import SampleOptions
+
+SIZE = (50, 20)  # Width and height of the hand-made datasets: 1000 pixels.
+VALIDITY = (0.003, 0.2)
+
+
+def rectangle(left, top, width, height):
+    mask = np.zeros(SIZE[::-1], bool)
+    mask[top : top + height, left : left + width] = True
+    return mask
+
+
+BOX = rectangle(5, 5, 10, 10)
+EMPTY = rectangle(0, 0, 0, 0)
+
+
+def write_sequence(root, name, objects, split="train"):
+    """Write black frames and {object id: masks} as `preprocess_davis.py` leaves them, and add `name` to the split."""
+    for masks in zip(*objects.values(), strict=True):
+        folder = root / "JPEGImages/480p" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        frame = f"{len(list(folder.iterdir())):05d}"
+        Image.new("RGB", SIZE).save(folder / f"{frame}.jpg")
+        for object_id, mask in zip(objects, masks, strict=True):
+            write_mask(root / f"Annotations/480p_split/{name}/{object_id}/{frame}.png", mask)
+        write_mask(root / f"Annotations/480p_all/{name}/{frame}.png", np.any(masks, axis=0))
+        write_labels(root / f"Annotations/480p/{name}/{frame}.png", masks[0])
+    for version in (2016, 2017):
+        path = root / f"ImageSets/{version}/{split}.txt"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a") as file:
+            file.write(f"{name}\n")
+
+
+def described(root, examples):
+    """Return examples as (guide frames, previous mask, frame, label), without the folder of the dataset."""
+
+    def name(path):
+        return path.removeprefix(f"{root}/").removeprefix("Annotations/").removeprefix("JPEGImages/480p/")
+
+    return [
+        ([int(g.frame[-9:-4]) for g in e.guides], name(e.previous_mask), name(e.frame), name(e.label)) for e in examples
+    ]
+
+
+# -- Examples of DAVIS ------------------------------------------------------------------------------------------------
+
+
+def test_examples_are_the_pairs_of_consecutive_frames_of_every_object_guided_by_its_first_frame(tmp_path):
+    write_sequence(tmp_path, "two", {1: [BOX] * 3, 2: [BOX] * 3})
+    write_sequence(tmp_path, "one", {1: [BOX] * 2})
+    assert described(tmp_path, davis_examples(tmp_path, 2017, "train")) == [
+        ([0], "480p_split/two/1/00000.png", "two/00001.jpg", "480p_split/two/1/00001.png"),
+        ([0], "480p_split/two/1/00001.png", "two/00002.jpg", "480p_split/two/1/00002.png"),
+        ([0], "480p_split/two/2/00000.png", "two/00001.jpg", "480p_split/two/2/00001.png"),
+        ([0], "480p_split/two/2/00001.png", "two/00002.jpg", "480p_split/two/2/00002.png"),
+        ([0], "480p_split/one/1/00000.png", "one/00001.jpg", "480p_split/one/1/00001.png"),
+    ]
+
+
+def test_guide_is_a_frame_and_the_mask_of_the_same_object_in_it(tmp_path):
+    write_sequence(tmp_path, "seq", {1: [BOX] * 2, 2: [BOX] * 2})
+    (guide,) = davis_examples(tmp_path, 2017, "train")[-1].guides
+    assert guide == Guide(
+        str(tmp_path / "JPEGImages/480p/seq/00000.jpg"), str(tmp_path / "Annotations/480p_split/seq/2/00000.png")
+    )
+
+
+def test_examples_of_2016_take_all_objects_as_one(tmp_path):
+    write_sequence(tmp_path, "two", {1: [BOX] * 2, 2: [BOX] * 2})
+    assert described(tmp_path, davis_examples(tmp_path, 2016, "train")) == [
+        ([0], "480p_all/two/00000.png", "two/00001.jpg", "480p_all/two/00001.png")
+    ]
+
+
+def test_objects_come_in_numeric_order(tmp_path):
+    write_sequence(tmp_path, "crowd", {object_id: [BOX] * 2 for object_id in (1, 2, 10)})
+    previous = [e.previous_mask for e in davis_examples(tmp_path, 2017, "train")]
+    assert [path.split("/")[-2] for path in previous] == ["1", "2", "10"]
+
+
+def test_valid_guides_cover_more_than_both_ratios(tmp_path):
+    scattered = rectangle(0, 0, 10, 2)  # 20 pixels,
+    scattered[9, 9] = True  # with one more in a box of 10x10: 0.21 of it.
+    sparse = scattered.copy()
+    sparse[0, 5] = False  # 0.20 of the box: not above.
+    masks = [rectangle(0, 0, 3, 1), rectangle(0, 0, 4, 1), sparse, scattered, BOX]  # The first: 0.003 of the image.
+    write_sequence(tmp_path, "seq", {1: masks})
+    examples = davis_examples(tmp_path, 2017, "train", VALIDITY)
+    assert [guides for guides, *_ in described(tmp_path, examples)] == [[1, 3, 4]] * 4
+
+
+def test_first_frame_is_the_guide_where_none_is_valid(tmp_path):
+    write_sequence(tmp_path, "seq", {1: [rectangle(0, 0, 2, 1)] * 3})
+    examples = davis_examples(tmp_path, 2017, "train", VALIDITY)
+    assert [guides for guides, *_ in described(tmp_path, examples)] == [[0], [0]]
+
+
+BLANK = [BOX, BOX, EMPTY, BOX, BOX]
+
+
+def test_pairs_with_a_frame_in_which_the_object_is_absent_are_left_out_with_validity_only(tmp_path):
+    write_sequence(tmp_path, "seq", {1: BLANK})
+
+    def labels(validity):
+        return [int(e.label[-9:-4]) for e in davis_examples(tmp_path, 2017, "train", validity)]
+
+    assert labels(None) == [1, 2, 3, 4]
+    assert labels(VALIDITY) == [1, 4]
+
+
+def test_blank_frames_of_one_object_are_kept_for_the_others(tmp_path):  # Spec 9: a defect of the release.
+    write_sequence(tmp_path, "seq", {1: BLANK, 2: [BOX] * 5})
+    examples = davis_examples(tmp_path, 2017, "train", VALIDITY)
+    assert [e.label[-11:-4] for e in examples] == ["1/00001", "1/00004", *(f"2/0000{n}" for n in (1, 2, 3, 4))]
+    assert [g.frame[-9:-4] for g in examples[-1].guides] == [f"0000{n}" for n in range(5)]
+    assert [g.frame[-9:-4] for g in examples[0].guides] == [f"0000{n}" for n in (0, 1, 3, 4)]
+
+
+@pytest.mark.parametrize("version", [2016, 2017])
+def test_data_path_may_be_relative(davis, monkeypatch, version):  # Spec 9: 2016 wanted an absolute path.
+    absolute = davis_examples(davis, version, "train", VALIDITY)
+    monkeypatch.chdir(davis.parent)
+    relative = davis_examples(davis.name, version, "train", VALIDITY)
+    assert described(davis.name, relative) == described(davis, absolute)
+    assert all((davis.parent / e.frame).is_file() and (davis.parent / e.label).is_file() for e in relative)
+
+
+def remove_split(root):
+    (root / "ImageSets/2017/train.txt").unlink()
+    return "ImageSets/2017/train.txt does not exist"
+
+
+def empty_split(root):
+    (root / "ImageSets/2017/train.txt").write_text("\n")
+    return "ImageSets/2017/train.txt is empty"
+
+
+def remove_preprocessing(root):
+    shutil.rmtree(root / "Annotations/480p_split")
+    return f"Annotations/480p_split/seq does not exist; run python preprocessing/preprocess_davis.py {root}"
+
+
+def remove_masks(root):
+    shutil.rmtree(root / "Annotations/480p_split/seq/1")
+    (root / "Annotations/480p_split/seq/1").mkdir()
+    return "Annotations/480p_split/seq/1 holds no *.png"
+
+
+def remove_frame(root):
+    (root / "JPEGImages/480p/seq/00001.jpg").unlink()
+    return "JPEGImages/480p/seq/00001.jpg does not exist"
+
+
+def damage_mask(root):
+    path = root / "Annotations/480p_split/seq/1/00001.png"
+    path.write_bytes(path.read_bytes()[:40])
+    return "480p_split/seq/1/00001.png is not a readable image"
+
+
+def leave_one_frame(root):
+    for frame in ("00001", "00002"):
+        (root / f"Annotations/480p_split/seq/1/{frame}.png").unlink()
+    return "no two consecutive frames in the split train"
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [remove_split, empty_split, remove_preprocessing, remove_masks, remove_frame, damage_mask, leave_one_frame],
+)
+def test_examples_name_what_they_cannot_use(tmp_path, spoil):
+    write_sequence(tmp_path, "seq", {1: [BOX] * 3})
+    expected = spoil(tmp_path)
+    with pytest.raises(InputError) as caught:
+        davis_examples(tmp_path, 2017, "train", VALIDITY)
+    assert expected in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+# -- Videos of DAVIS --------------------------------------------------------------------------------------------------
+
+
+def write_annotation(root, labels):
+    write_labels(root / "Annotations/480p/seq/00000.png", np.reshape(labels, (1, -1)))
+
+
+def test_video_objects_are_one_to_the_largest_label_of_the_first_frame(tmp_path):
+    write_sequence(tmp_path, "seq", {1: [BOX] * 2}, "val")
+    write_annotation(tmp_path, [0, 3, 1])
+    (video,) = davis_videos(tmp_path, 2017, "val")
+    assert video.name == "seq"
+    assert [path.name for path in video.frames] == ["00000.jpg", "00001.jpg"]
+    assert video.starts == {0: (tmp_path / "Annotations/480p/seq/00000.png", (1, 2, 3))}
+    (video,) = davis_videos(tmp_path, 2016, "val")
+    assert video.starts[0].object_ids == (None,)
+
+
+@pytest.mark.parametrize("labels", [[0, 255], [0, 0]])
+def test_videos_of_2017_need_object_ids_in_the_first_annotation(tmp_path, labels):
+    write_sequence(tmp_path, "seq", {1: [BOX] * 2}, "val")
+    write_annotation(tmp_path, labels)
+    with pytest.raises(InputError, match=r"seq/00000\.png has \d+ as its largest label.*--data_version 2016"):
+        davis_videos(tmp_path, 2017, "val")
+    davis_videos(tmp_path, 2016, "val")
+
+
+def test_full_resolution_frames_are_taken_on_demand(tmp_path):
+    write_sequence(tmp_path, "seq", {1: [BOX] * 2}, "val")
+    with pytest.raises(InputError, match=r"Full-Resolution/seq holds no \*\.jpg"):
+        davis_videos(tmp_path, 2017, "val", use_full_res=True)
+    (tmp_path / "JPEGImages/480p").rename(tmp_path / "JPEGImages/Full-Resolution")
+    (video,) = davis_videos(tmp_path, 2017, "val", use_full_res=True)
+    assert video.frames[0] == tmp_path / "JPEGImages/Full-Resolution/seq/00000.jpg"
+
+
+def test_videos_can_be_scored_if_every_frame_has_its_annotation(tmp_path):
+    write_sequence(tmp_path, "seq", {1: [BOX] * 3}, "val")
+    videos = davis_videos(tmp_path, 2017, "val")
+    assert datasets.is_annotated(tmp_path, videos)
+    (tmp_path / "Annotations/480p/seq/00001.png").unlink()
+    assert not datasets.is_annotated(tmp_path, videos)
+
+
+# -- Files read by TensorFlow -----------------------------------------------------------------------------------------
+
+
+def photo(height, width):
+    """Return smooth colours with some noise, as JPEG is made for."""
+    rng = np.random.default_rng(0)
+    smooth = Image.fromarray(rng.integers(0, 256, (6, 8, 3), np.uint8)).resize((width, height), Image.BICUBIC)
+    return Image.fromarray((np.asarray(smooth) * 0.9 + rng.integers(0, 25, (height, width, 3))).astype(np.uint8))
+
+
+@pytest.mark.parametrize("subsampling", ["4:4:4", "4:2:2", "4:2:0"])
+def test_jpegs_are_decoded_as_by_pillow(tmp_path, subsampling):
+    path = tmp_path / "photo.jpg"
+    photo(93, 131).save(path, quality=90, subsampling=subsampling)
+    ours = datasets.decode_image(str(path)).numpy().astype(int)
+    pillows = np.asarray(Image.open(path)).astype(int)
+    assert np.abs(ours - pillows).max() <= 1
+    assert (ours == pillows).mean() > 0.99
+
+
+def test_grey_jpegs_get_three_channels(tmp_path):
+    path = tmp_path / "grey.jpg"
+    photo(20, 30).convert("L").save(path)
+    decoded = datasets.decode_image(str(path)).numpy()
+    np.testing.assert_array_equal(decoded, np.asarray(Image.open(path))[:, :, None].repeat(3, axis=2))
+
+
+@pytest.mark.parametrize("mode", ["L", "1"])
+def test_masks_of_0_and_255_and_of_one_bit_are_read(tmp_path, mode):
+    path = tmp_path / "mask.png"
+    Image.fromarray(255 * BOX.astype(np.uint8)).convert(mode).save(path)
+    np.testing.assert_array_equal(datasets.decode_mask(str(path)), BOX)
+
+
+def test_loader_draws_among_the_guides_of_the_examples_own_object(tmp_path):
+    # The masks tell objects and frames apart by their number of pixels.
+    masks = {object_id: [rectangle(0, 0, 10 * object_id + frame, 1) for frame in range(3)] for object_id in (1, 2)}
+    write_sequence(tmp_path, "seq", masks)
+    examples = davis_examples(tmp_path, 2017, "train", (0, 0))
+    load = tf.function(video_loader(examples))
+    for number, object_id, frame in ((0, 1, 1), (3, 2, 2)):
+        loaded = [load(tf.constant(number, tf.int64), [0, seed]) for seed in range(20)]
+        assert {int(np.sum(guide_mask)) for _, guide_mask, *_ in loaded} == {10 * object_id + k for k in range(3)}
+        _, _, previous, image, label = loaded[0]
+        assert image.shape == (20, 50, 3)
+        assert np.sum(previous) == 10 * object_id + frame - 1
+        assert np.sum(label) == 10 * object_id + frame
+
+
+# -- Batches ----------------------------------------------------------------------------------------------------------
+
+PLAIN = SampleOptions(mean_value=(0, 0, 0))
+
+
+def numbered(number, seed):
+    """Return, as a loader does, an example that shows its number as a colour."""
+    frame = tf.fill((4, 6, 3), tf.cast(number, tf.uint8))
+    mask = tf.fill((4, 6), True)
+    return frame, mask, mask, frame, mask
+
+
+def visits(count, batch_size, steps, seed=0):
+    """Return the numbers of the examples in each batch."""
+    batches = training_dataset(numbered, count, PLAIN, (6, 4), (1,), batch_size, seed, steps)
+    return [batch.image[:, 0, 0, 0].numpy().astype(int).tolist() for batch in batches]
+
+
+def test_each_epoch_visits_every_example_once_in_another_order():
+    order = np.reshape(visits(count=7, batch_size=2, steps=(0, 14)), (4, 7))  # 28 samples: 4 epochs.
+    np.testing.assert_array_equal(np.sort(order, axis=1), [range(7)] * 4)
+    assert len({tuple(epoch) for epoch in order}) == 4
+
+
+def test_order_depends_on_the_seed():
+    assert visits(7, 2, (0, 14)) == visits(7, 2, (0, 14)) != visits(7, 2, (0, 14), seed=1)
+
+
+def test_example_number_is_that_of_the_batches():
+    batches = visits(count=7, batch_size=3, steps=(2, 9), seed=5)
+    assert np.ravel(batches).tolist() == [int(datasets.example_number(i, 7, 5)) for i in range(6, 27)]
+
+
+def test_an_epoch_may_end_within_a_batch_and_one_example_is_enough():
+    assert visits(count=1, batch_size=2, steps=(0, 2)) == [[0, 0], [0, 0]]
+
+
+def test_a_batch_has_one_scale_and_batches_differ_in_it():
+    batches = training_dataset(numbered, 3, PLAIN, (40, 20), (0.5, 1, 1.25), 2, 0, (0, 12))
+    sizes = {batch.image.shape for batch in batches}
+    assert sizes == {(2, 10, 20, 3), (2, 20, 40, 3), (2, 25, 50, 3)}
+
+
+def davis_batches(davis, steps, seed=0, parallel=0):
+    examples = davis_examples(davis, 2017, "train", (0, 0))
+    options = SampleOptions(vg_color_aug=True)
+    dataset = training_dataset(
+        video_loader(examples), len(examples), options, (64, 48), (0.5, 1), 3, seed, steps, parallel
+    )
+    return [[field.numpy() for field in batch] for batch in dataset]
+
+
+@pytest.fixture(scope="module")
+def batches(davis):
+    return davis_batches(davis, (0, 6))
+
+
+def test_samples_of_davis_have_the_sizes_of_the_network(batches):
+    for guide, spatial, image, label in batches:
+        height, width = image.shape[1:3]
+        assert (height, width) in {(48, 64), (24, 32)}
+        assert guide.shape == (3, 224, 224, 3)
+        assert spatial.shape == label.shape == (3, height, width, 1)
+        assert set(np.unique(label)) == {0, 1}
+
+
+@pytest.mark.parametrize("parallel", [0, 1, 4])
+def test_a_batch_is_a_function_of_its_step_wherever_the_dataset_starts_and_however_parallel(davis, batches, parallel):
+    for ours, theirs in zip(davis_batches(davis, (4, 6), parallel=parallel), batches[4:], strict=True):
+        for field, expected in zip(ours, theirs, strict=True):
+            np.testing.assert_array_equal(field, expected)
+
+
+def test_another_seed_gives_other_batches(davis, batches):
+    (other,) = davis_batches(davis, (0, 1), seed=1)
+    assert not np.array_equal(other[0], batches[0][0])
+
+
+# -- Damaged files ----------------------------------------------------------------------------------------------------
+
+
+def training_options(**changes):
+    parser = argparse.ArgumentParser()
+    arguments.add_training_options(parser, [1.0])
+    arguments.add_guide_options(parser, SIZE)
+    return argparse.Namespace(**vars(parser.parse_args([])) | changes)
+
+
+@pytest.mark.parametrize(
+    "name", ["JPEGImages/480p/seq/00002.jpg", "Annotations/480p_split/seq/1/00001.png", "JPEGImages/480p/seq/00000.jpg"]
+)
+def test_batches_name_the_damaged_file(tmp_path, name):
+    write_sequence(tmp_path, "seq", {1: [BOX] * 4})
+    examples = davis_examples(tmp_path, 2017, "train")
+    path = tmp_path / name
+    path.write_bytes(path.read_bytes()[:200] if path.suffix == ".jpg" else path.read_bytes()[:40])
+    make_batches = datasets.video_batches(examples, training_options(batch_size=2))
+    with pytest.raises(InputError, match=f"{name} is not a readable image"):
+        list(make_batches(0, 3))
+
+
+def test_batches_before_the_damaged_file_are_given(tmp_path):
+    write_sequence(tmp_path, "seq", {1: [BOX] * 4})
+    examples = davis_examples(tmp_path, 2017, "train")
+    last = int(datasets.example_number(2, 3, 0))  # Of the first epoch: step 2.
+    (tmp_path / examples[last].frame).write_bytes(b"")
+    batches = datasets.video_batches(examples, training_options(batch_size=1))(0, 3)
+    next(batches), next(batches)
+    with pytest.raises(InputError, match=examples[last].frame):
+        next(batches)

@@ -1,0 +1,580 @@
+import gc
+from types import SimpleNamespace
+
+import goldens
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from osmn import networks
+from osmn.networks import Initialization, NetworkOptions, layers, vgg
+from osmn.samples import Sample
+from osmn.training import Trainer, class_balanced_loss
+
+HEIGHT, WIDTH = 101, 163  # Odd, and no multiple of any stride.
+
+
+class Zeros(Initialization):
+    """Initial weights for networks whose weights are assigned: drawing 120 M random numbers takes seconds."""
+
+    def normal(self, name, truncated=False, stddev=None):
+        return "zeros"
+
+
+def build(options, dtype="float32"):
+    """Return a network with the weights behind the golden files."""
+    network = networks.BASE_MODELS[options.base_model](options, dtype, Zeros())
+    goldens.assign_weights(network)
+    return network
+
+
+def relative_error(actual, expected):
+    """Return the largest difference over the largest value."""
+    return np.max(np.abs(np.asarray(actual) - expected)) / np.max(np.abs(expected))
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-np.asarray(x, np.float64)))
+
+
+# What the published network computes: the golden files
+
+
+SLOW_TRAINING = ("osvos_early", "osvos_nosp", "deeplab", "masktrack")
+EVERY_VARIANT = pytest.mark.parametrize("golden", goldens.VARIANTS, indirect=True)
+EVERY_TRAINING = pytest.mark.parametrize(
+    "golden",
+    [pytest.param(v, marks=[pytest.mark.slow] * (v in SLOW_TRAINING)) for v in goldens.VARIANTS],
+    indirect=True,
+)
+
+
+@pytest.fixture(scope="module")
+def golden(request):
+    """Return a variant's name, its published outputs, its network and, once per variant, what that computes."""
+    variant = request.param
+    yield SimpleNamespace(
+        variant=variant,
+        published=goldens.outputs(variant),
+        network=build(goldens.VARIANTS[variant]),
+        batch=Sample(*map(tf.constant, goldens.inputs(variant))),
+    )
+    gc.collect()  # Each may hold 3 GB.
+
+
+@pytest.fixture(scope="module")
+def inference(golden):
+    """Return the visual parameters as a list, and the logits."""
+    scales = golden.network.visual_parameters(golden.batch.guide)
+    logits = tf.function(golden.network.segment)(golden.batch.image, golden.batch.spatial, scales)
+    return SimpleNamespace(scales=scales, logits=logits.numpy())
+
+
+@pytest.fixture(scope="module")
+def training(golden, inference):
+    """Return losses and gradient norms in inference mode, then losses and statistics of three steps of Adam.
+
+    Depends on `inference`, because it changes the network.
+    """
+    trainer = Trainer(golden.network, dropout_seed=None)
+    state = trainer.state()
+    names = golden.published["grad_names"].tolist()
+    trained = [name for name, variable in golden.network.tf1_variables().items() if variable.trainable]
+
+    @tf.function
+    def evaluate():
+        losses, _, gradients = trainer.gradients(golden.batch, training=False)
+        return losses, dict(zip(trained, map(tf.norm, gradients), strict=True))
+
+    losses, norms = evaluate()
+    rate, steps = tf.constant(golden.published["train_lr"], tf.float32), []
+    for step in range(3):
+        steps.append([float(loss) for loss in trainer.train_step(golden.batch, rate)[0]])
+        if step == 0:  # Adam's first moment is a tenth of the first gradient.
+            first_norms = [10 * float(tf.norm(state[f"{name}/Adam"])) for name in names]
+    return SimpleNamespace(
+        trained=trained,
+        eval_losses=[float(loss) for loss in losses],
+        eval_norms=[float(norms[name]) for name in names],
+        train_norms=first_norms,
+        train_losses=np.array(steps),
+        statistics=[state[name].numpy().mean() for name in golden.published.get("bn_names", [])],
+    )
+
+
+def test_golden_inputs_are_those_of_the_golden_files():
+    for variant in goldens.VARIANTS:
+        published = goldens.outputs(variant)
+        for key, value in zip(("guide", "spatial", "image", "label"), goldens.inputs(variant), strict=True):
+            assert value.sum(dtype=np.float64) == pytest.approx(published[f"sum_{key}"], rel=1e-9), (variant, key)
+
+
+@EVERY_VARIANT
+def test_variables_have_the_published_names_shapes_and_trainability(golden):
+    ours = {name: (tuple(v.shape), v.trainable) for name, v in golden.network.tf1_variables().items()}
+    ours |= {name: (value.shape, False) for name, value in golden.network.constants().items()}
+    assert ours == goldens.variables(golden.variant)
+    for name, value in golden.network.constants().items():
+        np.testing.assert_array_equal(value, goldens.weight(name, value.shape))
+
+
+@EVERY_VARIANT
+def test_visual_parameters_are_the_published_ones(golden, inference):
+    published = golden.published
+    if golden.variant == "osvos_novis":
+        assert inference.scales == []
+    elif golden.variant == "lite":
+        for number, scale in enumerate(inference.scales):
+            assert relative_error(scale, published[f"visual_params_{number}"]) < 1e-5
+    else:
+        assert relative_error(tf.concat(inference.scales, -1)[:, 0, 0], published["visual_params"]) < 1e-5
+
+
+@EVERY_VARIANT
+def test_logits_are_the_published_ones(golden, inference):
+    # The published visual parameters of VGG16 carry rounding errors of 2e-6, which the network multiplies: the
+    # published logits of `osvos` are 1.2e-5 away from a float64 computation. Ours are 0.2e-5 to 1.6e-5 away from them.
+    tolerance = 1e-5 if golden.variant in ("osvos_novis", "lite", "deeplab") else 2e-5
+    assert relative_error(inference.logits, golden.published["logits"]) < tolerance
+
+
+@EVERY_VARIANT
+def test_logits_from_the_published_visual_parameters_are_the_published_ones(golden, inference):
+    published, scales = golden.published, []
+    if golden.variant == "lite":
+        scales = [published[f"visual_params_{number}"] for number in range(4)]
+    elif golden.variant != "osvos_novis":
+        widths = [scale.shape[-1] for scale in inference.scales]
+        scales = tf.split(published["visual_params"][:, None, None], widths, axis=-1)
+    logits = golden.network.segment(golden.batch.image, golden.batch.spatial, scales)
+    assert relative_error(logits, published["logits"]) < 1e-5
+
+
+@EVERY_VARIANT
+def test_class_balanced_loss_is_the_published_one(golden, inference):
+    loss = class_balanced_loss(inference.logits, golden.batch.label)
+    assert float(loss) == pytest.approx(golden.published["loss_eval"], rel=1e-4)
+
+
+@EVERY_TRAINING
+def test_losses_are_the_published_ones(golden, training):
+    published = [golden.published["loss_eval"], golden.published["reg_loss"]]
+    np.testing.assert_allclose(training.eval_losses, published, rtol=1e-4)
+
+
+@EVERY_TRAINING
+@pytest.mark.parametrize("mode", ["eval", "train"])
+def test_gradient_norms_are_the_published_ones(golden, training, mode):
+    assert set(training.trained) == set(golden.published["grad_names"])
+    norms = {"eval": training.eval_norms, "train": training.train_norms}[mode]
+    errors = abs(norms / golden.published[f"grad_norms_{mode}"] - 1)
+    # Norms agree to 3e-5, unless a rounding difference takes the other branch of a ReLU, a ReLU6 or a max pool: then
+    # the gradients below it differ by 1e-4 to 2e-3, in some variants (which ones depends on the machine). A float64
+    # computation of the same network differs from the published float32 one by 6e-5 and more, too.
+    assert np.median(errors) < 1e-3
+    assert errors.max() < 5e-3
+
+
+@EVERY_TRAINING
+def test_three_steps_of_adam_give_the_published_losses(golden, training):
+    errors = abs(training.train_losses / golden.published["train_losses"] - 1)
+    # `lite`: a gradient on the other branch of a ReLU6 (see above) has moved the weights by the third loss.
+    last = 5e-4 if golden.variant == "lite" else 1e-4
+    assert errors[:2].max() < 1e-4 and errors[2].max() < last
+
+
+@EVERY_TRAINING
+def test_three_steps_give_the_published_moving_statistics(golden, training):
+    published = golden.published.get("bn_means", np.zeros(0))
+    np.testing.assert_allclose(training.statistics, published, rtol=1e-4, atol=1e-4)
+
+
+# A plain computation, unshared and unfolded, of any size
+
+
+@pytest.fixture(scope="module")
+def build_once():
+    """Return `build`, with every network made once, without its visual modulator: the tests pass multipliers."""
+    built = {}
+
+    def build_small(base_model, **options):
+        options = NetworkOptions(base_model, visual_modulator=base_model == "lite", **options)
+        if options not in built:
+            built[options] = build(options)
+        goldens.assign_weights(built[options])  # Moving statistics may have moved.
+        return built[options]
+
+    yield build_small
+    built.clear()
+    gc.collect()
+
+
+def weights_of(network):
+    return {n: np.array(v) for n, v in network.tf1_variables().items()} | network.constants()
+
+
+def random_scales(widths, batch=2, seed=0):
+    generator = np.random.default_rng(seed)
+    return [generator.normal(1, 0.3, (batch, 1, 1, c)).astype(np.float32) for c in widths]
+
+
+def naive_convolution(weights, name, x, stride=1, dilation=1):
+    y = tf.nn.conv2d(x, weights[f"{name}/weights"], stride, "SAME", dilations=dilation)
+    return y + weights.get(f"{name}/biases", 0)
+
+
+def naive_normalization(weights, scope, x, training, moments):
+    """Batch norm over all pixels; the batch's (mean, variance, count) are added to `moments`."""
+    names = ("moving_mean", "moving_variance", "beta", "gamma")
+    mean, variance, beta, gamma = (weights[f"{scope}/BatchNorm/{name}"] for name in names)
+    if training:
+        mean, variance = tf.nn.moments(x, [0, 1, 2])
+        moments[f"{scope}/BatchNorm"] = mean, variance, np.prod(x.shape[:3])
+    return tf.nn.batch_normalization(x, mean, variance, beta, gamma, 0.001)
+
+
+def naive_vgg(weights, base_model, image, spatial, scales, training=False, first_modulated=3):
+    """Return a VGG16 network's logits and its batch norms' moments, as the published program computes them."""
+    size, moments, sides = image.shape[1:3], {}, []
+    scales = iter(scales)
+    dilated, masktrack = base_model != "osvos", base_model == "masktrack"
+    x = tf.concat([spatial, image], -1) if masktrack else tf.constant(image)
+    for stage, count in enumerate((2, 2, 3, 3, 3), 1):
+        dilation = 2 if dilated and stage == 5 else 1
+        if stage > 1:
+            stride = 1 if dilation == 2 else 2
+            x = tf.nn.max_pool2d(x, 3 if masktrack else 2, stride, "SAME")
+            spatial = tf.nn.avg_pool2d(spatial, stride, stride, "SAME")
+        shifts = iter([0.0] * count)
+        if stage >= first_modulated and not masktrack:
+            scope = f"osmn/modulator_sp/conv{stage}"
+            maps = naive_normalization(weights, scope, naive_convolution(weights, scope, spatial), training, moments)
+            shifts = iter(tf.split(tf.nn.relu(maps), count, axis=-1))
+        for layer in range(1, count + 1):
+            x = tf.nn.relu(naive_convolution(weights, f"osmn/seg/conv{stage}/conv{stage}_{layer}", x, 1, dilation))
+            if stage >= first_modulated:
+                x = x * next(scales) + next(shifts)
+        if stage > 1 and not dilated:
+            side = naive_convolution(weights, f"osmn/seg/conv{stage}_{count}_16", x)
+            sides.append(naive_upsampling(side, weights[f"osmn/seg/score-multi{stage}-up/weights"], size))
+    if not dilated:
+        return naive_convolution(weights, "osmn/seg/upscore-fuse", tf.concat(sides, -1)), moments
+    scores = []
+    for number, rate in enumerate((6, 12, 18, 24), 1):
+        hidden = tf.nn.max_pool2d(x, 3, 1, "SAME")
+        hidden = tf.nn.relu(naive_convolution(weights, f"osmn/seg/fc6_{number}", hidden, 1, rate))
+        hidden = tf.nn.relu(naive_convolution(weights, f"osmn/seg/fc7_{number}", hidden))
+        head = "fc8" if masktrack else "fc8_voc12"
+        scores.append(naive_convolution(weights, f"osmn/seg/{head}_{number}", hidden))
+    return naive_upsampling(tf.add_n(scores), weights["osmn/seg/score-up/weights"], size), moments
+
+
+def naive_upsampling(x, kernel, size):
+    """Transposed convolution with stride half the kernel, VALID, then the centre of `size`."""
+    batch, height, width, channels = x.shape
+    stride = kernel.shape[0] // 2
+    shape = (batch, (height + 1) * stride, (width + 1) * stride, channels)
+    up = tf.nn.conv2d_transpose(x, kernel, shape, stride, "VALID")
+    top, left = (shape[1] - size[0]) // 2, (shape[2] - size[1]) // 2
+    return up[:, top : top + size[0], left : left + size[1]]
+
+
+def naive_lite(weights, image, spatial, scales, training=False):
+    """Return `lite`'s logits and its batch norms' moments."""
+    strides = {2: 2, 4: 2, 6: 2, 12: 2}
+    half, moments, sides = [(side + 1) // 2 for side in image.shape[1:3]], {}, []
+
+    def normalized(scope, x):
+        return tf.nn.relu6(naive_normalization(weights, scope, x, training, moments))
+
+    x = normalized("osmn/seg/Conv2d_0", naive_convolution(weights, "osmn/seg/Conv2d_0", tf.constant(image), 2))
+    for block in range(1, 14):
+        scope, stride = f"osmn/seg/Conv2d_{block}_depthwise", strides.get(block, 1)
+        kernel = weights[f"{scope}/depthwise_weights"]
+        x = normalized(scope, tf.nn.depthwise_conv2d(x, kernel, [1, stride, stride, 1], "SAME"))
+        scope = f"osmn/seg/Conv2d_{block}_pointwise"
+        x = normalized(scope, naive_convolution(weights, scope, x))
+        if block in (3, 5, 11, 13):
+            factor = 4 if block == 3 else 2
+            spatial = tf.nn.avg_pool2d(spatial, factor, factor, "SAME")
+            scope = f"osmn/modulator_sp/conv{block}"
+            maps = naive_convolution(weights, scope, spatial)
+            x = x * scales[len(sides)] + tf.nn.relu(naive_normalization(weights, scope, maps, training, moments))
+            side = naive_convolution(weights, f"osmn/conv{block}_16", x)
+            sides.append(tf.compat.v1.image.resize_bilinear(side, half))
+    score = naive_convolution(weights, "osmn/score", tf.concat(sides, -1))
+    return tf.compat.v1.image.resize_bilinear(score, image.shape[1:3]), moments
+
+
+def check_moving_statistics(network, weights, moments, decay):
+    """Check that the network's statistics have moved from `weights` towards the batch's `moments`."""
+    assert moments
+    after = weights_of(network)
+    for scope, (mean, variance, count) in moments.items():
+        rate = 1 - (0.99 if "modulator_sp" in scope else decay)
+        for leaf, value in (("moving_mean", mean), ("moving_variance", variance * count / (count - 1))):
+            before = weights[f"{scope}/{leaf}"]
+            expected = before + rate * (value - before)
+            np.testing.assert_allclose(after[f"{scope}/{leaf}"], expected, rtol=1e-4, atol=1e-4)
+
+
+VGG_WIDTHS = (*(256,) * 3, *(512,) * 6)
+
+
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize("base_model", ["osvos", "deeplab", "masktrack"])
+def test_vgg_networks_of_odd_size_equal_the_plain_computation(build_once, base_model, training):
+    if training and base_model == "masktrack":
+        pytest.skip("masktrack has no batch norm")
+    network = build_once(base_model)
+    _, spatial, image, _ = goldens.inputs(seed=1, batch=2, height=HEIGHT, width=WIDTH)
+    scales, weights = random_scales(VGG_WIDTHS), weights_of(network)
+    logits = network.segment(image, spatial, scales, training=training)
+    expected, moments = naive_vgg(weights, base_model, image, spatial, scales, training)
+    assert logits.shape == (2, HEIGHT, WIDTH, 1) and logits.dtype == tf.float32
+    assert relative_error(logits, expected) < 1e-5
+    if training:
+        check_moving_statistics(network, weights, moments, decay=0.99)
+
+
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize(("height", "width"), [(HEIGHT, WIDTH), (33, 70)])
+def test_lite_of_any_size_equals_the_plain_computation(build_once, height, width, training):
+    network = build_once("lite")
+    _, spatial, image, _ = goldens.inputs("lite", seed=1, batch=2, height=height, width=width)
+    scales, weights = random_scales((128, 256, 512, 1024)), weights_of(network)
+    logits = network.segment(image, spatial, scales, training=training)
+    expected, moments = naive_lite(weights, image, spatial, scales, training)
+    assert logits.shape == (2, height, width, 1)
+    assert relative_error(logits, expected) < (1e-4 if training else 1e-5)
+    if training:
+        check_moving_statistics(network, weights, moments, decay=0.997)
+
+
+def test_early_modulation_takes_conv1_1_first(build_once):
+    network = build_once("osvos", mod_early_conv=True)
+    _, spatial, image, _ = goldens.inputs(seed=1, batch=2, height=33, width=47)
+    scales = random_scales((64, 64, 128, 128, *VGG_WIDTHS))
+    expected, _ = naive_vgg(weights_of(network), "osvos", image, spatial, scales, first_modulated=1)
+    assert relative_error(network.segment(image, spatial, scales), expected) < 1e-5
+
+
+def test_visual_modulator_of_early_modulation_starts_with_conv1_1():
+    modulator = vgg.VisualModulator((64, 64, 128, 128, *VGG_WIDTHS), "float32", Zeros())
+    vector = np.arange(4224, dtype=np.float32)
+    modulator.output_layer.bias.assign(vector)
+    scales = modulator(np.zeros((1, 224, 224, 3), np.float32))
+    assert [scale.shape for scale in scales[:5]] == [(1, 1, 1, c) for c in (64, 64, 128, 128, 256)]
+    np.testing.assert_array_equal(np.concatenate([np.ravel(scale) for scale in scales]), vector)
+
+
+# Several objects of one frame
+
+
+@pytest.mark.parametrize("base_model", ["osvos", "deeplab", "masktrack", "lite"])
+def test_objects_of_one_image_get_what_each_alone_gets(build_once, base_model):
+    network = build_once(base_model)
+    _, _, image, _ = goldens.inputs(base_model, seed=2, height=45, width=61)
+    _, spatial, _, _ = goldens.inputs(seed=3, batch=3, height=45, width=61)
+    widths = (128, 256, 512, 1024) if base_model == "lite" else VGG_WIDTHS
+    scales = random_scales(widths, batch=3)
+    together = network.segment(image, spatial, scales)
+    alone = [network.segment(image, spatial[i : i + 1], [s[i : i + 1] for s in scales]) for i in range(3)]
+    assert together.shape == (3, 45, 61, 1)
+    assert relative_error(together, np.concatenate(alone)) < 1e-5
+
+
+def test_a_network_without_modulators_still_gives_one_map_per_object(build_once):
+    network = build_once("osvos", spatial_modulator=False)
+    _, spatial, image, _ = goldens.inputs(seed=2, height=33, width=47)
+    logits = network.segment(image, np.repeat(spatial, 2, axis=0), [])
+    assert logits.shape == (2, 33, 47, 1)
+    np.testing.assert_array_equal(logits[0], logits[1])
+
+
+# Switches
+
+
+def aligned(network_options, size):
+    return build(network_options._replace(aligned_size=size))
+
+
+def test_aligned_size_pads_centred_with_zeros_and_crops(build_once):
+    options = NetworkOptions("lite", visual_modulator=False)
+    plain, padded = build(options), aligned(options, (64, 48))
+    _, spatial, image, _ = goldens.inputs("lite", seed=4, batch=2, height=33, width=50)
+    margins = ((0, 0), (7, 8), (7, 7), (0, 0))  # 48 - 33 = 7 + 8, 64 - 50 = 7 + 7
+    expected = plain.segment(np.pad(image, margins), np.pad(spatial, margins), [])[:, 7:40, 7:57]
+    np.testing.assert_allclose(padded.segment(image, spatial, []), expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("base_model", ["osvos", "lite"])
+def test_fix_bn_uses_the_moving_statistics_and_leaves_them_alone(build_once, base_model):
+    network = build_once(base_model, fix_bn=True)
+    guide, spatial, image, _ = goldens.inputs(base_model, seed=5, height=33, width=47)
+    before = weights_of(network)
+    trained, evaluated = (network(guide, spatial, image, training=training) for training in (True, False))
+    np.testing.assert_array_equal(trained, evaluated)
+    for name, value in weights_of(network).items():
+        np.testing.assert_array_equal(value, before[name], err_msg=name)
+
+
+@pytest.mark.parametrize("base_model", ["osvos", "deeplab", "lite"])
+def test_fix_seg_freezes_the_segmentation_net_but_its_fusion(base_model):
+    variant = {"osvos": "osvos_novis"}.get(base_model, base_model)
+    network = networks.build(goldens.VARIANTS[variant]._replace(fix_seg=True, visual_modulator=False))
+    sides = ("osmn/seg/", "osmn/conv")  # The latter: lite's side outputs.
+    for name, variable in network.tf1_variables().items():
+        published = goldens.variables(variant)[name][1]
+        frozen = name.startswith(sides) and "upscore-fuse" not in name
+        assert variable.trainable == (published and not frozen), name
+
+
+def test_fix_seg_trains_only_the_rest():
+    network = build(NetworkOptions("lite", visual_modulator=False, fix_seg=True, fix_bn=True))
+    before = weights_of(network)
+    batch = Sample(*map(tf.constant, goldens.inputs("lite", seed=6, height=32, width=32)))
+    trainer = Trainer(network, dropout_seed=None)
+    trainer.train_step(batch, tf.constant(1e-3))
+    changed = {name for name, value in weights_of(network).items() if np.any(value != before[name])}
+    assert changed == {name for name, variable in network.tf1_variables().items() if variable.trainable}
+    assert {name.split("/")[1] for name in changed} == {"modulator_sp", "score"}
+
+
+# Initial weights, dropout, precision
+
+
+def test_lite_visual_modulator_starts_as_identity():
+    network = networks.build(NetworkOptions("lite"))
+    guide, *_ = goldens.inputs("lite", seed=7, batch=2)
+    scales = network.visual_parameters(guide)
+    assert [scale.shape for scale in scales] == [(2, 1, 1, c) for c in (128, 256, 512, 1024)]
+    assert all(np.all(scale == 1) for scale in scales)
+
+
+def test_vgg_visual_modulator_starts_as_identity():
+    modulator = vgg.VisualModulator(VGG_WIDTHS, "float32", Zeros())
+    modulator.hidden[-1].bias.assign(np.ones(4096))  # So that the last layer's input is not zero, as with real weights.
+    scales = modulator(np.zeros((2, 224, 224, 3), np.float32))
+    assert [scale.shape for scale in scales] == [(2, 1, 1, c) for c in VGG_WIDTHS]
+    assert all(np.all(scale == 1) for scale in scales)
+
+
+def test_initial_weights_are_a_function_of_the_seed():
+    options = NetworkOptions("lite", visual_modulator=False)
+    first, again, other = (weights_of(networks.build(options, seed=seed)) for seed in (0, 0, 1))
+    kernels = [name for name in first if name.endswith("weights")]
+    assert all(np.array_equal(first[name], again[name]) for name in first)
+    assert not any(np.array_equal(first[name], other[name]) for name in kernels)
+    same_shape = [first[f"osmn/seg/Conv2d_{block}_pointwise/weights"] for block in (7, 8)]
+    assert not np.array_equal(*same_shape)
+
+
+def test_initial_convolutions_have_the_published_deviation_and_zero_biases():
+    weights = weights_of(networks.build(NetworkOptions(visual_modulator=False)))
+    assert weights["osmn/seg/conv4/conv4_2/weights"].std() == pytest.approx(0.001, rel=0.01)
+    assert abs(weights["osmn/seg/conv4/conv4_2/weights"].mean()) < 1e-5
+    assert not any(value.any() for name, value in weights.items() if name.endswith(("biases", "beta", "moving_mean")))
+    assert all(np.all(value == 1) for name, value in weights.items() if name.endswith(("gamma", "moving_variance")))
+
+
+def test_dropout_drops_half_and_doubles_the_rest_by_seed_and_layer():
+    ones, seed = tf.ones((100, 100)), tf.constant([3, 5])
+    dropped = vgg.dropout(ones, True, seed, 0).numpy()
+    assert set(np.unique(dropped)) == {0, 2} and dropped.mean() == pytest.approx(1, abs=0.05)
+    np.testing.assert_array_equal(vgg.dropout(ones, True, seed, 0), dropped)
+    for other in (vgg.dropout(ones, True, seed, 1), vgg.dropout(ones, True, seed + 1, 0)):
+        assert np.mean(other == dropped) == pytest.approx(0.5, abs=0.05)
+    assert vgg.dropout(ones, False, seed, 0) is ones and vgg.dropout(ones, True, None, 0) is ones
+
+
+def test_logits_in_training_are_a_function_of_the_dropout_seed(build_once):
+    network = build_once("masktrack")
+    _, spatial, image, _ = goldens.inputs(seed=8, height=33, width=47)
+    scales = random_scales(VGG_WIDTHS, batch=1)
+
+    def logits(training, seed):
+        return network.segment(image, spatial, scales, training, seed).numpy()
+
+    still, drawn = logits(False, None), logits(True, tf.constant([1, 2]))
+    np.testing.assert_array_equal(logits(True, tf.constant([1, 2])), drawn)
+    assert relative_error(logits(True, tf.constant([1, 3])), drawn) > 0.01
+    assert relative_error(drawn, still) > 0.01
+    np.testing.assert_array_equal(logits(True, None), still)  # No batch norm here: nothing else depends on the mode.
+
+
+@pytest.mark.parametrize("variant", ["osvos_novis", "lite"])
+def test_bfloat16_gives_nearly_the_published_probabilities(variant):
+    network = build(goldens.VARIANTS[variant], dtype="bfloat16")
+    guide, spatial, image, _ = goldens.inputs(variant)
+    logits = network(guide, spatial, image)
+    assert logits.dtype == tf.float32
+    assert abs(sigmoid(logits) - sigmoid(goldens.outputs(variant)["logits"])).mean() <= 0.05
+
+
+# Layers
+
+
+def test_moving_variance_follows_the_unbiased_variance():
+    layer = layers.BatchNormalization("tiny", 1, decay=0.9)
+    y = layer(np.float32([1, 3]).reshape(1, 1, 2, 1), training=True)
+    # Mean 2; variance 1 to normalise with, 2 with N / (N - 1).
+    np.testing.assert_allclose(np.ravel(y), np.float32([-1, 1]) / np.sqrt(1.001), rtol=1e-5)
+    assert layer.moving_mean.numpy() == pytest.approx(0.9 * 0 + 0.1 * 2)
+    assert layer.moving_variance.numpy() == pytest.approx(0.9 * 1 + 0.1 * 2)
+
+
+def test_spatial_modulation_moves_its_statistics_as_batch_norm_of_the_map_would():
+    stage = layers.SpatialModulation("tiny", [1, 1], "ones")
+    stage.convolution.kernel.assign(np.float32([2, -1]).reshape(1, 1, 1, 2))
+    shifts = stage(np.float32([1, 3]).reshape(1, 1, 2, 1), training=True)
+    # The maps are (2, 6) and (-1, -3): means 4 and -2, biased variances 4 and 1, unbiased 8 and 2.
+    np.testing.assert_allclose(stage.normalization.moving_mean, [0.01 * 4, 0.01 * -2], rtol=1e-5)
+    np.testing.assert_allclose(stage.normalization.moving_variance, [0.99 + 0.01 * 8, 0.99 + 0.01 * 2], rtol=1e-5)
+    maps = [np.ravel(layers.modulate(tf.zeros((1, 1, 2, 1)), None, shift)) for shift in shifts]
+    np.testing.assert_allclose(maps, [[0, 1], [1, 0]], atol=1e-3)
+
+
+def test_modulation_scales_then_shifts():
+    shift = layers.SpatialShift(
+        tf.constant([1.0, 2.0], shape=(1, 1, 2, 1)), tf.constant([3.0, 1.0]), tf.constant([-4.0, 0.0])
+    )
+    features = tf.constant([[10.0, 20.0], [30.0, 40.0]], shape=(1, 1, 2, 2))
+    scale = tf.constant([0.5, 2.0], shape=(1, 1, 1, 2))
+    # relu(3 g - 4) at g = 1, 2 is 0, 2; relu(g) is 1, 2.
+    np.testing.assert_allclose(layers.modulate(features, scale, shift)[0, 0], [[5 + 0, 40 + 1], [15 + 2, 80 + 2]])
+    np.testing.assert_allclose(layers.modulate(features, scale)[0, 0], [[5, 40], [15, 80]])
+    np.testing.assert_array_equal(layers.modulate(features), features)
+
+
+@pytest.mark.parametrize("stride", [2, 4, 8, 16])
+@pytest.mark.parametrize(("height", "width"), [(5, 7), (1, 3), (4, 2)])
+def test_upsampling_matrices_equal_the_cropped_transposed_convolution(height, width, stride):
+    x = np.random.default_rng(0).normal(size=(2, height, width, 1)).astype(np.float32)
+    kernel = layers.bilinear_kernel(2 * stride, 1)
+    for cut in (0, 1, stride - 1):  # What SAME pooling rounds up: a side of `size * stride - cut` pools to `size`.
+        size = (height * stride - cut, width * stride - cut // 2)
+        rows, columns = (
+            layers.transposed_bilinear_matrix(*sides) for sides in ((height, stride, size[0]), (width, stride, size[1]))
+        )
+        expected = naive_upsampling(tf.constant(x), kernel, size)
+        np.testing.assert_allclose(layers.resample(x, rows, columns), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [((5, 7), (51, 82)), ((51, 82), (101, 163)), ((1, 2), (1, 5)), ((8, 6), (3, 6))]
+)
+def test_resizing_matrices_equal_the_legacy_bilinear_resize(old, new):
+    x = np.random.default_rng(0).normal(size=(2, *old, 1)).astype(np.float32)
+    matrices = [layers.legacy_bilinear_matrix(*sides) for sides in zip(old, new, strict=True)]
+    expected = tf.compat.v1.image.resize_bilinear(x, new)
+    np.testing.assert_allclose(layers.resample(x, *matrices), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(2, 7, 9, 5), (1, 1, 1, 3), (1, 2, 1, 1)])
+def test_single_channel_convolution_equals_conv2d(shape):
+    generator = np.random.default_rng(0)
+    x = generator.normal(size=shape).astype(np.float32)
+    kernel = generator.normal(size=(3, 3, shape[-1])).astype(np.float32)
+    expected = tf.nn.conv2d(x, kernel[..., None], 1, "SAME")
+    np.testing.assert_allclose(layers.single_channel_convolution(x, kernel), expected, atol=1e-5)

@@ -1,0 +1,209 @@
+"""The preprocessing scripts on tiny hand-made datasets."""
+
+import os
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from osmn.errors import InputError
+from osmn.files import read_labels, write_labels
+from osmn.preprocessing import for_each_sequence
+from preprocessing import preprocess_davis, preprocess_youtube
+
+
+def labels(rows):
+    return np.array(rows, np.uint8)
+
+
+def read(path):
+    with Image.open(path) as image:
+        assert image.mode == "L"
+        return np.asarray(image)
+
+
+def tree(folder):
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def exit_message(capsys, main, *argv):
+    with pytest.raises(SystemExit) as exit_:
+        main([str(word) for word in argv])
+    assert exit_.value.code == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error.startswith("error: ")
+    return error
+
+
+@pytest.fixture
+def davis(tmp_path):
+    annotations = tmp_path / "Annotations/480p"
+    write_labels(annotations / "dogs/00000.png", labels([[0, 1, 2], [0, 0, 2]]))
+    write_labels(annotations / "dogs/00001.png", labels([[1, 0, 0], [0, 3, 0]]))
+    write_labels(annotations / "gap/00000.png", labels([[3, 1]]))
+    return tmp_path
+
+
+def test_davis_objects_are_one_to_the_largest_label_of_the_first_frame(davis):
+    preprocess_davis.main([str(davis)])
+
+    split = davis / "Annotations/480p_split"
+    np.testing.assert_array_equal(read(split / "dogs/1/00000.png"), [[0, 255, 0], [0, 0, 0]])
+    np.testing.assert_array_equal(read(split / "dogs/2/00000.png"), [[0, 0, 255], [0, 0, 255]])
+    np.testing.assert_array_equal(read(split / "dogs/1/00001.png"), [[255, 0, 0], [0, 0, 0]])
+    assert not read(split / "dogs/2/00001.png").any()
+    assert not (split / "dogs/3").exists()
+    assert not read(split / "gap/2/00000.png").any()  # A number that is skipped is an object that is never seen.
+    np.testing.assert_array_equal(read(split / "gap/3/00000.png"), [[255, 0]])
+
+
+def test_davis_union_holds_every_label(davis):
+    preprocess_davis.main([str(davis)])
+
+    union = davis / "Annotations/480p_all"
+    np.testing.assert_array_equal(read(union / "dogs/00000.png"), [[0, 255, 255], [0, 0, 255]])
+    np.testing.assert_array_equal(read(union / "dogs/00001.png"), [[255, 0, 0], [0, 255, 0]])
+
+
+def test_davis_2016_annotations_of_0_and_255_are_one_object(tmp_path):
+    path = tmp_path / "Annotations/480p/bear/00000.png"
+    path.parent.mkdir(parents=True)
+    Image.fromarray(labels([[0, 255]])).save(path)
+
+    preprocess_davis.main([str(tmp_path)])
+
+    assert sorted(os.listdir(tmp_path / "Annotations/480p_split/bear")) == ["1"]
+    np.testing.assert_array_equal(read(tmp_path / "Annotations/480p_split/bear/1/00000.png"), [[0, 255]])
+    np.testing.assert_array_equal(read(tmp_path / "Annotations/480p_all/bear/00000.png"), [[0, 255]])
+
+
+def test_davis_repeated_after_an_interruption_gives_the_same_files(davis):
+    preprocess_davis.main([str(davis)])
+    whole = tree(davis)
+    (davis / "Annotations/480p_split/dogs/1/00001.png").unlink()
+    (davis / "Annotations/480p_all/dogs/00000.png").write_bytes(b"half")
+    (davis / "Annotations/480p_all/dogs/.00001-x1y2z3.png").write_bytes(b"unfinished")
+
+    preprocess_davis.main([str(davis)])
+
+    assert tree(davis) == whole
+
+
+def test_davis_names_a_missing_folder(tmp_path, capsys):
+    assert str(tmp_path / "Annotations/480p") in exit_message(capsys, preprocess_davis.main, tmp_path)
+
+
+def test_davis_names_a_damaged_annotation(davis, capsys):
+    path = davis / "Annotations/480p/dogs/00001.png"
+    path.write_bytes(path.read_bytes()[:60])
+    assert str(path) in exit_message(capsys, preprocess_davis.main, davis)
+
+
+def test_davis_names_a_colour_annotation(davis, capsys):
+    path = davis / "Annotations/480p/dogs/00001.png"
+    Image.new("RGB", (3, 2)).save(path)
+    assert str(path) in exit_message(capsys, preprocess_davis.main, davis)
+
+
+def test_davis_names_an_empty_sequence(davis, capsys):
+    (davis / "Annotations/480p/empty").mkdir()
+    assert str(davis / "Annotations/480p/empty") in exit_message(capsys, preprocess_davis.main, davis)
+
+
+def youtube_image(root, name, kind, file, picture):
+    category, number = name.split("_")
+    path = root / category / "data" / number / "shots/001" / kind / file
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.asarray(picture, np.uint8)).save(path)
+
+
+@pytest.fixture
+def youtube(tmp_path):
+    grey = np.zeros((16, 16, 3))
+    mask = np.zeros((16, 16))
+    mask[:8] = 255
+    for number in (1, 2):
+        youtube_image(tmp_path, "boat_0001", "images", f"frame000{number}.jpg", grey + number)
+        youtube_image(tmp_path, "boat_0001", "labels", f"frame000{number}.jpg", mask)
+    youtube_image(tmp_path, "cat_0012", "images", "00001.png", grey)
+    youtube_image(tmp_path, "cat_0012", "labels", "00001.png", mask)
+    return tmp_path
+
+
+def test_youtube_copies_images_and_thresholds_labels(youtube, capsys):
+    preprocess_youtube.main([str(youtube)])
+
+    for name in ("frame0001.jpg", "frame0002.jpg"):
+        source = youtube / "boat/data/0001/shots/001/images" / name
+        assert (youtube / "Images/boat_0001" / name).read_bytes() == source.read_bytes()
+    label = read(youtube / "Labels/boat_0001/frame0001.png")
+    assert label[:8].min() == 255
+    assert label[8:].max() == 0
+    assert (youtube / "all.txt").read_text() == "boat_0001\ncat_0012\n"
+    assert "warning" not in capsys.readouterr().err
+
+
+def test_youtube_labels_are_split_between_127_and_128(tmp_path):
+    youtube_image(tmp_path, "boat_0001", "images", "1.png", np.zeros((1, 4)))
+    youtube_image(tmp_path, "boat_0001", "labels", "1.png", [[0, 127, 128, 255]])
+    preprocess_youtube.main([str(tmp_path)])
+    np.testing.assert_array_equal(read(tmp_path / "Labels/boat_0001/1.png"), [[0, 0, 255, 255]])
+
+
+def test_youtube_names_what_does_not_pair_up(youtube, capsys):
+    for name in ("frame0000.jpg", "frame0003.jpg"):
+        youtube_image(youtube, "boat_0001", "images", name, np.zeros((2, 2)))
+    youtube_image(youtube, "boat_0001", "labels", "frame0009.jpg", np.zeros((2, 2)))
+    youtube_image(youtube, "dog_0001", "images", "frame0001.jpg", np.zeros((2, 2)))
+
+    preprocess_youtube.main([str(youtube)])
+
+    warnings = [line for line in capsys.readouterr().err.splitlines() if line.startswith("warning")]
+    assert len(warnings) == 3
+    assert "boat" in warnings[0] and warnings[0].endswith("no image for frame0009.jpg")
+    assert "boat" in warnings[1] and warnings[1].endswith("no label for frame0000.jpg, frame0003.jpg")
+    assert str(youtube / "dog/data/0001/shots/001/labels") in warnings[2]
+    # A sequence starts at its first label; later images without one are there to be segmented.
+    assert sorted(os.listdir(youtube / "Images/boat_0001")) == ["frame0001.jpg", "frame0002.jpg", "frame0003.jpg"]
+    assert sorted(os.listdir(youtube / "Labels/boat_0001")) == ["frame0001.png", "frame0002.png"]
+    assert (youtube / "all.txt").read_text() == "boat_0001\ncat_0012\n"
+
+
+def test_youtube_pairs_by_frame_number_where_no_names_agree(tmp_path):
+    for number in (1, 11):
+        youtube_image(tmp_path, "boat_0001", "images", f"frame{number:04d}.jpg", np.zeros((2, 2)))
+        youtube_image(tmp_path, "boat_0001", "labels", f"{number:05d}.png", np.full((2, 2), 255 * (number == 11)))
+    preprocess_youtube.main([str(tmp_path)])
+    assert not read(tmp_path / "Labels/boat_0001/frame0001.png").any()
+    assert read(tmp_path / "Labels/boat_0001/frame0011.png").all()
+
+
+def test_youtube_repeated_after_an_interruption_gives_the_same_files(youtube):
+    preprocess_youtube.main([str(youtube)])
+    whole = tree(youtube)
+    (youtube / "Images/boat_0001/frame0001.jpg").write_bytes(b"half")
+    (youtube / "Labels/boat_0001/.frame0001-x1y2z3.png").write_bytes(b"unfinished")
+    (youtube / "all.txt").unlink()
+
+    preprocess_youtube.main([str(youtube)])
+
+    assert tree(youtube) == whole
+
+
+def test_youtube_names_a_damaged_label(youtube, capsys):
+    path = youtube / "boat/data/0001/shots/001/labels/frame0002.jpg"
+    path.write_bytes(path.read_bytes()[:40])
+    assert str(path) in exit_message(capsys, preprocess_youtube.main, youtube)
+
+
+def test_youtube_names_a_folder_without_classes(tmp_path, capsys):
+    assert str(tmp_path) in exit_message(capsys, preprocess_youtube.main, tmp_path)
+
+
+def test_results_come_in_the_order_of_the_calls():
+    assert for_each_sequence(pow, [(2, n) for n in range(7)]) == [1, 2, 4, 8, 16, 32, 64]
+
+
+def test_an_error_in_one_sequence_ends_the_others(tmp_path):
+    with pytest.raises(InputError, match=r"missing\.png"):
+        for_each_sequence(read_labels, [(tmp_path / "missing.png",)] * 3)

@@ -1,0 +1,130 @@
+"""The synthetic dataset, the baseline and the contact sheet."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from osmn import contact_sheet as sheets
+from osmn.errors import InputError
+from osmn.files import read_image, read_labels, write_labels, write_mask
+from osmn.synthetic import make_dataset, repeat_first_mask
+from preprocessing import preprocess_davis
+
+SIZE = (48, 32)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    root = tmp_path_factory.mktemp("data")
+    make_dataset(root, train_sequences=2, val_sequences=2, frames=4, size=SIZE, seed=3)
+    return root
+
+
+def split(data, name):
+    return (data / f"ImageSets/2017/{name}.txt").read_text().split()
+
+
+def tree(folder):
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_the_same_seed_gives_the_same_files(data, tmp_path):
+    for folder, seed in (("same", 3), ("other", 4)):
+        make_dataset(tmp_path / folder, train_sequences=2, val_sequences=2, frames=4, size=SIZE, seed=seed)
+    assert tree(tmp_path / "same") == tree(data)
+    assert tree(tmp_path / "other") != tree(data)
+
+
+def test_layout_is_that_of_davis(data):
+    for name in split(data, "train") + split(data, "val"):
+        frames = [f"{number:05d}" for number in range(4)]
+        assert sorted(path.name for path in (data / "JPEGImages/480p" / name).iterdir()) == [f"{f}.jpg" for f in frames]
+        assert read_image(data / "JPEGImages/480p" / name / "00000.jpg").shape == (32, 48, 3)
+        with Image.open(data / "Annotations/480p" / name / "00003.png") as annotation:
+            assert annotation.mode == "P"
+            assert annotation.size == SIZE
+    assert (data / "ImageSets/2016/val.txt").read_text() == (data / "ImageSets/2017/val.txt").read_text()
+
+
+def test_objects_start_visible_and_move(data):
+    objects = []
+    for name in split(data, "train") + split(data, "val"):
+        first, last = (read_labels(data / "Annotations/480p" / name / f"{frame}.png") for frame in ("00000", "00003"))
+        objects.append(int(first.max()))
+        for number in range(1, objects[-1] + 1):
+            assert np.count_nonzero(first == number) > 0.02 * first.size
+        assert np.count_nonzero(first != last) > 0
+    assert objects == [1, 2, 1, 2]
+
+
+def test_shapes_that_hardly_fit_are_made_smaller(tmp_path):
+    make_dataset(tmp_path, train_sequences=2, val_sequences=0, frames=1, size=(24, 24), seed=0)
+    first = read_labels(tmp_path / "Annotations/480p" / split(tmp_path, "train")[1] / "00000.png")
+    assert first.max() == 2
+
+
+def test_baseline_repeats_the_first_mask(data, tmp_path):
+    repeat_first_mask(data, "val", tmp_path)
+    name = split(data, "val")[1]
+    first = read_labels(data / "Annotations/480p" / name / "00000.png")
+    for frame in ("00000", "00003"):
+        np.testing.assert_array_equal(read_labels(tmp_path / name / f"{frame}.png"), first)
+    np.testing.assert_array_equal(read_labels(tmp_path / name / "2/00003.png"), 255 * (first == 2))
+    assert not read_labels(tmp_path / name / "2/00000.png").any()
+
+
+def test_preprocessing_accepts_the_dataset(data):
+    preprocess_davis.main([str(data)])
+    name = split(data, "val")[1]
+    assert sorted(path.name for path in (data / "Annotations/480p_split" / name).iterdir()) == ["1", "2"]
+
+
+def test_overlay_tints_the_object_and_leaves_the_rest():
+    image = np.full((9, 9, 3), 100, np.uint8)
+    labels = np.zeros((9, 9), np.uint8)
+    labels[:, :6] = 1
+    tinted = sheets.overlay(image, labels)
+    np.testing.assert_array_equal(tinted[4, 0], [177, 50, 50])  # Half of the pixel, half of red.
+    np.testing.assert_array_equal(tinted[4, 5], [255, 0, 0])
+    np.testing.assert_array_equal(tinted[4, 6], [255, 255, 255])
+    np.testing.assert_array_equal(tinted[4, 8], [100, 100, 100])
+
+
+def test_overlay_shows_a_binary_result_as_object_one():
+    image, mask = np.zeros((9, 9, 3), np.uint8), np.tri(9, dtype=np.uint8)
+    np.testing.assert_array_equal(sheets.overlay(image, 255 * mask), sheets.overlay(image, mask))
+
+
+@pytest.mark.parametrize("truth", [True, False])
+def test_contact_sheet_has_a_tile_for_each_frame(data, tmp_path, truth):
+    repeat_first_mask(data, "val", tmp_path / "results")
+    names = split(data, "val")
+    sheets.contact_sheet(data, tmp_path / "results", names, tmp_path / "sheet.png", 3, truth)
+    tile = round(sheets.TILE_WIDTH * 32 / 48) + sheets.GAP
+    width = sheets.CAPTION_WIDTH + 3 * (sheets.TILE_WIDTH + sheets.GAP)
+    height = 2 * (sheets.TITLE_HEIGHT + (1 + truth) * tile + sheets.GAP)
+    with Image.open(tmp_path / "sheet.png") as sheet:
+        assert sheet.size == (width, height)
+
+
+def test_contact_sheet_draws_binary_results_and_short_sequences(data, tmp_path):
+    name = split(data, "val")[0]
+    for frame in range(4):
+        write_mask(tmp_path / name / f"{frame:05d}.png", np.eye(32, 48) > 0)
+    sheets.contact_sheet(data, tmp_path, [name], tmp_path / "sheet.png", 9)
+    with Image.open(tmp_path / "sheet.png") as sheet:
+        assert sheet.width == sheets.CAPTION_WIDTH + 4 * (sheets.TILE_WIDTH + sheets.GAP)
+
+
+def test_contact_sheet_names_what_is_missing(data, tmp_path):
+    name = split(data, "val")[0]
+    write_labels(tmp_path / name / "00000.png", np.zeros((32, 48)))
+    with pytest.raises(InputError, match=r"00001\.png"):
+        sheets.contact_sheet(data, tmp_path, [name], tmp_path / "sheet.png", 4)
+    with pytest.raises(InputError, match="nothing-here"):
+        sheets.contact_sheet(data, tmp_path, ["nothing-here"], tmp_path / "sheet.png", 4)
+
+
+def test_baseline_names_a_missing_split(data, tmp_path):
+    with pytest.raises(InputError, match=r"test-dev\.txt"):
+        repeat_first_mask(data, "test-dev", tmp_path)
