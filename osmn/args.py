@@ -52,8 +52,8 @@ def add_network_options(to):
     )
 
 
-def add_guide_options(to, im_size):
-    """Add the options of the network's inputs, in training and in testing."""
+def add_guide_options(to, im_size, testing=True):
+    """Add the options of the network's inputs, in training and, with `testing`, in testing."""
     group = to.add_argument_group("inputs")
     group.add_argument("--im_size", type=positive(int), nargs=2, metavar=("W", "H"), default=im_size, help="image size")
     group.add_argument(
@@ -65,7 +65,8 @@ def add_guide_options(to, im_size):
         "--use_original_mask", action="store_true", help="the spatial guide is the dilated mask, not a Gaussian"
     )
     group.add_argument("--vg_keep_aspect_ratio", action="store_true", help="fit the guide into its square and pad")
-    group.add_argument("--vg_pad_ratio", type=non_negative(float), default=0.03, help="guide's padding in testing")
+    if testing:
+        group.add_argument("--vg_pad_ratio", type=non_negative(float), default=0.03, help="guide's padding in testing")
 
 
 def add_training_options(to, data_aug_scales):

@@ -74,7 +74,7 @@ class CheckpointReader:
     def _clear_errors(self):
         try:
             yield
-        except (tf.errors.OpError, ValueError, RuntimeError) as error:
+        except (tf.errors.OpError, ValueError, LookupError, RuntimeError) as error:
             reason = " ".join(str(error).split())[:200]
             raise InputError(
                 f"{self.path} is damaged or not a TensorFlow checkpoint ({reason}); download or copy it again"
@@ -132,6 +132,18 @@ def open_network(args, dtype):
         if unused:
             print(f"{args.whole_model_path}: not used by this network: {_listing(unused)}", file=sys.stderr)
     return network
+
+
+def start_from_imagenet(network, args):
+    """Load `--vis_mod_model_path` and `--seg_model_path`, unless a checkpoint or `--whole_model_path` replaces them."""
+    if args.whole_model_path or (newest_checkpoint(args.model_save_path) and not args.restart_training):
+        return
+    sources = {"osmn/modulator": args.vis_mod_model_path, "osmn/seg": args.seg_model_path}
+    if args.no_visual_modulator:
+        del sources["osmn/modulator"]
+    for scope, source in sources.items():
+        initial = load_imagenet(network, scope, source)
+        print(f"{scope} from {source}; initial values: {_listing(initial) or 'none'}")
 
 
 def load_imagenet(network, scope, source):
@@ -277,6 +289,9 @@ def save_training_checkpoint(folder, step, values, max_to_keep):
     folder = Path(folder)
     for leftover in folder.glob(".writing-*"):  # of a killed run
         shutil.rmtree(leftover, ignore_errors=True)
+    for part in folder.glob(f"{CHECKPOINT_NAME}-*.data-*"):  # of one killed between a checkpoint's files
+        if not part.with_suffix(".index").exists():
+            part.unlink()
     write_variables(folder / f"{CHECKPOINT_NAME}-{step}", values)
     for old in list_checkpoints(folder)[:-max_to_keep]:
         delete_checkpoint(old)

@@ -29,6 +29,6 @@ def refine(frame, mask):
     field = densecrf.DenseCRF2D(width, height, 2)
     field.setUnaryEnergy(utils.unary_from_labels(mask.astype(np.int32), 2, gt_prob=CONFIDENCE, zero_unsure=False))
     field.addPairwiseGaussian(**GAUSSIAN)
-    field.addPairwiseBilateral(rgbim=np.ascontiguousarray(frame), **BILATERAL)
+    field.addPairwiseBilateral(rgbim=np.array(frame, order="C"), **BILATERAL)  # A copy: it takes no read-only array.
     labels = np.argmax(field.inference(ITERATIONS), axis=0)
     return labels.reshape(height, width).astype(bool)

@@ -82,7 +82,7 @@ def is_annotated(data_path, videos):
 
 def list_files(folder, pattern):
     """Return the sorted paths in `folder` that match; InputError if there are none."""
-    paths = sorted(Path(folder).glob(pattern))
+    paths = sorted(path for path in Path(folder).glob(pattern) if not path.name.startswith("."))
     if not paths:
         raise InputError(f"{folder} holds no {pattern}; check --data_path")
     return paths
@@ -105,7 +105,11 @@ def davis_examples(data_path, version, split, validity=None):
         root = data_path / "Annotations" / ("480p_all" if version == 2016 else "480p_split") / name
         if not root.is_dir():
             raise InputError(f"{root} does not exist; run python preprocessing/preprocess_davis.py {data_path}")
-        objects = [root] if version == 2016 else sorted(root.iterdir(), key=lambda path: int(path.name))
+        objects = (
+            [root]
+            if version == 2016
+            else sorted((p for p in root.iterdir() if p.name.isdecimal()), key=lambda p: int(p.name))
+        )
         folders += [(data_path / "JPEGImages" / "480p" / name, folder) for folder in objects]
     examples = []
     with concurrent.futures.ThreadPoolExecutor() as pool:
@@ -119,6 +123,16 @@ def davis_examples(data_path, version, split, validity=None):
     if not examples:
         raise InputError(f"{data_path}: no two consecutive frames in the split {split}")
     return examples
+
+
+def first_frame_example(data_path, version, video, object_id):
+    """Return the `Example` of online fine-tuning: frame 0 and its mask are guide, previous mask and target."""
+    root = Path(data_path) / "Annotations" / ("480p_all" if version == 2016 else "480p_split") / video.name
+    mask = (root if object_id is None else root / str(object_id)) / f"{video.frames[0].stem}.png"
+    if not mask.is_file():
+        raise InputError(f"{mask} does not exist; run python preprocessing/preprocess_davis.py {data_path}")
+    frame, mask = str(video.frames[0]), str(mask)
+    return Example((Guide(frame, mask),), mask, frame, mask)
 
 
 def _object_examples(frames, masks, validity, pool):
@@ -230,16 +244,21 @@ def training_dataset(load, count, options, im_size, scales, batch_size, seed, st
     return dataset.batch(batch_size, drop_remainder=True).prefetch(tf.data.AUTOTUNE)
 
 
-def video_batches(examples, args):
-    """Return (first step, last step) -> iterator over `Sample` batches, of `Example`s and a script's options.
+def batches(load, check, count, args, augment_target=False):
+    """Return (first step, last step) -> iterator over `Sample` batches, of a loader and a script's options.
 
-    Raises InputError, naming the file, where one of a batch's files is missing or damaged.
+    Args:
+      load: see `training_dataset`; so are `count` and `augment_target`.
+      check: (example number) -> None; raises InputError, naming the file, if one of the example's files is damaged.
+      count: number of examples.
+      args: the options of `osmn.args.add_training_options`.
+      augment_target: for COCO.
     """
 
     def make_batches(first, last):
         dataset = training_dataset(
-            video_loader(examples),
-            len(examples),
+            load,
+            count,
             sample_options(args),
             tuple(args.im_size),
             tuple(args.data_aug_scales),
@@ -247,6 +266,7 @@ def video_batches(examples, args):
             args.seed,
             (first, last),
             args.num_loader,
+            augment_target,
         )
         step = first
         try:
@@ -254,17 +274,21 @@ def video_batches(examples, args):
                 yield batch
                 step += 1
         except tf.errors.OpError:  # TensorFlow does not say which file it could not decode.
-            indices = range(step * args.batch_size, (step + 1) * args.batch_size)
-            find_damaged(examples[int(example_number(i, len(examples), args.seed))] for i in indices)
+            for index in range(step * args.batch_size, (step + 1) * args.batch_size):
+                check(int(example_number(index, count, args.seed)))
             raise
 
     return make_batches
 
 
-def find_damaged(examples):
-    """Raise InputError, naming the file, for the first file of `Example`s that is missing or damaged."""
-    for example in examples:
-        for frame in (example.frame, *(guide.frame for guide in example.guides)):
-            files.read_image(frame)
-        for mask in (example.previous_mask, example.label, *(guide.mask for guide in example.guides)):
-            files.read_labels(mask)
+def video_batches(examples, args):
+    """Return `batches` of `Example`s."""
+    return batches(video_loader(examples), lambda number: find_damaged(examples[number]), len(examples), args)
+
+
+def find_damaged(example):
+    """Raise InputError, naming the file, for the first file of an `Example` that is missing or damaged."""
+    for frame in (example.frame, *(guide.frame for guide in example.guides)):
+        files.read_image(frame)
+    for mask in (example.previous_mask, example.label, *(guide.mask for guide in example.guides)):
+        files.read_labels(mask)

@@ -33,10 +33,16 @@ def for_inference(network, precision):
     if network.dtype_policy.name == precision:
         return network
     copy = networks.build(network.options, dtype=precision)
-    targets = copy.tf1_variables()
-    for name, variable in network.tf1_variables().items():
-        targets[name].assign(np.asarray(variable, np.float32))
+    copy_weights(network, copy)
     return copy
+
+
+def copy_weights(network, copy):
+    """Give `copy`, from `for_inference`, the weights that `network` has now."""
+    if copy is not network:
+        targets = copy.tf1_variables()
+        for name, variable in network.tf1_variables().items():
+            targets[name].assign(np.asarray(variable, np.float32))
 
 
 class Propagator:
@@ -165,13 +171,13 @@ def segment_videos(network, videos, args, precision):
             segment_video(propagator, video, folder, tuple(args.im_size), args.save_score, bar.update)
 
 
-def segment_video(propagator, video, folder, im_size, save_score=False, progress=lambda: None):
+def segment_video(propagator, video, folder, im_size, save_score=False, progress=lambda: None, merged=True):
     """Propagate through one DAVIS video and write its results into `folder` (spec: result files).
 
     Per object (`folder/<id>/<frame>.png`, or `folder/<frame>.png` where objects have no id): black for frame 0, then
     masks 0/255, and with `save_score` probabilities `<frame>.npy`, all of size `im_size` (width, height). With ids also
-    the merged indexed `folder/<frame>.png`, of the annotation's size; frame 0 is the annotation. `progress()` is called
-    per frame.
+    the merged indexed `folder/<frame>.png` (unless `merged` is false), of the annotation's size; frame 0 is the
+    annotation. `progress()` is called per frame.
     """
     (first,) = video.starts.values()
     for object_id in first.object_ids:
@@ -189,7 +195,7 @@ def segment_video(propagator, video, folder, im_size, save_score=False, progress
             if save_score:
                 for object_id, probability in zip(result.object_ids, result.probabilities, strict=False):
                     write(files.write_scores, object_folder(folder, object_id) / f"{path.stem}.npy", probability)
-            if None not in result.object_ids:
+            if merged and None not in result.object_ids:
                 write(write_merged, folder / f"{path.stem}.png", result, annotation)
             progress()
 

@@ -143,6 +143,22 @@ class Trainer:
             scale.assign(tf.maximum(scale / 2, 1.0))
             good_steps.assign(0)
 
+    def weights(self):
+        """Return the network's weights, {TF1 name: array}, for `reset`."""
+        return {name: variable.numpy() for name, variable in self._model.items()}
+
+    def reset(self, weights):
+        """Start anew from `weights`: step 0, a fresh optimizer. Nothing is traced again."""
+        for name, variable in self._model.items():
+            variable.assign(weights[name])
+        for variable in self._optimizer.slots.values():
+            variable.assign(tf.zeros_like(variable))
+        for variable, value in zip(self._optimizer.powers.values(), (BETA_1, BETA_2), strict=True):
+            variable.assign(value)
+        self._scale["loss_scale"].assign(FIRST_LOSS_SCALE)
+        self._scale["loss_scale_steps"].assign(0)
+        self.step.assign(0)
+
     def state(self):
         """Return {TF1 name: variable} of all that a resumed run needs."""
         state = self._model | self._optimizer.state() | {"global_step": self.step}
@@ -161,18 +177,19 @@ class Trainer:
             variable.assign(values[name])
 
 
-def train(trainer, make_dataset, args):
+def train(trainer, make_batches, args, folder=None):
     """Train until `args.training_iters`, resuming from `args.model_save_path` unless `args.restart_training`.
 
     Args:
       trainer: a Trainer with its initial weights.
-      make_dataset: (first step, last step) -> dataset of `Sample` batches, a pure function of the step.
+      make_batches: (first step, last step) -> iterator over `Sample` batches, a pure function of the step.
       args: the options of `osmn.args.add_training_options`.
+      folder: of the checkpoints; `args.model_save_path` by default.
 
     The cases: (1) `--restart_training`: the folder's checkpoints are deleted, step 0; (2) a checkpoint is there: its
     step, weights and optimizer, but the learning rate asked for now; (3) none: step 0.
     """
-    folder = Path(args.model_save_path)
+    folder = Path(folder or args.model_save_path)
     newest = checkpoints.newest_checkpoint(folder)
     if newest is not None and args.restart_training:
         checkpoints.delete_checkpoints(folder)
@@ -186,7 +203,7 @@ def train(trainer, make_dataset, args):
     rate = tf.constant(args.learning_rate)
     bar = tqdm(total=args.training_iters, initial=first, unit="step", dynamic_ncols=True)
     with bar, Summaries(folder, args) as summaries:
-        for step, batch in enumerate(make_dataset(first, args.training_iters), first + 1):
+        for step, batch in enumerate(make_batches(first, args.training_iters), first + 1):
             losses, logits = trainer.train_step(batch, rate)
             bar.update()
             last = step == args.training_iters

@@ -53,13 +53,15 @@ EVERY_TRAINING = pytest.mark.parametrize(
 def golden(request):
     """Return a variant's name, its published outputs, its network and, once per variant, what that computes."""
     variant = request.param
-    yield SimpleNamespace(
+    made = SimpleNamespace(
         variant=variant,
         published=goldens.outputs(variant),
         network=build(goldens.VARIANTS[variant]),
         batch=Sample(*map(tf.constant, goldens.inputs(variant))),
     )
-    gc.collect()  # Each may hold 3 GB.
+    yield made
+    made.__dict__.clear()  # pytest still holds it, and it may be 2 GB.
+    gc.collect()
 
 
 @pytest.fixture(scope="module")
@@ -169,9 +171,9 @@ def test_gradient_norms_are_the_published_ones(golden, training, mode):
     norms = {"eval": training.eval_norms, "train": training.train_norms}[mode]
     errors = abs(norms / golden.published[f"grad_norms_{mode}"] - 1)
     # Norms agree to 3e-5, unless a rounding difference takes the other branch of a ReLU, a ReLU6 or a max pool: then
-    # the gradients below it differ by 1e-4 to 2e-3, in some variants (which ones depends on the machine). A float64
-    # computation of the same network differs from the published float32 one by 6e-5 and more, too.
-    assert np.median(errors) < 1e-3
+    # the gradients below it differ by 1e-4 to 2e-3, and the median of a variant's errors is up to 1.5e-4. Which variants
+    # it happens to depends on the machine. A float64 computation differs from the published float32 one by 6e-5, too.
+    assert np.median(errors) < (1e-5 if golden.variant == "osvos_novis" else 5e-4)
     assert errors.max() < 5e-3
 
 
@@ -395,13 +397,8 @@ def test_a_network_without_modulators_still_gives_one_map_per_object(build_once)
 # Switches
 
 
-def aligned(network_options, size):
-    return build(network_options._replace(aligned_size=size))
-
-
 def test_aligned_size_pads_centred_with_zeros_and_crops(build_once):
-    options = NetworkOptions("lite", visual_modulator=False)
-    plain, padded = build(options), aligned(options, (64, 48))
+    plain, padded = build_once("lite"), build_once("lite", aligned_size=(64, 48))
     _, spatial, image, _ = goldens.inputs("lite", seed=4, batch=2, height=33, width=50)
     margins = ((0, 0), (7, 8), (7, 7), (0, 0))  # 48 - 33 = 7 + 8, 64 - 50 = 7 + 7
     expected = plain.segment(np.pad(image, margins), np.pad(spatial, margins), [])[:, 7:40, 7:57]
@@ -414,7 +411,7 @@ def test_fix_bn_uses_the_moving_statistics_and_leaves_them_alone(build_once, bas
     guide, spatial, image, _ = goldens.inputs(base_model, seed=5, height=33, width=47)
     before = weights_of(network)
     trained, evaluated = (network(guide, spatial, image, training=training) for training in (True, False))
-    np.testing.assert_array_equal(trained, evaluated)
+    assert relative_error(trained, evaluated) < 1e-5
     for name, value in weights_of(network).items():
         np.testing.assert_array_equal(value, before[name], err_msg=name)
 
@@ -500,7 +497,7 @@ def test_logits_in_training_are_a_function_of_the_dropout_seed(build_once):
     np.testing.assert_array_equal(logits(True, tf.constant([1, 2])), drawn)
     assert relative_error(logits(True, tf.constant([1, 3])), drawn) > 0.01
     assert relative_error(drawn, still) > 0.01
-    np.testing.assert_array_equal(logits(True, None), still)  # No batch norm here: nothing else depends on the mode.
+    assert relative_error(logits(True, None), still) < 1e-5  # No batch norm here: nothing else depends on the mode.
 
 
 @pytest.mark.parametrize("variant", ["osvos_novis", "lite"])
@@ -535,16 +532,21 @@ def test_spatial_modulation_moves_its_statistics_as_batch_norm_of_the_map_would(
     np.testing.assert_allclose(maps, [[0, 1], [1, 0]], atol=1e-3)
 
 
-def test_modulation_scales_then_shifts():
+@pytest.mark.parametrize("training", [False, True])
+def test_modulation_scales_then_shifts(training):
     shift = layers.SpatialShift(
         tf.constant([1.0, 2.0], shape=(1, 1, 2, 1)), tf.constant([3.0, 1.0]), tf.constant([-4.0, 0.0])
     )
     features = tf.constant([[10.0, 20.0], [30.0, 40.0]], shape=(1, 1, 2, 2))
     scale = tf.constant([0.5, 2.0], shape=(1, 1, 1, 2))
     # relu(3 g - 4) at g = 1, 2 is 0, 2; relu(g) is 1, 2.
-    np.testing.assert_allclose(layers.modulate(features, scale, shift)[0, 0], [[5 + 0, 40 + 1], [15 + 2, 80 + 2]])
-    np.testing.assert_allclose(layers.modulate(features, scale)[0, 0], [[5, 40], [15, 80]])
-    np.testing.assert_array_equal(layers.modulate(features), features)
+    for arguments, expected in (
+        ((scale, shift), [[5 + 0, 40 + 1], [15 + 2, 80 + 2]]),
+        ((scale, None), [[5, 40], [15, 80]]),
+        ((None, shift), [[10 + 0, 20 + 1], [30 + 2, 40 + 2]]),
+        ((None, None), features[0, 0]),
+    ):
+        np.testing.assert_allclose(layers.modulate(features, *arguments, training)[0, 0], expected)
 
 
 @pytest.mark.parametrize("stride", [2, 4, 8, 16])

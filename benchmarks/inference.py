@@ -1,0 +1,149 @@
+"""Milliseconds per frame of propagation, beside a yardstick measured in the same run: `python benchmarks/inference.py`.
+
+The yardstick is the 13 plain convolutions of VGG16 with their ReLUs and pools, float32, on one frame of the same size.
+"network" is the segmentation net alone; "end to end" reads, propagates and writes the result files of a video. Each is
+the median over rounds in which all cases take turns, so that a machine's drift meets all of them.
+"""
+
+import argparse
+import itertools
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+import numpy as np
+import tensorflow as tf
+
+from osmn import datasets, devices, files, inference, networks, samples
+from osmn.args import BASE_MODELS, PRECISIONS
+from osmn.networks.vgg import VGG16_STAGES
+
+
+def yardstick(height, width):
+    """Return a function that runs VGG16's plain convolutions on one frame."""
+    kernels, channels_in = [], 3
+    for layers, channels in VGG16_STAGES:
+        for _ in range(layers):
+            kernels.append((tf.Variable(he_normal((3, 3, channels_in, channels))), tf.Variable(tf.zeros(channels))))
+            channels_in = channels
+    frame = tf.random.normal((1, height, width, 3))
+
+    @tf.function
+    def run():
+        x, layers = frame, iter(kernels)
+        for stage, (count, _) in enumerate(VGG16_STAGES):
+            x = tf.nn.max_pool2d(x, 2, 2, "SAME") if stage else x
+            for kernel, bias in itertools.islice(layers, count):
+                x = tf.nn.relu(tf.nn.bias_add(tf.nn.conv2d(x, kernel, 1, "SAME"), bias))
+        return x
+
+    return run
+
+
+def he_normal(shape):
+    """Return initial weights that keep the size of activations."""
+    return tf.random.normal(shape, stddev=np.sqrt(2 / np.prod(shape[:-1])))
+
+
+def randomize(network):
+    """Give every convolution weights that keep the size of activations: the initial 0.001 would leave only biases."""
+    for name, variable in network.tf1_variables().items():
+        if name.endswith("weights") and "fc8" not in name and "Conv2d_out" not in name:
+            variable.assign(he_normal(tuple(variable.shape)))
+
+
+def make_video(folder, objects, frames, height, width):
+    """Write a video of noise with `objects` rectangles in its first annotation; return the `Video`."""
+    rng = np.random.default_rng(0)
+    labels = np.zeros((height, width), np.uint8)
+    for i in range(objects):
+        left = width * i // objects
+        labels[height // 4 : height // 2, left : left + width // objects // 2] = i + 1
+    annotation = folder / "first.png"
+    files.write_labels(annotation, labels)
+    base = tf.image.resize(rng.uniform(0, 255, (height // 8, width // 8, 3)), (height, width)).numpy().astype(np.uint8)
+    paths = []
+    for number in range(frames):
+        paths.append(folder / f"{number:05d}.jpg")
+        tf.io.write_file(str(paths[-1]), tf.io.encode_jpeg(np.roll(base, 2 * number, axis=1)))
+    return datasets.Video(
+        "noise", tuple(paths), {0: datasets.FirstAnnotation(annotation, tuple(range(1, objects + 1)))}
+    )
+
+
+def cases(options, folder):
+    """Yield (precision, objects, network function, end-to-end function that returns seconds per frame)."""
+    width, height = options.im_size
+    reference = networks.build(networks.NetworkOptions(options.base_model))
+    randomize(reference)
+    for precision in options.precisions:
+        network = inference.for_inference(reference, precision)
+        propagator = inference.Propagator(network, samples.SampleOptions())
+        segment = tf.function(network.segment)
+        for objects in options.objects:
+            guides = tf.random.normal((objects, 224, 224, 3))
+            inputs = (tf.random.normal((1, height, width, 3)), tf.random.uniform((objects, height, width, 1)))
+            multipliers = network.visual_parameters(guides)
+            video = make_video(folder / f"{objects}", objects, options.frames, height, width)
+
+            def end_to_end(propagator=propagator, video=video):
+                times = []
+                inference.segment_video(
+                    propagator,
+                    video,
+                    folder / "results",
+                    (width, height),
+                    progress=lambda: times.append(time.perf_counter()),
+                )
+                return (times[-1] - times[1]) / (len(times) - 2)
+
+            yield precision, objects, lambda s=segment, i=inputs, m=multipliers: s(*i, m), end_to_end
+
+
+def seconds(function):
+    """Return how long `function` takes to give its result."""
+    start = time.perf_counter()
+    function().numpy()
+    return time.perf_counter() - start
+
+
+def main():
+    """Measure and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--base_model", choices=BASE_MODELS, default="osvos")
+    parser.add_argument("--im_size", type=int, nargs=2, default=[854, 480], metavar=("W", "H"))
+    parser.add_argument("--objects", type=int, nargs="+", default=[1, 3, 5])
+    parser.add_argument("--precisions", choices=PRECISIONS, nargs="+", default=["float32", "bfloat16"])
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--frames", type=int, default=8, help="of the end-to-end video")
+    parser.add_argument("--gpu_id", type=int, default=0)
+    options = parser.parse_args()
+    devices.use_gpu(options.gpu_id)
+    plain = yardstick(options.im_size[1], options.im_size[0])
+    with tempfile.TemporaryDirectory() as folder:
+        rows = [(*case, [], []) for case in cases(options, Path(folder))]
+        yard = []
+        for turn in range(options.rounds + 1):  # the first traces and is not counted
+            yard.append(seconds(plain))
+            for _, _, network, end_to_end, network_times, end_times in rows:
+                network_times.append(seconds(network))
+                end_times.append(end_to_end() if turn else 0)
+    yard = np.median(yard[1:])
+    print(f"{options.base_model} {options.im_size[0]}x{options.im_size[1]}, {options.rounds} rounds")
+    print(f"yardstick: VGG16 convolutions, float32: {1e3 * yard:.0f} ms")
+    print("precision  objects  network ms  / yardstick  / 1 object  end to end ms  / network")
+    first = {}
+    for precision, objects, _, _, network_times, end_times in rows:
+        network, end = np.median(network_times[1:]), np.median(end_times[1:])
+        first.setdefault(precision, network)
+        print(
+            f"{precision:9}  {objects:7}  {1e3 * network:10.0f}  {network / yard:11.3f}  {network / first[precision]:10.2f}"
+            f"  {1e3 * end:13.0f}  {end / network:9.3f}"
+        )
+
+
+if __name__ == "__main__":
+    main()

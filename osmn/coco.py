@@ -1,0 +1,165 @@
+"""COCO 2017 for stage 1: which instances are examples, and how one is read."""
+
+import concurrent.futures
+import json
+import multiprocessing
+import os
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+from pycocotools import mask as coco_masks
+from tqdm import tqdm
+
+from osmn import datasets, files
+from osmn.errors import InputError
+
+MIN_FOREGROUND = 0.03  # As published: an instance must cover more than this share of its image.
+CACHE_VERSION = 1
+CHUNK = 2000  # annotations that a process encodes at a time
+
+
+class Instances(NamedTuple):
+    """Instances of COCO: for each its image's path, (height, width), and its mask as COCO's run-length code (bytes)."""
+
+    images: list
+    sizes: list
+    codes: list
+
+
+def read_instances(data_path, split, min_foreground=MIN_FOREGROUND, cache=True):
+    """Return the `Instances` of `annotations/instances_<split>.json`: no crowds, and large enough.
+
+    Filtering the full COCO takes minutes; its result is cached beside the annotations, keyed by their file's name,
+    size, modification time and the threshold. A stale or damaged cache is made again.
+
+    Raises InputError, naming the file, for damaged annotations.
+    """
+    annotations = Path(data_path) / "annotations" / f"instances_{split}.json"
+    if not annotations.is_file():
+        raise InputError(f"{annotations} does not exist; --data_path must be a COCO folder (README, 'Data')")
+    state = annotations.stat()
+    key = json.dumps([CACHE_VERSION, annotations.name, state.st_size, state.st_mtime_ns, min_foreground])
+    cache_path = annotations.with_name(f".osmn-{annotations.stem}.npz")
+    found = _read_cache(cache_path, key) if cache else None
+    if found is None:
+        found = _filter(annotations, min_foreground)
+        if cache:
+            _write_cache(cache_path, key, *found)
+    names, sizes, codes = found
+    if not names:
+        raise InputError(f"{annotations} has no instance that covers more than {min_foreground:.0%} of its image")
+    return Instances([str(Path(data_path) / split / name) for name in names], sizes, codes)
+
+
+def _filter(annotations, min_foreground):
+    """Return (image names, sizes, codes) of the instances in an annotation file, in the order of the file."""
+    try:
+        content = json.loads(annotations.read_text())
+        images = {image["id"]: (image["file_name"], image["height"], image["width"]) for image in content["images"]}
+        entries = [
+            (a["id"], a["segmentation"], *images[a["image_id"]])
+            for a in content["annotations"]
+            if not a.get("iscrowd", 0)
+        ]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{annotations} is not COCO's instance annotations ({error!r}); download it again") from None
+    del content
+    chunks = [entries[start : start + CHUNK] for start in range(0, len(entries), CHUNK)]
+    names, sizes, codes = [], [], []
+    # Spawned, not forked: TensorFlow's threads may be running.
+    pool = concurrent.futures.ProcessPoolExecutor(
+        min(multiprocessing.cpu_count(), max(len(chunks), 1)), multiprocessing.get_context("spawn")
+    )
+    with pool, tqdm(total=len(entries), desc=annotations.name, unit="instance", dynamic_ncols=True) as bar:
+        jobs = pool.map(_encode, chunks, [min_foreground] * len(chunks), [str(annotations)] * len(chunks))
+        for chunk, kept in zip(chunks, jobs, strict=True):
+            for number, code in kept:
+                names.append(chunk[number][2])
+                sizes.append(tuple(chunk[number][3:]))
+                codes.append(code)
+            bar.update(len(chunk))
+    return names, sizes, codes
+
+
+def _encode(chunk, min_foreground, annotations):
+    """Return [(number in the chunk, code)] of the instances that cover more than `min_foreground` of their image."""
+    kept = []
+    for number, (identity, segmentation, _, height, width) in enumerate(chunk):
+        try:
+            if isinstance(segmentation, list):  # polygons
+                code = coco_masks.merge(coco_masks.frPyObjects(segmentation, height, width))
+            elif isinstance(segmentation["counts"], list):  # uncompressed runs
+                code = coco_masks.frPyObjects(segmentation, height, width)
+            else:
+                code = segmentation
+            foreground = coco_masks.area(code) / (height * width)
+        except Exception as error:  # pycocotools raises whatever the C code meets.
+            raise InputError(
+                f"{annotations}: annotation {identity} is damaged ({error}); remove or replace it"
+            ) from None
+        if foreground > min_foreground:
+            counts = code["counts"]
+            kept.append((number, counts if isinstance(counts, bytes) else counts.encode()))
+    return kept
+
+
+def _read_cache(path, key):
+    """Return (names, sizes, codes) of a cache file with this key, or None. Nothing in the file is executed."""
+    try:
+        with np.load(path, allow_pickle=False) as cache:
+            if str(cache["key"]) != key:
+                return None
+            ends, data = cache["ends"], cache["codes"].tobytes()
+            codes = [data[start:end] for start, end in zip(np.r_[0, ends[:-1]], ends, strict=True)]
+            return cache["names"].tolist(), [tuple(size) for size in cache["sizes"].tolist()], codes
+    except FileNotFoundError:
+        return None
+    except Exception as error:  # A damaged archive raises anything.
+        print(f"{path} is damaged ({error!r}); making it again", file=sys.stderr)
+        return None
+
+
+def _write_cache(path, key, names, sizes, codes):
+    if not os.access(path.parent, os.W_OK):
+        print(f"{path.parent} is not writable: instances are filtered again in every run", file=sys.stderr)
+        return
+    ends = np.cumsum([len(code) for code in codes], dtype=np.int64)
+    data = np.frombuffer(b"".join(codes), np.uint8)
+    with files.replacing(path) as temporary:
+        np.savez(
+            temporary, key=key, names=np.array(names, str), sizes=np.reshape(sizes, (-1, 2)), ends=ends, codes=data
+        )
+
+
+def instance_loader(instances):
+    """Return `load(number, seed)` for `datasets.training_dataset`: guide, previous mask and target are one image."""
+    images = tf.constant(instances.images)
+
+    def decode(number):
+        height, width = instances.sizes[number]
+        return coco_masks.decode({"size": [height, width], "counts": instances.codes[number]})
+
+    def load(number, seed):
+        del seed  # There is one guide.
+        frame = datasets.decode_image(images[number])
+        mask = tf.numpy_function(decode, [number], tf.uint8, stateful=False)
+        mask = tf.ensure_shape(mask, [None, None]) > 0
+        return frame, mask, mask, frame, mask
+
+    return load
+
+
+def instance_batches(instances, args):
+    """Return (first step, last step) -> iterator over `Sample` batches, of `Instances` and a script's options."""
+
+    def check(number):
+        frame = files.read_image(instances.images[number])
+        if frame.shape[:2] != tuple(instances.sizes[number]):
+            raise InputError(
+                f"{instances.images[number]} is {frame.shape[:2]}, its annotation {instances.sizes[number]}"
+            )
+
+    return datasets.batches(instance_loader(instances), check, len(instances.images), args, augment_target=True)

@@ -1,0 +1,40 @@
+"""Pretrain OSMN on COCO (stage 1) from ImageNet weights."""
+
+from osmn import args as arguments
+from osmn.errors import reports_input_errors
+
+
+def parse(argv):
+    """Return the parsed command line."""
+    parser = arguments.parser(__doc__)
+    parser.add_argument("--data_path", default="data/COCO", help="COCO 2017 folder (README, 'Data')")
+    parser.add_argument(
+        "--whole_model_path", default="", help="start from this whole model instead of ImageNet weights"
+    )
+    arguments.add_network_options(parser)
+    arguments.add_guide_options(parser, im_size=[400, 400], testing=False)
+    arguments.add_training_options(parser, data_aug_scales=[0.8, 1.0, 1.2])
+    parser.add_argument("--random_crop_ratio", type=float, default=0.0, help="image's sides move by up to this share")
+    arguments.add_imagenet_options(parser)
+    arguments.add_device_options(parser)
+    args = parser.parse_args(argv)
+    arguments.required(args, "model_save_path")
+    return args
+
+
+@reports_input_errors
+def main(argv=None):
+    """Run the script; see `-h`."""
+    args = parse(argv)
+    from osmn import checkpoints, coco, devices, training  # TensorFlow takes seconds to import
+
+    precision = devices.configure(args)
+    network = checkpoints.open_network(args, devices.training_policy(precision))
+    checkpoints.start_from_imagenet(network, args)
+    instances = coco.read_instances(args.data_path, "train2017")
+    print(f"{len(instances.images)} instances")
+    training.train(training.Trainer(network, args.seed), coco.instance_batches(instances, args), args)
+
+
+if __name__ == "__main__":
+    main()

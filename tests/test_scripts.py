@@ -1,0 +1,205 @@
+"""The scripts as their users call them: `main([...])` and the command line."""
+
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import osmn_train_eval
+from osmn.files import read_labels, read_scores
+
+ROOT = Path(__file__).resolve().parent.parent
+SCRIPTS = sorted(
+    str(path.relative_to(ROOT))
+    for path in (*ROOT.glob("*.py"), *ROOT.glob("preprocessing/*.py"))
+    if path.name not in ("demo.py", "__init__.py")
+)
+LITE = ["--base_model", "lite", "--mean_value", "127.5", "127.5", "127.5", "--scale_value", "0.00787"]
+TINY = [*LITE, "--im_size", "64", "48", "--precision", "float32"]
+
+
+def words(*arguments):
+    return [str(word) for word in arguments]
+
+
+def tree(folder, pattern="*"):
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob(pattern) if path.is_file()}
+
+
+def error(capsys, *arguments):
+    """Return the line with which `osmn_train_eval.py` refuses its arguments."""
+    with pytest.raises(SystemExit) as stopped:
+        osmn_train_eval.main(words(*arguments))
+    assert stopped.value.code == 2
+    stderr = capsys.readouterr().err
+    assert "Traceback" not in stderr
+    (line,) = [line for line in stderr.splitlines() if line.startswith("error: ")]
+    assert stderr.endswith(f"{line}\n")
+    return line
+
+
+# -- Every script -----------------------------------------------------------------------------------------------------
+
+HELP = """
+import runpy, sys
+try:
+    runpy.run_path(sys.argv[0], run_name="__main__")
+except SystemExit as stopped:
+    sys.exit(stopped.code or ("TensorFlow was imported" if "tensorflow" in sys.modules else 0))
+"""
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_help_is_shown_without_importing_tensorflow(script):
+    code = HELP.replace("import runpy, sys", f"import runpy, sys; sys.argv = [{script!r}, '-h']")
+    shown = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert shown.returncode == 0, shown.stderr
+    assert shown.stdout.startswith("usage: ")
+    assert shown.stderr == ""
+
+
+PUBLISHED_DEFAULTS = {
+    **{"aligned_size": None, "base_model": "osvos", "im_size": [854, 480], "data_aug_scales": [0.5, 0.8, 1]},
+    **{"vg_random_crop_ratio": 0.1, "vg_pad_ratio": 0.03, "vg_random_rotate_angle": 10},
+    **{"sg_center_perturb_ratio": 0.2, "sg_std_perturb_ratio": 0.4, "mean_value": [104, 117, 123], "scale_value": 1},
+    **{"batch_size": 8, "gpu_id": [0], "training_iters": 200000, "save_iters": 1000, "learning_rate": 1e-5},
+    **{"max_to_keep": 2, "display_iters": 20, "data_version": 2017, "test_split": "val"},
+    **{"label_valid_ratio": 0.003, "bbox_valid_ratio": 0.2},
+}
+PUBLISHED_SWITCHES = (
+    *("mod_early_conv", "no_spatial_modulator", "no_visual_modulator", "fix_bn", "fix_seg", "bbox_sup"),
+    *("use_original_mask", "crf_postprocessing", "vg_keep_aspect_ratio", "vg_color_aug", "save_score"),
+    *("use_image_summary", "only_testing", "restart_training", "use_full_res", "randomize_guide"),
+)
+
+
+def test_options_have_the_published_names_and_defaults():
+    args = vars(osmn_train_eval.parse(["--result_path", "r", "--model_save_path", "m"]))
+    assert {name: args[name] for name in PUBLISHED_DEFAULTS} == PUBLISHED_DEFAULTS
+    assert not any(args[name] for name in PUBLISHED_SWITCHES)
+    switched = [f"--{name}" for name in PUBLISHED_SWITCHES]
+    args = vars(osmn_train_eval.parse(["--result_path", "r", "--whole_model_path", "w", *switched]))
+    assert all(args[name] for name in PUBLISHED_SWITCHES)
+
+
+# -- osmn_train_eval.py -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def trained(davis, tmp_path_factory):
+    """Train `lite` for two steps, segment and score; return the folder of `model` and `results`."""
+    folder = tmp_path_factory.mktemp("trained")
+    paths = ["--data_path", davis, "--model_save_path", folder / "model", "--result_path", folder / "results"]
+    options = ["--training_iters", 2, "--batch_size", 2, "--data_aug_scales", 1, "--learning_rate", 0.001]
+    osmn_train_eval.main(words(*paths, *TINY, *options, "--save_score"))
+    yield folder
+    shutil.rmtree(folder / "model")  # Hundreds of megabytes.
+
+
+def test_training_leaves_a_checkpoint_summaries_masks_and_scores(davis, trained):
+    assert (trained / "model/osmn.ckpt-2.index").exists()
+    assert list((trained / "model").glob("events.out.tfevents.*"))
+    val = (davis / "ImageSets/2017/val.txt").read_text().split()
+    for name, objects in zip(val, (1, 2), strict=True):
+        for folder in (".", *range(1, objects + 1)):
+            masks = sorted((trained / "results" / name / str(folder)).glob("*.png"))
+            assert [path.stem for path in masks] == [f"{number:05d}" for number in range(5)]
+    lines = (trained / "results/iou.txt").read_text().splitlines()
+    assert len(lines) == 4  # Three objects, and all.
+    assert lines[-1].startswith("all ")
+
+
+def test_testing_a_folder_of_checkpoints_gives_the_same_bytes_and_prints_the_miu(davis, trained, tmp_path, capsys):
+    testing = ["--data_path", davis, "--only_testing", "--whole_model_path", trained / "model", *TINY]
+    osmn_train_eval.main(words(*testing, "--result_path", tmp_path, "--save_score"))
+    assert tree(tmp_path) == tree(trained / "results")
+    score = (tmp_path / "iou.txt").read_text().split()[-1]
+    assert capsys.readouterr().out.splitlines()[-1] == f"mIU: {float(score):.3f}"
+    for path in tmp_path.rglob("*.npy"):
+        scores = read_scores(path)
+        assert scores.shape == (48, 64)
+        np.testing.assert_array_equal(read_labels(path.with_suffix(".png")), 255 * (scores > 0.5))
+
+
+def test_a_split_without_annotations_is_segmented_and_not_scored(davis, trained, tmp_path, capsys):
+    data = tmp_path / "davis"
+    shutil.copytree(davis, data)
+    for name in (data / "ImageSets/2017/val.txt").read_text().split():
+        for path in (data / "Annotations/480p" / name).glob("0000[1-4].png"):
+            path.unlink()
+    testing = ["--data_path", data, "--only_testing", "--whole_model_path", trained / "model", *TINY]
+    osmn_train_eval.main(words(*testing, "--result_path", tmp_path / "results"))
+    assert f"masks are in {tmp_path / 'results'}" in capsys.readouterr().out
+    assert tree(tmp_path / "results", "*.png") == tree(trained / "results", "*.png")
+    assert not (tmp_path / "results/iou.txt").exists()
+
+
+def test_paths_that_must_be_given_are_named(capsys):
+    assert "--result_path and --model_save_path must be given" in error(capsys)
+    assert "--whole_model_path must be given" in error(capsys, "--only_testing", "--result_path", "r")
+
+
+def test_a_missing_dataset_is_named(tmp_path, capsys):
+    line = error(capsys, "--data_path", tmp_path, "--result_path", "r", "--model_save_path", "m")
+    assert f"{tmp_path}/ImageSets/2017/val.txt does not exist" in line
+
+
+def test_missing_preprocessing_is_named(davis, tmp_path, capsys):
+    shutil.copytree(davis, tmp_path / "davis", ignore=shutil.ignore_patterns("480p_split"))
+    paths = ["--data_path", tmp_path / "davis", "--result_path", tmp_path / "r", "--model_save_path", tmp_path / "m"]
+    assert "run python preprocessing/preprocess_davis.py" in error(capsys, *paths, *TINY)
+
+
+@pytest.mark.parametrize("model", ["nowhere", "."])
+def test_a_missing_model_is_named(davis, tmp_path, capsys, model):
+    testing = ["--data_path", davis, "--only_testing", "--result_path", tmp_path / "results", *TINY]
+    line = error(capsys, *testing, "--whole_model_path", tmp_path / model)
+    assert str(tmp_path / model) in line
+    assert not (tmp_path / "results").exists()
+
+
+def cut(path):
+    path.write_bytes(path.read_bytes()[:300])
+
+
+def test_a_damaged_frame_in_testing_is_named(davis, trained, tmp_path, capsys):
+    shutil.copytree(davis, tmp_path / "davis")
+    name = (davis / "ImageSets/2017/val.txt").read_text().split()[0]
+    cut(tmp_path / f"davis/JPEGImages/480p/{name}/00003.jpg")
+    testing = ["--only_testing", "--whole_model_path", trained / "model", *TINY]
+    line = error(capsys, "--data_path", tmp_path / "davis", "--result_path", tmp_path / "results", *testing)
+    assert f"{name}/00003.jpg is not a readable image" in line
+    for path in (tmp_path / "results").rglob("*.*"):
+        read_labels(path)  # What is there is whole.
+
+
+def test_a_damaged_frame_in_training_is_named(davis, tmp_path, capsys):
+    shutil.copytree(davis, tmp_path / "davis")
+    split = tmp_path / "davis/ImageSets/2017/train.txt"
+    name = split.read_text().split()[0]
+    split.write_text(f"{name}\n")
+    cut(tmp_path / f"davis/JPEGImages/480p/{name}/00003.jpg")
+    paths = ["--data_path", tmp_path / "davis", "--result_path", tmp_path / "r", "--model_save_path", tmp_path / "m"]
+    # The sequence has four pairs: all are in the first batch.
+    line = error(capsys, *paths, *TINY, "--batch_size", 4, "--training_iters", 2, "--no_visual_modulator")
+    assert f"{name}/00003.jpg is not a readable image" in line
+    assert not list((tmp_path / "m").glob("osmn.ckpt*"))
+
+
+def test_an_interrupted_test_run_leaves_no_half_written_file(davis, trained, tmp_path):
+    results = tmp_path / "results"
+    testing = ["--data_path", davis, "--only_testing", "--whole_model_path", trained / "model", *TINY]
+    command = words(sys.executable, ROOT / "osmn_train_eval.py", *testing, "--result_path", results, "--save_score")
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        while process.poll() is None and not list(results.rglob("00001.png")):
+            time.sleep(0.005)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) != 0
+    whole, written = tree(trained / "results"), tree(results)
+    assert 0 < len(written) < len(whole)
+    assert all(whole[name] == content for name, content in written.items())
