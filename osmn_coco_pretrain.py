@@ -8,9 +8,7 @@ def parse(argv):
     """Return the parsed command line."""
     parser = arguments.parser(__doc__)
     parser.add_argument("--data_path", default="data/COCO", help="COCO 2017 folder (README, 'Data')")
-    parser.add_argument(
-        "--whole_model_path", default="", help="start from this whole model instead of ImageNet weights"
-    )
+    parser.add_argument("--whole_model_path", default="", help="start from this whole model, not ImageNet")
     arguments.add_network_options(parser)
     arguments.add_guide_options(parser, im_size=[400, 400], testing=False)
     arguments.add_training_options(parser, data_aug_scales=[0.8, 1.0, 1.2])

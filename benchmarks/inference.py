@@ -140,8 +140,8 @@ def main():
         network, end = np.median(network_times[1:]), np.median(end_times[1:])
         first.setdefault(precision, network)
         print(
-            f"{precision:9}  {objects:7}  {1e3 * network:10.0f}  {network / yard:11.3f}  {network / first[precision]:10.2f}"
-            f"  {1e3 * end:13.0f}  {end / network:9.3f}"
+            f"{precision:9}  {objects:7}  {1e3 * network:10.0f}  {network / yard:11.3f}"
+            f"  {network / first[precision]:10.2f}  {1e3 * end:13.0f}  {end / network:9.3f}"
         )
 
 

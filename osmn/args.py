@@ -127,6 +127,30 @@ def add_testing_options(to):
     group.add_argument("--crf_postprocessing", action="store_true", help="refine each mask by a dense CRF")
 
 
+def add_ytvos_options(to):
+    """Add the options of the scripts for YouTube-VOS."""
+    to.add_argument("--data_path", default="data/YouTube-VOS", help="YouTube-VOS folder (README, 'Data')")
+    to.add_argument("--test_split", default="valid", help="split to segment: a folder of DATA_PATH")
+    to.add_argument(
+        "--all_frames", action="store_true", help="propagate through every JPEG; write the frames that meta.json lists"
+    )
+    to.add_argument(
+        "--shard",
+        type=shard,
+        default=(0, 1),
+        metavar="I/N",
+        help="segment share I (from 0) of N of the videos",
+    )
+
+
+def shard(text):
+    """Parse "I/N" into (I, N)."""
+    index, _, count = text.partition("/")
+    if not (index.isdecimal() and count.isdecimal() and int(index) < int(count)):
+        raise argparse.ArgumentTypeError(f"{text} is not I/N with I from 0 to N - 1")
+    return int(index), int(count)
+
+
 def add_device_options(to):
     """Add the choice of device and number format."""
     group = to.add_argument_group("device")

@@ -1,6 +1,7 @@
 """Which samples: a dataset yields videos to segment, and training examples by number."""
 
 import concurrent.futures
+import sys
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,11 +22,15 @@ class FirstAnnotation(NamedTuple):
 
 
 class Video(NamedTuple):
-    """A video to segment: its frames in order, and {frame number: FirstAnnotation} of its objects."""
+    """A video to segment: its frames in order, and {frame number: FirstAnnotation} of its objects.
+
+    `listed` are the frame numbers to write results for, {object id: set}; None for all.
+    """
 
     name: str
     frames: tuple
     starts: dict
+    listed: dict | None = None
 
 
 class Guide(NamedTuple):
@@ -36,12 +41,16 @@ class Guide(NamedTuple):
 
 
 class Example(NamedTuple):
-    """A training sample's files: one of `guides`, the previous mask, the frame to segment and its label."""
+    """A training sample's files: one of `guides`, the previous mask, the frame to segment and its label.
+
+    The masks are where the labels are `object_id`; 0 stands for all labels above 0.
+    """
 
     guides: tuple
     previous_mask: str
     frame: str
     label: str
+    object_id: int = 0
 
 
 def read_split(data_path, version, split):
@@ -71,6 +80,26 @@ def davis_videos(data_path, version, split, use_full_res=False):
                 f"{annotation} has {last} as its largest label, not an object's id; use --data_version 2016"
             )
         videos.append(Video(name, tuple(frames), {0: FirstAnnotation(annotation, ids)}))
+    return videos
+
+
+def youtube_videos(data_path):
+    """Return the `Video`s of YouTube-Objects, one object without id each; a video of one frame is named and left out.
+
+    `data_path` is a folder that `preprocessing/preprocess_youtube.py` has prepared.
+    """
+    data_path = Path(data_path)
+    listing = data_path / "all.txt"
+    if not listing.is_file():
+        raise InputError(f"{listing} does not exist; run python preprocessing/preprocess_youtube.py {data_path}")
+    videos = []
+    for name in listing.read_text().split():
+        frames = list_files(data_path / "Images" / name, "*.*")
+        if len(frames) < 2:
+            print(f"{name} has a single frame: left out", file=sys.stderr)
+            continue
+        label = data_path / "Labels" / name / f"{frames[0].stem}.png"
+        videos.append(Video(name, tuple(frames), {0: FirstAnnotation(label, (None,))}))
     return videos
 
 
@@ -125,14 +154,11 @@ def davis_examples(data_path, version, split, validity=None):
     return examples
 
 
-def first_frame_example(data_path, version, video, object_id):
-    """Return the `Example` of online fine-tuning: frame 0 and its mask are guide, previous mask and target."""
-    root = Path(data_path) / "Annotations" / ("480p_all" if version == 2016 else "480p_split") / video.name
-    mask = (root if object_id is None else root / str(object_id)) / f"{video.frames[0].stem}.png"
-    if not mask.is_file():
-        raise InputError(f"{mask} does not exist; run python preprocessing/preprocess_davis.py {data_path}")
-    frame, mask = str(video.frames[0]), str(mask)
-    return Example((Guide(frame, mask),), mask, frame, mask)
+def first_frame_example(video, object_id):
+    """Return the `Example` of online fine-tuning: its first frame and mask serve as guide, previous mask and target."""
+    number, first = next((n, first) for n, first in video.starts.items() if object_id in first.object_ids)
+    frame, annotation = str(video.frames[number]), str(first.annotation)
+    return Example((Guide(frame, annotation),), annotation, frame, annotation, object_id or 0)
 
 
 def _object_examples(frames, masks, validity, pool):
@@ -140,7 +166,7 @@ def _object_examples(frames, masks, validity, pool):
     present = [True] * len(masks)
     valid = guides[:1]
     if validity is not None:
-        ratios = list(pool.map(_mask_ratios, masks))
+        ratios = list(pool.map(lambda path: mask_ratios(files.read_labels(path) > 0), masks))
         present = [area > 0 for area, _ in ratios]
         valid = [g for g, (area, fill) in zip(guides, ratios, strict=True) if area > validity[0] and fill > validity[1]]
     return [
@@ -150,9 +176,8 @@ def _object_examples(frames, masks, validity, pool):
     ]
 
 
-def _mask_ratios(path):
-    """Return the share of the image and of its own box that a mask file covers; (0, 0) for an empty mask."""
-    mask = files.read_labels(path) > 0
+def mask_ratios(mask):
+    """Return the share of the image and of its own box that a bool (H, W) mask covers; (0, 0) for an empty mask."""
     rows, columns = mask.any(axis=1).nonzero()[0], mask.any(axis=0).nonzero()[0]
     if not rows.size:
         return 0.0, 0.0
@@ -177,15 +202,18 @@ def video_loader(examples):
     previous_masks = tf.constant([e.previous_mask for e in examples])
     frames = tf.constant([e.frame for e in examples])
     labels = tf.constant([e.label for e in examples])
+    object_ids = tf.constant([e.object_id for e in examples], tf.int64)
+    # TensorFlow decodes binary masks; of indexed PNGs it would give the colours.
+    decode = decode_object if any(e.object_id for e in examples) else lambda path, _: decode_mask(path)
 
     def load(number, seed):
         guide = first_guide[number] + tf.random.stateless_uniform([], seed, 0, guide_count[number], tf.int64)
         return (
             decode_image(guide_frames[guide]),
-            decode_mask(guide_masks[guide]),
-            decode_mask(previous_masks[number]),
+            decode(guide_masks[guide], object_ids[number]),
+            decode(previous_masks[number], object_ids[number]),
             decode_image(frames[number]),
-            decode_mask(labels[number]),
+            decode(labels[number], object_ids[number]),
         )
 
     return load
@@ -199,6 +227,17 @@ def decode_image(path):
 def decode_mask(path):
     """Return the grey PNG at a path tensor as bool (H, W)."""
     return tf.io.decode_png(tf.io.read_file(path), channels=1)[..., 0] > 0
+
+
+def decode_object(path, object_id):
+    """Return where the labels at a path tensor are `object_id` (0: above 0), as bool (H, W)."""
+
+    def read(path, object_id):
+        labels = files.read_labels(path.decode())
+        return labels == object_id if object_id else labels > 0
+
+    mask = tf.numpy_function(read, [path, object_id], tf.bool, stateful=False)
+    return tf.ensure_shape(mask, [None, None])
 
 
 def example_number(index, count, seed):

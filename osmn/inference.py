@@ -14,7 +14,7 @@ from osmn.args import sample_options
 
 
 class FirstView(NamedTuple):
-    """The frame where an object is shown to us: frame uint8 (H, W, 3) and mask bool (H, W), of any size."""
+    """The frame where an object is shown to us: frame uint8 (H, W, 3) and mask bool (h, w), each of any size."""
 
     frame: np.ndarray
     mask: np.ndarray
@@ -152,14 +152,12 @@ def first_views(video):
     starts = {}
     for number, first in video.starts.items():
         frame = files.read_image(video.frames[number])
-        size = (frame.shape[1], frame.shape[0])
-        labels = files.read_labels(first.annotation, size)
-        starts[number] = {i: FirstView(frame, labels > 0 if i is None else labels == i) for i in first.object_ids}
+        starts[number] = {object_id: FirstView(frame, mask) for object_id, mask in given_masks(first).items()}
     return starts
 
 
 def segment_videos(network, videos, args, precision):
-    """Propagate through DAVIS `videos` and write the results under `args.result_path`, with a progress bar."""
+    """Propagate through `videos` and write the results under `args.result_path`, with a progress bar."""
     if args.crf_postprocessing:
         crf.load()
     network = for_inference(network, precision)
@@ -172,32 +170,44 @@ def segment_videos(network, videos, args, precision):
 
 
 def segment_video(propagator, video, folder, im_size, save_score=False, progress=lambda: None, merged=True):
-    """Propagate through one DAVIS video and write its results into `folder` (spec: result files).
+    """Propagate through one video and write its results into `folder` (spec: result files).
 
-    Per object (`folder/<id>/<frame>.png`, or `folder/<frame>.png` where objects have no id): black for frame 0, then
-    masks 0/255, and with `save_score` probabilities `<frame>.npy`, all of size `im_size` (width, height). With ids also
-    the merged indexed `folder/<frame>.png` (unless `merged` is false), of the annotation's size; frame 0 is the
-    annotation. `progress()` is called per frame.
+    Per object (`folder/<id>/<frame>.png`, or `folder/<frame>.png` where objects have no id): black for its first frame,
+    then masks 0/255, and with `save_score` probabilities `<frame>.npy`, all of size `im_size` (width, height). With ids
+    also the merged indexed `folder/<frame>.png` (unless `merged` is false), of the annotation's size, where objects
+    that start in the frame have their true masks. `progress()` is called per frame.
     """
-    (first,) = video.starts.values()
-    for object_id in first.object_ids:
+    object_ids = [object_id for first in video.starts.values() for object_id in first.object_ids]
+    for object_id in object_ids:
         for stale in object_folder(folder, object_id).glob("*.npy"):  # of an earlier run
             stale.unlink()
-    annotation = files.read_labels(first.annotation)
+    merged = merged and None not in object_ids
     frames = read_ahead(lambda path: files.read_image(path, im_size), video.frames)
     with WriteBehind() as write:
-        for path, result in zip(video.frames, propagator.run(frames, first_views(video)), strict=True):
-            if not result.object_ids:
-                black = np.zeros(im_size[::-1], bool)
-                result = Segmentation(first.object_ids, np.zeros((0, *black.shape)), [black] * len(first.object_ids))
-            for object_id, mask in zip(result.object_ids, result.masks, strict=True):
-                write(files.write_mask, object_folder(folder, object_id) / f"{path.stem}.png", mask)
+        for number, segmentation in enumerate(propagator.run(frames, first_views(video))):
+            name = video.frames[number].stem
+            given = given_masks(video.starts[number]) if number in video.starts else {}
+            masks = dict(zip(segmentation.object_ids, segmentation.masks, strict=True))
+            probabilities = dict(zip(segmentation.object_ids, segmentation.probabilities, strict=True))
+            if video.listed is not None:
+                masks = {i: mask for i, mask in masks.items() if number in video.listed[i]}
+                probabilities = {i: probabilities[i] for i in masks}
+            for object_id, mask in (masks | dict.fromkeys(given, np.zeros(im_size[::-1], bool))).items():
+                write(files.write_mask, object_folder(folder, object_id) / f"{name}.png", mask)
             if save_score:
-                for object_id, probability in zip(result.object_ids, result.probabilities, strict=False):
-                    write(files.write_scores, object_folder(folder, object_id) / f"{path.stem}.npy", probability)
-            if merged and None not in result.object_ids:
-                write(write_merged, folder / f"{path.stem}.png", result, annotation)
+                for object_id, probability in probabilities.items():
+                    write(files.write_scores, object_folder(folder, object_id) / f"{name}.npy", probability)
+            if given:
+                size = next(iter(given.values())).shape[::-1]
+            if merged and (given or probabilities):
+                write(write_merged, folder / f"{name}.png", size, probabilities, given)
             progress()
+
+
+def given_masks(first):
+    """Return {object id: bool (H, W)} of a `FirstAnnotation`, at its file's size."""
+    labels = files.read_labels(first.annotation)
+    return {i: labels > 0 if i is None else labels == i for i in first.object_ids}
 
 
 def object_folder(folder, object_id):
@@ -205,10 +215,18 @@ def object_folder(folder, object_id):
     return folder if object_id is None else folder / str(object_id)
 
 
-def write_merged(path, result, annotation):
-    """Write a `Segmentation` as an indexed PNG of the annotation's size; in frame 0 the annotation itself."""
-    if len(result.probabilities):
-        annotation = evaluation.resized(
-            evaluation.merge(result.probabilities, result.object_ids), annotation.shape[::-1]
-        )
-    files.write_labels(path, annotation)
+def write_merged(path, size, probabilities, given):
+    """Write a frame's object ids as an indexed PNG of `size` (width, height).
+
+    `probabilities` are {object id: float32 (h, w)}; `given` are the masks {object id: bool (H, W)} of objects that
+    start in the frame: beside probabilities they count as 0 and 1 at their size, alone they are the result.
+    """
+    if probabilities:
+        small = next(iter(probabilities.values())).shape[::-1]
+        maps = probabilities | {i: evaluation.resized(mask.astype(np.uint8), small) for i, mask in given.items()}
+        labels = evaluation.merge(list(maps.values()), list(maps))
+    else:
+        labels = np.zeros(size[::-1], np.uint8)
+        for object_id, mask in given.items():
+            labels[mask] = object_id
+    files.write_labels(path, evaluation.resized(labels, size))

@@ -111,6 +111,18 @@ def test_first_frame_is_the_guide_where_none_is_valid(tmp_path):
     assert [guides for guides, *_ in described(tmp_path, examples)] == [[0], [0]]
 
 
+@pytest.mark.parametrize("version", [2016, 2017])
+def test_hidden_files_are_no_samples(tmp_path, version):  # Left by a killed run, or made by the system.
+    write_sequence(tmp_path, "seq", {1: [BOX] * 2})
+    expected = davis_examples(tmp_path, version, "train", VALIDITY)
+    for folder in ("480p_split/seq", "480p_split/seq/1", "480p_all/seq"):
+        for name in (".DS_Store", ".00001-x1y2z3.png"):
+            (tmp_path / "Annotations" / folder / name).write_bytes(b"")
+    (tmp_path / "JPEGImages/480p/seq/._00000.jpg").write_bytes(b"")
+    assert davis_examples(tmp_path, version, "train", VALIDITY) == expected
+    assert len(davis_videos(tmp_path, 2016, "train")[0].frames) == 2
+
+
 BLANK = [BOX, BOX, EMPTY, BOX, BOX]
 
 

@@ -457,6 +457,16 @@ def test_crf_turns_a_noisy_mask_into_the_square_in_the_frame():
     np.testing.assert_array_equal(refined, square)
 
 
+def test_crf_refines_the_masks_of_a_video_before_they_are_saved_and_propagated(video, tmp_path):
+    pytest.importorskip("pydensecrf")
+    segment_video(Propagator(BlindFollower(), DARKENED, crf.refine), video, tmp_path, SMALL)
+    frames = [read_image(path, SMALL) for path in video.frames]
+    mask = samples.resize_mask(inference.first_views(video)[0][1].mask, SMALL).numpy()
+    for path, frame in zip(video.frames[1:], frames[1:], strict=True):
+        mask = crf.refine(frame, followed(mask) > 0.5)
+        np.testing.assert_array_equal(read_labels(tmp_path / f"1/{path.stem}.png") > 0, mask)
+
+
 def test_crf_accepts_an_empty_and_a_full_mask():
     pytest.importorskip("pydensecrf")
     frame = np.random.default_rng(0).integers(0, 256, (20, 30, 3), np.uint8)

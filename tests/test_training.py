@@ -48,6 +48,14 @@ class Brightness:
         return tf.cast(image[..., :1] * weight + bias, tf.float32)
 
 
+class Noisy(Brightness):
+    """A stand-in with something like dropout."""
+
+    def __call__(self, guide, spatial, image, training=False, seed=None):
+        logits = super().__call__(guide, spatial, image, training, seed)
+        return logits if seed is None else logits * tf.random.stateless_uniform(tf.shape(logits), seed)
+
+
 def batch_of(step):
     """Return a step's batch of 2 images of 3x4."""
     image = np.random.default_rng(step).normal(size=(2, 3, 4, 3)).astype(np.float32)
@@ -67,9 +75,9 @@ def options(folder, **changes):
     return argparse.Namespace(**values | changes)
 
 
-def run(folder, make_batches=batches, **changes):
-    """Train the stand-in in `folder`; return the Trainer."""
-    trainer = Trainer(Brightness())
+def run(folder, make_batches=batches, trainer=None, **changes):
+    """Train a stand-in in `folder`; return the Trainer."""
+    trainer = trainer or Trainer(Brightness())
     train(trainer, make_batches, options(folder, **changes))
     return trainer
 
@@ -232,6 +240,30 @@ def test_training_again_continues_at_the_newest_checkpoint(tmp_path, capsys):
     assert asked == [(2, 5)]
     assert f"resumed from {tmp_path}/a/osmn.ckpt-2" in capsys.readouterr().out
     assert_equal_states(state(resumed), state(run(tmp_path / "b", training_iters=5)))
+
+
+def test_dropout_is_a_function_of_the_seed_and_the_step(tmp_path):
+    whole = run(tmp_path / "a", trainer=Trainer(Noisy()), training_iters=4)
+    run(tmp_path / "b", trainer=Trainer(Noisy()), training_iters=2)
+    resumed = run(tmp_path / "b", trainer=Trainer(Noisy()), training_iters=4)
+    assert_equal_states(state(resumed), state(whole))
+    for seed in (None, 1):
+        other = run(tmp_path / str(seed), trainer=Trainer(Noisy(), seed), training_iters=4)
+        assert (weights(other) != weights(whole)).any()
+
+
+def test_no_dropout_seed_means_no_dropout(tmp_path):
+    noisy = run(tmp_path / "a", trainer=Trainer(Noisy(), dropout_seed=None), training_iters=3)
+    assert_equal_states(state(noisy), state(run(tmp_path / "b", training_iters=3)))
+
+
+def test_a_reset_trainer_trains_like_a_new_one(tmp_path):
+    trainer = Trainer(Brightness())
+    start = trainer.weights()
+    first = state(run(tmp_path / "a", trainer=trainer, training_iters=3))
+    trainer.reset(start)
+    assert_equal_states(state(trainer), state(Trainer(Brightness())))
+    assert_equal_states(state(run(tmp_path / "b", trainer=trainer, training_iters=3)), first)
 
 
 def test_a_checkpoint_holds_the_whole_state_under_published_names(tmp_path):

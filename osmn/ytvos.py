@@ -1,0 +1,154 @@
+"""YouTube-VOS: its videos, where objects come and go, and its training examples."""
+
+import concurrent.futures
+import itertools
+import json
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from osmn import datasets, files, submission
+from osmn.errors import InputError
+
+CACHE_VERSION = 1
+
+
+def videos(data_path, split, all_frames=False):
+    """Return the `datasets.Video`s of a YouTube-VOS split. Each object starts at its own first listed frame.
+
+    Propagation visits the frames that meta.json lists, or with `all_frames` every JPEG of the video's folder; results
+    are for the frames listed for an object.
+    """
+    root = Path(data_path) / split
+    found = []
+    for listing in submission.read_videos(data_path, split):
+        images = root / "JPEGImages" / listing.name
+        stems = sorted(listing.objects_by_frame)
+        if all_frames:
+            stems = sorted({path.stem for path in datasets.list_files(images, "*.jpg")} | set(stems))
+        numbers = {stem: number for number, stem in enumerate(stems)}
+        starts, listed = {}, {object_id: set() for object_id in listing.starts}
+        for object_id, stem in sorted(listing.starts.items()):
+            starts.setdefault(stem, []).append(object_id)
+        for stem, object_ids in listing.objects_by_frame.items():
+            for object_id in object_ids:
+                listed[object_id].add(numbers[stem])
+        annotations = root / "Annotations" / listing.name
+        starts = {
+            numbers[stem]: datasets.FirstAnnotation(annotations / f"{stem}.png", tuple(object_ids))
+            for stem, object_ids in sorted(starts.items())
+        }
+        found.append(datasets.Video(listing.name, tuple(images / f"{stem}.jpg" for stem in stems), starts, listed))
+    return found
+
+
+def examples(data_path, im_size, validity=None, cache=False):
+    """Return the training `datasets.Example`s of the split `train`: consecutive listed frames of every object.
+
+    `validity` is as in `datasets.davis_examples`, checked on labels of `im_size` (width, height). With `cache` its
+    result, which takes minutes, is kept beside meta.json, keyed by that file and the options; a stale or damaged cache
+    is made again.
+    """
+    root = Path(data_path) / "train"
+    listings = submission.read_videos(data_path, "train")
+    valid = None
+    if validity is not None:
+        state = (root / "meta.json").stat()
+        key = [CACHE_VERSION, state.st_size, state.st_mtime_ns, list(im_size), list(validity)]
+        path = root / ".osmn-valid-frames.json"
+        valid = _read_cache(path, key) if cache else None
+        if valid is None:
+            valid = _valid_frames(root, listings, im_size, validity)
+            if cache:
+                _write_cache(path, key, valid)
+    found = []
+    for listing in listings:
+        for object_id, first in sorted(listing.starts.items()):
+            stems = [stem for stem, object_ids in sorted(listing.objects_by_frame.items()) if object_id in object_ids]
+            guide_stems = [first] if valid is None else valid[listing.name][str(object_id)] or [first]
+            files_of = {stem: _files(root, listing.name, stem) for stem in {*stems, *guide_stems}}
+            guides = tuple(datasets.Guide(*files_of[stem]) for stem in guide_stems)
+            for before, stem in itertools.pairwise(stems):
+                found.append(datasets.Example(guides, files_of[before][1], *files_of[stem], object_id))
+    if not found:
+        raise InputError(f"{root}/meta.json lists no object with two frames; download it again")
+    return found
+
+
+def _files(root, video, stem):
+    return str(root / "JPEGImages" / video / f"{stem}.jpg"), str(root / "Annotations" / video / f"{stem}.png")
+
+
+def _valid_frames(root, listings, im_size, validity):
+    """Return {video: {object id as text: [frames in which the object is large enough]}}."""
+
+    def check(listing):
+        valid = {str(object_id): [] for object_id in listing.starts}
+        for stem, object_ids in listing.objects_by_frame.items():
+            labels = files.read_labels(_files(root, listing.name, stem)[1], im_size)
+            for object_id in object_ids:
+                area, fill = datasets.mask_ratios(labels == object_id)
+                if area > validity[0] and fill > validity[1]:
+                    valid[str(object_id)].append(stem)
+        return valid
+
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        checked = tqdm(pool.map(check, listings), total=len(listings), desc="masks", unit="video", dynamic_ncols=True)
+        return dict(zip((listing.name for listing in listings), checked, strict=True))
+
+
+def _read_cache(path, key):
+    try:
+        content = json.loads(path.read_text())
+        return content["valid"] if content["key"] == key else None
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        print(f"{path} is damaged ({error!r}); making it again", file=sys.stderr)
+        return None
+
+
+def _write_cache(path, key, valid):
+    if not os.access(path.parent, os.W_OK):
+        print(f"{path.parent} is not writable: the list is made again in every run", file=sys.stderr)
+        return
+    with files.replacing(path) as temporary:
+        temporary.write_text(json.dumps({"key": key, "valid": valid}))
+
+
+def is_finished(video, result_path):
+    """Tell whether a video's results are complete: its last merged frame is the last file to be written."""
+    last = max(max(numbers) for numbers in video.listed.values())
+    return (Path(result_path) / video.name / f"{video.frames[last].stem}.png").is_file()
+
+
+def unfinished(found, result_path):
+    """Return the videos without complete results, and say how many have them."""
+    left = [video for video in found if not is_finished(video, result_path)]
+    if len(left) < len(found):
+        print(f"{len(found) - len(left)} of {len(found)} videos have results in {result_path} already: left out")
+    return left
+
+
+def starting_at(found, name):
+    """Return the videos from the one named `name` on; all if it is None."""
+    if name is None:
+        return found
+    names = [video.name for video in found]
+    if name not in names:
+        raise InputError(f"--start_id {name}: there is no such video in this split and shard")
+    return found[names.index(name) :]
+
+
+def share(found, shard):
+    """Return the videos of `shard`, (i, n): a deterministic n-th of `found`, balanced by frames times objects."""
+    index, count = shard
+    work = [len(video.frames) * len(video.listed) for video in found]
+    loads, owners = np.zeros(count), {}
+    for number in sorted(range(len(found)), key=lambda k: (-work[k], found[k].name)):
+        owners[number] = int(np.argmin(loads))
+        loads[owners[number]] += work[number]
+    return [video for number, video in enumerate(found) if owners[number] == index]

@@ -1,0 +1,36 @@
+"""Propagate masks through YouTube-Objects and score them."""
+
+from osmn import args as arguments
+from osmn.errors import reports_input_errors
+
+
+def parse(argv):
+    """Return the parsed command line."""
+    parser = arguments.parser(__doc__)
+    parser.add_argument("--data_path", default="data/YouTube-Objects", help="preprocessed folder (README, 'Data')")
+    parser.add_argument("--whole_model_path", default="", help="weights: checkpoint, or folder (newest)")
+    arguments.add_network_options(parser)
+    arguments.add_guide_options(parser, im_size=[640, 360])
+    arguments.add_testing_options(parser)
+    arguments.add_device_options(parser)
+    args = parser.parse_args(argv)
+    arguments.required(args, "whole_model_path", "result_path")
+    return args
+
+
+@reports_input_errors
+def main(argv=None):
+    """Run the script; see `-h`."""
+    args = parse(argv)
+    from osmn import checkpoints, datasets, devices, inference  # TensorFlow takes seconds to import
+    from osmn.evaluation import evaluate_youtube
+
+    precision = devices.configure(args)
+    videos = datasets.youtube_videos(args.data_path)
+    network = checkpoints.open_network(args, precision)
+    inference.segment_videos(network, videos, args, precision)
+    evaluate_youtube(args.data_path, args.result_path)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,38 @@
+"""Finetune OSMN online on the first frame of each YouTube-VOS object and segment its video."""
+
+from osmn import args as arguments
+from osmn.errors import reports_input_errors
+
+
+def parse(argv):
+    """Return the parsed command line."""
+    parser = arguments.parser(__doc__)
+    arguments.add_ytvos_options(parser)
+    parser.add_argument("--whole_model_path", default="", help="weights that each object starts from")
+    parser.add_argument("--start_id", metavar="VIDEO", help="leave out the videos before this one")
+    arguments.add_network_options(parser)
+    arguments.add_guide_options(parser, im_size=[448, 256])
+    arguments.add_training_options(parser, data_aug_scales=[0.8, 1.0, 1.5])
+    arguments.add_testing_options(parser)
+    arguments.add_device_options(parser)
+    args = parser.parse_args(argv)
+    arguments.required(args, "whole_model_path", "result_path", "model_save_path")
+    return args
+
+
+@reports_input_errors
+def main(argv=None):
+    """Run the script; see `-h`."""
+    args = parse(argv)
+    from osmn import checkpoints, devices, online, ytvos  # TensorFlow takes seconds to import
+
+    precision = devices.configure(args)
+    videos = ytvos.share(ytvos.videos(args.data_path, args.test_split, args.all_frames), args.shard)
+    videos = ytvos.starting_at(videos, args.start_id)
+    network = checkpoints.open_network(args, devices.training_policy(precision))
+    online.finetune_and_segment(network, videos, args, precision)
+    print(f"masks and merged PNGs are in {args.result_path}; ytvos_merge_result.py makes the submission of them")
+
+
+if __name__ == "__main__":
+    main()
