@@ -1,7 +1,7 @@
 """Images per second of training, and how long a step waits for input: `python benchmarks/training.py`.
 
-Trains on a synthetic DAVIS dataset of 854x480 frames, each precision in turn. "step" is a step on a batch that is ready;
-"wait" is the time from asking for the next batch to having it, in a loop that trains on each.
+Trains on a synthetic DAVIS dataset of 854x480 frames, each precision in turn. "step" is a step on a batch that is
+ready; "wait" is the time from asking for the next batch to having it, in a loop that trains on each.
 """
 
 import argparse
@@ -85,8 +85,8 @@ def main():
             step, wait = measure(precision, folder, options)
             speed = options.batch_size / (step + wait)
             first = first or speed
-            row = f"{precision:9}  {step:6.2f}  {speed:8.2f}  {speed / first:7.2f}  {1e3 * wait:7.1f}  {wait / step:11.2%}"
-            print(row, flush=True)
+            row = f"{precision:9}  {step:6.2f}  {speed:8.2f}  {speed / first:7.2f}"
+            print(f"{row}  {1e3 * wait:7.1f}  {wait / step:11.2%}", flush=True)
 
 
 if __name__ == "__main__":
