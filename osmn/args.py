@@ -160,7 +160,7 @@ def add_device_options(to):
     group.add_argument(
         "--precision",
         choices=PRECISIONS,
-        help="of the network's arithmetic (default: bfloat16 where the hardware has it, else float32)",
+        help="number format; by default bfloat16 where the hardware has units for it, float32 elsewhere and for lite",
     )
 
 

@@ -13,6 +13,7 @@ import re
 import shutil
 import sys
 import tempfile
+import warnings
 from pathlib import Path
 
 import keras
@@ -180,20 +181,23 @@ def _keras_weights(family, source):
     if source != "imagenet" and not Path(source).is_file():
         raise InputError(f"{source} does not exist; see README, 'Weights'")
     application = keras.applications.MobileNet if family == "lite" else keras.applications.VGG16
-    failures = []
+    model, failure = None, ""
     for include_top in (True, False):
         try:
-            if source == "imagenet":
-                model = application(weights="imagenet", include_top=include_top, input_shape=(224, 224, 3))
-            else:
-                model = application(weights=None, include_top=include_top, input_shape=(224, 224, 3))
-                model.load_weights(source)
+            with warnings.catch_warnings(action="ignore"):  # of layers that the file lacks, before Keras refuses it
+                model = application(
+                    weights=source if source == "imagenet" else None,
+                    include_top=include_top,
+                    input_shape=(224, 224, 3),
+                )
+                if source != "imagenet":
+                    model.load_weights(source)
             break
         except Exception as error:  # Keras and the download raise anything.
-            failures.append(" ".join(str(error).split())[:200])
-    else:
+            model, failure = None, " ".join(str(error).split())[:200]
+    if model is None:
         what = "the download of ImageNet weights failed" if source == "imagenet" else f"{source} is not a {family} file"
-        raise InputError(f"{what} ({failures[-1]}); give a file instead, see README, 'Weights'")
+        raise InputError(f"{what} ({failure}); give a file instead, see README, 'Weights'")
     weights = {}
     for layer in model.layers:
         values = [np.asarray(w) for w in layer.weights]

@@ -207,20 +207,28 @@ def train(trainer, make_batches, args, folder=None):
             losses, logits = trainer.train_step(batch, rate)
             bar.update()
             last = step == args.training_iters
-            if step % args.display_iters == 0 or last:
-                report(bar, step, losses, args)
+            shown, saved = (last or step % period == 0 for period in (args.display_iters, args.save_iters))
+            if shown or saved:
+                require_finite(step, losses)
+            if shown:
+                report(bar, losses, args)
                 summaries.write(step, losses, batch, logits)
-            if step % args.save_iters == 0 or last:
+            if saved:
                 trainer.save(folder, args.max_to_keep)
 
 
-def report(bar, step, losses, args):
-    """Show a step's losses and the speed at the progress bar; stop at a loss that is not a number."""
-    segmentation, l2 = float(losses.segmentation), float(losses.l2)
-    if not np.isfinite(segmentation):
-        raise InputError(f"the loss is {segmentation} at step {step}; lower --learning_rate")
+def require_finite(step, losses):
+    """Raise InputError if the loss is not a number: nothing may be saved over good checkpoints then."""
+    loss = float(losses.segmentation)
+    if not np.isfinite(loss):
+        raise InputError(f"the loss is {loss} at step {step}; lower --learning_rate")
+
+
+def report(bar, losses, args):
+    """Show a step's losses and the speed at the progress bar."""
+    loss, l2 = float(losses.segmentation), float(losses.l2)
     speed = (bar.format_dict["rate"] or 0) * args.batch_size
-    bar.set_postfix_str(f"loss {segmentation:.1f} L2 {l2:.3f} rate {args.learning_rate:g} {speed:.1f} images/s")
+    bar.set_postfix_str(f"loss {loss:.1f} L2 {l2:.3f} rate {args.learning_rate:g} {speed:.1f} images/s")
 
 
 class Summaries:

@@ -26,6 +26,14 @@ class NetworkOptions(NamedTuple):
     aligned_size: tuple[int, int] | None = None  # (width, height)
 
 
+def multiplier_dtype(dtype):
+    """Return the dtype policy of the visual modulator in a network of policy `dtype`: no half precision for inference.
+
+    It runs once per object, and its rounding errors would stay for the whole video.
+    """
+    return "float32" if dtype in ("bfloat16", "float16") else dtype
+
+
 class Osmn(keras.Model):
     """A visual modulator, a spatial modulator and a segmentation net.
 

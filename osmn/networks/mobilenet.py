@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from osmn.networks.base import Osmn
+from osmn.networks.base import Osmn, multiplier_dtype
 from osmn.networks.layers import (
     BatchNormalization,
     SpatialModulation,
@@ -97,7 +97,9 @@ class LiteOsmn(Osmn):
     def __init__(self, options, dtype, initialization):
         super().__init__(options, dtype)
         channels = [MOBILENET_BLOCKS[block - 1][1] for block in MODULATED_BLOCKS]
-        self.visual = VisualModulator(channels, dtype, initialization) if options.visual_modulator else None
+        self.visual = None
+        if options.visual_modulator:
+            self.visual = VisualModulator(channels, multiplier_dtype(dtype), initialization)
         self.spatial = []
         if options.spatial_modulator:
             for block, c in zip(MODULATED_BLOCKS, channels, strict=True):

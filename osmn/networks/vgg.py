@@ -5,7 +5,7 @@ from typing import NamedTuple
 import keras
 import tensorflow as tf
 
-from osmn.networks.base import Osmn
+from osmn.networks.base import Osmn, multiplier_dtype
 from osmn.networks.layers import (
     SpatialModulation,
     bilinear_kernel,
@@ -114,7 +114,9 @@ class VggOsmn(Osmn):
         self.first_modulated = 1 if options.mod_early_conv else FIRST_MODULATED_STAGE
         modulated = VGG16_STAGES[self.first_modulated - 1 :]
         channels = [c for layers, c in modulated for _ in range(layers)]
-        self.visual = VisualModulator(channels, dtype, initialization) if options.visual_modulator else None
+        self.visual = None
+        if options.visual_modulator:
+            self.visual = VisualModulator(channels, multiplier_dtype(dtype), initialization)
         self.spatial = {}
         if options.spatial_modulator and not self.variant.guide_as_input:
             for stage, (layers, c) in enumerate(modulated, self.first_modulated):
