@@ -154,9 +154,7 @@ def shard(text):
 def add_device_options(to):
     """Add the choice of device and number format."""
     group = to.add_argument_group("device")
-    group.add_argument(
-        "--gpu_id", type=non_negative(int), nargs="+", default=[0], help="GPU; the CPU where there is none"
-    )
+    group.add_argument("--gpu_id", type=non_negative(int), default=0, help="GPU; the CPU where there is none")
     group.add_argument(
         "--precision",
         choices=PRECISIONS,

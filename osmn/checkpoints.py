@@ -184,7 +184,8 @@ def _keras_weights(family, source):
     model, failure = None, ""
     for include_top in (True, False):
         try:
-            with warnings.catch_warnings(action="ignore"):  # of layers that the file lacks, before Keras refuses it
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of layers that the file lacks, before Keras refuses it
                 model = application(
                     weights=source if source == "imagenet" else None,
                     include_top=include_top,

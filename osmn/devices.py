@@ -9,7 +9,7 @@ import tensorflow as tf
 
 def configure(args):
     """Choose the device of `--gpu_id`; return the precision: `--precision`, or the device's own."""
-    use_gpu(args.gpu_id[0])
+    use_gpu(args.gpu_id)
     if getattr(args, "deterministic", False):
         tf.config.experimental.enable_op_determinism()
     return args.precision or default_precision(args.base_model)
