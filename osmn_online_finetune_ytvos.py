@@ -27,9 +27,10 @@ def main(argv=None):
     from osmn import checkpoints, devices, online, ytvos  # TensorFlow takes seconds to import
 
     precision = devices.configure(args)
-    videos = ytvos.share(ytvos.videos(args.data_path, args.test_split, args.all_frames), args.shard)
-    videos = ytvos.starting_at(videos, args.start_id)
+    videos = ytvos.starting_at(ytvos.videos(args.data_path, args.test_split, args.all_frames), args.start_id)
+    videos = ytvos.share(videos, args.shard)
     network = checkpoints.open_network(args, devices.training_policy(precision))
+    print(f"propagating through {'every frame' if args.all_frames else 'the frames that meta.json lists'}")
     online.finetune_and_segment(network, videos, args, precision)
     print(f"masks and merged PNGs are in {args.result_path}; ytvos_merge_result.py makes the submission of them")
 

@@ -37,7 +37,8 @@ def main(argv=None):
         validity = (args.label_valid_ratio, args.bbox_valid_ratio) if args.randomize_guide else None
         examples = ytvos.examples(args.data_path, tuple(args.im_size), validity, args.use_cached_list)
         training.train(training.Trainer(network, args.seed), datasets.video_batches(examples, args), args)
-    videos = ytvos.unfinished(ytvos.share(videos, args.shard), args.result_path)
+    trained = None if args.only_testing else checkpoints.newest_checkpoint(args.model_save_path)
+    videos = ytvos.unfinished(ytvos.share(videos, args.shard), args.result_path, args.save_score, trained)
     print(f"propagating through {'every frame' if args.all_frames else 'the frames that meta.json lists'}")
     inference.segment_videos(network, videos, args, precision)
     print(f"masks and merged PNGs are in {args.result_path}; ytvos_merge_result.py makes the submission of them")

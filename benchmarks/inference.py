@@ -103,6 +103,29 @@ def cases(options, folder):
             yield precision, objects, lambda s=segment, i=inputs, m=multipliers: s(*i, m), end_to_end
 
 
+def shared_batches(options):
+    """Print what it gains that the frames of several videos, of one object each, share a batch."""
+    width, height = options.im_size
+    reference = networks.build(networks.NetworkOptions(options.base_model))
+    randomize(reference)
+    print("precision  videos in a batch  network ms / frame  / 1 video")
+    for precision in options.precisions:
+        network = inference.for_inference(reference, precision)
+        segment = tf.function(network.segment)
+        cases = []
+        for count in options.videos:
+            images, spatial = tf.random.normal((count, height, width, 3)), tf.random.uniform((count, height, width, 1))
+            multipliers = network.visual_parameters(tf.random.normal((count, 224, 224, 3)))
+            cases.append((count, lambda s=segment, a=(images, spatial, multipliers): s(*a), []))
+        for _ in range(options.rounds + 1):
+            for count, network_call, times in cases:
+                times.append(seconds(network_call) / count)
+        first = np.median(cases[0][2][1:])
+        for count, _, times in cases:
+            frame = np.median(times[1:])
+            print(f"{precision:9}  {count:17}  {1e3 * frame:18.0f}  {frame / first:9.3f}")
+
+
 def seconds(function):
     """Return how long `function` takes to give its result."""
     start = time.perf_counter()
@@ -120,8 +143,12 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--frames", type=int, default=8, help="of the end-to-end video")
     parser.add_argument("--gpu_id", type=int, default=0)
+    parser.add_argument("--videos", type=int, nargs="+", help="instead: frames of N videos in a batch, for each N")
     options = parser.parse_args()
     devices.use_gpu(options.gpu_id)
+    if options.videos:
+        shared_batches(options)
+        return
     plain = yardstick(options.im_size[1], options.im_size[0])
     with tempfile.TemporaryDirectory() as folder:
         rows = [(*case, [], []) for case in cases(options, Path(folder))]

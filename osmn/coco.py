@@ -1,6 +1,5 @@
 """COCO 2017 for stage 1: which instances are examples, and how one is read."""
 
-import concurrent.futures
 import json
 import multiprocessing
 import os
@@ -13,7 +12,7 @@ import tensorflow as tf
 from pycocotools import mask as coco_masks
 from tqdm import tqdm
 
-from osmn import datasets, files
+from osmn import datasets, evaluation, files
 from osmn.errors import InputError
 
 MIN_FOREGROUND = 0.03  # As published: an instance must cover more than this share of its image.
@@ -69,13 +68,10 @@ def _filter(annotations, min_foreground):
     del content
     chunks = [entries[start : start + CHUNK] for start in range(0, len(entries), CHUNK)]
     names, sizes, codes = [], [], []
-    # Spawned, not forked: TensorFlow's threads may be running.
-    pool = concurrent.futures.ProcessPoolExecutor(
-        min(multiprocessing.cpu_count(), max(len(chunks), 1)), multiprocessing.get_context("spawn")
-    )
-    with pool, tqdm(total=len(entries), desc=annotations.name, unit="instance", dynamic_ncols=True) as bar:
-        jobs = pool.map(_encode, chunks, [min_foreground] * len(chunks), [str(annotations)] * len(chunks))
-        for chunk, kept in zip(chunks, jobs, strict=True):
+    with tqdm(total=len(entries), desc=annotations.name, unit="instance", dynamic_ncols=True) as bar:
+        jobs = [(chunk, min_foreground, str(annotations)) for chunk in chunks]
+        encoded = evaluation.in_processes(_encode, jobs, multiprocessing.cpu_count())
+        for chunk, kept in zip(chunks, encoded, strict=True):
             for number, code in kept:
                 names.append(chunk[number][2])
                 sizes.append(tuple(chunk[number][3:]))
@@ -84,8 +80,9 @@ def _filter(annotations, min_foreground):
     return names, sizes, codes
 
 
-def _encode(chunk, min_foreground, annotations):
-    """Return [(number in the chunk, code)] of the instances that cover more than `min_foreground` of their image."""
+def _encode(job):
+    """Return [(number in the chunk, code)] of a chunk's instances that cover more than a share of their image."""
+    chunk, min_foreground, annotations = job
     kept = []
     for number, (identity, segmentation, _, height, width) in enumerate(chunk):
         try:
@@ -95,6 +92,8 @@ def _encode(chunk, min_foreground, annotations):
                 code = coco_masks.frPyObjects(segmentation, height, width)
             else:
                 code = segmentation
+            if list(code["size"]) != [height, width]:
+                raise ValueError(f"its mask is of size {code['size']}, its image of {[height, width]}")
             foreground = coco_masks.area(code) / (height * width)
         except Exception as error:  # pycocotools raises whatever the C code meets.
             raise InputError(

@@ -24,10 +24,11 @@ def finetune_and_segment(network, videos, args, precision):
     with tqdm(total=sum(len(object_ids(video)) for video in videos), unit="object", dynamic_ncols=True) as bar:
         for video in videos:
             folder = Path(args.result_path) / video.name
+            left = object_ids(video) if args.restart_training else unfinished(video, args)
             for object_id in object_ids(video):
                 bar.set_postfix_str(f"{video.name} {object_id or ''}")
-                model = inference.object_folder(Path(args.model_save_path) / video.name, object_id)
-                if args.restart_training or not is_finished(video, object_id, folder, model, args.training_iters):
+                if object_id in left:
+                    model = model_folder(video, object_id, args)
                     trainer.reset(start)
                     example = datasets.first_frame_example(video, object_id)
                     training.train(trainer, datasets.video_batches([example], args), args, model)
@@ -58,16 +59,42 @@ def result_frames(video, object_id):
     return [number for number in numbers if number > start]
 
 
-def is_finished(video, object_id, folder, model, training_iters):
-    """Tell whether an object's results were completed after the last checkpoint of its training."""
+def last_frame(video, object_id):
+    """Return the name of the last frame for which an object has a mask."""
     (start,) = video_of_object(video, object_id).starts
-    last = video.frames[max([start, *result_frames(video, object_id)])].stem
-    results = inference.object_folder(folder, object_id)
-    checkpoint = model / f"{checkpoints.CHECKPOINT_NAME}-{training_iters}.index"
-    mask, scores, merged = results / f"{last}.png", results / f"{last}.npy", folder / f"{last}.png"
-    if not _in_order(checkpoint, mask):
-        return False
-    return object_id is None or scores.is_file() or _in_order(mask, merged)
+    return video.frames[max([start, *result_frames(video, object_id)])].stem
+
+
+def model_folder(video, object_id, args):
+    """Return the folder of an object's checkpoints."""
+    return inference.object_folder(Path(args.model_save_path) / video.name, object_id)
+
+
+def unfinished(video, args):
+    """Return the ids of a video's objects whose results, as of the last step of training, are not complete.
+
+    Where all masks are there and merged, the score files may be gone. Before, merging needs those of every object.
+    """
+    folder = Path(args.result_path) / video.name
+    masks, scored = set(), set()
+    for object_id in object_ids(video):
+        results, last = inference.object_folder(folder, object_id), last_frame(video, object_id)
+        trained = model_folder(video, object_id, args) / f"{checkpoints.CHECKPOINT_NAME}-{args.training_iters}.index"
+        mask, scores = results / f"{last}.png", results / f"{last}.npy"
+        if _in_order(trained, mask):
+            masks.add(object_id)
+            if _in_order(mask, scores) or not result_frames(video, object_id):
+                scored.add(object_id)
+    complete = None in masks or (masks == set(object_ids(video)) and is_merged(video, folder))
+    finished = masks if complete and not args.save_score else scored
+    return [object_id for object_id in object_ids(video) if object_id not in finished]
+
+
+def is_merged(video, folder):
+    """Tell whether a video's last merged frame is there and not older than its objects' last masks."""
+    last_frames = {object_id: last_frame(video, object_id) for object_id in object_ids(video)}
+    merged = folder / f"{max(last_frames.values())}.png"
+    return all(_in_order(folder / str(object_id) / f"{last}.png", merged) for object_id, last in last_frames.items())
 
 
 def _in_order(*paths):
@@ -80,9 +107,7 @@ def merge_objects(video, folder, keep_scores):
     """Write a video's merged PNGs from its objects' score files, and delete these unless `keep_scores`."""
     frames = {object_id: set(result_frames(video, object_id)) for object_id in object_ids(video)}
     folders = {object_id: inference.object_folder(folder, object_id) for object_id in frames}
-    if not any(any(results.glob("*.npy")) for results in folders.values()):
-        return  # merged before
-    for number, frame in enumerate(video.frames):
+    for number, frame in enumerate([] if is_merged(video, folder) else video.frames):
         given = inference.given_masks(video.starts[number]) if number in video.starts else {}
         if given:
             size = next(iter(given.values())).shape[::-1]

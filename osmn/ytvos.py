@@ -119,17 +119,32 @@ def _write_cache(path, key, valid):
         temporary.write_text(json.dumps({"key": key, "valid": valid}))
 
 
-def is_finished(video, result_path):
-    """Tell whether a video's results are complete: its last merged frame is the last file to be written."""
+def is_finished(video, result_path, save_score=False, trained=None):
+    """Tell whether a video's results are complete: its last merged frame is the last file to be written.
+
+    With `save_score` there must be score files too. Results older than `trained`, the prefix of the checkpoint that a
+    training ended with, are those of another model.
+    """
+    folder = Path(result_path) / video.name
     last = max(max(numbers) for numbers in video.listed.values())
-    return (Path(result_path) / video.name / f"{video.frames[last].stem}.png").is_file()
+    merged = folder / f"{video.frames[last].stem}.png"
+    if not merged.is_file():
+        return False
+    if trained is not None and merged.stat().st_mtime_ns < Path(f"{trained}.index").stat().st_mtime_ns:
+        return False
+    given = video.starts[last].object_ids if last in video.starts else ()
+    segmented = [i for i, numbers in video.listed.items() if last in numbers and i not in given]
+    return not save_score or all((folder / str(i) / f"{merged.stem}.npy").is_file() for i in segmented)
 
 
-def unfinished(found, result_path):
-    """Return the videos without complete results, and say how many have them."""
-    left = [video for video in found if not is_finished(video, result_path)]
+def unfinished(found, result_path, save_score=False, trained=None):
+    """Return the videos without complete results (see `is_finished`), and say how many have them."""
+    left = [video for video in found if not is_finished(video, result_path, save_score, trained)]
     if len(left) < len(found):
-        print(f"{len(found) - len(left)} of {len(found)} videos have results in {result_path} already: left out")
+        print(
+            f"{len(found) - len(left)} of {len(found)} videos have results in {result_path} already: left out"
+            " (another model or other options need another --result_path)"
+        )
     return left
 
 
@@ -139,7 +154,7 @@ def starting_at(found, name):
         return found
     names = [video.name for video in found]
     if name not in names:
-        raise InputError(f"--start_id {name}: there is no such video in this split and shard")
+        raise InputError(f"--start_id {name}: there is no such video in this split")
     return found[names.index(name) :]
 
 

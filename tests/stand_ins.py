@@ -1,0 +1,67 @@
+"""Networks that are simple enough to work out their masks by hand, and a way to have the scripts use them."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from osmn import checkpoints
+from osmn.networks import NetworkOptions
+
+
+class ColourKey:
+    """Segments what has the colour of the object in its visual guide; the spatial guide does not count."""
+
+    options = NetworkOptions()
+    dtype_policy = keras.DTypePolicy("float32")
+
+    def visual_parameters(self, guide):
+        return [tf.reduce_max(guide, axis=[1, 2], keepdims=True)]
+
+    def segment(self, image, spatial, scales):
+        distance = tf.reduce_max(tf.abs(image - scales[0]), axis=-1, keepdims=True)
+        return (40 - distance) / 8
+
+
+class Follower:
+    """Segments where the spatial guide is high: where the object was, smaller with every frame."""
+
+    options = NetworkOptions(visual_modulator=False)
+    dtype_policy = keras.DTypePolicy("float32")
+
+    def segment(self, image, spatial, scales):
+        return 8 * (spatial - 0.5)
+
+
+class Pixelwise:
+    """A logistic regression on a pixel's colour and spatial guide, with four weights and a bias to train."""
+
+    options = NetworkOptions(visual_modulator=False)
+    dtype_policy = keras.DTypePolicy("float32")
+    compute_dtype = "float32"
+
+    def __init__(self):
+        self.kernel = keras.Variable(np.float32([0, 0, 0, 4]))
+        self.bias = keras.Variable(np.float32([-2]))
+
+    def tf1_variables(self):
+        return {"net/biases": self.bias, "net/weights": self.kernel}
+
+    def constants(self):
+        return {}
+
+    def l2_weight(self, name):
+        return 1e-4 if name == "net/weights" else 0.0
+
+    def __call__(self, guide, spatial, image, training=False, seed=None):
+        return self.segment(image, spatial, [])
+
+    def segment(self, image, spatial, scales):
+        objects = tf.shape(spatial)[0]
+        image = tf.broadcast_to(image, [objects, *tf.unstack(tf.shape(image))[1:]])
+        pixels = tf.concat([image, spatial], axis=-1)
+        return tf.reduce_sum(pixels * self.kernel.value, axis=-1, keepdims=True) + self.bias.value
+
+
+def stand_in(monkeypatch, network):
+    """Have the scripts open `network` as whatever `--whole_model_path` names."""
+    monkeypatch.setattr(checkpoints, "open_network", lambda args, dtype: network())

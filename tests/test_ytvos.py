@@ -1,0 +1,905 @@
+"""YouTube-VOS and YouTube-Objects: hand-made videos through the scripts, and the published program's masks."""
+
+import csv
+import itertools
+import json
+import os
+import pickle
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from stand_ins import ColourKey, Follower, Pixelwise, stand_in
+
+import davis_eval
+import osmn_eval_youtube
+import osmn_online_finetune_ytvos
+import osmn_train_eval_ytvos
+import ytvos_eval
+import ytvos_merge_result
+from osmn import datasets, files, inference, online, ytvos
+from osmn.errors import InputError
+from osmn.files import read_labels, replacing, write_labels, write_mask, write_scores
+from preprocessing import preprocess_youtube
+
+ROOT = Path(__file__).resolve().parent.parent
+SIZE = (32, 24)  # Width and height of the hand-made videos.
+GREY = (128, 128, 128)
+# The colour of object i, far from all others and from the background's; but 21 and 22 are alike.
+COLOURS = [c for c in itertools.product((30, 128, 225), repeat=3) if c != GREY]
+COLOURS[21:23] = (200, 60, 60), (200, 60, 90)
+
+
+def words(*arguments):
+    return [str(word) for word in arguments]
+
+
+def tree(folder, pattern="*"):
+    """Return {name: bytes} of a folder's files but hidden ones."""
+    paths = (path for path in Path(folder).rglob(pattern) if path.is_file() and not path.name.startswith("."))
+    return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
+
+
+def error(capsys, main, *arguments):
+    """Return the line with which a script refuses its arguments."""
+    with pytest.raises(SystemExit) as stopped:
+        main(words(*arguments))
+    assert stopped.value.code == 2
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
+    assert len(lines) == 1
+    return lines[0]
+
+
+# -- Hand-made videos -------------------------------------------------------------------------------------------------
+
+
+def paint(boxes):
+    """Return labels of {object id: (left, top, right, bottom)}, the later over the earlier; right, bottom exclusive."""
+    labels = np.zeros(SIZE[::-1], np.uint8)
+    for object_id, (left, top, right, bottom) in boxes.items():
+        labels[top:bottom, left:right] = object_id
+    return labels
+
+
+def write_frame(path, labels):
+    """Write a JPEG in which every object has its colour."""
+    pixels = np.array([GREY, *COLOURS], np.uint8)[np.where(labels > 0, labels.astype(int) + 1, 0)]
+    with replacing(path) as temporary:
+        Image.fromarray(pixels).save(temporary, quality=100, subsampling=0)
+
+
+def write_video(split, name, frames, listed, categories=None):
+    """Write a video into the folder of a split, and list it in its meta.json.
+
+    Args:
+        split: the folder.
+        name: of the video.
+        frames: {frame number: labels}.
+        listed: {object id: frame numbers}.
+        categories: {object id: category}.
+    """
+    for number, labels in frames.items():
+        write_frame(split / f"JPEGImages/{name}/{number:05d}.jpg", labels)
+        write_labels(split / f"Annotations/{name}/{number:05d}.png", labels)
+    meta = split / "meta.json"
+    videos = json.loads(meta.read_text())["videos"] if meta.exists() else {}
+    videos[name] = {
+        "objects": {
+            str(i): {"category": (categories or {}).get(i, "thing"), "frames": [f"{n:05d}" for n in numbers]}
+            for i, numbers in listed.items()
+        }
+    }
+    meta.write_text(json.dumps({"videos": videos}))
+
+
+EVERY = (0, 5, 10, 15, 20)
+# {video: ({frame: {object: box}}, {object: frames listed for it})}
+VIDEOS = {
+    # Object 3 starts in the second frame, 12 in the third.
+    "late": (
+        {
+            0: {1: (2, 2, 10, 10)},
+            5: {1: (3, 2, 11, 10), 3: (14, 4, 22, 12)},
+            10: {1: (4, 2, 12, 10), 3: (14, 6, 22, 14), 12: (24, 14, 30, 22)},
+            15: {1: (5, 2, 13, 10), 3: (14, 8, 22, 16), 12: (24, 12, 30, 20)},
+            20: {1: (6, 2, 14, 10), 3: (14, 10, 22, 18), 12: (24, 10, 30, 18)},
+        },
+        {12: (10, 15, 20), 1: EVERY, 3: (5, 10, 15, 20)},
+    ),
+    # Object 1 is there all the time but not listed after frame 10; object 2 is listed and hidden in frames 10 and 15.
+    "gone": (
+        {
+            0: {1: (2, 2, 10, 10), 2: (16, 8, 26, 20)},
+            5: {1: (3, 2, 11, 10), 2: (17, 8, 27, 20)},
+            10: {1: (4, 2, 12, 10)},
+            15: {1: (5, 2, 13, 10)},
+            20: {1: (6, 2, 14, 10), 2: (18, 8, 28, 20)},
+        },
+        {1: (0, 5, 10), 2: EVERY},
+    ),
+    # Two corners and a band from side to side; in the last frame object 1 fills everything.
+    "border": (
+        {
+            0: {1: (0, 0, 8, 8), 2: (24, 16, 32, 24), 3: (0, 10, 32, 14)},
+            5: {1: (0, 0, 4, 4), 2: (28, 20, 32, 24), 3: (0, 9, 32, 15)},
+            10: {1: (0, 0, 32, 24)},
+        },
+        {1: (0, 5, 10), 2: (0, 5, 10), 3: (0, 5, 10)},
+    ),
+    # A column, a row and a single pixel.
+    "thin": (
+        {
+            0: {1: (5, 4, 6, 20), 2: (10, 3, 30, 4), 3: (20, 15, 21, 16)},
+            5: {1: (7, 4, 8, 20), 2: (10, 6, 30, 7), 3: (22, 15, 23, 16)},
+            10: {1: (9, 0, 10, 24), 2: (12, 23, 32, 24), 3: (31, 0, 32, 1)},
+        },
+        {1: (0, 5, 10), 2: (0, 5, 10), 3: (0, 5, 10)},
+    ),
+    # Objects 1 to 11.
+    "crowd": (
+        {
+            5 * t: {i + 1: (8 * (i % 4) + t, 8 * (i // 4) + t, 8 * (i % 4) + t + 4, 8 * (i // 4) + t + 4)}
+            | {j + 1: (8 * (j % 4) + t, 8 * (j // 4) + t, 8 * (j % 4) + t + 4, 8 * (j // 4) + t + 4) for j in range(11)}
+            for t, i in ((0, 0), (1, 0), (2, 0))
+        },
+        {i: (0, 5, 10) for i in range(1, 12)},
+    ),
+    "single": ({0: {7: (4, 4, 20, 20)}}, {7: (0,)}),
+    # Both objects claim the pixels of either: the better match wins.
+    "alike": (
+        {
+            0: {21: (2, 2, 12, 12), 22: (16, 2, 26, 12)},
+            5: {21: (2, 10, 14, 22), 22: (14, 10, 26, 22)},
+        },
+        {21: (0, 5), 22: (0, 5)},
+    ),
+}
+
+
+def expected(name, number):
+    """Return the labels of a frame without the objects that are not listed for it."""
+    frames, listed = VIDEOS[name]
+    labels = paint(frames[number])
+    return np.where(np.isin(labels, [i for i, numbers in listed.items() if number in numbers]), labels, 0)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """Return a dataset of the hand-made videos, split `valid`. Not to be written to: copy it."""
+    root = tmp_path_factory.mktemp("ytvos")
+    for name, (frames, listed) in VIDEOS.items():
+        write_video(root / "valid", name, {n: paint(boxes) for n, boxes in frames.items()}, listed)
+    return root
+
+
+def evaluate(data, results, *more):
+    """Run the evaluation as the README has it, at the videos' own size and colours."""
+    paths = ["--data_path", data, "--whole_model_path", "stand-in", "--result_path", results, "--only_testing"]
+    colours = ["--mean_value", 0, 0, 0, "--precision", "float32"]
+    osmn_train_eval_ytvos.main(words(*paths, "--im_size", *SIZE, *colours, *more))
+
+
+@pytest.fixture
+def by_colour(monkeypatch):
+    stand_in(monkeypatch, ColourKey)
+
+
+@pytest.fixture(scope="module")
+def results(data, tmp_path_factory):
+    """Return the results of one run without interruption. Not to be written to: copy it."""
+    folder = tmp_path_factory.mktemp("results")
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        stand_in(monkeypatch, ColourKey)
+        evaluate(data, folder)
+    return folder
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param("late", id="objects that appear late, one with an id above 9"),
+        pytest.param("gone", id="an object that is no longer listed, and one that disappears and comes back"),
+        pytest.param("border", id="objects that touch the border and fill the frame"),
+        pytest.param("thin", id="objects that are one pixel wide"),
+        pytest.param("crowd", id="eleven objects in a frame"),
+        pytest.param("single", id="a single annotated frame"),
+        pytest.param("alike", id="objects that claim each other's pixels"),
+    ],
+)
+def test_merged_frames_hold_what_is_painted(results, name):
+    frames, _ = VIDEOS[name]
+    assert sorted(path.stem for path in (results / name).glob("*.png")) == [f"{number:05d}" for number in frames]
+    for number in frames:
+        with Image.open(results / f"{name}/{number:05d}.png") as image:
+            assert (image.mode, image.size) == ("P", SIZE)
+            np.testing.assert_array_equal(image, expected(name, number), err_msg=f"{name}, frame {number}")
+
+
+def test_ids_of_the_hand_made_frames():
+    assert set(np.unique(expected("late", 10))) == {0, 1, 3, 12}
+    assert set(np.unique(expected("gone", 15))) == {0}
+    assert set(np.unique(expected("gone", 20))) == {0, 2}
+    assert set(np.unique(expected("crowd", 10))) == set(range(12))
+    assert np.all(expected("border", 10) == 1)
+    assert (expected("thin", 10) == 3).sum() == 1
+
+
+def test_files_are_written_for_the_frames_listed_for_each_object(results):
+    for name, (_, listed) in VIDEOS.items():
+        folders = {path.name for path in (results / name).iterdir() if path.is_dir()}
+        assert folders == {str(object_id) for object_id in listed}
+        for object_id, numbers in listed.items():
+            names = sorted(path.name for path in (results / name / str(object_id)).iterdir())
+            assert names == [f"{number:05d}.png" for number in numbers]
+
+
+def test_masks_are_black_in_an_objects_first_frame_and_its_own_after(results):
+    for name, (frames, listed) in VIDEOS.items():
+        for object_id, (first, *others) in listed.items():
+            assert not read_labels(results / f"{name}/{object_id}/{first:05d}.png").any()
+            if name == "alike":
+                continue
+            for number in others:
+                mask = read_labels(results / f"{name}/{object_id}/{number:05d}.png")
+                np.testing.assert_array_equal(mask, 255 * (paint(frames[number]) == object_id))
+
+
+def test_objects_that_claim_each_others_pixels_do_so(results):
+    union = paint(VIDEOS["alike"][0][5]) > 0
+    for object_id in (21, 22):
+        np.testing.assert_array_equal(read_labels(results / f"alike/{object_id}/00005.png") > 0, union)
+
+
+def test_an_object_absent_from_its_first_annotation_is_empty_and_disturbs_nobody(by_colour, tmp_path):
+    frames = {number: paint({1: (4, 4, 12, 12)}) for number in (0, 5)}
+    write_video(tmp_path / "data/valid", "v", frames, {1: (0, 5), 2: (0, 5)})
+    evaluate(tmp_path / "data", tmp_path / "results")
+    assert not read_labels(tmp_path / "results/v/2/00005.png").any()
+    np.testing.assert_array_equal(read_labels(tmp_path / "results/v/00005.png"), frames[5])
+
+
+def test_a_video_without_objects_is_left_out(by_colour, tmp_path):
+    frames = {0: paint({1: (4, 4, 12, 12)})}
+    write_video(tmp_path / "data/valid", "v", frames, {1: (0,)})
+    write_video(tmp_path / "data/valid", "nothing", frames, {})
+    evaluate(tmp_path / "data", tmp_path / "results")
+    assert sorted(path.name for path in (tmp_path / "results").iterdir()) == ["v"]
+
+
+# -- Every frame, or the listed ones ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def sparse(tmp_path):
+    """Return a dataset of a video with JPEGs 0 to 6 of which 1 (object 1 starts), 3 (2 starts) and 6 are listed."""
+    split = tmp_path / "data/valid"
+    first, second = paint({1: (4, 2, 28, 22)}), paint({2: (1, 1, 25, 23)})
+    write_video(split, "v", {1: first, 3: second, 6: second}, {1: (1, 3, 6), 2: (3, 6)})
+    for number in (0, 2, 4, 5):
+        write_frame(split / f"JPEGImages/v/{number:05d}.jpg", first)
+    return tmp_path / "data"
+
+
+def propagated(box, times):
+    """Return where `Follower` sees, after so many frames, an object that was in `box`."""
+    frames = [np.zeros((*SIZE[::-1], 3), np.uint8)] * (times + 1)
+    starts = {0: {1: inference.FirstView(frames[0], paint({1: box}) == 1)}}
+    *_, last = inference.Propagator(Follower(), inference.samples.SampleOptions()).run(frames, starts)
+    return last.masks[0]
+
+
+def test_all_frames_propagates_through_every_jpeg_and_writes_the_listed_ones(sparse, tmp_path, monkeypatch, capsys):
+    stand_in(monkeypatch, Follower)
+    for name, option, printed in (
+        ("listed", [], "the frames that meta.json lists"),
+        ("all", ["--all_frames"], "every"),
+    ):
+        evaluate(sparse, tmp_path / name, *option)
+        assert f"propagating through {printed}" in capsys.readouterr().out
+    one, two = VIDEO_BOXES = (4, 2, 28, 22), (1, 1, 25, 23)
+    # Frames from an object's first to the one in the name, (listed, all).
+    times = {"1/00003": (one, 1, 2), "1/00006": (one, 2, 5), "2/00006": (two, 1, 3)}
+    assert VIDEO_BOXES
+    for name, (box, listed, every) in times.items():
+        few, many = propagated(box, listed), propagated(box, every)
+        assert few.sum() > many.sum() > 0
+        np.testing.assert_array_equal(read_labels(tmp_path / f"listed/v/{name}.png") > 0, few)
+        np.testing.assert_array_equal(read_labels(tmp_path / f"all/v/{name}.png") > 0, many)
+    written = ["00001.png", "00003.png", "00006.png", "1/00001.png", "1/00003.png", "1/00006.png"]
+    assert sorted(tree(tmp_path / "all/v")) == sorted(tree(tmp_path / "listed/v"))
+    assert sorted(tree(tmp_path / "all/v")) == sorted([*written, "2/00003.png", "2/00006.png"])
+
+
+# -- Many videos, many machines ---------------------------------------------------------------------------------------
+
+
+def videos_of(*work):
+    """Return videos of so many frames, one object each."""
+    return [datasets.Video(f"v{n}", tuple(range(count)), {}, {1: set()}) for n, count in enumerate(work)]
+
+
+def test_shares_are_deterministic_disjoint_complete_and_keep_the_order():
+    videos = videos_of(*np.random.default_rng(0).integers(1, 60, 40))
+    shares = [ytvos.share(videos, (index, 7)) for index in range(7)]
+    assert sorted(video.name for share in shares for video in share) == sorted(video.name for video in videos)
+    assert shares == [ytvos.share(videos, (index, 7)) for index in range(7)]
+    for share in shares:
+        assert share == [video for video in videos if video in share]
+
+
+def test_shares_are_balanced_by_frames_times_objects():
+    videos = videos_of(*np.random.default_rng(0).integers(1, 60, 200))
+    loads = [sum(len(v.frames) for v in ytvos.share(videos, (index, 7))) for index in range(7)]
+    assert max(loads) - min(loads) <= 5
+    many = datasets.Video("many", tuple(range(10)), {}, {i: set() for i in range(1, 6)})  # As much as 50 frames.
+    assert ytvos.share([*videos_of(20, 20, 10), many], (0, 2)) == [many]
+
+
+def test_more_shares_than_videos_leave_some_empty():
+    assert [len(ytvos.share(videos_of(3, 4), (index, 4))) for index in range(4)] == [1, 1, 0, 0]
+
+
+def test_shards_together_write_the_files_of_one_run(by_colour, data, results, tmp_path):
+    for index in range(3):
+        before = len(tree(tmp_path))
+        evaluate(data, tmp_path, "--shard", f"{index}/3")
+        assert len(tree(tmp_path)) > before
+    assert tree(tmp_path) == tree(results)
+
+
+@pytest.mark.parametrize("text", ["3/3", "0", "a/2", "-1/2", "1/"])
+def test_a_shard_that_is_none_is_refused(text, capsys):
+    with pytest.raises(SystemExit):
+        osmn_train_eval_ytvos.parse([f"--shard={text}"])
+    assert "is not I/N with I from 0 to N - 1" in capsys.readouterr().err
+
+
+def interrupt_reading(monkeypatch, after):
+    """Have the program interrupted while it reads an image, after so many."""
+    read, count = files.read_image, itertools.count()
+
+    def interrupted(*arguments):
+        if next(count) >= after:
+            raise KeyboardInterrupt
+        return read(*arguments)
+
+    monkeypatch.setattr(files, "read_image", interrupted)
+
+
+def modified(folder):
+    return {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("after", np.random.default_rng(0).integers(6, 36, 2).tolist())
+def test_a_run_that_was_interrupted_anywhere_and_repeated_equals_one_that_was_not(
+    by_colour, data, results, tmp_path, capsys, after
+):
+    with pytest.MonkeyPatch.context() as monkeypatch, pytest.raises(KeyboardInterrupt):
+        interrupt_reading(monkeypatch, after)
+        evaluate(data, tmp_path)
+    finished = modified(tmp_path)
+    assert 0 < len(finished) < len(tree(results))
+    evaluate(data, tmp_path)
+    assert tree(tmp_path) == tree(results)
+    # Of the videos that were finished nothing was written again: all but the last one that was begun.
+    *finished_videos, _ = sorted({path.relative_to(tmp_path).parts[0] for path in finished})
+    assert f"{len(finished_videos)} of 7 videos have results" in capsys.readouterr().out
+    now = modified(tmp_path)
+    for path, time in finished.items():
+        assert (now[path] == time) == (path.relative_to(tmp_path).parts[0] in finished_videos)
+
+
+def test_a_video_without_its_last_merged_frame_is_done_again(by_colour, data, results, tmp_path):
+    shutil.copytree(results, tmp_path / "results")
+    (tmp_path / "results/late/00020.png").unlink()
+    (tmp_path / "results/late/12/00015.png").write_bytes(b"of another run")
+    shutil.rmtree(tmp_path / "results/thin")
+    evaluate(data, tmp_path / "results")
+    assert tree(tmp_path / "results") == tree(results)
+
+
+def test_finished_videos_are_done_again_for_their_scores(by_colour, data, results, tmp_path, capsys):
+    shutil.copytree(results, tmp_path / "results")
+    evaluate(data, tmp_path / "results", "--save_score")
+    # The video of a single frame has no scores.
+    assert "1 of 7 videos have results" in capsys.readouterr().out
+    assert tree(tmp_path / "results", "*.png") == tree(results)
+    frames = sum(len(numbers) - 1 for _, listed in VIDEOS.values() for numbers in listed.values())
+    assert len(tree(tmp_path / "results", "*.npy")) == frames
+    evaluate(data, tmp_path / "results", "--save_score")
+    assert "7 of 7 videos have results" in capsys.readouterr().out
+
+
+def test_results_that_are_older_than_the_training_are_not_complete(data, results, tmp_path):
+    (tmp_path / "osmn.ckpt-2.index").write_bytes(b"")
+    found = ytvos.videos(data, "valid")
+    assert ytvos.unfinished(found, results) == []
+    assert ytvos.unfinished(found, results, trained=tmp_path / "osmn.ckpt-2") == found
+    os.utime(tmp_path / "osmn.ckpt-2.index", (1, 1))
+    assert ytvos.unfinished(found, results, trained=tmp_path / "osmn.ckpt-2") == []
+
+
+def test_start_id_leaves_out_the_videos_before_it_and_then_shares_the_others(data, monkeypatch, capsys):
+    given = []
+    stand_in(monkeypatch, Pixelwise)
+    monkeypatch.setattr(online, "finetune_and_segment", lambda network, videos, *_: given.append(videos))
+    paths = ["--data_path", data, "--whole_model_path", "m", "--model_save_path", "s", "--result_path", "r"]
+    options = [*paths, "--precision", "float32"]
+    osmn_online_finetune_ytvos.main(words(*options, "--start_id", "gone"))
+    assert [video.name for video in given.pop()] == ["gone", "late", "single", "thin"]
+    for index in range(2):
+        osmn_online_finetune_ytvos.main(words(*options, "--start_id", "gone", "--shard", f"{index}/2"))
+    assert sorted(video.name for videos in given for video in videos) == ["gone", "late", "single", "thin"]
+    line = error(capsys, osmn_online_finetune_ytvos.main, *options, "--start_id", "nobody")
+    assert "--start_id nobody: there is no such video" in line
+
+
+# -- Merging and the archive ------------------------------------------------------------------------------------------
+
+
+def test_merging_score_files_equals_the_frames_that_the_evaluation_merged(by_colour, data, tmp_path):
+    # At another size than the annotations': pixels between two colours have odd probabilities.
+    evaluate(data, tmp_path / "results", "--im_size", 52, 36, "--save_score")
+    ytvos_merge_result.main(words(data, tmp_path / "results", tmp_path / "out", "valid"))
+    merged = tree(tmp_path / "out/valid/Annotations")
+    assert merged == {name: content for name, content in tree(tmp_path / "results", "*.png").items() if name in merged}
+    assert len(merged) == sum(len(frames) for frames, _ in VIDEOS.values())
+    contested = [np.load(tmp_path / f"results/alike/{object_id}/00005.npy") for object_id in (21, 22)]
+    assert np.count_nonzero(np.minimum(*contested) > 0.5) > 100
+    assert len(np.unique(contested)) > 100
+
+
+def archive(data, results, folder):
+    ytvos_merge_result.main(words(data, results, folder / "out", "valid", "--zip", folder / "a.zip"))
+
+
+def test_the_archive_of_a_run_holds_its_frames(data, results, tmp_path):
+    archive(data, results, tmp_path)
+    with zipfile.ZipFile(tmp_path / "a.zip") as file:
+        held = {name: file.read(name) for name in file.namelist()}
+    frames = [f"{name}/{number:05d}.png" for name, (frames, _) in VIDEOS.items() for number in frames]
+    assert held == {f"Annotations/{name}": (results / name).read_bytes() for name in frames}
+
+
+def remove(path):
+    path.unlink()
+
+
+def damage(position, change=0x10):
+    def spoil(path):
+        content = bytearray(path.read_bytes())
+        content[position] ^= change
+        path.write_bytes(content)
+
+    return spoil
+
+
+def cut(count):
+    return lambda path: path.write_bytes(path.read_bytes()[:-count])
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [remove, *map(damage, (3, 20, 100, -4, -6, -14, -18, -22, -40, -60)), *map(cut, (1, 4, 12, 20, 100))],
+)
+def test_an_archive_is_not_written_of_a_frame_that_is_removed_or_damaged_by_a_byte(
+    data, results, tmp_path, capsys, spoil
+):
+    shutil.copytree(results, tmp_path / "results")
+    spoil(tmp_path / "results/crowd/00005.png")
+    line = error(
+        capsys,
+        ytvos_merge_result.main,
+        *(data, tmp_path / "results", tmp_path / "out", "valid", "--zip", tmp_path / "a.zip"),
+    )
+    assert "crowd/00005.png" in line
+    assert not (tmp_path / "a.zip").exists()
+
+
+# -- Training examples ------------------------------------------------------------------------------------------------
+
+COLUMN = {1: (4, 0, 5, 24), 2: (16, 4, 28, 20)}  # Halving keeps odd columns and rows: this object 1 vanishes ...
+NEXT_COLUMN = {1: (5, 0, 6, 24), 2: (16, 4, 28, 20)}  # ... and this one stays.
+VALIDITY = (0.003, 0.2)
+HALF = (16, 12)
+
+
+@pytest.fixture
+def train(tmp_path):
+    """Return a dataset with a video of two objects and three frames; object 2 starts in the second one."""
+    boxes = {0: {1: COLUMN[1]}, 5: NEXT_COLUMN, 10: COLUMN}
+    frames = {number: paint(of) for number, of in boxes.items()}
+    write_video(tmp_path / "train", "v", frames, {1: (0, 5, 10), 2: (5, 10)})
+    return tmp_path
+
+
+def described(examples):
+    """Return examples as (object, guides, previous mask, frame, label), frames by number."""
+
+    def number(path):
+        return int(Path(path).stem)
+
+    return [
+        (e.object_id, [number(g.frame) for g in e.guides], number(e.previous_mask), number(e.frame), number(e.label))
+        for e in examples
+    ]
+
+
+def test_examples_are_pairs_of_an_objects_listed_frames_guided_by_its_first_one(train):
+    assert described(ytvos.examples(train, SIZE)) == [
+        (1, [0], 0, 5, 5),
+        (1, [0], 5, 10, 10),
+        (2, [5], 5, 10, 10),
+    ]
+
+
+def test_guides_are_the_frames_where_the_object_is_valid_at_the_networks_size(train):
+    assert [e[1] for e in described(ytvos.examples(train, SIZE, VALIDITY))] == [[0, 5, 10], [0, 5, 10], [5, 10]]
+    assert [e[1] for e in described(ytvos.examples(train, HALF, VALIDITY))] == [[5], [5], [5, 10]]
+
+
+def test_an_object_that_is_nowhere_valid_is_guided_by_its_first_frame(train):
+    assert [e[1] for e in described(ytvos.examples(train, SIZE, (0.9, 0.2)))] == [[0], [0], [5]]
+
+
+def test_indexed_annotations_are_read_as_the_mask_of_the_examples_object(train):
+    load = datasets.video_loader(ytvos.examples(train, SIZE))
+    for number, object_id, previous, now in ((0, 1, {1: COLUMN[1]}, NEXT_COLUMN), (2, 2, NEXT_COLUMN, COLUMN)):
+        guide_frame, guide_mask, previous_mask, frame, label = load(number, (0, 0))
+        assert guide_frame.shape == frame.shape == (24, 32, 3)
+        np.testing.assert_array_equal(previous_mask, paint(previous) == object_id)
+        np.testing.assert_array_equal(guide_mask, paint(previous) == object_id)
+        np.testing.assert_array_equal(label, paint(now) == object_id)
+        np.testing.assert_allclose(frame.numpy()[paint(now) == object_id].mean(0), COLOURS[object_id], atol=3)
+
+
+def test_a_split_without_two_frames_of_an_object_is_named(train):
+    write_video(train / "train", "v", {0: paint(COLUMN)}, {1: (0,)})
+    with pytest.raises(InputError, match=r"train/meta\.json lists no object with two frames"):
+        ytvos.examples(train, SIZE)
+
+
+CACHE = "train/.osmn-valid-frames.json"
+
+
+def guides(train, size=SIZE, validity=VALIDITY):
+    return [e[1] for e in described(ytvos.examples(train, size, validity, cache=True))]
+
+
+@pytest.fixture
+def cached(train):
+    """Return the dataset with a cache that says something that is not true: object 2 is valid in frame 10 only."""
+    guides(train)
+    content = json.loads((train / CACHE).read_text())
+    assert content["valid"] == {"v": {"1": ["00000", "00005", "00010"], "2": ["00005", "00010"]}}
+    content["valid"]["v"]["2"] = ["00010"]
+    (train / CACHE).write_text(json.dumps(content))
+    return train
+
+
+def test_a_cached_list_is_used(cached):
+    assert guides(cached)[-1] == [10]
+
+
+def change_meta(train):
+    path = train / "train/meta.json"
+    path.write_text(path.read_text() + "\n")
+
+
+def touch_meta(train):
+    os.utime(train / "train/meta.json", (1, 1))
+
+
+@pytest.mark.parametrize("change", [change_meta, touch_meta])
+def test_a_cache_is_stale_when_meta_json_changes(cached, change):
+    change(cached)
+    assert guides(cached)[-1] == [5, 10]
+
+
+@pytest.mark.parametrize("other", [{"size": HALF}, {"validity": (0.004, 0.2)}, {"validity": (0.003, 0.21)}])
+def test_a_cache_is_stale_for_other_ratios_and_another_size(cached, other):
+    assert guides(cached, **other)[-1] == [5, 10]
+
+
+class Payload:
+    """Pickled, it makes a file when it is read."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return Path.touch, (self.path,)
+
+
+def test_a_damaged_cache_is_made_again_and_nothing_in_it_is_executed(cached, capsys):
+    whole = (cached / CACHE).read_bytes()
+    for content in (whole[:-20], b"", b"[]", b"{}", pickle.dumps(Payload(cached / "executed"))):
+        (cached / CACHE).write_bytes(content)
+        assert guides(cached)[-1] == [5, 10]
+        assert f"{cached / CACHE} is damaged" in capsys.readouterr().err
+    assert not (cached / "executed").exists()
+    assert json.loads((cached / CACHE).read_text())["valid"]["v"]["2"] == ["00005", "00010"]
+
+
+def test_an_unwritable_folder_is_named_and_does_without_a_cache(train, monkeypatch, capsys):
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    assert guides(train)[-1] == [5, 10]
+    assert f"{train / 'train'} is not writable" in capsys.readouterr().err
+    assert not (train / CACHE).exists()
+
+
+def test_training_then_segments_and_a_second_training_segments_again(data, train, tmp_path, monkeypatch, capsys):
+    stand_in(monkeypatch, Pixelwise)
+    shutil.copytree(data / "valid", train / "valid")
+    paths = ["--data_path", train, "--model_save_path", tmp_path / "model", "--result_path", tmp_path / "results"]
+    options = ["--im_size", *SIZE, "--precision", "float32", "--whole_model_path", "stand-in", "--batch_size", 2]
+    options += ["--randomize_guide", "--use_cached_list", "--scale_value", 0.01]
+
+    osmn_train_eval_ytvos.main(words(*paths, *options, "--training_iters", 2))
+    assert (train / CACHE).exists()
+    assert (tmp_path / "model/osmn.ckpt-2.index").exists()
+    first = tree(tmp_path / "results")
+    assert len(first) == sum(len(f) + sum(map(len, listed.values())) for f, listed in VIDEOS.values())
+    osmn_train_eval_ytvos.main(words(*paths, *options, "--training_iters", 2))
+    assert "7 of 7 videos have results" in capsys.readouterr().out
+    osmn_train_eval_ytvos.main(words(*paths, *options, "--training_iters", 4, "--learning_rate", 1))
+    assert "have results" not in capsys.readouterr().out
+    assert tree(tmp_path / "results").keys() == first.keys()
+    assert tree(tmp_path / "results") != first
+
+
+# -- ytvos_eval.py ----------------------------------------------------------------------------------------------------
+
+
+def squares(kept):
+    """Return labels of objects 1 and 12, 4x4 each, of which so many rows are left."""
+    return paint({1: (2, 2, 6, 2 + kept[0]), 12: (16, 10, 20, 10 + kept[1])})
+
+
+@pytest.fixture
+def held_out(tmp_path):
+    """Return a split of two videos, and results of which all J are known.
+
+    In `a` object 1 (an ant) loses 0, 1 and 2 of its four rows after the first frame, object 12 (a bee) starts at frame 5
+    and loses 2 in frame 10; in 15 it is not listed and not scored. In `b` a bee loses all, and a cat has one frame only.
+    """
+    split = tmp_path / "data/train"
+    truth = squares((4, 4))
+    write_video(
+        split, "a", dict.fromkeys((0, 5, 10, 15), truth), {1: (0, 5, 10, 15), 12: (5, 10)}, {1: "ant", 12: "bee"}
+    )
+    write_video(split, "b", dict.fromkeys((0, 5), truth), {12: (0, 5), 1: (0,)}, {12: "bee", 1: "cat"})
+    for name, number, kept in (
+        *(("a", 0, (1, 1)), ("a", 5, (4, 0)), ("a", 10, (3, 2)), ("a", 15, (2, 0))),
+        *(("b", 0, (0, 0)), ("b", 5, (4, 0))),
+    ):
+        write_labels(tmp_path / f"results/{name}/{number:05d}.png", squares(kept))
+    (tmp_path / "unseen.txt").write_text("bee\n\nwalrus \n")
+    return tmp_path
+
+
+def score(root, *more):
+    ytvos_eval.main(words(root / "data", root / "results", "train", *more))
+    with (root / "results/per_object.csv").open() as lines:
+        return list(csv.DictReader(lines))
+
+
+def test_objects_are_scored_in_their_listed_frames_after_the_first(held_out):
+    rows = score(held_out)
+    assert [(row["video"], row["object"], row["category"], row["frames"], float(row["J_mean"])) for row in rows] == [
+        ("a", "1", "ant", "3", 0.75),
+        ("a", "12", "bee", "1", 0.5),
+        ("b", "12", "bee", "1", 0.0),
+    ]
+
+
+def test_g_is_the_mean_of_j_and_f_over_the_objects_of_seen_and_unseen_categories(held_out, capsys):
+    rows = score(held_out, "--unseen", held_out / "unseen.txt")
+    assert [row["seen"] for row in rows] == ["1", "0", "0"]
+    f = [float(row["F_mean"]) for row in rows]
+    seen, unseen, *_, last = capsys.readouterr().out.splitlines()[1:]
+    assert seen.split() == ["seen", "1", "1", "0.750", f"{f[0]:.3f}"]
+    assert unseen.split() == ["unseen", "2", "1", "0.250", f"{(f[1] + f[2]) / 2:.3f}"]
+    assert last == f"G: {(0.75 + f[0] + 0.25 + (f[1] + f[2]) / 2) / 4:.3f}"
+
+
+def test_without_a_list_every_category_is_seen_and_that_is_said(held_out, capsys):
+    rows = score(held_out)
+    assert {row["seen"] for row in rows} == {"1"}
+    out = capsys.readouterr().out
+    assert "every category counts as seen" in out
+    assert "the two that there are" in out
+    assert "not scored, listed for a single frame: 1 objects" in out
+    j, f = (np.mean([float(row[key]) for row in rows]) for key in ("J_mean", "F_mean"))
+    assert out.splitlines()[-1] == f"G: {(j + f) / 2:.3f}"
+
+
+def test_score_files_get_the_numbers_of_the_frames_merged_of_them(held_out, tmp_path):
+    merged = score(held_out)
+    labels = {path: read_labels(path) for path in sorted((tmp_path / "results").rglob("*.png"))}
+    shutil.rmtree(tmp_path / "results")
+    for path, of in labels.items():
+        for object_id in (1, 12):
+            name = path.parent / str(object_id) / f"{path.stem}.npy"
+            if name.relative_to(tmp_path / "results").as_posix() not in ("a/12/00005.npy", "a/1/00000.npy"):
+                write_scores(name, np.where(of == object_id, 0.9, 0.1))
+    assert score(held_out) == merged
+    assert not list((tmp_path / "results").rglob("*.png"))
+
+
+def test_j_and_f_equal_those_of_davis_eval_in_the_same_frames(tmp_path):
+    rng = np.random.default_rng(0)
+    frames = range(6)
+    truths = [paint({1: (2 + t, 3, 14 + t, 15), 2: (16, 8 - t, 30, 20 - t)}) for t in frames]
+    write_video(tmp_path / "data/train", "v", dict(enumerate(truths)), dict.fromkeys((1, 2), range(5)))
+    (tmp_path / "davis/ImageSets/2017").mkdir(parents=True)
+    (tmp_path / "davis/ImageSets/2017/val.txt").write_text("v\n")
+    for t, truth in enumerate(truths):  # DAVIS leaves out the first and the last frame.
+        write_labels(tmp_path / f"davis/Annotations/480p/v/{t:05d}.png", truth)
+        result = np.where(rng.random(truth.shape) < 0.1, 0, np.roll(truth, t, axis=1))
+        write_labels(tmp_path / f"results/v/{t:05d}.png", result)
+    rows = score(tmp_path)
+    davis_eval.main(words(tmp_path / "davis", tmp_path / "results", 2017, "val"))
+    with (tmp_path / "results/per_object.csv").open() as lines:
+        official = list(csv.DictReader(lines))
+    assert len(rows) == 2
+    assert [(r["J_mean"], r["F_mean"]) for r in rows] == [(r["J_mean"], r["F_mean"]) for r in official]
+
+
+def remove_result(root):
+    (root / "results/a/00010.png").unlink()
+    return "results/a/00010.png does not exist"
+
+
+def damage_result(root):
+    cut(100)(root / "results/a/00010.png")
+    return "results/a/00010.png"
+
+
+def remove_results(root):
+    shutil.rmtree(root / "results/b")
+    return "results/b does not exist"
+
+
+def remove_truth(root):
+    (root / "data/train/Annotations/a/00015.png").unlink()
+    return "Annotations/a/00015.png does not exist; only a split with all of its annotations"
+
+
+def remove_meta(root):
+    (root / "data/train/meta.json").unlink()
+    return "train/meta.json cannot be read"
+
+
+def remove_list(root):
+    (root / "unseen.txt").unlink()
+    return "unseen.txt cannot be read"
+
+
+def remove_category(root):
+    path = root / "data/train/meta.json"
+    path.write_text(path.read_text().replace('"category": "cat", ', ""))
+    return "meta.json has no category for object 1 of b"
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [remove_result, damage_result, remove_results, remove_truth, remove_meta, remove_list, remove_category],
+)
+def test_ytvos_eval_names_what_it_cannot_use_and_exits_2(held_out, capsys, spoil):
+    named = spoil(held_out)
+    arguments = [held_out / "data", held_out / "results", "train", "--unseen", held_out / "unseen.txt"]
+    assert named in error(capsys, ytvos_eval.main, *arguments)
+    assert not (held_out / "results/per_object.csv").exists()
+
+
+def test_ytvos_eval_does_not_import_tensorflow():
+    code = "import sys, ytvos_eval; sys.exit('tensorflow' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
+
+
+# -- YouTube-Objects --------------------------------------------------------------------------------------------------
+
+
+def write_shot(root, name, boxes, labels=None):
+    """Write a sequence as it is downloaded, images and labels as JPEG; `labels`: the frames that have one."""
+    category, number = name.split("_")
+    for t, box in enumerate(boxes, 1):
+        shot = root / category / "data" / number / "shots/001"
+        write_frame(shot / f"images/frame{t:04d}.jpg", paint(box))
+        if labels is None or t in labels:
+            with replacing(shot / f"labels/frame{t:04d}.jpg") as temporary:
+                Image.fromarray(255 * (paint(box) > 0).astype(np.uint8)).save(temporary, quality=75)
+
+
+def test_youtube_objects_from_the_download_to_the_score(by_colour, tmp_path, capsys):
+    data, results = tmp_path / "data", tmp_path / "results"
+    square, moved = (8, 8, 16, 16), (16, 8, 24, 16)
+    write_shot(data, "boat_0001", [{1: square}, {1: moved}, {1: square}])
+    # A missing label; in the last frame half of the object has another colour.
+    write_shot(data, "boat_0002", [{1: square}, {1: moved}, {1: square, 5: (8, 8, 16, 12)}], labels=(1, 3))
+    write_shot(data, "cat_0012", [{2: square}, {3: square}])  # The object changes its colour: it is lost.
+    write_shot(data, "dog_0001", [{1: square}])  # A class with a single frame.
+    preprocess_youtube.main([str(data)])
+    assert "no label for frame0002.jpg" in capsys.readouterr().err
+
+    paths = ["--data_path", data, "--whole_model_path", "stand-in", "--result_path", results]
+    osmn_eval_youtube.main(
+        words(*paths, "--im_size", *SIZE, "--mean_value", 0, 0, 0, "--scale_value", 1, "--precision", "float32")
+    )
+
+    lines = (results / "iou.txt").read_text().splitlines()
+    assert lines == ["boat_0001 1.0000", "boat_0002 0.5000", "cat_0012 0.0000", "all 0.5000"]
+    printed = capsys.readouterr()
+    assert "dog_0001 has a single frame: left out" in printed.err
+    assert "mean over 2 classes: 0.375" in printed.out  # (0.75 + 0) / 2
+    assert printed.out.splitlines()[-1] == "mIU: 0.500"
+    # Frames without a label are segmented too; the given frame is black.
+    assert sorted(tree(results / "boat_0002")) == ["frame0001.png", "frame0002.png", "frame0003.png"]
+    assert not read_labels(results / "boat_0002/frame0001.png").any()
+    np.testing.assert_array_equal(read_labels(results / "boat_0002/frame0002.png") > 0, paint({1: moved}) == 1)
+    assert not (results / "dog_0001").exists()
+
+
+def test_a_first_mask_that_fills_the_frame_is_saved_as_it_is(by_colour, tmp_path):  # Spec 9: it was saved black.
+    for t in range(2):
+        write_frame(tmp_path / f"data/Images/cat_0001/{t}.jpg", paint({1: (0, 0, *SIZE)}))
+        write_mask(tmp_path / f"data/Labels/cat_0001/{t}.png", np.ones(SIZE[::-1], bool))
+    (tmp_path / "data/all.txt").write_text("cat_0001\n")
+    paths = ["--data_path", tmp_path / "data", "--whole_model_path", "m", "--result_path", tmp_path / "results"]
+    osmn_eval_youtube.main(words(*paths, "--im_size", *SIZE, "--mean_value", 0, 0, 0, "--precision", "float32"))
+    assert np.all(read_labels(tmp_path / "results/cat_0001/1.png") == 255)
+
+
+# -- The published program's masks ------------------------------------------------------------------------------------
+
+PENGUINS = "003234408d"
+
+
+@pytest.fixture(scope="module")
+def penguins(shared, tmp_path_factory):
+    """Return the results for the real video, by the model that was trained with the published program."""
+    folder = tmp_path_factory.mktemp("penguins")
+    paths = ["--data_path", shared / "data/ytvos_mini", "--whole_model_path", shared / "checkpoints/osmn_lite.ckpt"]
+    lite = ["--base_model", "lite", "--mean_value", 127.5, 127.5, 127.5, "--scale_value", 0.00787]
+    more = ["--only_testing", "--save_score", "--precision", "float32"]
+    osmn_train_eval_ytvos.main(words(*paths, "--result_path", folder / "results", *lite, *more))
+    return folder
+
+
+def test_masks_of_a_real_video_equal_those_of_the_published_program(shared, penguins):
+    for object_id in range(1, 6):
+        published = sorted((shared / f"checkpoints/results/ytvos/{PENGUINS}/{object_id}").glob("*.png"))
+        assert len(published) == 15
+        ious = []
+        for path in published[1:]:
+            theirs = read_labels(path) > 0
+            ours = read_labels(penguins / f"results/{PENGUINS}/{object_id}/{path.name}") > 0
+            union = np.count_nonzero(ours | theirs)
+            ious.append(np.count_nonzero(ours & theirs) / union if union else 1.0)
+        assert np.mean(ious[:10]) >= 0.99, f"object {object_id}: {ious}"
+        assert np.mean(ious) >= 0.97, f"object {object_id}: {ious}"
+
+
+def test_merged_frames_of_a_real_video_equal_those_of_the_published_program(shared, penguins):
+    published = sorted((shared / f"checkpoints/results/ytvos/merged/{PENGUINS}").glob("*.png"))
+    assert len(published) == 15
+    for path in published:
+        ours = read_labels(penguins / f"results/{PENGUINS}/{path.name}")
+        assert np.mean(ours == read_labels(path)) >= 0.995, path.name
+
+
+def test_merging_a_real_video_in_two_steps_equals_its_merged_frames_and_passes_the_check(shared, penguins):
+    data, out = shared / "data/ytvos_mini", penguins / "out"
+    ytvos_merge_result.main(words(data, penguins / "results", out, "valid", "--zip", penguins / "a.zip"))
+    merged = tree(out / "valid/Annotations")
+    with zipfile.ZipFile(penguins / "a.zip") as file:
+        assert {name.removeprefix("Annotations/"): file.read(name) for name in file.namelist()} == merged
+    assert len(merged) == 15
+    for name, content in merged.items():
+        assert (penguins / "results" / name).read_bytes() == content
