@@ -7,11 +7,9 @@ from osmn.errors import reports_input_errors
 def parse(argv):
     """Return the parsed command line."""
     parser = arguments.parser(__doc__)
-    parser.add_argument("--data_path", default="data/DAVIS", help="DAVIS folder (README, 'Data')")
+    arguments.add_davis_options(parser)
     parser.add_argument("--whole_model_path", default="", help="weights to start from: checkpoint, or folder (newest)")
     parser.add_argument("--only_testing", action="store_true", help="no training: segment and score")
-    parser.add_argument("--data_version", type=int, choices=(2016, 2017), default=2017, help="one or several objects")
-    parser.add_argument("--test_split", default="val", help="split to segment: ImageSets/VERSION/SPLIT.txt")
     parser.add_argument("--use_full_res", action="store_true", help="read JPEGImages/Full-Resolution in testing")
     arguments.add_network_options(parser)
     arguments.add_guide_options(parser, im_size=[854, 480])
@@ -29,7 +27,7 @@ def main(argv=None):
     """Run the script; see `-h`."""
     args = parse(argv)
     from osmn import checkpoints, datasets, devices, inference, training  # TensorFlow takes seconds to import
-    from osmn.evaluation import evaluate_davis
+    from osmn.evaluation import score_if_annotated
 
     precision = devices.configure(args)
     videos = datasets.davis_videos(args.data_path, args.data_version, args.test_split, args.use_full_res)
@@ -39,10 +37,7 @@ def main(argv=None):
         examples = datasets.davis_examples(args.data_path, args.data_version, "train", validity)
         training.train(training.Trainer(network, args.seed), datasets.video_batches(examples, args), args)
     inference.segment_videos(network, videos, args, precision)
-    if datasets.is_annotated(args.data_path, videos):
-        evaluate_davis(args.data_path, args.result_path, args.data_version, args.test_split)
-    else:
-        print(f"masks are in {args.result_path}; not every frame has an annotation to score them with")
+    score_if_annotated(args, videos)
 
 
 if __name__ == "__main__":

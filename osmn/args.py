@@ -127,6 +127,13 @@ def add_testing_options(to):
     group.add_argument("--crf_postprocessing", action="store_true", help="refine each mask by a dense CRF")
 
 
+def add_davis_options(to):
+    """Add the options of the scripts for DAVIS."""
+    to.add_argument("--data_path", default="data/DAVIS", help="DAVIS folder (README, 'Data')")
+    to.add_argument("--data_version", type=int, choices=(2016, 2017), default=2017, help="one or several objects")
+    to.add_argument("--test_split", default="val", help="split to segment: ImageSets/VERSION/SPLIT.txt")
+
+
 def add_ytvos_options(to):
     """Add the options of the scripts for YouTube-VOS."""
     to.add_argument("--data_path", default="data/YouTube-VOS", help="YouTube-VOS folder (README, 'Data')")

@@ -103,12 +103,6 @@ def youtube_videos(data_path):
     return videos
 
 
-def is_annotated(data_path, videos):
-    """Tell whether every frame of the DAVIS `videos` has an annotation, so that results can be scored."""
-    folder = Path(data_path) / "Annotations" / "480p"
-    return all((folder / v.name / f"{frame.stem}.png").is_file() for v in videos for frame in v.frames)
-
-
 def list_files(folder, pattern):
     """Return the sorted paths in `folder` that match; InputError if there are none."""
     paths = sorted(path for path in Path(folder).glob(pattern) if not path.name.startswith("."))

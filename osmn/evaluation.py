@@ -233,6 +233,15 @@ def davis_sequences(data_path, result_path, version, split):
     return sequences
 
 
+def score_if_annotated(args, videos):
+    """Score the results of a DAVIS script if every frame of its `videos` (`datasets.Video`) has an annotation."""
+    folder = Path(args.data_path) / "Annotations" / "480p"
+    if all((folder / video.name / f"{frame.stem}.png").is_file() for video in videos for frame in video.frames):
+        evaluate_davis(args.data_path, args.result_path, args.data_version, args.test_split)
+    else:
+        print(f"masks are in {args.result_path}; not every frame has an annotation to score them with")
+
+
 def _davis_objects(annotation):
     """Return the object ids 1..max label of a sequence's first annotation."""
     last = int(read_labels(annotation).max())

@@ -240,14 +240,6 @@ def test_full_resolution_frames_are_taken_on_demand(tmp_path):
     assert video.frames[0] == tmp_path / "JPEGImages/Full-Resolution/seq/00000.jpg"
 
 
-def test_videos_can_be_scored_if_every_frame_has_its_annotation(tmp_path):
-    write_sequence(tmp_path, "seq", {1: [BOX] * 3}, "val")
-    videos = davis_videos(tmp_path, 2017, "val")
-    assert datasets.is_annotated(tmp_path, videos)
-    (tmp_path / "Annotations/480p/seq/00001.png").unlink()
-    assert not datasets.is_annotated(tmp_path, videos)
-
-
 # -- Files read by TensorFlow -----------------------------------------------------------------------------------------
 
 

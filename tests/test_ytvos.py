@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
 from stand_ins import ColourKey, Follower, Pixelwise, stand_in
 
@@ -98,6 +99,7 @@ def write_video(split, name, frames, listed, categories=None):
 
 
 EVERY = (0, 5, 10, 15, 20)
+CROWD = [(x, y) for y in range(3) for x in range(4)][:11]
 # {video: ({frame: {object: box}}, {object: frames listed for it})}
 VIDEOS = {
     # Object 3 starts in the second frame, 12 in the third.
@@ -140,14 +142,13 @@ VIDEOS = {
         },
         {1: (0, 5, 10), 2: (0, 5, 10), 3: (0, 5, 10)},
     ),
-    # Objects 1 to 11.
+    # Objects 1 to 11, in four columns and three rows.
     "crowd": (
         {
-            5 * t: {i + 1: (8 * (i % 4) + t, 8 * (i // 4) + t, 8 * (i % 4) + t + 4, 8 * (i // 4) + t + 4)}
-            | {j + 1: (8 * (j % 4) + t, 8 * (j // 4) + t, 8 * (j % 4) + t + 4, 8 * (j // 4) + t + 4) for j in range(11)}
-            for t, i in ((0, 0), (1, 0), (2, 0))
+            5 * t: {4 * y + x + 1: (8 * x + t, 8 * y + t, 8 * x + t + 4, 8 * y + t + 4) for x, y in CROWD}
+            for t in range(3)
         },
-        {i: (0, 5, 10) for i in range(1, 12)},
+        dict.fromkeys(range(1, 12), (0, 5, 10)),
     ),
     "single": ({0: {7: (4, 4, 20, 20)}}, {7: (0,)}),
     # Both objects claim the pixels of either: the better match wins.
@@ -295,16 +296,13 @@ def propagated(box, times):
 
 def test_all_frames_propagates_through_every_jpeg_and_writes_the_listed_ones(sparse, tmp_path, monkeypatch, capsys):
     stand_in(monkeypatch, Follower)
-    for name, option, printed in (
-        ("listed", [], "the frames that meta.json lists"),
-        ("all", ["--all_frames"], "every"),
-    ):
-        evaluate(sparse, tmp_path / name, *option)
-        assert f"propagating through {printed}" in capsys.readouterr().out
-    one, two = VIDEO_BOXES = (4, 2, 28, 22), (1, 1, 25, 23)
+    evaluate(sparse, tmp_path / "listed")
+    assert "propagating through the frames that meta.json lists" in capsys.readouterr().out
+    evaluate(sparse, tmp_path / "all", "--all_frames")
+    assert "propagating through every frame" in capsys.readouterr().out
+    one, two = (4, 2, 28, 22), (1, 1, 25, 23)
     # Frames from an object's first to the one in the name, (listed, all).
     times = {"1/00003": (one, 1, 2), "1/00006": (one, 2, 5), "2/00006": (two, 1, 3)}
-    assert VIDEO_BOXES
     for name, (box, listed, every) in times.items():
         few, many = propagated(box, listed), propagated(box, every)
         assert few.sum() > many.sum() > 0
@@ -375,23 +373,22 @@ def modified(folder):
     return {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
 
 
-@pytest.mark.parametrize("after", np.random.default_rng(0).integers(6, 36, 2).tolist())
+@pytest.mark.parametrize("after", np.random.default_rng(0).integers(6, 28, 2).tolist())
 def test_a_run_that_was_interrupted_anywhere_and_repeated_equals_one_that_was_not(
     by_colour, data, results, tmp_path, capsys, after
 ):
     with pytest.MonkeyPatch.context() as monkeypatch, pytest.raises(KeyboardInterrupt):
         interrupt_reading(monkeypatch, after)
         evaluate(data, tmp_path)
-    finished = modified(tmp_path)
-    assert 0 < len(finished) < len(tree(results))
+    left = [video.name for video in ytvos.unfinished(ytvos.videos(data, "valid"), tmp_path)]
+    before = modified(tmp_path)
+    assert 0 < len(left) < len(VIDEOS)
     evaluate(data, tmp_path)
     assert tree(tmp_path) == tree(results)
-    # Of the videos that were finished nothing was written again: all but the last one that was begun.
-    *finished_videos, _ = sorted({path.relative_to(tmp_path).parts[0] for path in finished})
-    assert f"{len(finished_videos)} of 7 videos have results" in capsys.readouterr().out
+    assert f"{len(VIDEOS) - len(left)} of {len(VIDEOS)} videos have results" in capsys.readouterr().out
     now = modified(tmp_path)
-    for path, time in finished.items():
-        assert (now[path] == time) == (path.relative_to(tmp_path).parts[0] in finished_videos)
+    for path, time in before.items():  # Of finished videos nothing is written again.
+        assert (now[path] == time) == (path.relative_to(tmp_path).parts[0] not in left)
 
 
 def test_a_video_without_its_last_merged_frame_is_done_again(by_colour, data, results, tmp_path):
@@ -451,7 +448,7 @@ def test_merging_score_files_equals_the_frames_that_the_evaluation_merged(by_col
     assert len(merged) == sum(len(frames) for frames, _ in VIDEOS.values())
     contested = [np.load(tmp_path / f"results/alike/{object_id}/00005.npy") for object_id in (21, 22)]
     assert np.count_nonzero(np.minimum(*contested) > 0.5) > 100
-    assert len(np.unique(contested)) > 100
+    assert len(np.unique(contested)) > 20
 
 
 def archive(data, results, folder):
@@ -548,9 +545,9 @@ def test_an_object_that_is_nowhere_valid_is_guided_by_its_first_frame(train):
 
 
 def test_indexed_annotations_are_read_as_the_mask_of_the_examples_object(train):
-    load = datasets.video_loader(ytvos.examples(train, SIZE))
+    load = tf.function(datasets.video_loader(ytvos.examples(train, SIZE)))
     for number, object_id, previous, now in ((0, 1, {1: COLUMN[1]}, NEXT_COLUMN), (2, 2, NEXT_COLUMN, COLUMN)):
-        guide_frame, guide_mask, previous_mask, frame, label = load(number, (0, 0))
+        guide_frame, guide_mask, previous_mask, frame, label = load(tf.constant(number), (0, 0))
         assert guide_frame.shape == frame.shape == (24, 32, 3)
         np.testing.assert_array_equal(previous_mask, paint(previous) == object_id)
         np.testing.assert_array_equal(guide_mask, paint(previous) == object_id)
@@ -665,8 +662,9 @@ def squares(kept):
 def held_out(tmp_path):
     """Return a split of two videos, and results of which all J are known.
 
-    In `a` object 1 (an ant) loses 0, 1 and 2 of its four rows after the first frame, object 12 (a bee) starts at frame 5
-    and loses 2 in frame 10; in 15 it is not listed and not scored. In `b` a bee loses all, and a cat has one frame only.
+    In `a` object 1 (an ant) loses 0, 1 and 2 of its four rows after the first frame, object 12 (a bee) starts at
+    frame 5 and loses 2 in frame 10; in 15 it is not listed and not scored. In `b` a bee loses all, and a cat has one
+    frame only.
     """
     split = tmp_path / "data/train"
     truth = squares((4, 4))

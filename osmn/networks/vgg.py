@@ -146,9 +146,11 @@ class VggOsmn(Osmn):
     def _build_branches(self, dtype, initialization):
         branches = []
         for number, rate in enumerate(DILATED_RATES, 1):
-            layers = (("fc6", 3, 512, DILATED_CHANNELS, {"activation": "relu", "dilation_rate": rate}),)
-            layers += (("fc7", 1, DILATED_CHANNELS, DILATED_CHANNELS, {"activation": "relu"}),)
-            layers += ((self.variant.branch_head, 1, DILATED_CHANNELS, 1, {}),)
+            layers = (
+                ("fc6", 3, VGG16_STAGES[-1][1], DILATED_CHANNELS, {"activation": "relu", "dilation_rate": rate}),
+                ("fc7", 1, DILATED_CHANNELS, DILATED_CHANNELS, {"activation": "relu"}),
+                (self.variant.branch_head, 1, DILATED_CHANNELS, 1, {}),
+            )
             branches.append([])
             for layer, size, c_in, c_out, extra in layers:
                 name = f"osmn.seg.{layer}_{number}"
