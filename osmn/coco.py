@@ -45,11 +45,11 @@ def read_instances(data_path, split, min_foreground=MIN_FOREGROUND, cache=True):
     found = _read_cache(cache_path, key) if cache else None
     if found is None:
         found = _filter(annotations, min_foreground)
+        if not found[0]:
+            raise InputError(f"{annotations} has no instance that covers more than {min_foreground:.0%} of its image")
         if cache:
             _write_cache(cache_path, key, *found)
     names, sizes, codes = found
-    if not names:
-        raise InputError(f"{annotations} has no instance that covers more than {min_foreground:.0%} of its image")
     return Instances([str(Path(data_path) / split / name) for name in names], sizes, codes)
 
 

@@ -45,6 +45,9 @@ def copy_weights(network, copy):
             targets[name].assign(np.asarray(variable, np.float32))
 
 
+FRAME = tf.TensorSpec([None, None, 3], tf.uint8)
+
+
 class Propagator:
     """Carries the masks of all objects of a sequence from frame to frame, in memory.
 
@@ -59,16 +62,19 @@ class Propagator:
         self._network = network
         self._options = options
         self._refine = refine
+        self._traced = None  # `_step`, once the multipliers' shapes are known.
 
-    @tf.function(reduce_retracing=True)
+    # Each function is traced once, for any size and number of objects: a graph for one size rounds differently, and the
+    # results of a video must not depend on the videos before it.
+    @tf.function(input_signature=[tf.TensorSpec([None, samples.GUIDE_SIDE, samples.GUIDE_SIDE, 3])])
     def _multipliers(self, guides):
         return self._network.visual_parameters(guides)
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(input_signature=[FRAME, tf.TensorSpec([None, None], tf.bool)])
     def _guide(self, frame, mask):
         return samples.visual_guide(frame, mask, self._options)
 
-    @tf.function(reduce_retracing=True)
+    @tf.function
     def _step(self, frame, previous, multipliers):
         image = samples.normalize(frame, self._options)[None]
         spatial = samples.spatial_guide(previous, self._options)
@@ -92,7 +98,11 @@ class Propagator:
         object_ids, multipliers, previous = (), [], None
         for number, frame in enumerate(frames):
             if object_ids:
-                probabilities, masks = self._step(frame, previous, multipliers)
+                if self._traced is None:
+                    each = [tf.TensorSpec([None, *m.shape[1:]], m.dtype) for m in multipliers]
+                    masks = tf.TensorSpec([None, None, None], tf.bool)
+                    self._traced = self._step.get_concrete_function(FRAME, masks, each)
+                probabilities, masks = self._traced(tf.constant(frame), previous, multipliers)
                 if self._refine is not None:
                     masks = tf.stack([self._refine(frame, mask) for mask in masks.numpy()])
                 yield Segmentation(object_ids, probabilities.numpy(), masks.numpy())
@@ -181,6 +191,8 @@ def segment_video(propagator, video, folder, im_size, save_score=False, progress
     for object_id in object_ids:
         for stale in object_folder(folder, object_id).glob("*.npy"):  # of an earlier run
             stale.unlink()
+    for leftover in folder.rglob(".*-*"):  # of a killed run, see `files.replacing`
+        leftover.unlink()
     merged = merged and None not in object_ids
     frames = read_ahead(lambda path: files.read_image(path, im_size), video.frames)
     with WriteBehind() as write:

@@ -350,6 +350,29 @@ def test_shards_together_write_the_files_of_one_run(by_colour, data, results, tm
     assert tree(tmp_path) == tree(results)
 
 
+def test_one_graph_serves_all_videos(data, monkeypatch, tmp_path):
+    # A graph for one size or number of objects rounds differently: results would depend on the videos before.
+    traces = []
+
+    class Traced(ColourKey):
+        def segment(self, image, spatial, scales):
+            traces.append(1)
+            return super().segment(image, spatial, scales)
+
+    stand_in(monkeypatch, Traced)
+    evaluate(data, tmp_path)
+    assert len(traces) == 1
+
+
+def test_files_that_a_killed_run_left_half_written_are_removed(by_colour, data, results, tmp_path):
+    for name in ("late/.00005-abc.png", "late/1/.00005-abc.png"):
+        with replacing(tmp_path / name) as temporary:
+            temporary.write_bytes(b"half")
+    evaluate(data, tmp_path)
+    assert not list(tmp_path.rglob(".*"))
+    assert tree(tmp_path) == tree(results)
+
+
 @pytest.mark.parametrize("text", ["3/3", "0", "a/2", "-1/2", "1/"])
 def test_a_shard_that_is_none_is_refused(text, capsys):
     with pytest.raises(SystemExit):

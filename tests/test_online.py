@@ -1,0 +1,275 @@
+"""Online fine-tuning: every object from the same weights, interrupted runs, result files, the scripts."""
+
+import shutil
+
+import numpy as np
+import pytest
+from stand_ins import Pixelwise, stand_in
+from test_ytvos import paint, write_video
+
+import osmn_online_finetune
+import osmn_online_finetune_ytvos
+from osmn import checkpoints, inference, networks, online, training
+from osmn.datasets import davis_videos
+from osmn.files import read_labels, write_labels
+
+FRAMES = [f"{number:05d}" for number in range(5)]
+
+
+@pytest.fixture(scope="module")
+def davis(davis, tmp_path_factory):
+    """Return a DAVIS folder whose split `val` is one sequence, `pair`, of two objects and five frames."""
+    (_, video) = davis_videos(davis, 2017, "val")
+    root = tmp_path_factory.mktemp("davis")
+    for folder in ("JPEGImages/480p", "Annotations/480p"):
+        shutil.copytree(davis / folder / video.name, root / folder / "pair")
+    for version in (2016, 2017):
+        (root / f"ImageSets/{version}").mkdir(parents=True)
+        (root / f"ImageSets/{version}/val.txt").write_text("pair\n")
+    return root
+
+
+def words(*arguments):
+    return [str(word) for word in arguments]
+
+
+def tree(folder, pattern="*"):
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob(pattern) if path.is_file()}
+
+
+def finetune(davis, folder, *more, network=Pixelwise):
+    """Run the script with results in `folder/results` and models in `folder/models`; return the objects it trained.
+
+    The network is one pixel's logistic regression: 20 steps change its masks.
+    """
+    trained = []
+    train = training.train
+
+    def counted(trainer, batches, args, model):
+        step = checkpoints.newest_checkpoint(model)
+        train(trainer, batches, args, model)
+        if step is None:
+            trained.append(str(model.relative_to(folder / "models")))
+
+    paths = ["--data_path", davis, "--whole_model_path", "stand-in"]
+    paths += ["--model_save_path", folder / "models", "--result_path", folder / "results"]
+    options = ["--im_size", 64, 48, "--scale_value", 0.01, "--data_aug_scales", 1, "--precision", "float32"]
+    options += ["--training_iters", 20, "--learning_rate", 0.1, "--batch_size", 1]
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        stand_in(monkeypatch, network)
+        monkeypatch.setattr(training, "train", counted)
+        osmn_online_finetune.main(words(*paths, *options, *more))
+    return trained
+
+
+@pytest.fixture(scope="module")
+def whole(davis, tmp_path_factory):
+    """Return the folder of one run without interruption. Not to be written to: copy it."""
+    folder = tmp_path_factory.mktemp("online")
+    assert finetune(davis, folder) == ["pair/1", "pair/2"]
+    return folder
+
+
+@pytest.fixture
+def copied(whole, tmp_path):
+    """Return a copy of that folder; times are kept, as they tell what is up to date."""
+    shutil.copytree(whole, tmp_path / "run")
+    return tmp_path / "run"
+
+
+def test_training_changes_the_masks_and_differs_between_objects(davis, whole, tmp_path):
+    finetune(davis, tmp_path, "--training_iters", 0)
+    untrained, trained = (tree(folder / "results", "0000[1-4].png") for folder in (tmp_path, whole))
+    assert untrained.keys() == trained.keys()
+    assert untrained != trained
+    one, two = (
+        checkpoints.CheckpointReader(whole / f"models/pair/{i}/osmn.ckpt-20").read("net/weights") for i in (1, 2)
+    )
+    assert np.abs(one - two).max() > 0.1
+
+
+def test_results_are_masks_and_merged_frames_and_no_score_files_are_left(davis, whole):
+    expected = {f"{folder}/{frame}.png" for folder in ("pair", "pair/1", "pair/2") for frame in FRAMES}
+    assert set(tree(whole / "results")) == expected | {"iou.txt", "per_object.csv"}
+    first = read_labels(whole / "results/pair/00000.png")
+    np.testing.assert_array_equal(first, read_labels(davis / "Annotations/480p/pair/00000.png"))
+    for frame in FRAMES[1:]:
+        merged = read_labels(whole / f"results/pair/{frame}.png")
+        masks = [read_labels(whole / f"results/pair/{object_id}/{frame}.png") > 0 for object_id in (1, 2)]
+        np.testing.assert_array_equal(merged > 0, masks[0] | masks[1])
+        assert np.all(masks[0][merged == 1]) and np.all(masks[1][merged == 2])
+
+
+def test_the_last_checkpoint_of_each_object_is_in_its_own_folder(davis, whole):
+    for folder in ("pair/1", "pair/2"):
+        assert [path.name for path in checkpoints.list_checkpoints(whole / "models" / folder)] == ["osmn.ckpt-20"]
+
+
+def test_scores_are_kept_on_demand_and_do_not_change_the_results(davis, whole, copied):
+    shutil.rmtree(copied / "results")
+    assert finetune(davis, copied, "--save_score") == []  # The models are there.
+    assert tree(copied / "results", "*.png") == tree(whole / "results", "*.png")
+    kept = sorted(tree(copied / "results", "*.npy"))
+    assert kept == [f"pair/{object_id}/{frame}.npy" for object_id in (1, 2) for frame in FRAMES[1:]]
+    before = {path: path.stat().st_mtime_ns for path in copied.rglob("*.npy")}
+    finetune(davis, copied, "--save_score")
+    assert before == {path: path.stat().st_mtime_ns for path in copied.rglob("*.npy")}
+
+
+def test_scores_are_printed(davis, whole, copied, capsys):
+    assert finetune(davis, copied) == []  # Everything is finished.
+    out = capsys.readouterr().out
+    miu = (whole / "results/iou.txt").read_text().split()[-1]
+    assert out.splitlines()[-1] == f"mIU: {float(miu):.3f}"
+    assert "pair/1 " in out and "pair/2 " in out
+
+
+# -- Objects on their own ---------------------------------------------------------------------------------------------
+
+
+def test_an_object_is_the_same_whatever_was_trained_before_it(davis, whole, tmp_path):
+    shutil.copytree(davis, tmp_path / "davis")
+    annotation = tmp_path / "davis/Annotations/480p/pair/00000.png"
+    # Object 2 alone, now with the id 1.
+    write_labels(annotation, read_labels(annotation) == 2)
+    assert finetune(tmp_path / "davis", tmp_path) == ["pair/1"]
+    assert tree(tmp_path / "results/pair/1") == tree(whole / "results/pair/2")
+    ours, theirs = tree(tmp_path / "models/pair/1", "osmn*"), tree(whole / "models/pair/2", "osmn*")
+    assert ours and ours == theirs
+
+
+@pytest.mark.slow
+def test_nothing_of_the_real_network_leaks_from_object_to_object(davis, tmp_path):
+    """Compare all variables after the training of object 2, with and without object 1 before it."""
+    network = networks.build(networks.NetworkOptions(base_model="lite", visual_modulator=False))
+    (video,) = davis_videos(davis, 2017, "val")
+    folders = ["--data_path", "d", "--whole_model_path", "m", "--base_model", "lite", "--no_visual_modulator"]
+    options = ["--im_size", 64, 32, "--training_iters", 2, "--learning_rate", 0.01, "--batch_size", 1]
+    start = {name: variable.numpy() for name, variable in network.tf1_variables().items()}
+    runs = {}
+    for run, objects in (("both", (1, 2)), ("second", (2,))):
+        for name, variable in network.tf1_variables().items():
+            variable.assign(start[name])
+        more = ["--model_save_path", tmp_path / run, "--result_path", tmp_path / run, "--data_aug_scales", 1]
+        args = osmn_online_finetune.parse(words(*folders, *options, *more))
+        some = video._replace(starts={0: video.starts[0]._replace(object_ids=objects)})
+        online.finetune_and_segment(network, [some], args, "float32")
+        runs[run] = {name: variable.numpy() for name, variable in network.tf1_variables().items()}
+    moved = [name for name in start if not np.array_equal(start[name], runs["both"][name])]
+    assert any("moving" in name for name in moved) and any("weights" in name for name in moved)
+    for name in start:
+        np.testing.assert_array_equal(runs["both"][name], runs["second"][name], err_msg=name)
+    shutil.rmtree(tmp_path)
+
+
+# -- Interrupted runs -------------------------------------------------------------------------------------------------
+
+
+def interrupt(monkeypatch, function, module, call):
+    """Have a run interrupted at a call, from 1, of a function."""
+    original, calls = getattr(module, function), []
+
+    def interrupted(*arguments, **options):
+        calls.append(1)
+        if len(calls) == call:
+            raise KeyboardInterrupt
+        return original(*arguments, **options)
+
+    monkeypatch.setattr(module, function, interrupted)
+
+
+@pytest.mark.parametrize(
+    "module, function, call, remaining",
+    [
+        pytest.param(inference, "segment_video", 2, 0, id="trained, not segmented"),
+        pytest.param(training.Trainer, "save", 2, 1, id="in the training of the last object"),
+        pytest.param(inference, "write_merged", 3, 0, id="in merging"),
+    ],
+)
+def test_a_repeated_run_does_not_train_finished_objects_again_and_ends_with_the_same_bytes(
+    davis, whole, tmp_path, module, function, call, remaining
+):
+    with pytest.MonkeyPatch.context() as monkeypatch, pytest.raises(KeyboardInterrupt):
+        interrupt(monkeypatch, function, module, call)
+        finetune(davis, tmp_path)
+    assert len(finetune(davis, tmp_path)) == remaining
+    assert tree(tmp_path / "results") == tree(whole / "results")
+    for name, content in tree(whole / "models", "osmn.ckpt*").items():
+        assert (tmp_path / "models" / name).read_bytes() == content
+
+
+def test_a_run_interrupted_while_it_deletes_score_files_goes_on(davis, whole, copied):
+    finetune(davis, copied, "--save_score")
+    for path in sorted((copied / "results").rglob("*.npy"))[::2]:
+        path.unlink()
+    assert finetune(davis, copied) == []
+    assert tree(copied / "results") == tree(whole / "results")
+
+
+def test_an_object_whose_model_or_masks_are_gone_is_done_again(davis, whole, copied):
+    shutil.rmtree(copied / "models/pair/2")
+    assert finetune(davis, copied) == ["pair/2"]
+    assert tree(copied / "results") == tree(whole / "results")
+    shutil.rmtree(copied / "results/pair/1")
+    assert finetune(davis, copied) == []
+    assert tree(copied / "results") == tree(whole / "results")
+
+
+def test_more_iterations_train_and_segment_all_objects_again(davis, whole, copied):
+    finetune(davis, copied, "--training_iters", 40)
+    assert tree(copied / "results").keys() == tree(whole / "results").keys()
+    assert tree(copied / "results", "*.png") != tree(whole / "results", "*.png")
+    kept = {path.name for path in (copied / "models").rglob("osmn.ckpt-*.index")}
+    assert kept == {"osmn.ckpt-20.index", "osmn.ckpt-40.index"}
+
+
+def test_restart_training_ignores_what_is_there(davis, whole, copied):
+    before = {path: path.stat().st_mtime_ns for path in copied.rglob("*.p*g")}
+    finetune(davis, copied, "--restart_training")
+    assert tree(copied / "results") == tree(whole / "results")
+    assert all(path.stat().st_mtime_ns > time for path, time in before.items())
+
+
+# -- The datasets -----------------------------------------------------------------------------------------------------
+
+
+def test_davis_2016_has_one_model_and_one_mask_per_sequence(davis, tmp_path, capsys):
+    assert finetune(davis, tmp_path, "--data_version", 2016) == ["pair"]
+    assert set(tree(tmp_path / "results", "*.png")) == {f"pair/{frame}.png" for frame in FRAMES}
+    assert (tmp_path / "models/pair/osmn.ckpt-20.index").is_file()
+    assert not list(tmp_path.rglob("*.npy"))
+    assert [line.split()[0] for line in (tmp_path / "results/iou.txt").read_text().splitlines()] == ["pair", "all"]
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("0*.png")}
+    assert finetune(davis, tmp_path, "--data_version", 2016) == []
+    assert before == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("0*.png")}
+
+
+def test_youtube_vos_objects_have_models_and_results_from_their_own_first_frame(tmp_path, monkeypatch, capsys):
+    boxes = {1: (2, 2, 10, 10), 12: (16, 8, 30, 20)}
+    frames = {0: paint({1: boxes[1]}), 5: paint(boxes), 10: paint(boxes)}
+    write_video(tmp_path / "data/valid", "late", frames, {1: (0, 5), 12: (5, 10)})
+    write_video(tmp_path / "data/valid", "single", {0: frames[0]}, {1: (0,)})
+    stand_in(monkeypatch, Pixelwise)
+    paths = ["--data_path", tmp_path / "data", "--whole_model_path", "stand-in"]
+    paths += ["--model_save_path", tmp_path / "models", "--result_path", tmp_path / "results"]
+    options = ["--im_size", 32, 24, "--scale_value", 0.01, "--data_aug_scales", 1, "--precision", "float32"]
+    command = words(*paths, *options, "--training_iters", 20, "--learning_rate", 0.1, "--batch_size", 1)
+    osmn_online_finetune_ytvos.main(command)
+    written = ["00000.png", "00005.png", "00010.png", "1/00000.png", "1/00005.png", "12/00005.png", "12/00010.png"]
+    written = [*(f"late/{name}" for name in written), "single/00000.png", "single/1/00000.png"]
+    assert sorted(tree(tmp_path / "results")) == sorted(written)
+    assert sorted(str(p.parent.relative_to(tmp_path / "models")) for p in tmp_path.rglob("osmn.ckpt-20.index")) == [
+        "late/1",
+        "late/12",
+        "single/1",
+    ]
+    np.testing.assert_array_equal(read_labels(tmp_path / "results/late/00000.png"), frames[0])
+    np.testing.assert_array_equal(read_labels(tmp_path / "results/single/00000.png"), frames[0])
+    # In frame 5 object 12 is given: its true mask is certain.
+    np.testing.assert_array_equal(read_labels(tmp_path / "results/late/00005.png") == 12, frames[5] == 12)
+    last = read_labels(tmp_path / "results/late/00010.png")
+    assert set(np.unique(last)) == {0, 12}  # Object 1 is not listed.
+    assert "the frames that meta.json lists" in capsys.readouterr().out
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.*")}
+    osmn_online_finetune_ytvos.main(command)
+    assert before == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.*")}
