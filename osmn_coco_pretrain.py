@@ -14,7 +14,7 @@ def parse(argv):
     arguments.add_training_options(parser, data_aug_scales=[0.8, 1.0, 1.2])
     parser.add_argument("--random_crop_ratio", type=float, default=0.0, help="image's sides move by up to this share")
     arguments.add_imagenet_options(parser)
-    arguments.add_device_options(parser)
+    arguments.add_device_options(parser, several=True)
     args = parser.parse_args(argv)
     arguments.required(args, "model_save_path")
     return args
@@ -24,14 +24,15 @@ def parse(argv):
 def main(argv=None):
     """Run the script; see `-h`."""
     args = parse(argv)
-    from osmn import checkpoints, coco, devices, training  # TensorFlow takes seconds to import
+    from osmn import checkpoints, coco, devices, replicas, training  # TensorFlow takes seconds to import
 
     precision = devices.configure(args)
-    network = checkpoints.open_network(args, devices.training_policy(precision))
-    checkpoints.start_from_imagenet(network, args)
-    instances = coco.read_instances(args.data_path, "train2017")
-    print(f"{len(instances.images)} instances")
-    training.train(training.Trainer(network, args.seed), coco.instance_batches(instances, args), args)
+    with replicas.strategy().scope():
+        network = checkpoints.open_network(args, devices.training_policy(precision))
+        checkpoints.start_from_imagenet(network, args)
+        instances = coco.read_instances(args.data_path, "train2017")
+        print(f"{len(instances.images)} instances")
+        training.train(training.Trainer(network, args.seed), coco.instance_batches(instances, args), args)
 
 
 if __name__ == "__main__":

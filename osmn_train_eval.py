@@ -16,7 +16,7 @@ def parse(argv):
     arguments.add_training_options(parser, data_aug_scales=[0.5, 0.8, 1.0])
     arguments.add_guide_choice_options(parser)
     arguments.add_testing_options(parser)
-    arguments.add_device_options(parser)
+    arguments.add_device_options(parser, several=True)
     args = parser.parse_args(argv)
     arguments.required(args, "result_path", "whole_model_path" if args.only_testing else "model_save_path")
     return args
@@ -26,16 +26,19 @@ def parse(argv):
 def main(argv=None):
     """Run the script; see `-h`."""
     args = parse(argv)
-    from osmn import checkpoints, datasets, devices, inference, training  # TensorFlow takes seconds to import
+    from osmn import checkpoints, datasets, devices, inference, replicas, training  # TensorFlow takes seconds to import
     from osmn.evaluation import score_if_annotated
 
     precision = devices.configure(args)
     videos = datasets.davis_videos(args.data_path, args.data_version, args.test_split, args.use_full_res)
-    network = checkpoints.open_network(args, precision if args.only_testing else devices.training_policy(precision))
-    if not args.only_testing:
-        validity = (args.label_valid_ratio, args.bbox_valid_ratio) if args.randomize_guide else None
-        examples = datasets.davis_examples(args.data_path, args.data_version, "train", validity)
-        training.train(training.Trainer(network, args.seed), datasets.video_batches(examples, args), args)
+    with replicas.strategy().scope():
+        network = checkpoints.open_network(args, precision if args.only_testing else devices.training_policy(precision))
+        if not args.only_testing:
+            validity = (args.label_valid_ratio, args.bbox_valid_ratio) if args.randomize_guide else None
+            examples = datasets.davis_examples(args.data_path, args.data_version, "train", validity)
+            training.train(training.Trainer(network, args.seed), datasets.video_batches(examples, args), args)
+        if not replicas.is_chief():
+            return
     inference.segment_videos(network, videos, args, precision)
     score_if_annotated(args, videos)
 

@@ -17,7 +17,7 @@ def parse(argv):
     arguments.add_imagenet_options(parser)
     arguments.add_guide_choice_options(parser)
     arguments.add_testing_options(parser)
-    arguments.add_device_options(parser)
+    arguments.add_device_options(parser, several=True)
     args = parser.parse_args(argv)
     arguments.required(args, "result_path", "whole_model_path" if args.only_testing else "model_save_path")
     return args
@@ -27,17 +27,21 @@ def parse(argv):
 def main(argv=None):
     """Run the script; see `-h`."""
     args = parse(argv)
-    from osmn import checkpoints, datasets, devices, inference, training, ytvos  # TensorFlow takes seconds to import
+    # Here, because TensorFlow takes seconds to import.
+    from osmn import checkpoints, datasets, devices, inference, replicas, training, ytvos
 
     precision = devices.configure(args)
     videos = ytvos.videos(args.data_path, args.test_split, args.all_frames)
-    network = checkpoints.open_network(args, precision if args.only_testing else devices.training_policy(precision))
-    if not args.only_testing:
-        checkpoints.start_from_imagenet(network, args)
-        validity = (args.label_valid_ratio, args.bbox_valid_ratio) if args.randomize_guide else None
-        examples = ytvos.examples(args.data_path, tuple(args.im_size), validity, args.use_cached_list)
-        training.train(training.Trainer(network, args.seed), datasets.video_batches(examples, args), args)
-    trained = None if args.only_testing else checkpoints.newest_checkpoint(args.model_save_path)
+    with replicas.strategy().scope():
+        network = checkpoints.open_network(args, precision if args.only_testing else devices.training_policy(precision))
+        if not args.only_testing:
+            checkpoints.start_from_imagenet(network, args)
+            validity = (args.label_valid_ratio, args.bbox_valid_ratio) if args.randomize_guide else None
+            examples = ytvos.examples(args.data_path, tuple(args.im_size), validity, args.use_cached_list)
+            training.train(training.Trainer(network, args.seed), datasets.video_batches(examples, args), args)
+        trained = None if args.only_testing else checkpoints.newest_checkpoint(args.model_save_path)
+        if not replicas.is_chief():
+            return
     videos = ytvos.unfinished(ytvos.share(videos, args.shard), args.result_path, args.save_score, trained)
     print(f"propagating through {'every frame' if args.all_frames else 'the frames that meta.json lists'}")
     inference.segment_videos(network, videos, args, precision)

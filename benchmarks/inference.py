@@ -145,7 +145,7 @@ def main():
     parser.add_argument("--gpu_id", type=int, default=0)
     parser.add_argument("--videos", type=int, nargs="+", help="instead: frames of N videos in a batch, for each N")
     options = parser.parse_args()
-    devices.use_gpu(options.gpu_id)
+    devices.use_gpus([options.gpu_id])
     if options.videos:
         shared_batches(options)
         return

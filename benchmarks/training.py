@@ -72,7 +72,7 @@ def main():
     parser.add_argument("--steps", type=int, default=4)
     parser.add_argument("--gpu_id", type=int, default=0)
     options = parser.parse_args()
-    devices.use_gpu(options.gpu_id)
+    devices.use_gpus([options.gpu_id])
     print(f"{options.base_model} {options.im_size[0]}x{options.im_size[1]}, batch {options.batch_size}")
     with tempfile.TemporaryDirectory() as folder:
         with contextlib.redirect_stdout(io.StringIO()):

@@ -158,10 +158,16 @@ def shard(text):
     return int(index), int(count)
 
 
-def add_device_options(to):
-    """Add the choice of device and number format."""
+def add_device_options(to, several=False):
+    """Add the choice of device, or of `several`, and of the number format."""
     group = to.add_argument_group("device")
-    group.add_argument("--gpu_id", type=non_negative(int), default=0, help="GPU; the CPU where there is none")
+    gpu = "GPU; the CPU where there is none"
+    if several:
+        group.add_argument(
+            "--gpu_id", type=non_negative(int), nargs="+", default=[0], help=f"{gpu}; several to train on"
+        )
+    else:
+        group.add_argument("--gpu_id", type=non_negative(int), default=0, help=gpu)
     group.add_argument(
         "--precision",
         choices=PRECISIONS,

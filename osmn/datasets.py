@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from osmn import files, samples
+from osmn import files, replicas, samples
 from osmn.args import sample_options
 from osmn.errors import InputError
 
@@ -241,7 +241,19 @@ def example_number(index, count, seed):
     return tf.random.experimental.index_shuffle(place, order, max_index=count - 1)
 
 
-def training_dataset(load, count, options, im_size, scales, batch_size, seed, steps, parallel=0, augment_target=False):
+def training_dataset(
+    load,
+    count,
+    options,
+    im_size,
+    scales,
+    batch_size,
+    seed,
+    steps,
+    parallel=0,
+    augment_target=False,
+    part=None,
+):
     """Return a tf.data.Dataset of `Sample` batches for the steps in `range(*steps)`.
 
     A sample is a pure function of (seed, step, position in the batch): the dataset starts at any step without making
@@ -258,11 +270,13 @@ def training_dataset(load, count, options, im_size, scales, batch_size, seed, st
       steps: (first, last + 1).
       parallel: samples made at a time; 0 lets tf.data choose.
       augment_target: see `samples.training_sample`.
+      part: (first position, positions, samples in a batch) of a replica's share of each batch; None for whole batches.
     """
+    start, positions, rows = part or (0, batch_size, batch_size)
 
     def make(index):
-        step, position = index // batch_size, index % batch_size
-        number = example_number(index, count, seed)
+        step, position = index // positions, start + index % positions
+        number = example_number(step * batch_size + position, count, seed)
         guide_seed, sample_seed = tf.unstack(tf.random.split(samples.sample_seed(seed, step, position), 2))
         size = samples.batch_size_scale(seed, step, im_size, scales)
         arguments = load(number, guide_seed)
@@ -271,10 +285,10 @@ def training_dataset(load, count, options, im_size, scales, batch_size, seed, st
         channels = {"guide": 3, "spatial": 1, "image": 3, "label": 1}
         return samples.Sample(**{k: tf.ensure_shape(v, [None, None, channels[k]]) for k, v in sample._asdict().items()})
 
-    first, end = (step * batch_size for step in steps)
+    first, end = (step * positions for step in steps)
     dataset = tf.data.Dataset.range(first, end)
     dataset = dataset.map(make, num_parallel_calls=parallel or tf.data.AUTOTUNE, deterministic=True)
-    return dataset.batch(batch_size, drop_remainder=True).prefetch(tf.data.AUTOTUNE)
+    return dataset.batch(rows, drop_remainder=True).prefetch(tf.data.AUTOTUNE)
 
 
 def batches(load, check, count, args, augment_target=False):
@@ -289,18 +303,22 @@ def batches(load, check, count, args, augment_target=False):
     """
 
     def make_batches(first, last):
-        dataset = training_dataset(
-            load,
-            count,
-            sample_options(args),
-            tuple(args.im_size),
-            tuple(args.data_aug_scales),
-            args.batch_size,
-            args.seed,
-            (first, last),
-            args.num_loader,
-            augment_target,
-        )
+        def make_dataset(*part):
+            return training_dataset(
+                load,
+                count,
+                sample_options(args),
+                tuple(args.im_size),
+                tuple(args.data_aug_scales),
+                args.batch_size,
+                args.seed,
+                (first, last),
+                args.num_loader,
+                augment_target,
+                part,
+            )
+
+        dataset = replicas.distribute(make_dataset, args.batch_size)
         step = first
         try:
             for batch in dataset:

@@ -8,8 +8,8 @@ import tensorflow as tf
 
 
 def configure(args):
-    """Choose the device of `--gpu_id`; return the precision: `--precision`, or the device's own."""
-    use_gpu(args.gpu_id)
+    """Choose the devices of `--gpu_id`; return the precision: `--precision`, or the device's own."""
+    use_gpus(args.gpu_id if isinstance(args.gpu_id, list) else [args.gpu_id])
     if getattr(args, "deterministic", False):
         tf.config.experimental.enable_op_determinism()
     return args.precision or default_precision(args.base_model)
@@ -20,15 +20,17 @@ def training_policy(precision):
     return "float32" if precision == "float32" else f"mixed_{precision}"
 
 
-def use_gpu(gpu_id):
-    """Make the GPU with this number the only visible one; without it, say so and use the CPU."""
+def use_gpus(gpu_ids):
+    """Make the GPUs with these numbers the only visible ones; where one is missing, say so and use the CPU."""
     gpus = tf.config.list_physical_devices("GPU")
-    if gpu_id < len(gpus):
-        tf.config.set_visible_devices(gpus[gpu_id], "GPU")
-        tf.config.experimental.set_memory_growth(gpus[gpu_id], True)
-    else:
+    missing = [number for number in gpu_ids if number >= len(gpus)]
+    if missing:
         tf.config.set_visible_devices([], "GPU")
-        print(f"no GPU {gpu_id} here: running on the CPU", file=sys.stderr)
+        print(f"no GPU {missing[0]} here: running on the CPU", file=sys.stderr)
+        return
+    tf.config.set_visible_devices([gpus[number] for number in gpu_ids], "GPU")
+    for number in gpu_ids:
+        tf.config.experimental.set_memory_growth(gpus[number], True)
 
 
 def has_bfloat16_units():

@@ -1,5 +1,6 @@
 """Training: the loss, the optimizer, one step, and the loop with its checkpoints."""
 
+import contextlib
 from pathlib import Path
 from typing import NamedTuple
 
@@ -7,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from osmn import checkpoints
+from osmn import checkpoints, replicas
 from osmn.errors import InputError
 
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8  # Adam, as published
@@ -25,12 +26,12 @@ class Losses(NamedTuple):
 def class_balanced_loss(logits, labels):
     """Return the class-balanced sigmoid cross-entropy of (B, H, W, 1) logits, *summed* over all pixels, as released.
 
-    `labels` are positive above 0.5. The cross-entropy of positives is weighted by the batch's share of negatives, and
-    the other way round.
+    Of a batch split over replicas this is one replica's part, with the counts of the whole batch. `labels` are positive
+    above 0.5. The cross-entropy of positives is weighted by the batch's share of negatives, and the other way round.
     """
     positive = tf.cast(labels > 0.5, tf.float32)
-    total = tf.cast(tf.size(labels), tf.float32)
-    positives = tf.reduce_sum(positive)
+    total = tf.cast(tf.size(labels) * replicas.count(), tf.float32)
+    positives = replicas.total(tf.reduce_sum(positive))
     weights = tf.where(labels > 0.5, (total - positives) / total, positives / total)
     return tf.reduce_sum(weights * tf.nn.sigmoid_cross_entropy_with_logits(positive, logits))
 
@@ -69,8 +70,8 @@ class Adam:
                 epsilon=EPSILON,
                 grad=gradient,
             )
-        power_1.assign(power_1 * BETA_1)
-        power_2.assign(power_2 * BETA_2)
+        replicas.assign(power_1, power_1 * BETA_1)
+        replicas.assign(power_2, power_2 * BETA_2)
 
 
 class Trainer:
@@ -106,14 +107,17 @@ class Trainer:
             loss = class_balanced_loss(logits, batch.label)
             scaled = loss * self._scale["loss_scale"] if self._scaled else loss
         gradients = tape.gradient(scaled, variables)
+        gradients = replicas.total(
+            [tf.zeros_like(v) if g is None else g for v, g in zip(variables, gradients, strict=True)]
+        )
         if self._scaled:
-            gradients = [None if g is None else g / self._scale["loss_scale"] for g in gradients]
+            gradients = [g / self._scale["loss_scale"] for g in gradients]
         # The gradient of the L2 term, added here: the tape would make two more passes over every kernel.
         gradients = [
-            g if name not in self._decays else self._decays[name] * variable + (0.0 if g is None else g)
+            g if name not in self._decays else self._decays[name] * variable + g
             for (name, variable), g in zip(self._trained.items(), gradients, strict=True)
         ]
-        return Losses(loss, self.l2()), logits, gradients
+        return Losses(replicas.total(loss), self.l2()), logits, gradients
 
     def l2(self):
         """Return the L2 term: the sum over convolution kernels, constant ones too, of `weight * sum(w^2) / 2`."""
@@ -121,13 +125,17 @@ class Trainer:
 
     @tf.function(reduce_retracing=True)
     def train_step(self, batch, learning_rate):
-        """Update the network by one batch; return its `Losses` and logits before the update."""
+        """Update the network by one batch; return its `Losses` and logits (of the first replica) before the update."""
+        losses, logits = tf.distribute.get_strategy().run(self._replica_step, (batch, learning_rate))
+        return Losses(*map(replicas.first, losses)), replicas.first(logits)
+
+    def _replica_step(self, batch, learning_rate):
         losses, logits, gradients = self.gradients(batch)
         if self._scaled:
             self._apply_if_finite(gradients, learning_rate)
         else:
             self._optimizer.apply(gradients, learning_rate)
-        self.step.assign_add(1)
+        replicas.assign(self.step, self.step + 1)
         return losses, logits
 
     def _apply_if_finite(self, gradients, learning_rate):
@@ -135,13 +143,12 @@ class Trainer:
         scale, good_steps = self._scale["loss_scale"], self._scale["loss_scale_steps"]
         if tf.reduce_all([tf.reduce_all(tf.math.is_finite(g)) for g in gradients]):
             self._optimizer.apply(gradients, learning_rate)
-            good_steps.assign_add(1)
-            if good_steps >= LOSS_SCALE_GROWTH_STEPS:
-                scale.assign(scale * 2)
-                good_steps.assign(0)
+            grow = good_steps + 1 >= LOSS_SCALE_GROWTH_STEPS
+            replicas.assign(scale, tf.where(grow, scale * 2, scale))
+            replicas.assign(good_steps, tf.where(grow, tf.zeros_like(good_steps), good_steps + 1))
         else:
-            scale.assign(tf.maximum(scale / 2, 1.0))
-            good_steps.assign(0)
+            replicas.assign(scale, tf.maximum(scale / 2, 1.0))
+            replicas.assign(good_steps, tf.zeros_like(good_steps))
 
     def weights(self):
         """Return the network's weights, {TF1 name: array}, for `reset`."""
@@ -167,7 +174,7 @@ class Trainer:
     def save(self, folder, max_to_keep):
         """Write `<folder>/osmn.ckpt-<step>`."""
         values = {name: variable.numpy() for name, variable in self.state().items()} | self.network.constants()
-        checkpoints.save_training_checkpoint(folder, int(self.step), values, max_to_keep)
+        checkpoints.save_training_checkpoint(folder, int(self.step.numpy()), values, max_to_keep)
 
     def restore(self, path):
         """Continue from a checkpoint of `save` (or of the published program)."""
@@ -191,18 +198,20 @@ def train(trainer, make_batches, args, folder=None):
     """
     folder = Path(folder or args.model_save_path)
     newest = checkpoints.newest_checkpoint(folder)
+    chief = replicas.is_chief()
     if newest is not None and args.restart_training:
-        checkpoints.delete_checkpoints(folder)
+        if chief:
+            checkpoints.delete_checkpoints(folder)
     elif newest is not None:
         trainer.restore(newest)
         print(f"resumed from {newest}")
-    first = int(trainer.step)
+    first = int(trainer.step.numpy())
     if first >= args.training_iters:
         print(f"{newest} has {first} steps already; --training_iters {args.training_iters} asks for no more")
         return
     rate = tf.constant(args.learning_rate)
-    bar = tqdm(total=args.training_iters, initial=first, unit="step", dynamic_ncols=True)
-    with bar, Summaries(folder, args) as summaries:
+    bar = tqdm(total=args.training_iters, initial=first, unit="step", dynamic_ncols=True, disable=not chief)
+    with bar, Summaries(folder, args) if chief else contextlib.nullcontext() as summaries:
         for step, batch in enumerate(make_batches(first, args.training_iters), first + 1):
             losses, logits = trainer.train_step(batch, rate)
             bar.update()
@@ -210,11 +219,12 @@ def train(trainer, make_batches, args, folder=None):
             shown, saved = (last or step % period == 0 for period in (args.display_iters, args.save_iters))
             if shown or saved:
                 require_finite(step, losses)
-            if shown:
+            if shown and chief:
                 report(bar, losses, args)
-                summaries.write(step, losses, batch, logits)
-            if saved:
+                summaries.write(step, losses, type(batch)(*map(replicas.first, batch)), logits)
+            if saved and chief:
                 trainer.save(folder, args.max_to_keep)
+    replicas.wait_for_all()
 
 
 def require_finite(step, losses):

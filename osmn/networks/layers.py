@@ -10,6 +10,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from osmn import replicas
+
 
 class Initialization(NamedTuple):
     """How a network's variables start: `seed` makes them; `stddev` of the convolutions (0.001, as published)."""
@@ -59,6 +61,8 @@ class BatchNormalization(keras.layers.Layer):
 
     def call(self, x, training=False):
         """Normalise by the batch's statistics when `training` (and update the moving ones), else by the moving ones."""
+        if training and replicas.count() > 1:
+            return self._normalize_over_replicas(x)
         statistics = {} if training else {"mean": self.moving_mean.value, "variance": self.moving_variance.value}
         y, mean, variance = tf.compat.v1.nn.fused_batch_norm(
             x, self.gamma.value, self.beta.value, epsilon=self.epsilon, is_training=training, **statistics
@@ -67,10 +71,19 @@ class BatchNormalization(keras.layers.Layer):
             self.update_moving_statistics(mean, variance)
         return y
 
+    def _normalize_over_replicas(self, x):
+        x32 = tf.cast(x, tf.float32)
+        count = tf.cast(tf.size(x) // tf.shape(x)[-1] * replicas.count(), tf.float32)
+        mean = replicas.total(tf.reduce_mean(x32, axis=[0, 1, 2])) / replicas.count()
+        variance = replicas.total(tf.reduce_mean((x32 - mean) ** 2, axis=[0, 1, 2])) / replicas.count()
+        self.update_moving_statistics(mean, variance * count / (count - 1))
+        y = (x32 - mean) * (tf.math.rsqrt(variance + self.epsilon) * self.gamma.value) + self.beta.value
+        return tf.cast(y, x.dtype)
+
     def update_moving_statistics(self, mean, variance):
         """Move the statistics towards a batch's mean and unbiased variance, both (C,)."""
         for moving, value in ((self.moving_mean, mean), (self.moving_variance, variance)):
-            moving.value.assign_sub((moving.value - value) * (1 - self.decay))
+            replicas.assign(moving.value, moving.value - (moving.value - value) * (1 - self.decay))
 
 
 class SpatialShift(NamedTuple):
@@ -106,8 +119,9 @@ class SpatialModulation(keras.layers.Layer):
         weights = tf.reshape(self.convolution.kernel.value, [-1])
         norm = self.normalization
         if training:
-            mean, variance = tf.nn.moments(guide, axes=[0, 1, 2, 3])
-            count = tf.cast(tf.size(guide), tf.float32)
+            count = tf.cast(tf.size(guide) * replicas.count(), tf.float32)
+            mean = replicas.total(tf.reduce_mean(guide)) / replicas.count()
+            variance = replicas.total(tf.reduce_mean((guide - mean) ** 2)) / replicas.count()
             mean, variance = weights * mean, weights**2 * variance
             norm.update_moving_statistics(mean, variance * count / tf.maximum(count - 1, 1))
         else:

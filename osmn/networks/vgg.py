@@ -5,6 +5,7 @@ from typing import NamedTuple
 import keras
 import tensorflow as tf
 
+from osmn import replicas
 from osmn.networks.base import Osmn, multiplier_dtype
 from osmn.networks.layers import (
     SpatialModulation,
@@ -63,7 +64,12 @@ def dropout(x, training, seed, layer):
     """Drop half of the values, as published; a pure function of the (2,) `seed` and the layer's number."""
     if not training or seed is None:
         return x
-    return tf.nn.experimental.stateless_dropout(x, DROPOUT_RATE, seed=tf.random.fold_in(seed, layer))
+    batch = tf.shape(x)[0]
+    # Drawn for the whole batch, so that a replica's share of it is what one replica would draw.
+    shape = tf.concat([[batch * replicas.count()], tf.shape(x)[1:]], axis=0)
+    kept = tf.random.stateless_uniform(shape, tf.random.fold_in(seed, layer)) >= DROPOUT_RATE
+    kept = kept[replicas.position() * batch : (replicas.position() + 1) * batch]
+    return tf.where(kept, x / (1 - DROPOUT_RATE), tf.zeros_like(x))
 
 
 class VisualModulator(keras.layers.Layer):
