@@ -96,8 +96,8 @@ def free_ports(count):
 
 
 @pytest.mark.slow
-def test_two_processes_equal_one_and_only_the_first_writes(tiny_davis, tmp_path):
-    command = [sys.executable, str(ROOT / "osmn_train_eval.py"), "--data_path", str(tiny_davis), "--base_model", "lite"]
+def test_two_processes_equal_one_and_only_the_first_writes(davis, tmp_path):
+    command = [sys.executable, str(ROOT / "osmn_train_eval.py"), "--data_path", str(davis), "--base_model", "lite"]
     command += ["--no_visual_modulator", "--im_size", "64", "48", "--batch_size", "2", "--data_aug_scales", "1"]
     command += ["--training_iters", "4", "--save_iters", "2", "--learning_rate", "1e-6", "--result_path"]
 
