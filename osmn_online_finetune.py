@@ -29,7 +29,7 @@ def main(argv=None):
     precision = devices.configure(args)
     videos = datasets.davis_videos(args.data_path, args.data_version, args.test_split)
     network = checkpoints.open_network(args, devices.training_policy(precision))
-    online.finetune_and_segment(network, videos, args, precision)
+    online.finetune_and_segment(network, datasets.share(videos, args.shard), args, precision)
     score_if_annotated(args, videos)
 
 

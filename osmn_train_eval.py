@@ -39,7 +39,7 @@ def main(argv=None):
             training.train(training.Trainer(network, args.seed), datasets.video_batches(examples, args), args)
         if not replicas.is_chief():
             return
-    inference.segment_videos(network, videos, args, precision)
+    inference.segment_videos(network, datasets.share(videos, args.shard), args, precision)
     score_if_annotated(args, videos)
 
 

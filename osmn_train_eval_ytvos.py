@@ -42,7 +42,7 @@ def main(argv=None):
         trained = None if args.only_testing else checkpoints.newest_checkpoint(args.model_save_path)
         if not replicas.is_chief():
             return
-    videos = ytvos.unfinished(ytvos.share(videos, args.shard), args.result_path, args.save_score, trained)
+    videos = ytvos.unfinished(datasets.share(videos, args.shard), args.result_path, args.save_score, trained)
     print(f"propagating through {'every frame' if args.all_frames else 'the frames that meta.json lists'}")
     inference.segment_videos(network, videos, args, precision)
     print(f"masks and merged PNGs are in {args.result_path}; ytvos_merge_result.py makes the submission of them")

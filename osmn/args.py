@@ -125,6 +125,7 @@ def add_testing_options(to):
     group.add_argument("--result_path", default="", help="folder of the masks")
     group.add_argument("--save_score", action="store_true", help="also write each object's probabilities (.npy)")
     group.add_argument("--crf_postprocessing", action="store_true", help="refine each mask by a dense CRF")
+    group.add_argument("--shard", type=shard, default="0/1", metavar="I/N", help="only share I of N of the videos")
 
 
 def add_davis_options(to):
@@ -140,13 +141,6 @@ def add_ytvos_options(to):
     to.add_argument("--test_split", default="valid", help="split to segment: a folder of DATA_PATH")
     to.add_argument(
         "--all_frames", action="store_true", help="propagate through every JPEG; write the frames that meta.json lists"
-    )
-    to.add_argument(
-        "--shard",
-        type=shard,
-        default=(0, 1),
-        metavar="I/N",
-        help="segment share I (from 0) of N of the videos",
     )
 
 

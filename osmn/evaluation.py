@@ -236,7 +236,9 @@ def davis_sequences(data_path, result_path, version, split):
 def score_if_annotated(args, videos):
     """Score the results of a DAVIS script if every frame of its `videos` (`datasets.Video`) has an annotation."""
     folder = Path(args.data_path) / "Annotations" / "480p"
-    if all((folder / video.name / f"{frame.stem}.png").is_file() for video in videos for frame in video.frames):
+    if args.shard[1] > 1:
+        print("this was one share of the videos: score all of them by davis_eval.py")
+    elif all((folder / video.name / f"{frame.stem}.png").is_file() for video in videos for frame in video.frames):
         evaluate_davis(args.data_path, args.result_path, args.data_version, args.test_split)
     else:
         print(f"masks are in {args.result_path}; not every frame has an annotation to score them with")

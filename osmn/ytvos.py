@@ -7,7 +7,6 @@ import os
 import sys
 from pathlib import Path
 
-import numpy as np
 from tqdm import tqdm
 
 from osmn import datasets, files, submission
@@ -156,14 +155,3 @@ def starting_at(found, name):
     if name not in names:
         raise InputError(f"--start_id {name}: there is no such video in this split")
     return found[names.index(name) :]
-
-
-def share(found, shard):
-    """Return the videos of `shard`, (i, n): a deterministic n-th of `found`, balanced by frames times objects."""
-    index, count = shard
-    work = [len(video.frames) * len(video.listed) for video in found]
-    loads, owners = np.zeros(count), {}
-    for number in sorted(range(len(found)), key=lambda k: (-work[k], found[k].name)):
-        owners[number] = int(np.argmin(loads))
-        loads[owners[number]] += work[number]
-    return [video for number, video in enumerate(found) if owners[number] == index]

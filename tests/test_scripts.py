@@ -67,7 +67,7 @@ PUBLISHED_DEFAULTS = {
     **{"aligned_size": None, "base_model": "osvos", "im_size": [854, 480], "data_aug_scales": [0.5, 0.8, 1]},
     **{"vg_random_crop_ratio": 0.1, "vg_pad_ratio": 0.03, "vg_random_rotate_angle": 10},
     **{"sg_center_perturb_ratio": 0.2, "sg_std_perturb_ratio": 0.4, "mean_value": [104, 117, 123], "scale_value": 1},
-    **{"batch_size": 8, "gpu_id": 0, "training_iters": 200000, "save_iters": 1000, "learning_rate": 1e-5},
+    **{"batch_size": 8, "gpu_id": [0], "training_iters": 200000, "save_iters": 1000, "learning_rate": 1e-5},
     **{"max_to_keep": 2, "display_iters": 20, "data_version": 2017, "test_split": "val"},
     **{"label_valid_ratio": 0.003, "bbox_valid_ratio": 0.2},
 }

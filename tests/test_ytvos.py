@@ -318,28 +318,30 @@ def test_all_frames_propagates_through_every_jpeg_and_writes_the_listed_ones(spa
 
 def videos_of(*work):
     """Return videos of so many frames, one object each."""
-    return [datasets.Video(f"v{n}", tuple(range(count)), {}, {1: set()}) for n, count in enumerate(work)]
+    starts = {0: datasets.FirstAnnotation(None, (1,))}
+    return [datasets.Video(f"v{n}", tuple(range(count)), starts) for n, count in enumerate(work)]
 
 
 def test_shares_are_deterministic_disjoint_complete_and_keep_the_order():
     videos = videos_of(*np.random.default_rng(0).integers(1, 60, 40))
-    shares = [ytvos.share(videos, (index, 7)) for index in range(7)]
+    shares = [datasets.share(videos, (index, 7)) for index in range(7)]
     assert sorted(video.name for share in shares for video in share) == sorted(video.name for video in videos)
-    assert shares == [ytvos.share(videos, (index, 7)) for index in range(7)]
+    assert shares == [datasets.share(videos, (index, 7)) for index in range(7)]
     for share in shares:
         assert share == [video for video in videos if video in share]
 
 
 def test_shares_are_balanced_by_frames_times_objects():
     videos = videos_of(*np.random.default_rng(0).integers(1, 60, 200))
-    loads = [sum(len(v.frames) for v in ytvos.share(videos, (index, 7))) for index in range(7)]
+    loads = [sum(len(v.frames) for v in datasets.share(videos, (index, 7))) for index in range(7)]
     assert max(loads) - min(loads) <= 5
-    many = datasets.Video("many", tuple(range(10)), {}, {i: set() for i in range(1, 6)})  # As much as 50 frames.
-    assert ytvos.share([*videos_of(20, 20, 10), many], (0, 2)) == [many]
+    starts = {0: datasets.FirstAnnotation(None, (1, 2)), 3: datasets.FirstAnnotation(None, (3, 4, 5))}
+    many = datasets.Video("many", tuple(range(10)), starts)  # As much as 50 frames.
+    assert datasets.share([*videos_of(20, 20, 10), many], (0, 2)) == [many]
 
 
 def test_more_shares_than_videos_leave_some_empty():
-    assert [len(ytvos.share(videos_of(3, 4), (index, 4))) for index in range(4)] == [1, 1, 0, 0]
+    assert [len(datasets.share(videos_of(3, 4), (index, 4))) for index in range(4)] == [1, 1, 0, 0]
 
 
 def test_shards_together_write_the_files_of_one_run(by_colour, data, results, tmp_path):
