@@ -18,7 +18,11 @@ def strategy():
 
     Call it before TensorFlow runs anything; build the network and train in its scope.
     """
-    if len(json.loads(os.environ.get("TF_CONFIG", "{}")).get("cluster", {}).get("worker", [])) > 1:
+    try:
+        workers = json.loads(os.environ.get("TF_CONFIG", "{}")).get("cluster", {}).get("worker", [])
+    except (ValueError, AttributeError) as error:
+        raise InputError(f"TF_CONFIG in the environment is not a cluster ({error}); see doc/scaling.md") from None
+    if len(workers) > 1:
         return tf.distribute.MultiWorkerMirroredStrategy()
     if len(tf.config.get_visible_devices("GPU")) > 1:
         return tf.distribute.MirroredStrategy()

@@ -11,6 +11,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from osmn import replicas
+from osmn.errors import InputError
+
 ROOT = Path(__file__).parents[1]
 
 TWO_DEVICES = """
@@ -60,6 +63,12 @@ losses_1, state_1 = train(tf.distribute.get_strategy())
 change = lambda name: np.linalg.norm(state_1[name] - state_2[name]) / max(np.linalg.norm(state_1[name]), 1)
 print("RESULT", np.abs(losses_2 / losses_1 - 1).max(), max(map(change, state_1)))
 """
+
+
+def test_a_damaged_tf_config_is_named(monkeypatch):
+    monkeypatch.setenv("TF_CONFIG", '{"cluster": ')
+    with pytest.raises(InputError, match="TF_CONFIG"):
+        replicas.strategy()
 
 
 def run_two_devices(*arguments):
