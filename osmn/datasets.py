@@ -32,6 +32,11 @@ class Video(NamedTuple):
     starts: dict
     listed: dict | None = None
 
+    @property
+    def object_ids(self):
+        """The ids of all objects, in order of their first frames."""
+        return [object_id for first in self.starts.values() for object_id in first.object_ids]
+
 
 class Guide(NamedTuple):
     """A frame and the mask in it that an object's visual guide may come from: paths."""
@@ -106,7 +111,7 @@ def youtube_videos(data_path):
 def share(videos, shard):
     """Return the videos of `shard`, (i, n): a deterministic n-th of `videos`, balanced by frames times objects."""
     index, count = shard
-    work = [len(v.frames) * sum(len(first.object_ids) for first in v.starts.values()) for v in videos]
+    work = [len(v.frames) * len(v.object_ids) for v in videos]
     loads, owners = np.zeros(count), {}
     for number in sorted(range(len(videos)), key=lambda k: (-work[k], videos[k].name)):
         owners[number] = int(np.argmin(loads))

@@ -31,6 +31,12 @@ def replacing(path):
             os.unlink(temporary)
 
 
+def remove_unfinished(folder):
+    """Remove the hidden files that `replacing` leaves in `folder`, and in the folders in it, when it is killed."""
+    for path in Path(folder).rglob(".*-*"):
+        path.unlink(missing_ok=True)
+
+
 def _umask():
     mask = os.umask(0)
     os.umask(mask)

@@ -187,13 +187,11 @@ def segment_video(propagator, video, folder, im_size, save_score=False, progress
     also the merged indexed `folder/<frame>.png` (unless `merged` is false), of the annotation's size, where objects
     that start in the frame have their true masks. `progress()` is called per frame.
     """
-    object_ids = [object_id for first in video.starts.values() for object_id in first.object_ids]
-    for object_id in object_ids:
+    for object_id in video.object_ids:
         for stale in object_folder(folder, object_id).glob("*.npy"):  # of an earlier run
             stale.unlink()
-    for leftover in folder.rglob(".*-*"):  # of a killed run, see `files.replacing`
-        leftover.unlink()
-    merged = merged and None not in object_ids
+    files.remove_unfinished(folder)
+    merged = merged and None not in video.object_ids
     frames = read_ahead(lambda path: files.read_image(path, im_size), video.frames)
     with WriteBehind() as write:
         for number, segmentation in enumerate(propagator.run(frames, first_views(video))):

@@ -21,11 +21,11 @@ def finetune_and_segment(network, videos, args, precision):
     start = trainer.weights()
     segmenting = inference.for_inference(network, precision)
     propagator = inference.Propagator(segmenting, sample_options(args), crf.refine if args.crf_postprocessing else None)
-    with tqdm(total=sum(len(object_ids(video)) for video in videos), unit="object", dynamic_ncols=True) as bar:
+    with tqdm(total=sum(len(video.object_ids) for video in videos), unit="object", dynamic_ncols=True) as bar:
         for video in videos:
             folder = Path(args.result_path) / video.name
-            left = object_ids(video) if args.restart_training else unfinished(video, args)
-            for object_id in object_ids(video):
+            left = video.object_ids if args.restart_training else unfinished(video, args)
+            for object_id in video.object_ids:
                 bar.set_postfix_str(f"{video.name} {object_id or ''}")
                 if object_id in left:
                     model = model_folder(video, object_id, args)
@@ -37,13 +37,8 @@ def finetune_and_segment(network, videos, args, precision):
                     alone = video_of_object(video, object_id)
                     inference.segment_video(propagator, alone, folder, tuple(args.im_size), scores, merged=False)
                 bar.update()
-            if None not in object_ids(video):
+            if None not in video.object_ids:
                 merge_objects(video, folder, args.save_score)
-
-
-def object_ids(video):
-    """Return the ids of a video's objects, in order of their first frames."""
-    return [object_id for first in video.starts.values() for object_id in first.object_ids]
 
 
 def video_of_object(video, object_id):
@@ -77,7 +72,7 @@ def unfinished(video, args):
     """
     folder = Path(args.result_path) / video.name
     masks, scored = set(), set()
-    for object_id in object_ids(video):
+    for object_id in video.object_ids:
         results, last = inference.object_folder(folder, object_id), last_frame(video, object_id)
         trained = model_folder(video, object_id, args) / f"{checkpoints.CHECKPOINT_NAME}-{args.training_iters}.index"
         mask, scores = results / f"{last}.png", results / f"{last}.npy"
@@ -85,14 +80,14 @@ def unfinished(video, args):
             masks.add(object_id)
             if _in_order(mask, scores) or not result_frames(video, object_id):
                 scored.add(object_id)
-    complete = None in masks or (masks == set(object_ids(video)) and is_merged(video, folder))
+    complete = None in masks or (masks == set(video.object_ids) and is_merged(video, folder))
     finished = masks if complete and not args.save_score else scored
-    return [object_id for object_id in object_ids(video) if object_id not in finished]
+    return [object_id for object_id in video.object_ids if object_id not in finished]
 
 
 def is_merged(video, folder):
     """Tell whether a video's last merged frame is there and not older than its objects' last masks."""
-    last_frames = {object_id: last_frame(video, object_id) for object_id in object_ids(video)}
+    last_frames = {object_id: last_frame(video, object_id) for object_id in video.object_ids}
     merged = folder / f"{max(last_frames.values())}.png"
     return all(_in_order(folder / str(object_id) / f"{last}.png", merged) for object_id, last in last_frames.items())
 
@@ -105,7 +100,7 @@ def _in_order(*paths):
 
 def merge_objects(video, folder, keep_scores):
     """Write a video's merged PNGs from its objects' score files, and delete these unless `keep_scores`."""
-    frames = {object_id: set(result_frames(video, object_id)) for object_id in object_ids(video)}
+    frames = {object_id: set(result_frames(video, object_id)) for object_id in video.object_ids}
     folders = {object_id: inference.object_folder(folder, object_id) for object_id in frames}
     for number, frame in enumerate([] if is_merged(video, folder) else video.frames):
         given = inference.given_masks(video.starts[number]) if number in video.starts else {}

@@ -8,6 +8,7 @@ from concurrent.futures.process import BrokenProcessPool
 from tqdm import tqdm
 
 from osmn.errors import InputError
+from osmn.files import remove_unfinished
 
 
 def visible(folder, suffixes=None):
@@ -27,8 +28,7 @@ def visible(folder, suffixes=None):
 def make_output_folder(folder):
     """Create `folder`, or remove from it the hidden files that `osmn.files.replacing` leaves when it is killed."""
     folder.mkdir(parents=True, exist_ok=True)
-    for path in folder.glob(".*-*"):
-        path.unlink(missing_ok=True)
+    remove_unfinished(folder)
 
 
 def for_each_sequence(function, calls):
