@@ -1,7 +1,12 @@
-"""Images per second of training, and how long a step waits for input: `python benchmarks/training.py`.
+"""Images per second of training, what a step waits for, and what its arithmetic alone would take.
 
-Trains on a synthetic DAVIS dataset of 854x480 frames, each precision in turn. "step" is a step on a batch that is
-ready; "wait" is the time from asking for the next batch to having it, in a loop that trains on each.
+Trains on DAVIS (synthetic, 854x480, unless `--davis_path` names one), each precision in turn.
+
+"input": samples per second of the input pipeline alone, and per second of CPU time, which is what one core makes.
+"step": a step on a batch that is ready; "wait": from asking for the next batch to having it, in a loop that trains.
+"plain": forward and backward pass of the backbone of `keras.applications` over the same images and visual guides, in
+the same precision: no modulation, no heads, no loss, no L2, no optimizer. A step cannot be faster than that.
+With `--replicas N`: a step on N virtual devices of the CPU, beside one device, of the same global batch.
 """
 
 import argparse
@@ -14,31 +19,57 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+import keras
 import numpy as np
 import tensorflow as tf
 
-from osmn import datasets, devices, networks, samples, synthetic, training
+from osmn import coco, datasets, devices, networks, replicas, samples, synthetic, training
 from osmn.args import BASE_MODELS, PRECISIONS
 from preprocessing import preprocess_davis
 
+BACKBONES = {"lite": keras.applications.MobileNet}  # The others have VGG16.
 
-def batches(data_path, options):
-    """Return an iterator over batches of one size."""
+
+def davis_pipeline(data_path):
+    """Return (loader, number of examples, whether images are augmented) of DAVIS's consecutive frames."""
     examples = datasets.davis_examples(data_path, 2017, "train")
-    steps = (0, 1000000)
-    loader, size = datasets.video_loader(examples), tuple(options.im_size)
-    return iter(
-        datasets.training_dataset(
-            loader, len(examples), samples.SampleOptions(), size, (1.0,), options.batch_size, 0, steps
-        )
-    )
+    return datasets.video_loader(examples), len(examples), False
 
 
-def measure(precision, data_path, options):
+def coco_pipeline(data_path):
+    """Return the same of COCO's instances."""
+    instances = coco.read_instances(data_path, "train2017")
+    return coco.instance_loader(instances), len(instances.images), True
+
+
+def batches(pipeline, options):
+    """Return an iterator over batches of one size."""
+    load, count, augmented = pipeline
+    fixed = samples.SampleOptions(), tuple(options.im_size), (1.0,), options.batch_size, 0, (0, 1000000)
+
+    def make_dataset(*part):
+        return datasets.training_dataset(load, count, *fixed, augment_target=augmented, part=part)
+
+    return iter(replicas.distribute(make_dataset, options.batch_size))
+
+
+def print_input_speed(name, pipeline, options):
+    """Measure and print the speed of an input pipeline alone."""
+    iterator = batches(pipeline, options)
+    next(iterator)
+    start, cpu_start = time.perf_counter(), time.process_time()
+    for _ in range(options.input_batches):
+        next(iterator)
+    seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - cpu_start
+    made = options.input_batches * options.batch_size
+    print(f"input {name}: {made / seconds:.1f} samples/s, {made / cpu_seconds:.1f} per core and second")
+
+
+def measure_step(precision, pipeline, options):
     """Return (seconds of a step, seconds of waiting for a batch), medians over `options.steps` steps."""
     network = networks.build(networks.NetworkOptions(options.base_model), devices.training_policy(precision))
     trainer = training.Trainer(network)
-    iterator, rate = batches(data_path, options), tf.constant(1e-9)
+    iterator, rate = batches(pipeline, options), tf.constant(1e-9)
     steps, waits = [], []
     for number in range(options.steps + 1):
         start = time.perf_counter()
@@ -52,41 +83,88 @@ def measure(precision, data_path, options):
     return np.median(steps), np.median(waits)
 
 
-def samples_per_second(data_path, options):
-    """Return the speed of the input pipeline alone."""
-    iterator = batches(data_path, options)
-    next(iterator)
-    start = time.perf_counter()
-    for _ in range(options.steps):
-        next(iterator)
-    return options.steps * options.batch_size / (time.perf_counter() - start)
+def measure_plain(precision, options):
+    """Return the seconds of a forward and a backward pass of the plain backbones."""
+    keras.config.set_dtype_policy(devices.training_policy(precision))
+    make = BACKBONES.get(options.base_model, keras.applications.VGG16)
+    width, height = options.im_size
+    inputs = [tf.random.normal((options.batch_size, *size, 3)) for size in ((height, width), 2 * (samples.GUIDE_SIDE,))]
+    nets = [make(include_top=False, weights=None, input_shape=x.shape[1:]) for x in inputs]
+    keras.config.set_dtype_policy("float32")
+    variables = [v.value for net in nets for v in net.trainable_variables]
+
+    @tf.function
+    def run():
+        with tf.GradientTape() as tape:
+            total = tf.add_n([tf.reduce_sum(net(x, training=True)) for net, x in zip(nets, inputs, strict=True)])
+        return tape.gradient(total, variables)
+
+    seconds = []
+    for _ in range(options.steps + 1):
+        start = time.perf_counter()
+        run()[0].numpy()
+        seconds.append(time.perf_counter() - start)
+    return np.median(seconds[1:])
+
+
+def compare_precisions(pipeline, options):
+    """Measure and print a table of steps, one row for each precision."""
+    print("precision  step s  images/s  / first  wait ms  wait / step  plain s  step / plain")
+    first = None
+    for precision in options.precisions:
+        step, wait = measure_step(precision, pipeline, options)
+        plain = measure_plain(precision, options)
+        speed = options.batch_size / (step + wait)
+        first = first or speed
+        row = f"{precision:9}  {step:6.2f}  {speed:8.2f}  {speed / first:7.2f}  {1e3 * wait:7.1f}  {wait / step:11.2%}"
+        print(f"{row}  {plain:7.2f}  {step / plain:12.2f}", flush=True)
+
+
+def compare_replicas(pipeline, options):
+    """Measure and print a table of steps on one and on several virtual devices."""
+    print("precision  devices  step s  / one device")
+    cpus = [f"CPU:{number}" for number in range(options.replicas)]
+    for precision in options.precisions:
+        # The mirrored one first: after other functions, TensorFlow deals out the keys of its collectives otherwise.
+        with tf.distribute.MirroredStrategy(cpus).scope():
+            several, _ = measure_step(precision, pipeline, options)
+        one, _ = measure_step(precision, pipeline, options)
+        print(f"{precision:9}  {1:7}  {one:6.2f}  {1:12.2f}")
+        print(f"{precision:9}  {options.replicas:7}  {several:6.2f}  {several / one:12.2f}", flush=True)
 
 
 def main():
-    """Measure and print a table."""
+    """Measure and print tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--base_model", choices=BASE_MODELS, default="osvos")
     parser.add_argument("--im_size", type=int, nargs=2, default=[400, 400], metavar=("W", "H"))
     parser.add_argument("--batch_size", type=int, default=8)
     parser.add_argument("--precisions", choices=PRECISIONS, nargs="+", default=["float32", "bfloat16"])
     parser.add_argument("--steps", type=int, default=4)
+    parser.add_argument("--input_batches", type=int, default=16, help="batches of which the input's speed is taken")
+    parser.add_argument("--davis_path", help="preprocessed DAVIS (default: a synthetic one)")
+    parser.add_argument("--coco_path", help="measure the input of COCO too")
+    parser.add_argument("--replicas", type=int, default=1, help="compare with this many virtual devices of the CPU")
     parser.add_argument("--gpu_id", type=int, default=0)
     options = parser.parse_args()
+    if options.replicas > 1:
+        (cpu,) = tf.config.list_physical_devices("CPU")
+        tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * options.replicas)
     devices.use_gpus([options.gpu_id])
     print(f"{options.base_model} {options.im_size[0]}x{options.im_size[1]}, batch {options.batch_size}")
     with tempfile.TemporaryDirectory() as folder:
-        with contextlib.redirect_stdout(io.StringIO()):
-            synthetic.make_dataset(Path(folder), 2, 1, 12, (854, 480), 0)
-            preprocess_davis.main([folder])
-        print(f"input alone: {samples_per_second(folder, options):.1f} samples/s")
-        print("precision  step s  images/s  / first  wait ms  wait / step")
-        first = None
-        for precision in options.precisions:
-            step, wait = measure(precision, folder, options)
-            speed = options.batch_size / (step + wait)
-            first = first or speed
-            row = f"{precision:9}  {step:6.2f}  {speed:8.2f}  {speed / first:7.2f}"
-            print(f"{row}  {1e3 * wait:7.1f}  {wait / step:11.2%}", flush=True)
+        if options.davis_path is None:
+            with contextlib.redirect_stdout(io.StringIO()):
+                synthetic.make_dataset(Path(folder), 2, 1, 12, (854, 480), 0)
+                preprocess_davis.main([folder])
+        pipeline = davis_pipeline(options.davis_path or folder)
+        if options.replicas > 1:
+            compare_replicas(pipeline, options)
+            return
+        print_input_speed("DAVIS", pipeline, options)
+        if options.coco_path:
+            print_input_speed("COCO", coco_pipeline(options.coco_path), options)
+        compare_precisions(pipeline, options)
 
 
 if __name__ == "__main__":

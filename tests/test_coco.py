@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import tensorflow as tf
+from event_files import summaries
 from PIL import Image
 from pycocotools import mask as coco_masks
 
@@ -373,18 +373,6 @@ def test_an_image_that_is_damaged_or_missing_is_named_in_training(left, spoil):
 # -- Stage 1 ----------------------------------------------------------------------------------------------------------
 
 
-def summaries(folder, tag):
-    """Return {step: value} of a scalar in all event files of a folder."""
-    found = {}
-    for path in sorted(folder.glob("events.out.tfevents.*")):
-        for record in tf.data.TFRecordDataset(str(path)):
-            event = tf.compat.v1.Event.FromString(record.numpy())
-            for value in event.summary.value:
-                if value.tag == tag:
-                    found[event.step] = float(tf.make_ndarray(value.tensor))
-    return found
-
-
 def test_stage_1_starts_from_imagenet_and_goes_on_at_another_rate(left, tmp_path, capsys):
     network = networks.build(networks.NetworkOptions(base_model="lite", visual_modulator=False))
     rng = np.random.default_rng(0)
@@ -413,7 +401,7 @@ def test_stage_1_starts_from_imagenet_and_goes_on_at_another_rate(left, tmp_path
     printed = capsys.readouterr().out
     assert f"resumed from {path / 'osmn.ckpt-2'}" in printed
     assert "osmn/seg from" not in printed  # The second phase does not need ImageNet's weights.
-    rates = summaries(path, "learning_rate")
+    rates = {step: float(value) for step, (value,) in summaries(path)["learning_rate"].items()}
     assert rates == pytest.approx({1: 1e-5, 2: 1e-5, 3: 1e-6, 4: 1e-6})
     second = checkpoints.CheckpointReader(path / "osmn.ckpt-4")
     assert second.read("global_step") == 4

@@ -1,15 +1,10 @@
-"""Training on two replicas equals training on one: two virtual CPU devices, and two processes on loopback."""
+"""Training on two replicas equals training on one: two virtual CPU devices (two processes: test_killed_runs.py)."""
 
-import json
-import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
-import tensorflow as tf
 
 from osmn import replicas
 from osmn.errors import InputError
@@ -92,39 +87,3 @@ def test_ten_steps_on_two_devices_equal_ten_on_one(base_model, rate):
 def test_dropout_on_two_devices_is_that_of_one():
     losses, _ = run_two_devices("deeplab", "1e-8", "3")
     assert losses < 1e-5
-
-
-def free_ports(count):
-    sockets = [socket.socket() for _ in range(count)]
-    for s in sockets:
-        s.bind(("localhost", 0))
-    ports = [s.getsockname()[1] for s in sockets]
-    for s in sockets:
-        s.close()
-    return ports
-
-
-@pytest.mark.slow
-def test_two_processes_equal_one_and_only_the_first_writes(davis, tmp_path):
-    command = [sys.executable, str(ROOT / "osmn_train_eval.py"), "--data_path", str(davis), "--base_model", "lite"]
-    command += ["--no_visual_modulator", "--im_size", "64", "48", "--batch_size", "2", "--data_aug_scales", "1"]
-    command += ["--training_iters", "4", "--save_iters", "2", "--learning_rate", "1e-6", "--result_path"]
-
-    def model(name):
-        return [str(tmp_path / f"{name}-results"), "--model_save_path", str(tmp_path / name)]
-
-    subprocess.run([*command, *model("one")], check=True, capture_output=True)
-    workers = [f"localhost:{port}" for port in free_ports(2)]
-    processes = []
-    for index in range(2):
-        config = json.dumps({"cluster": {"worker": workers}, "task": {"type": "worker", "index": index}})
-        log = (tmp_path / f"log-{index}").open("w")
-        environment = os.environ | {"TF_CONFIG": config}
-        processes.append(subprocess.Popen([*command, *model("two")], env=environment, stdout=log, stderr=log))
-    assert processes[0].wait(300) == 0, (tmp_path / "log-0").read_text()[-2000:]
-    processes[1].wait(120)
-    one, two = (tf.train.load_checkpoint(str(tmp_path / name / "osmn.ckpt-4")) for name in ("one", "two"))
-    for name in one.get_variable_to_shape_map():
-        if "Adam" not in name:
-            expected = one.get_tensor(name)
-            np.testing.assert_allclose(two.get_tensor(name), expected, atol=1e-5 * max(np.abs(expected).max(), 1))

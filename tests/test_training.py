@@ -1,21 +1,13 @@
-"""The loss, the optimizer, the loop with its checkpoints, and training that is killed and run again."""
+"""The loss, the optimizer, and the loop with its checkpoints."""
 
 import argparse
 import math
-import os
-import shutil
-import signal
-import subprocess
-import sys
-import time
-from collections import defaultdict
-from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
+from event_files import summaries
 
 from osmn import args as arguments
 from osmn import checkpoints
@@ -23,7 +15,6 @@ from osmn.errors import InputError
 from osmn.samples import Sample
 from osmn.training import FIRST_LOSS_SCALE, Adam, Trainer, class_balanced_loss, train
 
-ROOT = Path(__file__).resolve().parent.parent
 DECAY = 0.5  # L2 of the stand-in's weight.
 
 
@@ -98,16 +89,6 @@ def assert_equal_states(ours, theirs):
 
 def steps_in(folder):
     return [int(prefix.name.rpartition("-")[2]) for prefix in checkpoints.list_checkpoints(folder)]
-
-
-def summaries(folder):
-    """Return {tag: {step: values written for it}} of all event files in `folder`."""
-    found = defaultdict(lambda: defaultdict(list))
-    for path in sorted(folder.glob("events.out.tfevents.*")):
-        for event in EventFileLoader(str(path)).Load():
-            for value in event.summary.value:
-                found[value.tag][event.step].append(tf.make_ndarray(value.tensor))
-    return found
 
 
 # -- Loss -------------------------------------------------------------------------------------------------------------
@@ -351,106 +332,3 @@ def test_pictures_are_summarised_on_demand(tmp_path):
     assert set(pictures) == {"guide", "image", "spatial_guide", "label", "prediction"}
     label = tf.io.decode_png(pictures["label"][2])  # After width and height.
     np.testing.assert_array_equal(label, tf.cast(255 * batch_of(0).label[0], tf.uint8))
-
-
-# -- Killed and run again ---------------------------------------------------------------------------------------------
-
-LITE = ["--base_model", "lite", "--mean_value", *["127.5"] * 3, "--scale_value", "0.00787"]
-
-
-def start(davis, folder, *more):
-    """Start the training that is to be killed: a process."""
-    command = [sys.executable, ROOT / "osmn_train_eval.py", "--data_path", davis, *LITE, "--im_size", 64, 48]
-    command += ["--model_save_path", folder / "model", "--result_path", folder / "results", "--precision", "float32"]
-    command += ["--training_iters", 6, "--save_iters", 2, "--display_iters", 1, "--batch_size", 2, "--deterministic"]
-    command += ["--learning_rate", 0.001, "--randomize_guide", "--vg_color_aug", *more]
-    folder.mkdir(exist_ok=True)
-    with (folder / "log").open("a") as log:
-        environment = os.environ | {"CUDA_VISIBLE_DEVICES": "-1"}
-        return subprocess.Popen([str(word) for word in command], stdout=log, stderr=log, cwd=ROOT, env=environment)
-
-
-def kill_when(process, reached, folder):
-    """Kill -9 the process as soon as `reached()`."""
-    while not reached():
-        assert process.poll() is None, (folder / "log").read_text()[-3000:]
-        time.sleep(0.002)
-    process.send_signal(signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL
-
-
-def finish(process, folder):
-    assert process.wait() == 0, (folder / "log").read_text()[-3000:]
-
-
-def saved(folder, step):
-    """Return a function that tells whether the checkpoint of `step` is there."""
-    return (folder / f"model/osmn.ckpt-{step}.index").exists
-
-
-def saving(folder, step):
-    """Return a function that tells whether the checkpoint of `step` is being written."""
-    return lambda: any((folder / "model").glob(f".writing-*/osmn.ckpt-{step}*"))
-
-
-def traced(folder):
-    """Return a function that tells whether the summaries are open: training starts."""
-    return lambda: any((folder / "model").glob("events*"))
-
-
-def leave_half_a_checkpoint(folder):
-    """Leave what a kill in the middle of writing the checkpoint of step 4 may leave."""
-    data = folder / "model/osmn.ckpt-2.data-00000-of-00001"
-    (folder / "model/osmn.ckpt-4.data-00000-of-00001").write_bytes(data.read_bytes()[:1000])
-    (folder / "model/.writing-abc").mkdir()
-    (folder / "model/.writing-abc/osmn.ckpt-4.index").write_bytes(b"half")
-
-
-def assert_same_training(ours, theirs):
-    """Compare loss curves, final variables and results of two training folders, bit by bit."""
-    curves = [summaries(folder / "model")["loss/segmentation"] for folder in (ours, theirs)]
-    ours_by_step, theirs_by_step = ({s: {float(v) for v in values} for s, values in c.items()} for c in curves)
-    assert theirs_by_step.keys() == {1, 2, 3, 4, 5, 6}
-    assert ours_by_step == theirs_by_step  # A step that was made twice had the same loss twice.
-    readers = [tf.train.load_checkpoint(str(folder / "model/osmn.ckpt-6")) for folder in (ours, theirs)]
-    names = set(readers[0].get_variable_to_shape_map())
-    assert names == set(readers[1].get_variable_to_shape_map())
-    for name in names:
-        np.testing.assert_array_equal(readers[0].get_tensor(name), readers[1].get_tensor(name), err_msg=name)
-    assert sorted(path.name for path in (ours / "model").glob(".writing-*")) == []
-    masks = sorted(path.relative_to(theirs) for path in (theirs / "results").rglob("*.png"))
-    assert masks
-    assert all((ours / path).read_bytes() == (theirs / path).read_bytes() for path in masks)
-
-
-@pytest.fixture
-def scratch(tmp_path):
-    yield tmp_path
-    shutil.rmtree(tmp_path)  # Hundreds of megabytes.
-
-
-def test_training_killed_twice_and_run_again_equals_an_uninterrupted_one(davis, scratch):
-    options = ["--data_aug_scales", 1, "--no_visual_modulator"]  # For speed; the whole network: below.
-    whole, killed = scratch / "whole", scratch / "killed"
-    uninterrupted = start(davis, whole, *options)
-    try:
-        kill_when(start(davis, killed, *options), saved(killed, 2), killed)
-        leave_half_a_checkpoint(killed)
-        kill_when(start(davis, killed, *options), saving(killed, 4), killed)
-        finish(start(davis, killed, *options), killed)
-        finish(uninterrupted, whole)
-    finally:
-        uninterrupted.kill()
-    assert "resumed from" in (killed / "log").read_text()
-    assert_same_training(killed, whole)
-
-
-@pytest.mark.slow
-def test_training_of_the_whole_network_killed_anywhere_and_run_again_equals_an_uninterrupted_one(davis, scratch):
-    options = ["--data_aug_scales", 0.5, 1]
-    whole, killed = scratch / "whole", scratch / "killed"
-    finish(start(davis, whole, *options), whole)
-    for reached in (traced(killed), saving(killed, 2), saved(killed, 2), saving(killed, 4), saving(killed, 6)):
-        kill_when(start(davis, killed, *options), reached, killed)
-    finish(start(davis, killed, *options), killed)
-    assert_same_training(killed, whole)

@@ -1,0 +1,232 @@
+"""Training that is killed and started again, in one process and in two, ends as if nothing had happened."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from event_files import summaries
+from test_coco import polygon, write_annotations, write_image
+
+from osmn import checkpoints, networks
+
+ROOT = Path(__file__).resolve().parent.parent
+LITE = ["--base_model", "lite", "--mean_value", *["127.5"] * 3, "--scale_value", "0.00787", "--im_size", 64, 48]
+LITE += ["--training_iters", 6, "--save_iters", 2, "--display_iters", 1, "--batch_size", 2, "--deterministic"]
+LITE += ["--learning_rate", 0.001, "--precision", "float32"]
+STEPS = {1, 2, 3, 4, 5, 6}
+FAST = ["--data_aug_scales", 1, "--no_visual_modulator"]
+
+
+@pytest.fixture
+def scratch(tmp_path):
+    yield tmp_path
+    shutil.rmtree(tmp_path)  # Hundreds of megabytes.
+
+
+def start(folder, script, *options, worker=None):
+    """Start a script with its models in `folder/model`: a process; `worker` is its cluster and its number."""
+    environment = os.environ | {"CUDA_VISIBLE_DEVICES": "-1"}
+    if worker is not None:
+        cluster, index = worker
+        task = {"type": "worker", "index": index}
+        environment["TF_CONFIG"] = json.dumps({"cluster": {"worker": cluster}, "task": task})
+    command = [sys.executable, ROOT / script, *LITE, "--model_save_path", folder / "model", *options]
+    folder.mkdir(exist_ok=True)
+    with (folder / "log").open("a") as log:
+        return subprocess.Popen([str(word) for word in command], stdout=log, stderr=log, cwd=ROOT, env=environment)
+
+
+def start_davis(davis, folder, *options, **more):
+    """Start stage 2 on the synthetic DAVIS."""
+    fixed = ["--data_path", davis, "--result_path", folder / "results", "--randomize_guide", "--vg_color_aug"]
+    return start(folder, "osmn_train_eval.py", *fixed, *options, **more)
+
+
+def start_online(davis, model, folder, *options):
+    """Start online fine-tuning on the synthetic DAVIS."""
+    fixed = ["--data_path", davis, "--result_path", folder / "results", "--whole_model_path", model]
+    return start(folder, "osmn_online_finetune.py", *fixed, *options)
+
+
+def kill_when(process, reached, folder):
+    """Kill -9 the process as soon as `reached()`."""
+    while not reached():
+        assert process.poll() is None, (folder / "log").read_text()[-3000:]
+        time.sleep(0.002)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+
+
+def finish(process, folder):
+    assert process.wait() == 0, (folder / "log").read_text()[-3000:]
+
+
+def saved(folder, step, model="model"):
+    """Return a function that tells whether the checkpoint of `step` is there."""
+    return (folder / model / f"osmn.ckpt-{step}.index").exists
+
+
+def saving(folder, step, model="model"):
+    """Return a function that tells whether the checkpoint of `step` is being written."""
+    return lambda: any((folder / model).glob(f".writing-*/osmn.ckpt-{step}*"))
+
+
+def traced(folder):
+    """Return a function that tells whether the summaries are open: training starts."""
+    return lambda: any((folder / "model").rglob("events*"))
+
+
+def leave_half_a_checkpoint(folder):
+    """Leave what a kill in the middle of writing the checkpoint of step 4 may leave."""
+    data = folder / "model/osmn.ckpt-2.data-00000-of-00001"
+    (folder / "model/osmn.ckpt-4.data-00000-of-00001").write_bytes(data.read_bytes()[:1000])
+    (folder / "model/.writing-abc").mkdir()
+    (folder / "model/.writing-abc/osmn.ckpt-4.index").write_bytes(b"half")
+
+
+def assert_same_training(ours, theirs, model="model"):
+    """Compare loss curves and final variables of two runs, bit by bit."""
+    curves = [summaries(folder / model)["loss/segmentation"] for folder in (ours, theirs)]
+    ours_by_step, theirs_by_step = ({s: {float(v) for v in values} for s, values in c.items()} for c in curves)
+    assert theirs_by_step.keys() == STEPS
+    assert ours_by_step == theirs_by_step  # A step that was made twice had the same loss twice.
+    readers = [tf.train.load_checkpoint(str(folder / model / "osmn.ckpt-6")) for folder in (ours, theirs)]
+    names = set(readers[0].get_variable_to_shape_map())
+    assert names == set(readers[1].get_variable_to_shape_map())
+    for name in names:
+        np.testing.assert_array_equal(readers[0].get_tensor(name), readers[1].get_tensor(name), err_msg=name)
+    assert sorted(path.name for path in (ours / model).glob(".writing-*")) == []
+
+
+def assert_same_masks(ours, theirs):
+    """Compare the results of two runs, bit by bit."""
+    masks = sorted(path.relative_to(theirs) for path in (theirs / "results").rglob("*.png"))
+    assert masks
+    assert all((ours / path).read_bytes() == (theirs / path).read_bytes() for path in masks)
+
+
+# -- One process ------------------------------------------------------------------------------------------------------
+
+
+def test_training_killed_twice_and_run_again_equals_an_uninterrupted_one(davis, scratch):
+    whole, killed = scratch / "whole", scratch / "killed"
+    uninterrupted = start_davis(davis, whole, *FAST)
+    try:
+        kill_when(start_davis(davis, killed, *FAST), saved(killed, 2), killed)
+        leave_half_a_checkpoint(killed)
+        kill_when(start_davis(davis, killed, *FAST), saving(killed, 4), killed)
+        finish(start_davis(davis, killed, *FAST), killed)
+        finish(uninterrupted, whole)
+    finally:
+        uninterrupted.kill()
+    assert "resumed from" in (killed / "log").read_text()
+    assert_same_training(killed, whole)
+    assert_same_masks(killed, whole)
+
+
+@pytest.mark.slow
+def test_training_of_the_whole_network_killed_anywhere_and_run_again_equals_an_uninterrupted_one(davis, scratch):
+    options = ["--data_aug_scales", 0.5, 1]
+    whole, killed = scratch / "whole", scratch / "killed"
+    finish(start_davis(davis, whole, *options), whole)
+    for reached in (traced(killed), saving(killed, 2), saved(killed, 2), saving(killed, 4), saving(killed, 6)):
+        kill_when(start_davis(davis, killed, *options), reached, killed)
+    finish(start_davis(davis, killed, *options), killed)
+    assert_same_training(killed, whole)
+    assert_same_masks(killed, whole)
+
+
+@pytest.mark.slow
+def test_pretraining_killed_anywhere_and_run_again_equals_an_uninterrupted_one(scratch):
+    data, whole, killed = scratch / "coco", scratch / "whole", scratch / "killed"
+    random = np.random.default_rng(0)
+    images = [write_image(data, n, random.integers(0, 256, (30, 40, 3), np.uint8)) for n in (1, 2, 3)]
+    write_annotations(data, images, [(n, [polygon(2 * n, 4, 18 + n, 26)], {}) for n in (1, 2, 3)])
+    options = ["--data_path", data, "--data_aug_scales", 0.5, 1, "--random_crop_ratio", 0.1]
+    finish(start(whole, "osmn_coco_pretrain.py", *options), whole)
+    for reached in (traced(killed), saving(killed, 2), saved(killed, 4), saving(killed, 6)):
+        kill_when(start(killed, "osmn_coco_pretrain.py", *options), reached, killed)
+    finish(start(killed, "osmn_coco_pretrain.py", *options), killed)
+    assert_same_training(killed, whole)
+
+
+@pytest.mark.slow
+def test_online_finetuning_killed_anywhere_and_run_again_equals_an_uninterrupted_one(davis, scratch):
+    whole, killed, model = scratch / "whole", scratch / "killed", scratch / "start.ckpt"
+    network = networks.build(networks.NetworkOptions(base_model="lite"))
+    checkpoints.write_variables(model, {name: v.numpy() for name, v in network.tf1_variables().items()})
+    finish(start_online(davis, model, whole, "--data_aug_scales", 0.5, 1), whole)
+    folders = [path.parent.relative_to(whole) for path in sorted(whole.rglob("osmn.ckpt-6.index"))]
+    assert len(folders) == 3  # One object in the first video, two in the second.
+    first, _, last = folders
+    results = killed / "results" / last.relative_to("model").parent
+    for reached in (
+        traced(killed),
+        saving(killed, 4, first),
+        (killed / "results" / first.relative_to("model") / "00002.npy").exists,
+        saved(killed, 2, last),
+        (results / "00001.png").exists,  # Merging.
+    ):
+        kill_when(start_online(davis, model, killed, "--data_aug_scales", 0.5, 1), reached, killed)
+    finish(start_online(davis, model, killed, "--data_aug_scales", 0.5, 1), killed)
+    for folder in folders:
+        assert_same_training(killed, whole, folder)
+    assert_same_masks(killed, whole)
+
+
+# -- Two processes on loopback ----------------------------------------------------------------------------------------
+
+
+def free_ports(count):
+    sockets = [socket.socket() for _ in range(count)]
+    for s in sockets:
+        s.bind(("localhost", 0))
+    ports = [s.getsockname()[1] for s in sockets]
+    for s in sockets:
+        s.close()
+    return ports
+
+
+def start_two(davis, folder, *options):
+    """Start two workers, of which the first writes."""
+    cluster = [f"localhost:{port}" for port in free_ports(2)]
+    return [start_davis(davis, folder, *FAST, *options, worker=(cluster, index)) for index in range(2)]
+
+
+def finish_two(workers, folder):
+    for worker in workers:
+        finish(worker, folder)
+
+
+@pytest.mark.slow
+def test_two_processes_equal_one(davis, scratch):
+    one, two = scratch / "one", scratch / "two"
+    finish(start_davis(davis, one, *FAST, "--learning_rate", 1e-6), one)
+    finish_two(start_two(davis, two, "--learning_rate", 1e-6), two)
+    one, two = (tf.train.load_checkpoint(str(folder / "model/osmn.ckpt-6")) for folder in (one, two))
+    for name in one.get_variable_to_shape_map():
+        if "Adam" not in name:
+            expected = one.get_tensor(name)
+            np.testing.assert_allclose(two.get_tensor(name), expected, atol=1e-5 * max(np.abs(expected).max(), 1))
+
+
+@pytest.mark.slow
+def test_two_processes_of_which_one_was_killed_and_all_started_again_equal_uninterrupted_ones(davis, scratch):
+    whole, killed = scratch / "whole", scratch / "killed"
+    finish_two(start_two(davis, whole), whole)
+    for victim, step in ((1, 2), (0, 4)):
+        workers = start_two(davis, killed)
+        kill_when(workers[victim], saved(killed, step), killed)
+        assert workers[1 - victim].wait(timeout=120) != 0  # It does not go on, nor wait for ever.
+    finish_two(start_two(davis, killed), killed)
+    assert_same_training(killed, whole)
+    assert_same_masks(killed, whole)
