@@ -1,12 +1,14 @@
-"""A picture of results to look at: rows of frames with coloured masks."""
+"""A picture of results to look at, rows of frames with coloured masks: `python -m osmn.contact_sheet -h`."""
 
+import argparse
+import sys
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 
-from osmn.errors import InputError
+from osmn.errors import InputError, reports_input_errors
 from osmn.files import davis_palette, read_image, read_labels, replacing
 
 TILE_WIDTH, GAP, TITLE_HEIGHT, CAPTION_WIDTH = 224, 6, 26, 58
@@ -74,3 +76,28 @@ def _tiles(data_path, kinds, name, count):
         for kind, folder in kinds.items():
             tiles[kind].append(Image.fromarray(overlay(image, read_labels(folder / name / f"{frame.stem}.png", size))))
     return tiles
+
+
+@reports_input_errors
+def main(argv=None):
+    """Draw frames of DAVIS sequences with the masks of a result folder, and the true masks below."""
+    parser = argparse.ArgumentParser(
+        prog="python -m osmn.contact_sheet",
+        description=main.__doc__,
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.add_argument("data_path", help="DAVIS folder")
+    parser.add_argument("result_path", help="holds <sequence>/<frame>.png")
+    parser.add_argument("out_path", help="picture to write, .png or .jpg")
+    parser.add_argument("sequences", nargs="+", help="a row for each")
+    parser.add_argument("--frames", type=int, default=5, help="frames in a row")
+    parser.add_argument("--no_truth", action="store_true", help="leave out the true masks")
+    args = parser.parse_args(argv)
+    if args.frames < 1:
+        parser.error("--frames must be at least 1")
+    contact_sheet(args.data_path, args.result_path, args.sequences, args.out_path, args.frames, not args.no_truth)
+    print(f"{args.out_path}: {len(args.sequences)} sequences")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -128,3 +128,14 @@ def test_contact_sheet_names_what_is_missing(data, tmp_path):
 def test_baseline_names_a_missing_split(data, tmp_path):
     with pytest.raises(InputError, match=r"test-dev\.txt"):
         repeat_first_mask(data, "test-dev", tmp_path)
+
+
+def test_contact_sheet_is_drawn_from_the_command_line(data, tmp_path, capsys):
+    name = sorted(path.name for path in (data / "JPEGImages/480p").iterdir())[0]
+    labels = data / "Annotations/480p"
+    sheets.main([str(data), str(labels), str(tmp_path / "sheet.png"), name, "--frames", "2", "--no_truth"])
+    assert capsys.readouterr().out == f"{tmp_path / 'sheet.png'}: 1 sequences\n"
+    with pytest.raises(SystemExit, match="2"):
+        sheets.main([str(data), str(tmp_path), str(tmp_path / "none.png"), "missing"])
+    assert "missing" in capsys.readouterr().err
+    assert not (tmp_path / "none.png").exists()
