@@ -2,12 +2,9 @@
 
 import json
 import multiprocessing
-import os
-import sys
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
 import tensorflow as tf
 from pycocotools import mask as coco_masks
 from tqdm import tqdm
@@ -16,12 +13,12 @@ from osmn import datasets, evaluation, files
 from osmn.errors import InputError
 
 MIN_FOREGROUND = 0.03  # As published: an instance must cover more than this share of its image.
-CACHE_VERSION = 1
+CACHE_VERSION = 2
 CHUNK = 2000  # annotations that a process encodes at a time
 
 
 class Instances(NamedTuple):
-    """Instances of COCO: for each its image's path, (height, width), and its mask as COCO's run-length code (bytes)."""
+    """Instances of COCO: for each its image's path, [height, width], and its mask as COCO's run-length code (text)."""
 
     images: list
     sizes: list
@@ -40,21 +37,18 @@ def read_instances(data_path, split, min_foreground=MIN_FOREGROUND, cache=True):
     if not annotations.is_file():
         raise InputError(f"{annotations} does not exist; --data_path must be a COCO folder (README, 'Data')")
     state = annotations.stat()
-    key = json.dumps([CACHE_VERSION, annotations.name, state.st_size, state.st_mtime_ns, min_foreground])
-    cache_path = annotations.with_name(f".osmn-{annotations.stem}.npz")
-    found = _read_cache(cache_path, key) if cache else None
-    if found is None:
-        found = _filter(annotations, min_foreground)
-        if not found[0]:
-            raise InputError(f"{annotations} has no instance that covers more than {min_foreground:.0%} of its image")
-        if cache:
-            _write_cache(cache_path, key, *found)
-    names, sizes, codes = found
+    kept = annotations.with_name(f".osmn-{annotations.stem}.json")
+    key = [CACHE_VERSION, annotations.name, state.st_size, state.st_mtime_ns, min_foreground]
+
+    def make():
+        return _filter(annotations, min_foreground)
+
+    names, sizes, codes = files.cached(kept, key, make) if cache else make()
     return Instances([str(Path(data_path) / split / name) for name in names], sizes, codes)
 
 
 def _filter(annotations, min_foreground):
-    """Return (image names, sizes, codes) of the instances in an annotation file, in the order of the file."""
+    """Return [image names, sizes, codes] of the instances in an annotation file, in the order of the file."""
     try:
         content = json.loads(annotations.read_text())
         images = {image["id"]: (image["file_name"], image["height"], image["width"]) for image in content["images"]}
@@ -74,10 +68,12 @@ def _filter(annotations, min_foreground):
         for chunk, kept in zip(chunks, encoded, strict=True):
             for number, code in kept:
                 names.append(chunk[number][2])
-                sizes.append(tuple(chunk[number][3:]))
+                sizes.append(list(chunk[number][3:]))
                 codes.append(code)
             bar.update(len(chunk))
-    return names, sizes, codes
+    if not names:
+        raise InputError(f"{annotations} has no instance that covers more than {min_foreground:.0%} of its image")
+    return [names, sizes, codes]
 
 
 def _encode(job):
@@ -101,36 +97,8 @@ def _encode(job):
             ) from None
         if foreground > min_foreground:
             counts = code["counts"]
-            kept.append((number, counts if isinstance(counts, bytes) else counts.encode()))
+            kept.append((number, counts.decode() if isinstance(counts, bytes) else counts))
     return kept
-
-
-def _read_cache(path, key):
-    """Return (names, sizes, codes) of a cache file with this key, or None. Nothing in the file is executed."""
-    try:
-        with np.load(path, allow_pickle=False) as cache:
-            if str(cache["key"]) != key:
-                return None
-            ends, data = cache["ends"], cache["codes"].tobytes()
-            codes = [data[start:end] for start, end in zip(np.r_[0, ends[:-1]], ends, strict=True)]
-            return cache["names"].tolist(), [tuple(size) for size in cache["sizes"].tolist()], codes
-    except FileNotFoundError:
-        return None
-    except Exception as error:  # A damaged archive raises anything.
-        print(f"{path} is damaged ({error!r}); making it again", file=sys.stderr)
-        return None
-
-
-def _write_cache(path, key, names, sizes, codes):
-    if not os.access(path.parent, os.W_OK):
-        print(f"{path.parent} is not writable: instances are filtered again in every run", file=sys.stderr)
-        return
-    ends = np.cumsum([len(code) for code in codes], dtype=np.int64)
-    data = np.frombuffer(b"".join(codes), np.uint8)
-    with files.replacing(path) as temporary:
-        np.savez(
-            temporary, key=key, names=np.array(names, str), sizes=np.reshape(sizes, (-1, 2)), ends=ends, codes=data
-        )
 
 
 def instance_loader(instances):
@@ -138,8 +106,7 @@ def instance_loader(instances):
     images = tf.constant(instances.images)
 
     def decode(number):
-        height, width = instances.sizes[number]
-        return coco_masks.decode({"size": [height, width], "counts": instances.codes[number]})
+        return coco_masks.decode({"size": instances.sizes[number], "counts": instances.codes[number]})
 
     def load(number, seed):
         del seed  # There is one guide.

@@ -5,7 +5,9 @@ images, nearest neighbour for masks.
 """
 
 import contextlib
+import json
 import os
+import sys
 import tempfile
 from pathlib import Path
 
@@ -29,6 +31,29 @@ def replacing(path):
     finally:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)
+
+
+def cached(path, key, make):
+    """Return `make()`, kept in the JSON file `path` with `key`; made again if the file is damaged or has another key.
+
+    Key and value are of JSON's types (lists, not tuples), so that reading executes nothing. A folder that is not
+    writable is named, and does without the file.
+    """
+    try:
+        content = json.loads(path.read_text())
+        if content["key"] == key:
+            return content["value"]
+    except FileNotFoundError:
+        pass
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        print(f"{path} is damaged ({error!r}); making it again", file=sys.stderr)
+    value = make()
+    if os.access(path.parent, os.W_OK):
+        with replacing(path) as temporary:
+            temporary.write_text(json.dumps({"key": key, "value": value}))
+    else:
+        print(f"{path.parent} is not writable: what {path.name} would keep is made again in every run", file=sys.stderr)
+    return value
 
 
 def remove_unfinished(folder):

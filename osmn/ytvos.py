@@ -2,9 +2,6 @@
 
 import concurrent.futures
 import itertools
-import json
-import os
-import sys
 from pathlib import Path
 
 from tqdm import tqdm
@@ -57,12 +54,11 @@ def examples(data_path, im_size, validity=None, cache=False):
     if validity is not None:
         state = (root / "meta.json").stat()
         key = [CACHE_VERSION, state.st_size, state.st_mtime_ns, list(im_size), list(validity)]
-        path = root / ".osmn-valid-frames.json"
-        valid = _read_cache(path, key) if cache else None
-        if valid is None:
-            valid = _valid_frames(root, listings, im_size, validity)
-            if cache:
-                _write_cache(path, key, valid)
+
+        def make():
+            return _valid_frames(root, listings, im_size, validity)
+
+        valid = files.cached(root / ".osmn-valid-frames.json", key, make) if cache else make()
     found = []
     for listing in listings:
         for object_id, first in sorted(listing.starts.items()):
@@ -97,25 +93,6 @@ def _valid_frames(root, listings, im_size, validity):
     with concurrent.futures.ThreadPoolExecutor() as pool:
         checked = tqdm(pool.map(check, listings), total=len(listings), desc="masks", unit="video", dynamic_ncols=True)
         return dict(zip((listing.name for listing in listings), checked, strict=True))
-
-
-def _read_cache(path, key):
-    try:
-        content = json.loads(path.read_text())
-        return content["valid"] if content["key"] == key else None
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        print(f"{path} is damaged ({error!r}); making it again", file=sys.stderr)
-        return None
-
-
-def _write_cache(path, key, valid):
-    if not os.access(path.parent, os.W_OK):
-        print(f"{path.parent} is not writable: the list is made again in every run", file=sys.stderr)
-        return
-    with files.replacing(path) as temporary:
-        temporary.write_text(json.dumps({"key": key, "valid": valid}))
 
 
 def is_finished(video, result_path, save_score=False, trained=None):
