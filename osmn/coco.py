@@ -9,8 +9,9 @@ import tensorflow as tf
 from pycocotools import mask as coco_masks
 from tqdm import tqdm
 
-from osmn import datasets, evaluation, files
+from osmn import datasets, files
 from osmn.errors import InputError
+from osmn.processes import in_processes
 
 MIN_FOREGROUND = 0.03  # As published: an instance must cover more than this share of its image.
 CACHE_VERSION = 2
@@ -64,7 +65,7 @@ def _filter(annotations, min_foreground):
     names, sizes, codes = [], [], []
     with tqdm(total=len(entries), desc=annotations.name, unit="instance", dynamic_ncols=True) as bar:
         jobs = [(chunk, min_foreground, str(annotations)) for chunk in chunks]
-        encoded = evaluation.in_processes(_encode, jobs, multiprocessing.cpu_count())
+        encoded = in_processes(_encode, jobs, multiprocessing.cpu_count())
         for chunk, kept in zip(chunks, encoded, strict=True):
             for number, code in kept:
                 names.append(chunk[number][2])

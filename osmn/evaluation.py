@@ -7,11 +7,8 @@ TensorFlow here: scoring starts at once.
 import contextlib
 import csv
 import io
-import multiprocessing
 import os
 import sys
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,6 +19,7 @@ from tqdm import tqdm
 from osmn.errors import InputError
 from osmn.files import read_labels, read_scores, replacing, write_labels
 from osmn.metrics import Statistics, frame_scores, statistics
+from osmn.processes import in_processes
 
 # Where the results of a sequence are found in its folder.
 MASKS = "masks"  # <frame>.png, foreground where not 0
@@ -184,22 +182,6 @@ def worthwhile_processes(frames):
     """Return how many processes so many frames are worth: at most one per core that this process may use."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return min(cores, 1 + frames // FRAMES_WORTH_A_PROCESS)
-
-
-def in_processes(function, jobs, processes):
-    """Yield `function(job)` for each of `jobs`, in order, computed by so many processes (1: by this one).
-
-    The processes are spawned, not forked: a caller may have TensorFlow's threads running. The first error stops them
-    all.
-    """
-    if min(processes, len(jobs)) <= 1:
-        yield from map(function, jobs)
-        return
-    with ProcessPoolExecutor(min(processes, len(jobs)), multiprocessing.get_context("spawn")) as pool:
-        try:
-            yield from pool.map(function, jobs)
-        except BrokenProcessPool:
-            raise InputError("a scoring process was killed, probably for its memory; run it again with more") from None
 
 
 # -- DAVIS -----------------------------------------------------------------------------------------

@@ -17,7 +17,6 @@ from osmn.evaluation import (
     SCORES,
     Sequence,
     find_source,
-    in_processes,
     merge,
     named_write_errors,
     resized,
@@ -25,6 +24,7 @@ from osmn.evaluation import (
     worthwhile_processes,
 )
 from osmn.files import read_labels, read_scores, replacing, write_labels
+from osmn.processes import in_processes
 
 PNG_END = b"\0\0\0\0IEND\xaeB`\x82"
 
