@@ -88,7 +88,7 @@ def add_training_options(to, data_aug_scales):
     group.add_argument("--fix_bn", action="store_true", help="batch norm always uses its moving statistics")
     group.add_argument("--fix_seg", action="store_true", help="freeze the segmentation net but its last layer")
     group.add_argument(
-        "--num_loader", type=non_negative(int), default=0, help="samples made in parallel; 0: as many as fit"
+        "--num_loader", type=non_negative(int), default=0, help="samples made in parallel; 0: one a processor"
     )
     group.add_argument("--seed", type=int, default=0, help="of initial weights, order, augmentation and dropout")
     group.add_argument("--deterministic", action="store_true", help="run to run the same bits, slower on a GPU")

@@ -1,6 +1,7 @@
 """Which samples: a dataset yields videos to segment, and training examples by number."""
 
 import concurrent.futures
+import os
 import sys
 from pathlib import Path
 from typing import NamedTuple
@@ -12,6 +13,8 @@ from tqdm import tqdm
 from osmn import files, replicas, samples
 from osmn.args import sample_options
 from osmn.errors import InputError
+
+PREFETCHED_BATCHES = 2
 
 
 class FirstAnnotation(NamedTuple):
@@ -284,7 +287,7 @@ def training_dataset(
       batch_size: samples in a batch.
       seed: of everything random.
       steps: (first, last + 1).
-      parallel: samples made at a time; 0 lets tf.data choose.
+      parallel: samples made at a time; 0: as many as the machine has processors.
       augment_target: see `samples.training_sample`.
       part: (first position, positions, samples in a batch) of a replica's share of each batch; None for whole batches.
     """
@@ -303,8 +306,11 @@ def training_dataset(
 
     first, end = (step * positions for step in steps)
     dataset = tf.data.Dataset.range(first, end)
-    dataset = dataset.map(make, num_parallel_calls=parallel or tf.data.AUTOTUNE, deterministic=True)
-    return dataset.batch(rows, drop_remainder=True).prefetch(tf.data.AUTOTUNE)
+    dataset = dataset.map(make, num_parallel_calls=parallel or os.cpu_count(), deterministic=True)
+    # Not tuned by tf.data: its tuning thread takes seconds to stop, for each object of online fine-tuning.
+    untuned = tf.data.Options()
+    untuned.autotune.enabled = False
+    return dataset.batch(rows, drop_remainder=True).prefetch(PREFETCHED_BATCHES).with_options(untuned)
 
 
 def batches(load, check, count, args, augment_target=False):
