@@ -43,27 +43,23 @@ class NormalizedConvolution(keras.layers.Layer):
         return tf.nn.relu6(self.normalization(self.convolution(x), training=training))
 
 
-def slim_normal(initialization, name):
-    """Return TF-slim's initializer of MobileNet's convolutions for the variable `name`."""
-    return initialization.normal(name, truncated=True, stddev=MOBILENET_STDDEV)
-
-
 def build_mobilenet(scope, dtype, initialization):
     """Return MobileNet's stem and its 13 blocks: a NormalizedConvolution and a list of pairs (depthwise, pointwise)."""
+
+    def normal(name):
+        return initialization.normal(name, truncated=True, stddev=MOBILENET_STDDEV)
+
     name = f"{scope}.Conv2d_0"
-    kernel = slim_normal(initialization, name)
-    stem = convolution(name, 3, 3, STEM_CHANNELS, dtype, kernel, bias=None, strides=2)
+    stem = convolution(name, 3, 3, STEM_CHANNELS, dtype, normal(name), bias=None, strides=2)
     channels_in, blocks = STEM_CHANNELS, []
     for number, (stride, channels) in enumerate(MOBILENET_BLOCKS, 1):
         name = f"{scope}.Conv2d_{number}_depthwise"
-        kernel = slim_normal(initialization, name)
         depthwise = keras.layers.DepthwiseConv2D(
-            3, stride, "same", use_bias=False, depthwise_initializer=kernel, name=name, dtype=dtype
+            3, stride, "same", use_bias=False, depthwise_initializer=normal(name), name=name, dtype=dtype
         )
         depthwise.build((None, None, None, channels_in))
         name = f"{scope}.Conv2d_{number}_pointwise"
-        kernel = slim_normal(initialization, name)
-        pointwise = convolution(name, 1, channels_in, channels, dtype, kernel, bias=None)
+        pointwise = convolution(name, 1, channels_in, channels, dtype, normal(name), bias=None)
         blocks.append((NormalizedConvolution(depthwise, channels_in), NormalizedConvolution(pointwise, channels)))
         channels_in = channels
     return NormalizedConvolution(stem, STEM_CHANNELS), blocks
@@ -75,13 +71,11 @@ class VisualModulator(keras.layers.Layer):
     def __init__(self, modulated_channels, dtype, initialization):
         super().__init__(name="visual_modulator", dtype=dtype, autocast=False)
         self.stem, self.blocks = build_mobilenet("osmn.modulator", dtype, initialization)
-        # The published weights start from 0: all units of the embedding would get one gradient and stay alike for ever.
-        name, channels_in = "osmn.modulator.Logits.Conv2d_1c_1x1", MOBILENET_BLOCKS[-1][1]
-        kernel = slim_normal(initialization, name)
-        self.embedding = convolution(
-            name, 1, channels_in, EMBEDDING_CHANNELS, dtype, kernel, bias=1.0, activation="relu"
-        )
         # Weights 0 and bias 1, as published: training starts from a multiplier of 1.
+        name, channels_in = "osmn.modulator.Logits.Conv2d_1c_1x1", MOBILENET_BLOCKS[-1][1]
+        self.embedding = convolution(
+            name, 1, channels_in, EMBEDDING_CHANNELS, dtype, "zeros", bias=1.0, activation="relu"
+        )
         self.heads = [
             convolution(f"osmn.Conv2d_out_{number}", 1, EMBEDDING_CHANNELS, channels, dtype, "zeros", bias=1.0)
             for number, channels in enumerate(modulated_channels, 1)
