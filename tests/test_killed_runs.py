@@ -32,6 +32,14 @@ def scratch(tmp_path):
     shutil.rmtree(tmp_path)  # Hundreds of megabytes.
 
 
+@pytest.fixture
+def model(scratch):
+    """Return the path of a whole model to start from: `lite`'s initial weights."""
+    network = networks.build(networks.NetworkOptions(base_model="lite"))
+    checkpoints.write_variables(scratch / "start.ckpt", {n: v.numpy() for n, v in network.tf1_variables().items()})
+    return scratch / "start.ckpt"
+
+
 def start(folder, script, *options, worker=None):
     """Start a script with its models in `folder/model`: a process; `worker` is its cluster and its number."""
     environment = os.environ | {"CUDA_VISIBLE_DEVICES": "-1"}
@@ -146,12 +154,13 @@ def test_training_of_the_whole_network_killed_anywhere_and_run_again_equals_an_u
 
 
 @pytest.mark.slow
-def test_pretraining_killed_anywhere_and_run_again_equals_an_uninterrupted_one(scratch):
+def test_pretraining_killed_anywhere_and_run_again_equals_an_uninterrupted_one(model, scratch):
     data, whole, killed = scratch / "coco", scratch / "whole", scratch / "killed"
     random = np.random.default_rng(0)
     images = [write_image(data, n, random.integers(0, 256, (30, 40, 3), np.uint8)) for n in (1, 2, 3)]
     write_annotations(data, images, [(n, [polygon(2 * n, 4, 18 + n, 26)], {}) for n in (1, 2, 3)])
-    options = ["--data_path", data, "--data_aug_scales", 0.5, 1, "--random_crop_ratio", 0.1]
+    options = ["--data_path", data, "--whole_model_path", model, "--data_aug_scales", 0.5, 1]
+    options += ["--random_crop_ratio", 0.1]
     finish(start(whole, "osmn_coco_pretrain.py", *options), whole)
     for reached in (traced(killed), saving(killed, 2), saved(killed, 4), saving(killed, 6)):
         kill_when(start(killed, "osmn_coco_pretrain.py", *options), reached, killed)
@@ -160,10 +169,8 @@ def test_pretraining_killed_anywhere_and_run_again_equals_an_uninterrupted_one(s
 
 
 @pytest.mark.slow
-def test_online_finetuning_killed_anywhere_and_run_again_equals_an_uninterrupted_one(davis, scratch):
-    whole, killed, model = scratch / "whole", scratch / "killed", scratch / "start.ckpt"
-    network = networks.build(networks.NetworkOptions(base_model="lite"))
-    checkpoints.write_variables(model, {name: v.numpy() for name, v in network.tf1_variables().items()})
+def test_online_finetuning_killed_anywhere_and_run_again_equals_an_uninterrupted_one(davis, model, scratch):
+    whole, killed = scratch / "whole", scratch / "killed"
     finish(start_online(davis, model, whole, "--data_aug_scales", 0.5, 1), whole)
     folders = [path.parent.relative_to(whole) for path in sorted(whole.rglob("osmn.ckpt-6.index"))]
     assert len(folders) == 3  # One object in the first video, two in the second.
