@@ -5,7 +5,7 @@ Trains on DAVIS (synthetic, 854x480, unless `--davis_path` names one), each prec
 "input": samples per second of the input pipeline alone, and per second of CPU time, which is what one core makes.
 "step": a step on a batch that is ready; "wait": from asking for the next batch to having it, in a loop that trains.
 "plain": forward and backward pass of the backbone of `keras.applications` over the same images and visual guides, in
-the same precision: no modulation, no heads, no loss, no L2, no optimizer. A step cannot be faster than that.
+the same precision: no modulation, no heads, no loss, no L2, no optimizer. (Keras's MobileNet is not the fastest.)
 With `--replicas N`: a step on N virtual devices of the CPU, beside one device, of the same global batch.
 """
 

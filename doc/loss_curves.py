@@ -5,27 +5,20 @@ a sum over a batch's pixels, whose number changes with `--data_aug_scales`: comp
 """
 
 import argparse
-from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 from matplotlib.figure import Figure
 from scipy.ndimage import uniform_filter1d
-from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 RUNNING_MEAN = 9  # reports
 
 
 def read_losses(folder):
     """Return steps and losses of all TensorBoard event files in a folder; of a step that was made twice the last."""
-    losses = {}
-    for path in sorted(Path(folder).glob("events.out.tfevents.*"), key=lambda path: path.stat().st_mtime):
-        for event in EventFileLoader(str(path)).Load():
-            for value in event.summary.value:
-                if value.tag == "loss/segmentation":
-                    losses[event.step] = float(tf.make_ndarray(value.tensor))
-    steps = sorted(losses)
-    return np.array(steps), np.array([losses[step] for step in steps])
+    events = EventAccumulator(folder, {"tensors": 0}).Reload().Tensors("loss/segmentation")  # 0: all of them
+    return np.array([event.step for event in events]), np.array([tf.make_ndarray(e.tensor_proto) for e in events])
 
 
 def main():

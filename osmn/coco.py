@@ -1,7 +1,6 @@
 """COCO 2017 for stage 1: which instances are examples, and how one is read."""
 
 import json
-import multiprocessing
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,7 +10,7 @@ from tqdm import tqdm
 
 from osmn import datasets, files
 from osmn.errors import InputError
-from osmn.processes import in_processes
+from osmn.processes import in_processes, processors
 
 MIN_FOREGROUND = 0.03  # As published: an instance must cover more than this share of its image.
 CACHE_VERSION = 2
@@ -65,7 +64,7 @@ def _filter(annotations, min_foreground):
     names, sizes, codes = [], [], []
     with tqdm(total=len(entries), desc=annotations.name, unit="instance", dynamic_ncols=True) as bar:
         jobs = [(chunk, min_foreground, str(annotations)) for chunk in chunks]
-        encoded = in_processes(_encode, jobs, multiprocessing.cpu_count())
+        encoded = in_processes(_encode, jobs, processors())
         for chunk, kept in zip(chunks, encoded, strict=True):
             for number, code in kept:
                 names.append(chunk[number][2])

@@ -13,6 +13,7 @@ from osmn.files import davis_palette, read_image, read_labels, replacing
 
 TILE_WIDTH, GAP, TITLE_HEIGHT, CAPTION_WIDTH = 224, 6, 26, 58
 OPACITY = 0.5
+PICTURES = (".png", ".jpg")
 INK, PAPER = (32, 32, 32), (255, 255, 255)
 
 
@@ -41,6 +42,8 @@ def contact_sheet(data_path, result_path, sequences, out_path, frames_per_sequen
         frames_per_sequence: frames in a row, at least 1; a shorter sequence gives all it has.
         truth: draw a second row for each sequence, with the true masks.
     """
+    if Path(out_path).suffix.lower() not in PICTURES:
+        raise InputError(f"{out_path} is not a picture's name; end it in {' or '.join(PICTURES)}")
     data_path, font = Path(data_path), ImageFont.load_default(15)
     kinds = {"result": Path(result_path)} | ({"truth": data_path / "Annotations/480p"} if truth else {})
     rows = [_tiles(data_path, kinds, name, frames_per_sequence) for name in sequences]

@@ -1,7 +1,6 @@
 """Which samples: a dataset yields videos to segment, and training examples by number."""
 
 import concurrent.futures
-import os
 import sys
 from pathlib import Path
 from typing import NamedTuple
@@ -13,6 +12,7 @@ from tqdm import tqdm
 from osmn import files, replicas, samples
 from osmn.args import sample_options
 from osmn.errors import InputError
+from osmn.processes import processors
 
 PREFETCHED_BATCHES = 2
 
@@ -287,7 +287,7 @@ def training_dataset(
       batch_size: samples in a batch.
       seed: of everything random.
       steps: (first, last + 1).
-      parallel: samples made at a time; 0: as many as the machine has processors.
+      parallel: samples made at a time; 0: as many as there are processors.
       augment_target: see `samples.training_sample`.
       part: (first position, positions, samples in a batch) of a replica's share of each batch; None for whole batches.
     """
@@ -306,7 +306,7 @@ def training_dataset(
 
     first, end = (step * positions for step in steps)
     dataset = tf.data.Dataset.range(first, end)
-    dataset = dataset.map(make, num_parallel_calls=parallel or os.cpu_count(), deterministic=True)
+    dataset = dataset.map(make, num_parallel_calls=parallel or processors(), deterministic=True)
     # Not tuned by tf.data: its tuning thread takes seconds to stop, for each object of online fine-tuning.
     untuned = tf.data.Options()
     untuned.autotune.enabled = False

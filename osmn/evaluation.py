@@ -7,7 +7,6 @@ TensorFlow here: scoring starts at once.
 import contextlib
 import csv
 import io
-import os
 import sys
 from pathlib import Path
 from typing import NamedTuple
@@ -19,7 +18,7 @@ from tqdm import tqdm
 from osmn.errors import InputError
 from osmn.files import read_labels, read_scores, replacing, write_labels
 from osmn.metrics import Statistics, frame_scores, statistics
-from osmn.processes import in_processes
+from osmn.processes import in_processes, processors
 
 # Where the results of a sequence are found in its folder.
 MASKS = "masks"  # <frame>.png, foreground where not 0
@@ -180,8 +179,7 @@ def _score_job(job):
 
 def worthwhile_processes(frames):
     """Return how many processes so many frames are worth: at most one per core that this process may use."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(cores, 1 + frames // FRAMES_WORTH_A_PROCESS)
+    return min(processors(), 1 + frames // FRAMES_WORTH_A_PROCESS)
 
 
 # -- DAVIS -----------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from tqdm import tqdm
 
 from osmn.errors import InputError
 from osmn.files import remove_unfinished
+from osmn.processes import processors
 
 
 def visible(folder, suffixes=None):
@@ -41,7 +42,7 @@ def for_each_sequence(function, calls):
     Returns:
         The results, in the order of `calls`. The first exception ends the work and is raised here.
     """
-    processes = min(multiprocessing.cpu_count(), len(calls))
+    processes = min(processors(), len(calls))
     # Spawned, not forked: a caller may have TensorFlow's threads running.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(processes, context, initializer=_leave_interrupts_to_parent) as pool:

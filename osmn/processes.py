@@ -1,10 +1,16 @@
-"""Work shared out to several processes."""
+"""Work shared out to several processes, and how many of them the machine serves."""
 
 import multiprocessing
+import os
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 
 from osmn.errors import InputError
+
+
+def processors():
+    """Return how many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def in_processes(function, jobs, processes):

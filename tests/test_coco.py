@@ -115,7 +115,7 @@ def test_an_instance_must_cover_more_than_3_percent(tmp_path):
 
 def test_instances_of_many_chunks_and_processes_keep_their_order(tmp_path, monkeypatch):
     monkeypatch.setattr(coco, "CHUNK", 2)
-    monkeypatch.setattr(coco.multiprocessing, "cpu_count", lambda: 1)
+    monkeypatch.setattr(coco, "processors", lambda: 1)
     widths = [10, 1, 12, 2, 14, 3, 16]
     dataset(tmp_path, *(compressed(rectangle(0, 0, width, 10)) for width in widths))
     instances = read_instances(tmp_path, "train2017", cache=False)
@@ -127,7 +127,7 @@ def test_several_processes_give_the_instances_of_one(tmp_path, monkeypatch):
     dataset(tmp_path, *(compressed(rectangle(0, 0, width, 10)) for width in range(1, 12)))
     alone = read_instances(tmp_path, "train2017", cache=False)
     monkeypatch.setattr(coco, "CHUNK", 3)
-    monkeypatch.setattr(coco.multiprocessing, "cpu_count", lambda: 2)
+    monkeypatch.setattr(coco, "processors", lambda: 2)
     assert read_instances(tmp_path, "train2017", cache=False) == alone
 
 

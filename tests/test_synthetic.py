@@ -139,3 +139,6 @@ def test_contact_sheet_is_drawn_from_the_command_line(data, tmp_path, capsys):
         sheets.main([str(data), str(tmp_path), str(tmp_path / "none.png"), "missing"])
     assert "missing" in capsys.readouterr().err
     assert not (tmp_path / "none.png").exists()
+    with pytest.raises(SystemExit, match="2"):
+        sheets.main([str(data), str(labels), str(tmp_path / "sheet"), name])
+    assert capsys.readouterr().err == f"error: {tmp_path / 'sheet'} is not a picture's name; end it in .png or .jpg\n"
