@@ -7,9 +7,11 @@ Trains on DAVIS (synthetic, 854x480, unless `--davis_path` names one), each prec
 "plain": forward and backward pass of the backbone of `keras.applications` over the same images and visual guides, in
 the same precision: no modulation, no heads, no loss, no L2, no optimizer. (Keras's MobileNet is not the fastest.)
 With `--replicas N`: a step on N virtual devices of the CPU, beside one device, of the same global batch.
+With `--profile`: which TensorFlow operations a step's time goes to.
 """
 
 import argparse
+import collections
 import contextlib
 import io
 import sys
@@ -22,6 +24,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import keras
 import numpy as np
 import tensorflow as tf
+from tensorflow.tsl.profiler.protobuf import xplane_pb2
 
 from osmn import coco, datasets, devices, networks, replicas, samples, synthetic, training
 from osmn.args import BASE_MODELS, PRECISIONS
@@ -133,6 +136,32 @@ def compare_replicas(pipeline, options):
         print(f"{precision:9}  {options.replicas:7}  {several:6.2f}  {several / one:12.2f}", flush=True)
 
 
+def profile_step(precision, pipeline, options):
+    """Print the time of a step by kind of operation, as TensorFlow's profiler tells it."""
+    trainer = training.Trainer(
+        networks.build(networks.NetworkOptions(options.base_model), devices.training_policy(precision))
+    )
+    batch, rate = next(batches(pipeline, options)), tf.constant(1e-9)
+    trainer.train_step(batch, rate)[0].segmentation.numpy()  # traces
+    with tempfile.TemporaryDirectory() as folder:
+        with tf.profiler.experimental.Profile(folder):
+            for _ in range(options.steps):
+                trainer.train_step(batch, rate)[0].segmentation.numpy()
+        (path,) = Path(folder).glob("**/*.xplane.pb")
+        planes = xplane_pb2.XSpace.FromString(path.read_bytes()).planes
+    seconds, calls = collections.Counter(), collections.Counter()
+    for plane in planes:
+        for event in (event for line in plane.lines for event in line.events):
+            # An operation's event is "<its name>:<its kind>"; others have no colon, or "::".
+            name, colon, kind = plane.event_metadata[event.metadata_id].name.rpartition(":")
+            if colon and not name.endswith((":", "Execute")):
+                seconds[kind] += event.duration_ps / 1e12 / options.steps
+                calls[kind] += 1
+    print(f"{precision}: seconds of operations in a step; those that run side by side count twice")
+    for kind, spent in seconds.most_common(options.profile):
+        print(f"{spent:8.3f}  {spent / seconds.total():6.1%}  {calls[kind] // options.steps:5} x {kind}")
+
+
 def main():
     """Measure and print tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -145,6 +174,7 @@ def main():
     parser.add_argument("--davis_path", help="preprocessed DAVIS (default: a synthetic one)")
     parser.add_argument("--coco_path", help="measure the input of COCO too")
     parser.add_argument("--replicas", type=int, default=1, help="compare with this many virtual devices of the CPU")
+    parser.add_argument("--profile", type=int, default=0, metavar="N", help="show the N costliest kinds of operation")
     parser.add_argument("--gpu_id", type=int, default=0)
     options = parser.parse_args()
     if options.replicas > 1:
@@ -160,6 +190,10 @@ def main():
         pipeline = davis_pipeline(options.davis_path or folder)
         if options.replicas > 1:
             compare_replicas(pipeline, options)
+            return
+        if options.profile:
+            for precision in options.precisions:
+                profile_step(precision, pipeline, options)
             return
         print_input_speed("DAVIS", pipeline, options)
         if options.coco_path:

@@ -31,7 +31,7 @@ def overlay(image, labels):
     return pixels.astype(np.uint8)
 
 
-def contact_sheet(data_path, result_path, sequences, out_path, frames_per_sequence, truth=True):
+def contact_sheet(data_path, result_path, sequences, out_path, frames_per_sequence, truth=True, photographs=True):
     """Draw frames of DAVIS sequences with the masks of a result folder, evenly spaced from the first to the last.
 
     Args:
@@ -41,12 +41,13 @@ def contact_sheet(data_path, result_path, sequences, out_path, frames_per_sequen
         out_path: the picture that is written, .png or .jpg.
         frames_per_sequence: frames in a row, at least 1; a shorter sequence gives all it has.
         truth: draw a second row for each sequence, with the true masks.
+        photographs: draw masks over the frames; otherwise on a plain ground, for frames that must not be published.
     """
     if Path(out_path).suffix.lower() not in PICTURES:
         raise InputError(f"{out_path} is not a picture's name; end it in {' or '.join(PICTURES)}")
     data_path, font = Path(data_path), ImageFont.load_default(15)
     kinds = {"result": Path(result_path)} | ({"truth": data_path / "Annotations/480p"} if truth else {})
-    rows = [_tiles(data_path, kinds, name, frames_per_sequence) for name in sequences]
+    rows = [_tiles(data_path, kinds, name, frames_per_sequence, photographs) for name in sequences]
     columns = max(len(tiles["result"]) for tiles in rows)
     height = sum(TITLE_HEIGHT + GAP + len(kinds) * (tiles["result"][0].height + GAP) for tiles in rows)
     sheet = Image.new("RGB", (CAPTION_WIDTH + columns * (TILE_WIDTH + GAP), height), PAPER)
@@ -65,7 +66,7 @@ def contact_sheet(data_path, result_path, sequences, out_path, frames_per_sequen
         sheet.save(temporary, quality=90)
 
 
-def _tiles(data_path, kinds, name, count):
+def _tiles(data_path, kinds, name, count, photographs):
     """Return the tiles of one sequence: kind -> pictures."""
     frames = sorted((data_path / "JPEGImages/480p" / name).glob("*.jpg"))
     if not frames:
@@ -75,7 +76,7 @@ def _tiles(data_path, kinds, name, count):
     for frame in (frames[index] for index in chosen):
         image = read_image(frame)
         size = TILE_WIDTH, round(TILE_WIDTH * image.shape[0] / image.shape[1])
-        image = read_image(frame, size)
+        image = read_image(frame, size) if photographs else np.full((*size[::-1], 3), INK, np.uint8)
         for kind, folder in kinds.items():
             tiles[kind].append(Image.fromarray(overlay(image, read_labels(folder / name / f"{frame.stem}.png", size))))
     return tiles
@@ -95,10 +96,19 @@ def main(argv=None):
     parser.add_argument("sequences", nargs="+", help="a row for each")
     parser.add_argument("--frames", type=int, default=5, help="frames in a row")
     parser.add_argument("--no_truth", action="store_true", help="leave out the true masks")
+    parser.add_argument("--no_photographs", action="store_true", help="masks on a plain ground, not over the frames")
     args = parser.parse_args(argv)
     if args.frames < 1:
         parser.error("--frames must be at least 1")
-    contact_sheet(args.data_path, args.result_path, args.sequences, args.out_path, args.frames, not args.no_truth)
+    contact_sheet(
+        args.data_path,
+        args.result_path,
+        args.sequences,
+        args.out_path,
+        args.frames,
+        truth=not args.no_truth,
+        photographs=not args.no_photographs,
+    )
     print(f"{args.out_path}: {len(args.sequences)} sequences")
 
 

@@ -116,6 +116,15 @@ def test_contact_sheet_draws_binary_results_and_short_sequences(data, tmp_path):
         assert sheet.width == sheets.CAPTION_WIDTH + 4 * (sheets.TILE_WIDTH + sheets.GAP)
 
 
+def test_contact_sheet_without_photographs_shows_masks_alone(data, tmp_path):
+    name = split(data, "val")[0]
+    write_mask(tmp_path / name / "00000.png", np.zeros((32, 48)))
+    sheets.contact_sheet(data, tmp_path, [name], tmp_path / "sheet.png", 1, truth=False, photographs=False)
+    with Image.open(tmp_path / "sheet.png") as sheet:
+        tile = np.asarray(sheet)[sheets.TITLE_HEIGHT :, sheets.CAPTION_WIDTH :][: -2 * sheets.GAP, : sheets.TILE_WIDTH]
+    assert (tile == sheets.INK).all()
+
+
 def test_contact_sheet_names_what_is_missing(data, tmp_path):
     name = split(data, "val")[0]
     write_labels(tmp_path / name / "00000.png", np.zeros((32, 48)))
