@@ -1,11 +1,14 @@
 """Seconds that online fine-tuning spends on each object beside its steps and frames.
 
 Takes the options of `osmn_online_finetune.py`, runs that script, and prints a table at its end. "steps" are the time in
-training steps, "frames" that in the network's propagation; "tracing" is what the first step and the first frame of the
-run take beyond the median one. "other" is the rest: restoring weights, the input pipeline, checkpoints, result files.
+training steps, "frames" that in propagation, frame by frame; "tracing" is what the first step and the first frame of
+the run take beyond the median one, a part of these two. The rest: "input", waiting for samples; "save", writing
+checkpoints; "other", restoring weights, visual modulators, result files.
 """
 
+import contextlib
 import functools
+import itertools
 import sys
 import time
 from pathlib import Path
@@ -16,14 +19,14 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import numpy as np
 
 import osmn_online_finetune
-from osmn import inference, online, training
+from osmn import datasets, inference, online, training
 
 
 class Stopwatch:
     """Durations of steps and frames, by object; an object begins where the trainer is reset."""
 
     def __init__(self):
-        self.starts, self.steps, self.frames, self.end = [], [], [], None
+        self.starts, self.steps, self.frames, self.inputs, self.saves, self.end = [], [], [], [], [], None
 
     def until_end(self, original):
         """Wrap `finetune_and_segment`: scoring comes after it."""
@@ -41,8 +44,8 @@ class Stopwatch:
         @functools.wraps(original)
         def wrapped(trainer, weights):
             self.starts.append(time.perf_counter())
-            self.steps.append([])
-            self.frames.append([])
+            for durations in (self.steps, self.frames, self.inputs, self.saves):
+                durations.append([])
             return original(trainer, weights)
 
         return wrapped
@@ -64,51 +67,80 @@ class Stopwatch:
 
         @functools.wraps(original)
         def wrapped(propagator, frames, starts):
-            results = original(propagator, frames, starts)
-            while True:
-                start = time.perf_counter()
-                segmentation = next(results, None)
-                if segmentation is None:
-                    return
-                if segmentation.object_ids:  # else nothing was computed: the object's first frame
-                    self.frames[-1].append(time.perf_counter() - start)
-                yield segmentation
+            return timed(original(propagator, frames, starts), self.frames[-1])
+
+        return wrapped
+
+    def batches(self, original):
+        """Wrap `video_batches`."""
+
+        @functools.wraps(original)
+        def wrapped(examples, args):
+            make_batches = original(examples, args)
+            return lambda first, last: timed(make_batches(first, last), self.inputs[-1])
+
+        return wrapped
+
+    def save(self, original):
+        """Wrap `Trainer.save`."""
+
+        @functools.wraps(original)
+        def wrapped(*arguments, **options):
+            start = time.perf_counter()
+            original(*arguments, **options)
+            self.saves[-1].append(time.perf_counter() - start)
 
         return wrapped
 
 
+def timed(items, durations):
+    """Yield the items of a generator, noting how long it takes to make each, and to end."""
+    while True:
+        start = time.perf_counter()
+        item = next(items, None)
+        durations.append(time.perf_counter() - start)
+        if item is None:
+            return
+        yield item
+
+
 def tracing(durations):
     """Return the part of the run's first duration that is beyond the median: only there are functions traced."""
-    return max(0.0, durations[0] - np.median(durations))
+    return max(0.0, max(durations[:2]) - np.median(durations))  # the first of a video's frames is given, not computed
 
 
 def main(argv=None):
     """Run the script with its functions timed; print the table."""
     watch = Stopwatch()
-    with (
-        mock.patch.object(online, "finetune_and_segment", watch.until_end(online.finetune_and_segment)),
-        mock.patch.object(training.Trainer, "reset", watch.reset(training.Trainer.reset)),
-        mock.patch.object(training.Trainer, "train_step", watch.step(training.Trainer.train_step)),
-        mock.patch.object(inference.Propagator, "run", watch.run(inference.Propagator.run)),
-    ):
+    with contextlib.ExitStack() as stack:
+        for owner, name, wrap in (
+            (online, "finetune_and_segment", watch.until_end),
+            (training.Trainer, "reset", watch.reset),
+            (training.Trainer, "train_step", watch.step),
+            (training.Trainer, "save", watch.save),
+            (datasets, "video_batches", watch.batches),
+            (inference.Propagator, "run", watch.run),
+        ):
+            stack.enter_context(mock.patch.object(owner, name, wrap(getattr(owner, name))))
         osmn_online_finetune.main(argv)
-    print("object  total s  steps s  frames s  tracing s  other s  (tracing + other) / total")
-    totals = np.zeros(5)
-    ends = [*watch.starts[1:], watch.end]
-    for number, (start, stop) in enumerate(zip(watch.starts, ends, strict=True)):
-        steps, frames = watch.steps[number], watch.frames[number]
-        traced = tracing(steps) + tracing(frames) if number == 0 else 0.0
-        row = np.array([stop - start, sum(steps), sum(frames), traced, stop - start - sum(steps) - sum(frames)])
-        totals += row
-        print_row(number + 1, row)
-    print_row("all", totals)
+    print("object  total s  steps s  frames s  tracing s  input s  save s  other s  beyond steps and frames")
+    rows = []
+    for number, (start, stop) in enumerate(itertools.pairwise([*watch.starts, watch.end])):
+        parts = [sum(durations[number]) for durations in (watch.steps, watch.frames, watch.inputs, watch.saves)]
+        traced = tracing(watch.steps[0]) + tracing(watch.frames[0]) if number == 0 else 0.0
+        rows.append([stop - start, *parts[:2], traced, *parts[2:], stop - start - sum(parts)])
+        print_row(number + 1, rows[-1])
+    print_row("all", np.sum(rows, axis=0))
 
 
 def print_row(name, row):
-    """Print total, steps, frames, tracing and other, all in seconds; tracing is within steps and frames."""
-    total, steps, frames, traced, other = row
-    share = (traced + other) / total
-    print(f"{name:>6}  {total:7.1f}  {steps:7.1f}  {frames:8.1f}  {traced:9.1f}  {other:7.1f}  {share:25.1%}")
+    """Print an object's times, in seconds."""
+    total, steps, frames, traced, waiting, saving, other = row
+    share = (traced + waiting + saving + other) / total
+    print(
+        f"{name:>6}  {total:7.1f}  {steps:7.1f}  {frames:8.1f}  {traced:9.1f}  {waiting:7.1f}  {saving:6.1f}"
+        f"  {other:7.1f}  {share:23.1%}"
+    )
 
 
 if __name__ == "__main__":

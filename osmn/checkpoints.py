@@ -82,6 +82,16 @@ class CheckpointReader:
             ) from None
 
 
+def step_of(prefix):
+    """Return the number of steps of `<folder>/osmn.ckpt-<step>`."""
+    return int(Path(prefix).name.rpartition("-")[2])
+
+
+def has_optimizer_state(path):
+    """Tell whether a checkpoint holds what Adam needs to go on."""
+    return any(name.rpartition("/")[2] in ADAM_SLOTS for name in CheckpointReader(path).shapes)
+
+
 def load_model(network, path):
     """Load a whole model (`--whole_model_path`) into `network`; return the names in the file that it has no use for.
 

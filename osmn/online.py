@@ -31,7 +31,7 @@ def finetune_and_segment(network, videos, args, precision):
                     model = model_folder(video, object_id, args)
                     trainer.reset(start)
                     example = datasets.first_frame_example(video, object_id)
-                    training.train(trainer, datasets.video_batches([example], args), args, model)
+                    training.train(trainer, datasets.video_batches([example], args), args, model, final=True)
                     inference.copy_weights(network, segmenting)
                     scores = args.save_score or object_id is not None
                     alone = video_of_object(video, object_id)

@@ -171,20 +171,24 @@ class Trainer:
         state = self._model | self._optimizer.state() | {"global_step": self.step}
         return state | self._scale if self._scaled else state
 
-    def save(self, folder, max_to_keep):
-        """Write `<folder>/osmn.ckpt-<step>`."""
-        values = {name: variable.numpy() for name, variable in self.state().items()} | self.network.constants()
+    def save(self, folder, max_to_keep, finished=False):
+        """Write `<folder>/osmn.ckpt-<step>`; of a `finished` model without the optimizer's state, two thirds of it."""
+        state = self._finished_state() if finished else self.state()
+        values = {name: variable.numpy() for name, variable in state.items()} | self.network.constants()
         checkpoints.save_training_checkpoint(folder, int(self.step.numpy()), values, max_to_keep)
 
-    def restore(self, path):
-        """Continue from a checkpoint of `save` (or of the published program)."""
-        state = self.state()
+    def _finished_state(self):
+        return self._model | {"global_step": self.step}
+
+    def restore(self, path, finished=False):
+        """Continue from a checkpoint of `save` (or of the published program); a `finished` one gives only weights."""
+        state = self._finished_state() if finished else self.state()
         values = checkpoints.load_training_state(path, {name: tuple(v.shape) for name, v in state.items()})
         for name, variable in state.items():
             variable.assign(values[name])
 
 
-def train(trainer, make_batches, args, folder=None):
+def train(trainer, make_batches, args, folder=None, final=False):
     """Train until `args.training_iters`, resuming from `args.model_save_path` unless `args.restart_training`.
 
     Args:
@@ -192,18 +196,23 @@ def train(trainer, make_batches, args, folder=None):
       make_batches: (first step, last step) -> iterator over `Sample` batches, a pure function of the step.
       args: the options of `osmn.args.add_training_options`.
       folder: of the checkpoints; `args.model_save_path` by default.
+      final: nothing trains the model further: its last checkpoint has no optimizer's state.
 
-    The cases: (1) `--restart_training`: the folder's checkpoints are deleted, step 0; (2) a checkpoint is there: its
-    step, weights and optimizer, but the learning rate asked for now; (3) none: step 0.
+    The cases: (1) `--restart_training`, or a final model of fewer steps than are asked for: the folder's checkpoints
+    are deleted, step 0; (2) a checkpoint is there: its step, weights and optimizer, but the learning rate asked for
+    now; (3) none: step 0.
     """
     folder = Path(folder or args.model_save_path)
     newest = checkpoints.newest_checkpoint(folder)
+    finished = final and newest is not None and not checkpoints.has_optimizer_state(newest)
     chief = replicas.is_chief()
-    if newest is not None and args.restart_training:
+    if newest is not None and (
+        args.restart_training or (finished and checkpoints.step_of(newest) < args.training_iters)
+    ):
         if chief:
             checkpoints.delete_checkpoints(folder)
     elif newest is not None:
-        trainer.restore(newest)
+        trainer.restore(newest, finished)
         print(f"resumed from {newest}")
     first = int(trainer.step.numpy())
     if first >= args.training_iters:
@@ -223,7 +232,7 @@ def train(trainer, make_batches, args, folder=None):
                 report(bar, losses, args)
                 summaries.write(step, losses, type(batch)(*map(replicas.first, batch)), logits)
             if saved and chief:
-                trainer.save(folder, args.max_to_keep)
+                trainer.save(folder, args.max_to_keep, finished=final and last)
     replicas.wait_for_all()
 
 

@@ -45,9 +45,9 @@ def finetune(davis, folder, *more, network=Pixelwise):
     trained = []
     train = training.train
 
-    def counted(trainer, batches, args, model):
+    def counted(trainer, batches, args, model, **options):
         step = checkpoints.newest_checkpoint(model)
-        train(trainer, batches, args, model)
+        train(trainer, batches, args, model, **options)
         if step is None:
             trained.append(str(model.relative_to(folder / "models")))
 
@@ -215,12 +215,32 @@ def test_an_object_whose_model_or_masks_are_gone_is_done_again(davis, whole, cop
     assert tree(copied / "results") == tree(whole / "results")
 
 
-def test_more_iterations_train_and_segment_all_objects_again(davis, whole, copied):
+def test_more_iterations_train_and_segment_all_objects_again_as_if_asked_for_at_once(davis, whole, copied, tmp_path):
     finetune(davis, copied, "--training_iters", 40)
-    assert tree(copied / "results").keys() == tree(whole / "results").keys()
+    finetune(davis, tmp_path / "at once", "--training_iters", 40)
+    assert tree(copied / "results") == tree(tmp_path / "at once/results")
     assert tree(copied / "results", "*.png") != tree(whole / "results", "*.png")
-    kept = {path.name for path in (copied / "models").rglob("osmn.ckpt-*.index")}
-    assert kept == {"osmn.ckpt-20.index", "osmn.ckpt-40.index"}
+    models = tree(copied / "models", "osmn.ckpt-*")
+    assert models == tree(tmp_path / "at once/models", "osmn.ckpt-*")
+    assert {path for path in models if path.endswith(".index")} == {f"pair/{i}/osmn.ckpt-40.index" for i in (1, 2)}
+
+
+def test_an_object_killed_between_checkpoints_goes_on_from_the_last_one(davis, whole, tmp_path, monkeypatch, capsys):
+    save_iters = ["--save_iters", 8]
+    interrupt(monkeypatch, "save_training_checkpoint", checkpoints, 3)  # The last one of the first object.
+    with pytest.raises(KeyboardInterrupt):
+        finetune(davis, tmp_path, *save_iters)
+    monkeypatch.undo()
+    assert checkpoints.has_optimizer_state(tmp_path / "models/pair/1")
+    finetune(davis, tmp_path, *save_iters)
+    assert f"resumed from {tmp_path / 'models/pair/1/osmn.ckpt-16'}" in capsys.readouterr().out
+    assert tree(tmp_path / "results") == tree(whole / "results")
+    last = "models/pair/1/osmn.ckpt-20.data-00000-of-00001"
+    assert (tmp_path / last).read_bytes() == (whole / last).read_bytes()
+
+
+def test_a_finished_object_s_model_has_no_optimizer_state(whole):
+    assert not checkpoints.has_optimizer_state(whole / "models/pair/1")
 
 
 def test_restart_training_ignores_what_is_there(davis, whole, copied):
