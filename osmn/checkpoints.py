@@ -48,8 +48,8 @@ def find_checkpoint(path):
 
 def list_checkpoints(folder):
     """Return the prefixes of the checkpoints in `folder`, oldest first."""
-    names = (re.fullmatch(rf"({re.escape(CHECKPOINT_NAME)}-(\d+))\.index", p.name) for p in Path(folder).glob("*"))
-    return [Path(folder) / m.group(1) for m in sorted(filter(None, names), key=lambda m: int(m.group(2)))]
+    names = (re.fullmatch(rf"({re.escape(CHECKPOINT_NAME)}-\d+)\.index", p.name) for p in Path(folder).glob("*"))
+    return sorted((Path(folder) / match.group(1) for match in filter(None, names)), key=step_of)
 
 
 def newest_checkpoint(folder):

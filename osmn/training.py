@@ -206,10 +206,11 @@ def train(trainer, make_batches, args, folder=None, final=False):
     folder = Path(folder or args.model_save_path)
     newest = checkpoints.newest_checkpoint(folder)
     finished = final and newest is not None and not checkpoints.has_optimizer_state(newest)
+    outgrown = finished and checkpoints.step_of(newest) < args.training_iters
     chief = replicas.is_chief()
-    if newest is not None and (
-        args.restart_training or (finished and checkpoints.step_of(newest) < args.training_iters)
-    ):
+    if outgrown:
+        print(f"{newest} is a finished model: trained anew to have {args.training_iters} steps")
+    if newest is not None and (args.restart_training or outgrown):
         if chief:
             checkpoints.delete_checkpoints(folder)
     elif newest is not None:

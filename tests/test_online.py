@@ -215,8 +215,11 @@ def test_an_object_whose_model_or_masks_are_gone_is_done_again(davis, whole, cop
     assert tree(copied / "results") == tree(whole / "results")
 
 
-def test_more_iterations_train_and_segment_all_objects_again_as_if_asked_for_at_once(davis, whole, copied, tmp_path):
+def test_more_iterations_train_and_segment_all_objects_again_as_if_asked_for_at_once(
+    davis, whole, copied, tmp_path, capsys
+):
     finetune(davis, copied, "--training_iters", 40)
+    assert "osmn.ckpt-20 is a finished model: trained anew to have 40 steps" in capsys.readouterr().out
     finetune(davis, tmp_path / "at once", "--training_iters", 40)
     assert tree(copied / "results") == tree(tmp_path / "at once/results")
     assert tree(copied / "results", "*.png") != tree(whole / "results", "*.png")
