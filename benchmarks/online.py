@@ -106,6 +106,8 @@ def timed(items, durations):
 
 def tracing(durations):
     """Return the part of the run's first duration that is beyond the median: only there are functions traced."""
+    if not durations:  # a model that was there already
+        return 0.0
     return max(0.0, max(durations[:2]) - np.median(durations))  # the first of a video's frames is given, not computed
 
 
@@ -123,6 +125,8 @@ def main(argv=None):
         ):
             stack.enter_context(mock.patch.object(owner, name, wrap(getattr(owner, name))))
         osmn_online_finetune.main(argv)
+    if not watch.starts:
+        sys.exit("every object is finished already; give another --result_path to measure")
     print("object  total s  steps s  frames s  tracing s  input s  save s  other s  beyond steps and frames")
     rows = []
     for number, (start, stop) in enumerate(itertools.pairwise([*watch.starts, watch.end])):

@@ -205,12 +205,13 @@ def train(trainer, make_batches, args, folder=None, final=False):
     """
     folder = Path(folder or args.model_save_path)
     newest = checkpoints.newest_checkpoint(folder)
-    finished = final and newest is not None and not checkpoints.has_optimizer_state(newest)
-    outgrown = finished and checkpoints.step_of(newest) < args.training_iters
-    chief = replicas.is_chief()
-    if outgrown:
+    anew = args.restart_training  # Then the checkpoint is not even read: it may be damaged.
+    finished = final and newest is not None and not anew and not checkpoints.has_optimizer_state(newest)
+    if finished and checkpoints.step_of(newest) < args.training_iters:
         print(f"{newest} is a finished model: trained anew to have {args.training_iters} steps")
-    if newest is not None and (args.restart_training or outgrown):
+        anew = True
+    chief = replicas.is_chief()
+    if newest is not None and anew:
         if chief:
             checkpoints.delete_checkpoints(folder)
     elif newest is not None:

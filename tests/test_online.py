@@ -221,6 +221,7 @@ def test_more_iterations_train_and_segment_all_objects_again_as_if_asked_for_at_
     finetune(davis, copied, "--training_iters", 40)
     assert "osmn.ckpt-20 is a finished model: trained anew to have 40 steps" in capsys.readouterr().out
     finetune(davis, tmp_path / "at once", "--training_iters", 40)
+    assert tree(copied / "results").keys() == tree(whole / "results").keys()
     assert tree(copied / "results") == tree(tmp_path / "at once/results")
     assert tree(copied / "results", "*.png") != tree(whole / "results", "*.png")
     models = tree(copied / "models", "osmn.ckpt-*")
@@ -244,6 +245,12 @@ def test_an_object_killed_between_checkpoints_goes_on_from_the_last_one(davis, w
 
 def test_a_finished_object_s_model_has_no_optimizer_state(whole):
     assert not checkpoints.has_optimizer_state(whole / "models/pair/1")
+
+
+def test_restart_training_does_not_read_a_damaged_model(davis, whole, copied):
+    (copied / "models/pair/1/osmn.ckpt-20.index").write_bytes(b"damaged")
+    finetune(davis, copied, "--restart_training")
+    assert tree(copied / "results") == tree(whole / "results")
 
 
 def test_restart_training_ignores_what_is_there(davis, whole, copied):
