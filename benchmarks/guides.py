@@ -1,0 +1,92 @@
+"""What a model makes of its guides: single steps from the true previous mask, with its own multipliers and with others.
+
+Takes the options of `osmn_train_eval.py` that describe a trained model. From every `--every`-th frame of the test
+split, one frame is segmented with that frame's true mask as spatial guide, so that no error of propagation counts.
+"IoU" is that with the next frame's truth, "area" the mask's size relative to the truth's. "other" is the same with
+the mean of the multipliers of the training objects, in place of those of the object's visual guide: what the visual
+modulator knows of the object is the difference.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+import numpy as np
+import tensorflow as tf
+
+import osmn_train_eval
+from osmn import checkpoints, datasets, devices, evaluation, files, inference
+from osmn.args import sample_options
+
+
+class StepPropagator(inference.Propagator):
+    """A Propagator whose multipliers are given, as one list for each object: `given` is set before each run."""
+
+    given = ()
+
+    def multipliers(self, view):
+        """Return the next object's; see `Propagator.multipliers`."""
+        return next(self.given)
+
+    def own(self, video):
+        """Return the multipliers of a video's objects, from their first frame."""
+        views = [view for start in inference.first_views(video).values() for view in start.values()]
+        return [super(StepPropagator, self).multipliers(view) for view in views]
+
+    def step(self, video, number, multipliers, truth, im_size):
+        """Return the masks of the frame after `number`, bool (N, h, w), from that frame's true ones, (N, H, W)."""
+        frames = [files.read_image(path, im_size) for path in video.frames[number : number + 2]]
+        self.given = iter(multipliers)
+        _, then = self.run(frames, {0: {i: inference.FirstView(frames[0], mask) for i, mask in enumerate(truth)}})
+        return then.masks
+
+
+def true_masks(video, number, data_path):
+    """Return the masks of a frame's objects, bool (N, H, W), in the order of `video.object_ids`."""
+    labels = files.read_labels(Path(data_path) / "Annotations/480p" / video.name / f"{video.frames[number].stem}.png")
+    return np.stack([labels > 0 if i is None else labels == i for i in video.object_ids])
+
+
+def main(argv=None):
+    """Print the table, an object a row."""
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument("--every", type=int, default=10)
+    own_args, rest = parser.parse_known_args(argv)
+    args = osmn_train_eval.parse([*rest, "--only_testing", "--result_path", "unused"])
+    precision = devices.configure(args)
+    network = inference.for_inference(checkpoints.open_network(args, precision), precision)
+    propagator = StepPropagator(network, sample_options(args))
+    training = datasets.davis_videos(args.data_path, args.data_version, "train")
+    videos = datasets.davis_videos(args.data_path, args.data_version, args.test_split)
+    known = [each for video in training for each in propagator.own(video)]
+    mean = [tf.reduce_mean(tf.stack(column), axis=0) for column in zip(*known, strict=True)]
+    print("object                    IoU    area   other IoU   other area")
+    rows = []
+    for video in videos:
+        own, other = propagator.own(video), [mean] * len(video.object_ids)
+        results = []
+        for number in range(0, len(video.frames) - 1, own_args.every):
+            before, truth = (true_masks(video, n, args.data_path) for n in (number, number + 1))
+            measured = []
+            for multipliers in (own, other):
+                masks = propagator.step(video, number, multipliers, before, tuple(args.im_size))
+                masks = np.stack([evaluation.resized(m.astype(np.uint8), truth.shape[:0:-1]) > 0 for m in masks])
+                area = np.maximum(1, truth.sum(axis=(1, 2)))
+                union = np.maximum(1, (truth | masks).sum(axis=(1, 2)))
+                measured += [(truth & masks).sum(axis=(1, 2)) / union, masks.sum(axis=(1, 2)) / area]
+            results.append(measured)
+        for object_id, row in zip(video.object_ids, np.mean(results, axis=0).T, strict=True):
+            print_row(video.name if object_id is None else f"{video.name} {object_id}", row)
+            rows.append(row)
+    print_row("mean", np.mean(rows, axis=0))
+
+
+def print_row(name, row):
+    """Print an object's figures."""
+    print(f"{name:22}  {row[0]:.3f}  {row[1]:6.2f}  {row[2]:10.3f}  {row[3]:11.2f}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

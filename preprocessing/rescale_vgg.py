@@ -1,0 +1,83 @@
+"""Rescale ImageNet's VGG16 so that every layer's features have size 1: a start from which short trainings learn more.
+
+    python preprocessing/rescale_vgg.py VGG_16 IMAGES OUT
+
+VGG_16 is what `--seg_model_path` takes, IMAGES a folder of photographs (the first 24 are looked at), OUT the new
+checkpoint's prefix. Train and test with it at the same `--scale_value` (default here: 0.01):
+
+    python osmn_coco_pretrain.py --seg_model_path OUT --vis_mod_model_path OUT --scale_value 0.01 ...
+
+VGG16's features are of size 50 to 560 (root mean square, inputs of +-128), but the maps of the spatial modulator start
+below 1, so that it takes long until they count. ReLUs and pools commute with positive factors: the new network
+computes the old one's features, each layer's divided by its size.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # The repository, for `import osmn`.
+
+from osmn import args as arguments
+from osmn.errors import InputError, reports_input_errors
+
+IMAGES_USED = 24
+IMAGE_SIZE = (224, 224)  # ImageNet's
+SCOPE = "osmn/modulator"  # of the two VGG16s in the network, the one with fully connected layers
+
+
+def rescale(stages, fc6, images, scale_value):
+    """Give the layers of a VGG16 the weights with which its features have root mean square 1.
+
+    Args:
+        stages: its convolutions, a list of lists of layers.
+        fc6: the first fully connected layer, or None: it takes back the factor, so that later layers keep theirs.
+        images: float32 (B, H, W, 3), BGR, mean subtracted, values of +-128.
+        scale_value: the network is to get `images * scale_value`.
+    """
+    import tensorflow as tf
+
+    x, size_before = tf.convert_to_tensor(images), 1 / scale_value
+    for stage in stages:
+        for layer in stage:
+            x = layer(x)
+            size = float(tf.sqrt(tf.reduce_mean(tf.square(x))))
+            layer.kernel.assign(layer.kernel * (size_before / size))
+            layer.bias.assign(layer.bias / size)
+            size_before = size
+        x = tf.nn.max_pool2d(x, 2, 2, "SAME")
+    if fc6 is not None:
+        fc6.kernel.assign(fc6.kernel * size_before)
+
+
+@reports_input_errors
+def main(argv=None):
+    """Run the command line `argv` (default: that of the process)."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("source", metavar="VGG_16", help="ImageNet weights: checkpoint, .npy, Keras .h5, or imagenet")
+    parser.add_argument("images", metavar="IMAGES", type=Path, help="a folder of photographs (.jpg)")
+    parser.add_argument("out", metavar="OUT", type=Path, help="the prefix of the checkpoint to write")
+    parser.add_argument(
+        "--scale_value", type=arguments.positive(float), default=0.01, help="of the inputs (default: 0.01)"
+    )
+    args = parser.parse_args(argv)
+    from osmn import checkpoints, files, networks, preprocessing, samples
+
+    paths = preprocessing.visible(args.images, (".jpg", ".jpeg"))[:IMAGES_USED]
+    if not paths:
+        raise InputError(f"{args.images} holds no photographs (.jpg)")
+    options = samples.SampleOptions()
+    images = np.stack([samples.normalize(files.read_image(path, IMAGE_SIZE), options) for path in paths])
+    network = networks.build(networks.NetworkOptions())
+    missing = set(checkpoints.load_imagenet(network, SCOPE, args.source))
+    fc6 = None if f"{SCOPE}/fc6/weights" in missing else network.visual.hidden[0]
+    rescale(network.visual.stages, fc6, images, args.scale_value)
+    found = {n: v for n, v in network.tf1_variables().items() if n.startswith(f"{SCOPE}/") and n not in missing}
+    checkpoints.write_variables(args.out, {n.replace(SCOPE, "vgg_16"): np.asarray(v) for n, v in found.items()})
+    print(f"written: {args.out} ({len(found)} variables), for --scale_value {args.scale_value:g}")
+
+
+if __name__ == "__main__":
+    main()
