@@ -7,7 +7,6 @@ the mean of the multipliers of the training objects, in place of those of the ob
 modulator knows of the object is the difference.
 """
 
-import argparse
 import sys
 from pathlib import Path
 
@@ -17,8 +16,8 @@ import numpy as np
 import tensorflow as tf
 
 import osmn_train_eval
+from osmn import args as arguments
 from osmn import checkpoints, datasets, devices, evaluation, files, inference
-from osmn.args import sample_options
 
 
 class StepPropagator(inference.Propagator):
@@ -51,13 +50,13 @@ def true_masks(video, number, data_path):
 
 def main(argv=None):
     """Print the table, an object a row."""
-    parser = argparse.ArgumentParser(add_help=False)
-    parser.add_argument("--every", type=int, default=10)
+    parser = arguments.parser(__doc__)
+    parser.add_argument("--every", type=arguments.positive(int), default=10, help="frames from one step to the next")
     own_args, rest = parser.parse_known_args(argv)
     args = osmn_train_eval.parse([*rest, "--only_testing", "--result_path", "unused"])
     precision = devices.configure(args)
     network = inference.for_inference(checkpoints.open_network(args, precision), precision)
-    propagator = StepPropagator(network, sample_options(args))
+    propagator = StepPropagator(network, arguments.sample_options(args))
     training = datasets.davis_videos(args.data_path, args.data_version, "train")
     videos = datasets.davis_videos(args.data_path, args.data_version, args.test_split)
     known = [each for video in training for each in propagator.own(video)]

@@ -1,4 +1,4 @@
-"""Rescale ImageNet's VGG16 so that every layer's features have size 1: a start from which short trainings learn more.
+"""Rescale ImageNet's VGG16 so that every layer's features have size 1: for short trainings.
 
     python preprocessing/rescale_vgg.py VGG_16 IMAGES OUT
 
@@ -7,8 +7,8 @@ checkpoint's prefix. Train and test with it at the same `--scale_value` (default
 
     python osmn_coco_pretrain.py --seg_model_path OUT --vis_mod_model_path OUT --scale_value 0.01 ...
 
-VGG16's features are of size 50 to 560 (root mean square, inputs of +-128), but the maps of the spatial modulator start
-below 1, so that it takes long until they count. ReLUs and pools commute with positive factors: the new network
+VGG16's features are of size 7 to 560 (root mean square, inputs of +-128), but the maps of the spatial modulator start
+below 0.1, so that it takes long until they count. ReLUs and pools commute with positive factors: the new network
 computes the old one's features, each layer's divided by its size.
 """
 
