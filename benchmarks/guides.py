@@ -17,7 +17,8 @@ import tensorflow as tf
 
 import osmn_train_eval
 from osmn import args as arguments
-from osmn import checkpoints, datasets, devices, evaluation, files, inference
+from osmn import checkpoints, datasets, devices, evaluation, files, inference, metrics
+from osmn.errors import reports_input_errors
 
 
 class StepPropagator(inference.Propagator):
@@ -35,7 +36,7 @@ class StepPropagator(inference.Propagator):
         return [super(StepPropagator, self).multipliers(view) for view in views]
 
     def step(self, video, number, multipliers, truth, im_size):
-        """Return the masks of the frame after `number`, bool (N, h, w), from that frame's true ones, (N, H, W)."""
+        """Return the masks of the frame after `number`, bool (N, h, w), from that frame's true ones."""
         frames = [files.read_image(path, im_size) for path in video.frames[number : number + 2]]
         self.given = iter(multipliers)
         _, then = self.run(frames, {0: {i: inference.FirstView(frames[0], mask) for i, mask in enumerate(truth)}})
@@ -43,11 +44,12 @@ class StepPropagator(inference.Propagator):
 
 
 def true_masks(video, number, data_path):
-    """Return the masks of a frame's objects, bool (N, H, W), in the order of `video.object_ids`."""
-    labels = files.read_labels(Path(data_path) / "Annotations/480p" / video.name / f"{video.frames[number].stem}.png")
-    return np.stack([labels > 0 if i is None else labels == i for i in video.object_ids])
+    """Return the masks of a frame's objects, a list of bool (H, W), in the order of `video.object_ids`."""
+    path = Path(data_path) / "Annotations/480p" / video.name / f"{video.frames[number].stem}.png"
+    return list(inference.given_masks(datasets.FirstAnnotation(path, video.object_ids)).values())
 
 
+@reports_input_errors
 def main(argv=None):
     """Print the table, an object a row."""
     parser = arguments.parser(__doc__)
@@ -71,10 +73,10 @@ def main(argv=None):
             measured = []
             for multipliers in (own, other):
                 masks = propagator.step(video, number, multipliers, before, tuple(args.im_size))
-                masks = np.stack([evaluation.resized(m.astype(np.uint8), truth.shape[:0:-1]) > 0 for m in masks])
-                area = np.maximum(1, truth.sum(axis=(1, 2)))
-                union = np.maximum(1, (truth | masks).sum(axis=(1, 2)))
-                measured += [(truth & masks).sum(axis=(1, 2)) / union, masks.sum(axis=(1, 2)) / area]
+                size = truth[0].shape[::-1]
+                masks = [evaluation.resized(mask.astype(np.uint8), size) > 0 for mask in masks]
+                measured.append([metrics.region_similarity(*pair) for pair in zip(truth, masks, strict=True)])
+                measured.append([m.sum() / max(1, t.sum()) for t, m in zip(truth, masks, strict=True)])
             results.append(measured)
         for object_id, row in zip(video.object_ids, np.mean(results, axis=0).T, strict=True):
             print_row(video.name if object_id is None else f"{video.name} {object_id}", row)
