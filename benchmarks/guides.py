@@ -4,7 +4,7 @@ Takes the options of `osmn_train_eval.py` that describe a trained model. From ev
 split, one frame is segmented with that frame's true mask as spatial guide, so that no error of propagation counts.
 "IoU" is that with the next frame's truth, "area" the mask's size relative to the truth's. "other" is the same with
 the mean of the multipliers of the training objects, in place of those of the object's visual guide: what the visual
-modulator knows of the object is the difference.
+modulator knows of the object is the difference. A network without visual modulator has no "other".
 """
 
 import sys
@@ -63,16 +63,16 @@ def main(argv=None):
     videos = datasets.davis_videos(args.data_path, args.data_version, args.test_split)
     known = [each for video in training for each in propagator.own(video)]
     mean = [tf.reduce_mean(tf.stack(column), axis=0) for column in zip(*known, strict=True)]
-    print("object                    IoU    area   other IoU   other area")
+    print("object                    IoU    area" + ("   other IoU   other area" if mean else ""))
     rows = []
     for video in videos:
-        own, other = propagator.own(video), [mean] * len(video.object_ids)
+        multipliers = [propagator.own(video)] + ([[mean] * len(video.object_ids)] if mean else [])
         results = []
         for number in range(0, len(video.frames) - 1, own_args.every):
             before, truth = (true_masks(video, n, args.data_path) for n in (number, number + 1))
             measured = []
-            for multipliers in (own, other):
-                masks = propagator.step(video, number, multipliers, before, tuple(args.im_size))
+            for chosen in multipliers:
+                masks = propagator.step(video, number, chosen, before, tuple(args.im_size))
                 size = truth[0].shape[::-1]
                 masks = [evaluation.resized(mask.astype(np.uint8), size) > 0 for mask in masks]
                 measured.append([metrics.region_similarity(*pair) for pair in zip(truth, masks, strict=True)])
@@ -86,7 +86,8 @@ def main(argv=None):
 
 def print_row(name, row):
     """Print an object's figures."""
-    print(f"{name:22}  {row[0]:.3f}  {row[1]:6.2f}  {row[2]:10.3f}  {row[3]:11.2f}", flush=True)
+    columns = zip(row, ("7.3f", "8.2f", "12.3f", "13.2f"), strict=False)
+    print(f"{name:22}" + "".join(f"{value:{form}}" for value, form in columns), flush=True)
 
 
 if __name__ == "__main__":

@@ -36,6 +36,9 @@ def rescale(stages, fc6, images, scale_value):
         fc6: the first fully connected layer, or None: it takes back the factor, so that later layers keep theirs.
         images: float32 (B, H, W, 3), BGR, mean subtracted, values of +-128.
         scale_value: the network is to get `images * scale_value`.
+
+    Raises:
+        ValueError: for a layer all of whose features are 0.
     """
     import tensorflow as tf
 
@@ -44,6 +47,8 @@ def rescale(stages, fc6, images, scale_value):
         for layer in stage:
             x = layer(x)
             size = float(tf.sqrt(tf.reduce_mean(tf.square(x))))
+            if not size:
+                raise ValueError(f"every feature of {layer.name.split('.')[-1]} is 0")
             layer.kernel.assign(layer.kernel * (size_before / size))
             layer.bias.assign(layer.bias / size)
             size_before = size
@@ -73,7 +78,10 @@ def main(argv=None):
     network = networks.build(networks.NetworkOptions())
     missing = set(checkpoints.load_imagenet(network, SCOPE, args.source))
     fc6 = None if f"{SCOPE}/fc6/weights" in missing else network.visual.hidden[0]
-    rescale(network.visual.stages, fc6, images, args.scale_value)
+    try:
+        rescale(network.visual.stages, fc6, images, args.scale_value)
+    except ValueError as error:
+        raise InputError(f"{args.source}: {error}; give the weights of a trained VGG16") from error
     found = {n: v for n, v in network.tf1_variables().items() if n.startswith(f"{SCOPE}/") and n not in missing}
     checkpoints.write_variables(args.out, {n.replace(SCOPE, "vgg_16"): np.asarray(v) for n, v in found.items()})
     print(f"written: {args.out} ({len(found)} variables), for --scale_value {args.scale_value:g}")

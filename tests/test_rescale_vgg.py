@@ -89,3 +89,14 @@ def test_a_folder_without_photographs_is_named(weights, tmp_path, capsys):
         rescale_vgg.main([str(tmp_path / "vgg_16.ckpt"), str(tmp_path), str(tmp_path / "unit.ckpt")])
     assert stopped.value.code == 2
     assert capsys.readouterr().err.splitlines()[-1] == f"error: {tmp_path} holds no photographs (.jpg)"
+
+
+def test_a_layer_without_features_is_named(weights, images, tmp_path, capsys):
+    weights = weights | {name: 0 * value for name, value in weights.items() if "conv2_1" in name}
+    checkpoints.write_variables(tmp_path / "vgg_16.ckpt", weights, v1=True)
+    with pytest.raises(SystemExit) as stopped:
+        rescale_vgg.main([str(tmp_path / "vgg_16.ckpt"), str(images), str(tmp_path / "unit.ckpt")])
+    assert stopped.value.code == 2
+    problem = "every feature of conv2_1 is 0; give the weights of a trained VGG16"
+    assert capsys.readouterr().err.splitlines()[-1] == f"error: {tmp_path / 'vgg_16.ckpt'}: {problem}"
+    assert not list(tmp_path.glob("unit.ckpt*"))
