@@ -38,7 +38,7 @@ def rescale(stages, fc6, images, scale_value):
         scale_value: the network is to get `images * scale_value`.
 
     Raises:
-        ValueError: for a layer all of whose features are 0.
+        InputError: for a layer all of whose features are 0.
     """
     import tensorflow as tf
 
@@ -48,7 +48,7 @@ def rescale(stages, fc6, images, scale_value):
             x = layer(x)
             size = float(tf.sqrt(tf.reduce_mean(tf.square(x))))
             if not size:
-                raise ValueError(f"every feature of {layer.name.split('.')[-1]} is 0")
+                raise InputError(f"every feature of {layer.name.split('.')[-1]} is 0")
             layer.kernel.assign(layer.kernel * (size_before / size))
             layer.bias.assign(layer.bias / size)
             size_before = size
@@ -80,7 +80,7 @@ def main(argv=None):
     fc6 = None if f"{SCOPE}/fc6/weights" in missing else network.visual.hidden[0]
     try:
         rescale(network.visual.stages, fc6, images, args.scale_value)
-    except ValueError as error:
+    except InputError as error:
         raise InputError(f"{args.source}: {error}; give the weights of a trained VGG16") from error
     found = {n: v for n, v in network.tf1_variables().items() if n.startswith(f"{SCOPE}/") and n not in missing}
     checkpoints.write_variables(args.out, {n.replace(SCOPE, "vgg_16"): np.asarray(v) for n, v in found.items()})
