@@ -95,7 +95,7 @@ class Trainer:
         self._scaled = network.compute_dtype == "float16"
         self._scale = {"loss_scale": tf.Variable(FIRST_LOSS_SCALE), "loss_scale_steps": tf.Variable(0, dtype=tf.int64)}
 
-    def gradients(self, batch, training=True):
+    def gradients(self, batch):
         """Return (Losses, logits, gradients of their sum) for a `Sample` batch; the gradients in `trained` order."""
         seed = None
         if self._dropout_seed is not None:
@@ -103,7 +103,7 @@ class Trainer:
         variables = list(self._trained.values())
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(variables)
-            logits = self.network(batch.guide, batch.spatial, batch.image, training=training, seed=seed)
+            logits = self.network(batch.guide, batch.spatial, batch.image, training=True, seed=seed)
             loss = class_balanced_loss(logits, batch.label)
             scaled = loss * self._scale["loss_scale"] if self._scaled else loss
         gradients = tape.gradient(scaled, variables)

@@ -65,6 +65,12 @@ def golden(request):
 
 
 @pytest.fixture(scope="module")
+def exact(request):
+    """Return whether convolutions are summed as where the golden files were made (`--published_rounding`)."""
+    return request.config.getoption("--published_rounding")
+
+
+@pytest.fixture(scope="module")
 def inference(golden):
     """Return the visual parameters as a list, and the logits."""
     scales = golden.network.visual_parameters(golden.batch.guide)
@@ -85,10 +91,12 @@ def training(golden, inference):
 
     @tf.function
     def evaluate():
-        losses, _, gradients = trainer.gradients(golden.batch, training=False)
+        losses, _, gradients = trainer.gradients(golden.batch)
         return losses, dict(zip(trained, map(tf.norm, gradients), strict=True))
 
+    golden.network.options = golden.network.options._replace(fix_bn=True)  # Without dropout: inference mode.
     losses, norms = evaluate()
+    golden.network.options = golden.network.options._replace(fix_bn=False)
     rate, steps = tf.constant(golden.published["train_lr"], tf.float32), []
     for step in range(3):
         steps.append([float(loss) for loss in trainer.train_step(golden.batch, rate)[0]])
@@ -121,7 +129,7 @@ def test_variables_have_the_published_names_shapes_and_trainability(golden):
 
 
 @EVERY_VARIANT
-def test_visual_parameters_are_the_published_ones(golden, inference):
+def test_visual_parameters_are_the_published_ones(golden, inference, exact):
     published = golden.published
     if golden.variant == "osvos_novis":
         assert inference.scales == []
@@ -129,15 +137,17 @@ def test_visual_parameters_are_the_published_ones(golden, inference):
         for number, scale in enumerate(inference.scales):
             assert relative_error(scale, published[f"visual_params_{number}"]) < 1e-5
     else:
-        assert relative_error(tf.concat(inference.scales, -1)[:, 0, 0], published["visual_params"]) < 1e-5
+        error = relative_error(tf.concat(inference.scales, -1)[:, 0, 0], published["visual_params"])
+        assert error == 0 if exact else error < 1e-5
 
 
 @EVERY_VARIANT
-def test_logits_are_the_published_ones(golden, inference):
+def test_logits_are_the_published_ones(golden, inference, exact):
     # The published visual parameters of VGG16 carry rounding errors of 2e-6, which the network multiplies: the
-    # published logits of `osvos` are 1.2e-5 away from a float64 computation. Ours are 0.2e-5 to 1.6e-5 away from them.
-    tolerance = 1e-5 if golden.variant in ("osvos_novis", "lite", "deeplab") else 2e-5
-    assert relative_error(inference.logits, golden.published["logits"]) < tolerance
+    # published logits of `osvos` are 1.2e-5 away from a float64 computation, and ours as much from them on processors
+    # with other caches.
+    multiplied = golden.variant not in ("osvos_novis", "lite", "deeplab") and not exact
+    assert relative_error(inference.logits, golden.published["logits"]) < (2e-5 if multiplied else 1e-5)
 
 
 @EVERY_VARIANT
@@ -166,15 +176,17 @@ def test_losses_are_the_published_ones(golden, training):
 
 @EVERY_TRAINING
 @pytest.mark.parametrize("mode", ["eval", "train"])
-def test_gradient_norms_are_the_published_ones(golden, training, mode):
+def test_gradient_norms_are_the_published_ones(golden, training, exact, mode):
     assert set(training.trained) == set(golden.published["grad_names"])
     norms = {"eval": training.eval_norms, "train": training.train_norms}[mode]
     errors = abs(norms / golden.published[f"grad_norms_{mode}"] - 1)
     # Norms agree to 3e-5, unless a rounding difference takes the other branch of a ReLU, a ReLU6 or a max pool: then
     # the gradients below it differ by 1e-4 to 2e-3, and the median of a variant by up to 1.5e-4. Which variants it
-    # happens to depends on the machine. A float64 computation differs from the published float32 one by 6e-5, too.
+    # happens to depends on the processor, and on ours not being the published order of the spatial modulator's sums:
+    # these have such a tie there, too.
+    tied = mode == "eval" and golden.variant in ("osvos", "deeplab", "lite")
     assert np.median(errors) < (1e-5 if golden.variant == "osvos_novis" else 5e-4)
-    assert errors.max() < 5e-3
+    assert errors.max() < (1e-4 if exact and not tied else 5e-3)
 
 
 @EVERY_TRAINING
@@ -511,6 +523,23 @@ def test_bfloat16_gives_nearly_the_published_probabilities(variant):
 
 
 # Layers
+
+
+@pytest.mark.parametrize("size", [1, 3])
+def test_fully_connected_layers_equal_a_valid_convolution_and_its_gradients(size):
+    generator = np.random.default_rng(0)
+    x = tf.constant(generator.normal(size=(2, size, size, 4)).astype(np.float32))
+    kernel = tf.constant(generator.normal(size=(size, size, 4, 5)).astype(np.float32))
+    weights = generator.normal(size=(2, 1, 1, 5)).astype(np.float32)
+    results = []
+    for function in (vgg.covering_convolution, lambda x, kernel: tf.nn.conv2d(x, kernel, 1, "VALID")):
+        with tf.GradientTape() as tape:
+            tape.watch([x, kernel])
+            y = function(x, kernel)
+            loss = tf.reduce_sum(y * weights)
+        results.append([y, *tape.gradient(loss, [x, kernel])])
+    for ours, expected in zip(*results, strict=True):
+        np.testing.assert_allclose(ours, expected, rtol=1e-5, atol=1e-5)
 
 
 def test_moving_variance_follows_the_unbiased_variance():
