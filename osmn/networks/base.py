@@ -78,6 +78,12 @@ class Osmn(keras.Model):
             logits = logits[:, top : top + size[0], left : left + size[1]]
         return tf.broadcast_to(logits, tf.concat([tf.shape(spatial)[:1], size, [1]], axis=0))
 
+    def shifts(self, stage, guide, training):
+        """Return what a stage of the spatial modulator (or None) adds to each of its layers, for `modulate`."""
+        if stage is None:
+            return []
+        return stage(guide, training=not self.options.fix_bn) if training else stage.shifts(guide)
+
     def _aligned_shape(self):
         return tf.constant(self.options.aligned_size[::-1])
 

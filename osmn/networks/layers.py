@@ -98,12 +98,7 @@ class SpatialShift(NamedTuple):
 
 
 class SpatialModulation(keras.layers.Layer):
-    """One stage of the spatial modulator: 1x1 convolution of the guide (no bias), batch norm, ReLU, split over layers.
-
-    The convolution has a single input channel, so its batch statistics follow from those of the guide:
-    mean(w s) = w mean(s), var(w s) = w^2 var(s). The whole stage is then one linear function of the guide per channel,
-    and no map of all channels is made before it is added to the features.
-    """
+    """A stage of the spatial modulator: 1x1 convolution of the guide (no bias), batch norm, ReLU, split over layers."""
 
     DECAY = 0.99  # as published, in `lite` too
 
@@ -115,19 +110,20 @@ class SpatialModulation(keras.layers.Layer):
         self.built = True
 
     def call(self, guide, training=False):
-        """Map the pooled guide (B, H, W, 1) to one `SpatialShift` per modulated layer of the stage."""
-        weights = tf.reshape(self.convolution.kernel.value, [-1])
+        """Map the pooled guide (B, H, W, 1) to one additive map (B, H, W, C) per modulated layer of the stage."""
+        maps = tf.nn.relu(self.normalization(self.convolution(guide), training=training))
+        return tf.split(maps, self.channels, axis=-1)
+
+    def shifts(self, guide):
+        """Return the maps of `call` by the moving statistics, as `SpatialShift`s.
+
+        The convolution has a single input channel, so the stage is one linear function of the guide per channel, and no
+        map of all channels need be made before it is added to the features.
+        """
         norm = self.normalization
-        if training:
-            count = tf.cast(tf.size(guide) * replicas.count(), tf.float32)
-            mean = replicas.total(tf.reduce_mean(guide)) / replicas.count()
-            variance = replicas.total(tf.reduce_mean((guide - mean) ** 2)) / replicas.count()
-            mean, variance = weights * mean, weights**2 * variance
-            norm.update_moving_statistics(mean, variance * count / tf.maximum(count - 1, 1))
-        else:
-            mean, variance = norm.moving_mean.value, norm.moving_variance.value
-        scale = norm.gamma.value * tf.math.rsqrt(variance + norm.epsilon)
-        slope, intercept = scale * weights, norm.beta.value - scale * mean
+        scale = norm.gamma.value * tf.math.rsqrt(norm.moving_variance.value + norm.epsilon)
+        slope = scale * tf.reshape(self.convolution.kernel.value, [-1])
+        intercept = norm.beta.value - scale * norm.moving_mean.value
         pieces = zip(tf.split(slope, self.channels), tf.split(intercept, self.channels), strict=True)
         return [SpatialShift(guide, *piece) for piece in pieces]
 
@@ -135,7 +131,7 @@ class SpatialModulation(keras.layers.Layer):
 def modulate(features, scale=None, shift=None, training=False):
     """Return `features * scale + shift`, as released: after the layer's ReLU.
 
-    `features` (1 or B, H, W, C), `scale` (B, 1, 1, C) or None, `shift` a SpatialShift for (B, H, W, C) or None.
+    `features` (1 or B, H, W, C), `scale` (B, 1, 1, C) or None, `shift` a map (B, H, W, C), a SpatialShift or None.
     Features of one image broadcast over the objects: what comes before the first modulation is computed once.
     """
     if training or tf.config.list_physical_devices("GPU"):
@@ -147,10 +143,10 @@ def _modulate(features, scale, shift):
     dtype = features.dtype
     if scale is not None:
         features *= tf.cast(scale, dtype)
-    if shift is not None:
+    if isinstance(shift, SpatialShift):
         guide, slope, intercept = (tf.cast(x, dtype) for x in shift)
-        features += tf.nn.relu(guide * slope + intercept)
-    return features
+        shift = tf.nn.relu(guide * slope + intercept)
+    return features if shift is None else features + tf.cast(shift, dtype)
 
 
 # XLA makes one pass of four. Not in training, where its gradient takes minutes on a CPU, nor on a GPU, where it needs

@@ -135,9 +135,8 @@ class LiteOsmn(Osmn):
             if number in MODULATED_BLOCKS:
                 factor = 2 if features else 4
                 guide = tf.nn.avg_pool2d(guide, factor, factor, "SAME")
-                stage = next(spatial_stages, None)
-                (shift,) = stage(guide, training=normalize) if stage is not None else (None,)
-                x = modulate(x, next(scales, None), shift, training)
+                shifts = iter(self.shifts(next(spatial_stages, None), guide, training))
+                x = modulate(x, next(scales, None), next(shifts, None), training)
                 features.append(x)
         return self._side_logits(features, tf.shape(image)[1:3])
 

@@ -110,19 +110,23 @@ def fully_connected(layer, x):
 def covering_convolution(x, kernel):
     """Return the VALID convolution of x (B, H, W, C) with a kernel (H, W, C, C'): (B, 1, 1, C').
 
-    Its gradients are matrix products, which take an eighth of the time of the CPU's convolution kernels for fc6. So
-    would the product itself, but its sums of 25 088 terms are in another order than the published program's: see
-    "Golden files" in doc/results.md.
+    As matrix products, its gradients too, because the CPU's convolution kernels take up to eight times as long for fc6.
+    For a single x the product itself is theirs, which costs little and sums fc6's 25 088 terms in the published
+    program's order: see "Golden files" in doc/results.md.
     """
+    rows, columns = tf.reshape(x, [tf.shape(x)[0], -1]), tf.reshape(kernel, [-1, kernel.shape[-1]])
+    if x.shape[0] == 1:
+        product = tf.nn.conv2d(x, kernel, 1, "VALID")
+    else:
+        product = tf.matmul(rows, columns)[:, None, None, :]
 
     def gradients(upstream):
-        upstream = tf.reshape(upstream, [tf.shape(x)[0], -1])
-        rows, columns = tf.reshape(x, [tf.shape(x)[0], -1]), tf.reshape(kernel, [-1, kernel.shape[-1]])
+        upstream = upstream[:, 0, 0, :]
         x_gradient = tf.matmul(upstream, columns, transpose_b=True)
         kernel_gradient = tf.matmul(rows, upstream, transpose_a=True)
         return tf.reshape(x_gradient, tf.shape(x)), tf.reshape(kernel_gradient, kernel.shape)
 
-    return tf.nn.conv2d(x, kernel, 1, "VALID"), gradients
+    return product, gradients
 
 
 class VggOsmn(Osmn):
@@ -203,8 +207,7 @@ class VggOsmn(Osmn):
                 x = tf.nn.max_pool2d(x, self.variant.pool_size, stride, "SAME")
                 if stride == 2:
                     guide = tf.nn.avg_pool2d(guide, 2, 2, "SAME")
-            spatial_stage = self.spatial.get(f"stage{stage}")
-            shifts = iter(spatial_stage(guide, training=training and not self.options.fix_bn) if spatial_stage else [])
+            shifts = iter(self.shifts(self.spatial.get(f"stage{stage}"), guide, training))
             for layer in layers:
                 x = layer(x)
                 if stage >= self.first_modulated:
