@@ -78,7 +78,7 @@ class Osmn(keras.Model):
             logits = logits[:, top : top + size[0], left : left + size[1]]
         return tf.broadcast_to(logits, tf.concat([tf.shape(spatial)[:1], size, [1]], axis=0))
 
-    def shifts(self, stage, guide, training):
+    def _shifts(self, stage, guide, training):
         """Return what a stage of the spatial modulator (or None) adds to each of its layers, for `modulate`."""
         if stage is None:
             return []

@@ -135,7 +135,7 @@ class LiteOsmn(Osmn):
             if number in MODULATED_BLOCKS:
                 factor = 2 if features else 4
                 guide = tf.nn.avg_pool2d(guide, factor, factor, "SAME")
-                shifts = iter(self.shifts(next(spatial_stages, None), guide, training))
+                shifts = iter(self._shifts(next(spatial_stages, None), guide, training))
                 x = modulate(x, next(scales, None), next(shifts, None), training)
                 features.append(x)
         return self._side_logits(features, tf.shape(image)[1:3])

@@ -207,7 +207,7 @@ class VggOsmn(Osmn):
                 x = tf.nn.max_pool2d(x, self.variant.pool_size, stride, "SAME")
                 if stride == 2:
                     guide = tf.nn.avg_pool2d(guide, 2, 2, "SAME")
-            shifts = iter(self.shifts(self.spatial.get(f"stage{stage}"), guide, training))
+            shifts = iter(self._shifts(self.spatial.get(f"stage{stage}"), guide, training))
             for layer in layers:
                 x = layer(x)
                 if stage >= self.first_modulated:
