@@ -550,6 +550,20 @@ def test_moving_variance_follows_the_unbiased_variance():
     assert layer.moving_variance.numpy() == pytest.approx(0.9 * 1 + 0.1 * 2)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_normalisation_by_moving_statistics_is_the_same_on_a_gpu(monkeypatch, dtype):
+    layer, generator = layers.BatchNormalization("tiny", 5, decay=0.9), np.random.default_rng(0)
+    for variable in layer.variables:
+        variable.assign(generator.uniform(0.5, 2, variable.shape))
+    x = tf.cast(generator.normal(size=(2, 3, 4, 5)), dtype)
+    expected = layer(x)
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind=None: ["one"])
+    monkeypatch.setattr(tf.compat.v1.nn, "fused_batch_norm", None)
+    assert layer(x).dtype == expected.dtype == dtype
+    tolerance = {"float32": 1e-5, "bfloat16": 1e-2}[dtype]
+    np.testing.assert_allclose(tf.cast(layer(x), "float32"), tf.cast(expected, "float32"), tolerance, tolerance)
+
+
 def test_spatial_modulation_moves_its_statistics_as_batch_norm_of_the_map_would():
     stage = layers.SpatialModulation("tiny", [1, 1], "ones")
     stage.convolution.kernel.assign(np.float32([2, -1]).reshape(1, 1, 1, 2))

@@ -63,6 +63,8 @@ class BatchNormalization(keras.layers.Layer):
         """Normalise by the batch's statistics when `training` (and update the moving ones), else by the moving ones."""
         if training and replicas.count() > 1:
             return self._normalize_over_replicas(x)
+        if not training and tf.config.list_physical_devices("GPU"):
+            return self._normalize_by_moving_statistics(x)
         statistics = {} if training else {"mean": self.moving_mean.value, "variance": self.moving_variance.value}
         y, mean, variance = tf.compat.v1.nn.fused_batch_norm(
             x, self.gamma.value, self.beta.value, epsilon=self.epsilon, is_training=training, **statistics
@@ -70,6 +72,13 @@ class BatchNormalization(keras.layers.Layer):
         if training:
             self.update_moving_statistics(mean, variance)
         return y
+
+    def _normalize_by_moving_statistics(self, x):
+        # Plain operations: on a GPU the fused kernel's gradient is not deterministic then, and `--deterministic` fails.
+        mean, variance = self.moving_mean.value, self.moving_variance.value
+        x32 = tf.cast(x, tf.float32)
+        y = tf.nn.batch_normalization(x32, mean, variance, self.beta.value, self.gamma.value, self.epsilon)
+        return tf.cast(y, x.dtype)
 
     def _normalize_over_replicas(self, x):
         x32 = tf.cast(x, tf.float32)
