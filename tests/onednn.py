@@ -39,7 +39,7 @@ def writable_memory(library):
     with open("/proc/self/maps") as file:
         mappings = [line.split(maxsplit=5) for line in file]
     owner = ""
-    for addresses, permissions, *_, name in (m if len(m) == 6 else [*m, ""] for m in mappings):
-        owner = name or owner
-        if permissions.startswith("rw") and library in owner and name.strip() in ("", owner.strip()):
+    for addresses, permissions, _, _, _, *name in mappings:  # The zeroed part has no name and follows its library.
+        owner = name[0] if name else owner
+        if permissions.startswith("rw") and library in owner:
             yield tuple(int(address, 16) for address in addresses.split("-"))
