@@ -15,6 +15,8 @@ def parse(argv):
     arguments.add_guide_options(parser, im_size=[854, 480])
     arguments.add_training_options(parser, data_aug_scales=[0.5, 0.8, 1.0])
     arguments.add_guide_choice_options(parser)
+    arguments.add_distractor_options(parser)
+    arguments.add_coco_mixing_options(parser)
     arguments.add_testing_options(parser)
     arguments.add_device_options(parser, several=True)
     args = parser.parse_args(argv)
@@ -26,7 +28,8 @@ def parse(argv):
 def main(argv=None):
     """Run the script; see `-h`."""
     args = parse(argv)
-    from osmn import checkpoints, datasets, devices, inference, replicas, training  # TensorFlow takes seconds to import
+    # Here, because TensorFlow takes seconds to import.
+    from osmn import checkpoints, coco, datasets, devices, inference, pipeline, replicas, training
     from osmn.evaluation import score_if_annotated
 
     precision = devices.configure(args)
@@ -36,7 +39,13 @@ def main(argv=None):
         if not args.only_testing:
             validity = (args.label_valid_ratio, args.bbox_valid_ratio) if args.randomize_guide else None
             examples = datasets.davis_examples(args.data_path, args.data_version, "train", validity)
-            training.train(training.Trainer(network, args.seed), datasets.video_batches(examples, args), args)
+            sources = [pipeline.video_source(examples, args.flip_target)]
+            sources += [coco.instance_source(coco.read_instances(path, "train2017")) for path in args.coco_path]
+            shares = coco.shares_beside_videos(sources, args.coco_share)
+            options = arguments.pipeline_options(args, shares)
+            batches = pipeline.batches(sources, options, arguments.sample_options(args))
+            trainer = training.Trainer(network, args.seed, args.loss, args.ema)
+            training.train(trainer, batches, arguments.training_options(args), args.model_save_path)
         if not replicas.is_chief():
             return
     inference.segment_videos(network, datasets.share(videos, args.shard), args, precision)

@@ -16,6 +16,8 @@ def parse(argv):
     arguments.add_training_options(parser, data_aug_scales=[1.0])
     arguments.add_imagenet_options(parser)
     arguments.add_guide_choice_options(parser)
+    arguments.add_distractor_options(parser)
+    arguments.add_coco_mixing_options(parser)
     arguments.add_testing_options(parser)
     arguments.add_device_options(parser, several=True)
     args = parser.parse_args(argv)
@@ -28,7 +30,7 @@ def main(argv=None):
     """Run the script; see `-h`."""
     args = parse(argv)
     # Here, because TensorFlow takes seconds to import.
-    from osmn import checkpoints, datasets, devices, inference, replicas, training, ytvos
+    from osmn import checkpoints, coco, datasets, devices, inference, pipeline, replicas, training, ytvos
 
     precision = devices.configure(args)
     videos = ytvos.videos(args.data_path, args.test_split, args.all_frames)
@@ -38,7 +40,13 @@ def main(argv=None):
             checkpoints.start_from_imagenet(network, args)
             validity = (args.label_valid_ratio, args.bbox_valid_ratio) if args.randomize_guide else None
             examples = ytvos.examples(args.data_path, tuple(args.im_size), validity, args.use_cached_list)
-            training.train(training.Trainer(network, args.seed), datasets.video_batches(examples, args), args)
+            sources = [pipeline.video_source(examples, args.flip_target)]
+            sources += [coco.instance_source(coco.read_instances(path, "train2017")) for path in args.coco_path]
+            shares = coco.shares_beside_videos(sources, args.coco_share)
+            options = arguments.pipeline_options(args, shares)
+            batches = pipeline.batches(sources, options, arguments.sample_options(args))
+            trainer = training.Trainer(network, args.seed, args.loss, args.ema)
+            training.train(trainer, batches, arguments.training_options(args), args.model_save_path)
         trained = None if args.only_testing else checkpoints.newest_checkpoint(args.model_save_path)
         if not replicas.is_chief():
             return

@@ -4,11 +4,14 @@ Nothing here imports TensorFlow, so that `-h` and mistakes in arguments answer a
 """
 
 import argparse
+import dataclasses
 
 from osmn.errors import InputError
 
 BASE_MODELS = ("osvos", "masktrack", "deeplab", "lite")
 PRECISIONS = ("float32", "bfloat16", "float16")
+SCHEDULES = ("constant", "cosine")
+LOSSES = ("balanced", "jaccard")
 
 
 def parser(description):
@@ -38,6 +41,22 @@ def non_negative(kind):
         return value
 
     return convert
+
+
+def share(text):
+    """Parse a number from 0 to 1."""
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text} is not from 0 to 1")
+    return value
+
+
+def decay(text):
+    """Parse a number from 0 to below 1."""
+    value = share(text)
+    if value == 1:
+        raise argparse.ArgumentTypeError(f"{text} is not below 1")
+    return value
 
 
 def add_network_options(to):
@@ -80,6 +99,18 @@ def add_training_options(to, data_aug_scales):
     group.add_argument(
         "--learning_rate", type=positive(float), default=1e-5, help="of Adam; the loss is a sum of pixels"
     )
+    group.add_argument(
+        "--lr_schedule", choices=SCHEDULES, default="constant", help="cosine: the rate falls to 0 at --training_iters"
+    )
+    group.add_argument(
+        "--warmup_iters", type=non_negative(int), default=0, help="steps over which the rate rises to --learning_rate"
+    )
+    group.add_argument(
+        "--loss", choices=LOSSES, default="balanced", help="balanced: as published; jaccard: masks of the true size"
+    )
+    group.add_argument(
+        "--ema", type=decay, metavar="DECAY", help="keep an average of the weights, which testing takes (try 0.998)"
+    )
     group.add_argument("--save_iters", type=positive(int), default=1000, help="steps between checkpoints")
     group.add_argument("--max_to_keep", type=positive(int), default=2, help="checkpoints kept")
     group.add_argument("--display_iters", type=positive(int), default=20, help="steps between reports of the loss")
@@ -101,12 +132,36 @@ def add_training_options(to, data_aug_scales):
     group.add_argument("--sg_std_perturb_ratio", type=non_negative(float), default=0.4, help="spatial guide: scale")
 
 
+def add_distractor_options(to, videos=True):
+    """Add the augmentations that the published program lacks; those of `videos` too."""
+    group = to.add_argument_group("augmentation beyond the published one")
+    group.add_argument(
+        "--distractors", type=share, default=0.0, metavar="SHARE", help="of samples with a second object pasted in"
+    )
+    if videos:
+        group.add_argument("--flip_target", action="store_true", help="mirror frame, label and previous mask at random")
+
+
+def add_coco_mixing_options(to):
+    """Add the mixing of still images into a training on videos."""
+    group = to.add_argument_group("still images among the videos' frames")
+    group.add_argument("--coco_path", nargs="+", default=[], help="folders in COCO's layout (split train2017)")
+    group.add_argument("--coco_share", type=share, default=0.5, metavar="SHARE", help="of samples from --coco_path")
+    group.add_argument("--random_crop_ratio", type=float, default=0.0, help="image's sides move by up to this share")
+
+
 def add_imagenet_options(to):
     """Add the sources of initial weights for training from ImageNet."""
     group = to.add_argument_group("initial weights")
     about = 'checkpoint, .npy, Keras .h5, or "imagenet" to download'
     group.add_argument("--vis_mod_model_path", default="models/vgg_16.ckpt", help=f"of the visual modulator: {about}")
     group.add_argument("--seg_model_path", default="models/vgg_16.ckpt", help=f"of the segmentation net: {about}")
+    group.add_argument(
+        "--embedding_start",
+        choices=("published", "small"),
+        default="published",
+        help="of lite's visual modulator: the published constants, or small random weights",
+    )
 
 
 def add_guide_choice_options(to):
@@ -190,6 +245,30 @@ def sample_options(args):
 
     values = {name: getattr(args, name) for name in SampleOptions._fields if hasattr(args, name)}
     return SampleOptions(**values | {"mean_value": tuple(args.mean_value)})
+
+
+def training_options(args):
+    """Return the `TrainingOptions` of parsed arguments."""
+    from osmn.training import TrainingOptions
+
+    names = (field.name for field in dataclasses.fields(TrainingOptions) if field.name != "pictures")
+    pictures = sample_options(args) if args.use_image_summary else None
+    return TrainingOptions(**{name: getattr(args, name) for name in names}, pictures=pictures)
+
+
+def pipeline_options(args, shares=None):
+    """Return the `PipelineOptions` of parsed arguments, with the `shares` of the sources of samples."""
+    from osmn.pipeline import PipelineOptions
+
+    return PipelineOptions(
+        im_size=tuple(args.im_size),
+        data_aug_scales=tuple(args.data_aug_scales),
+        batch_size=args.batch_size,
+        seed=args.seed,
+        num_loader=args.num_loader,
+        distractors=getattr(args, "distractors", 0.0),
+        shares=shares,
+    )
 
 
 def required(args, *names):

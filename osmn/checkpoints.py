@@ -26,6 +26,7 @@ from osmn.errors import InputError, reports_input_errors
 
 CHECKPOINT_NAME = "osmn.ckpt"
 ADAM_SLOTS = ("Adam", "Adam_1")  # first and second moments
+AVERAGE = "ExponentialMovingAverage"  # TF1's name for it
 COUNTERS = ("beta1_power", "beta2_power", "global_step", "loss_scale", "loss_scale_steps")
 
 
@@ -96,7 +97,8 @@ def load_model(network, path):
     """Load a whole model (`--whole_model_path`) into `network`; return the names in the file that it has no use for.
 
     Strict: every variable must be there with its shape, and the constant upsampling kernels must be the bilinear ones.
-    Optimizer slots and counters are ignored. Raises InputError listing what is missing or does not fit.
+    Of a training that keeps an average of the weights, the average is taken. Optimizer slots and counters are ignored.
+    Raises InputError listing what is missing or does not fit.
     """
     reader = CheckpointReader(path)
     variables, constants = network.tf1_variables(), network.constants()
@@ -106,13 +108,19 @@ def load_model(network, path):
         if not np.allclose(reader.read(name), value, atol=1e-6):
             raise InputError(f"{reader.path}: {name} is not the bilinear kernel that the network has built in")
     for name, variable in variables.items():
-        variable.assign(reader.read(name))
+        averaged = average_name(name) in reader.shapes
+        variable.assign(reader.read(average_name(name) if averaged else name))
     return sorted(n for n in set(reader.shapes) - set(wanted) if not is_optimizer_state(n))
 
 
+def average_name(name):
+    """Return the name of the average of the variable `name`."""
+    return f"{name}/{AVERAGE}"
+
+
 def is_optimizer_state(name):
-    """Tell whether a TF1 variable name is an optimizer slot or a counter."""
-    return name.rpartition("/")[2] in COUNTERS + ADAM_SLOTS
+    """Tell whether a TF1 variable name is an optimizer slot, an average or a counter."""
+    return name.rpartition("/")[2] in (*COUNTERS, *ADAM_SLOTS, AVERAGE)
 
 
 def _check_fit(reader, wanted):
@@ -137,7 +145,12 @@ def _listing(items, limit=8):
 
 def open_network(args, dtype):
     """Return the network that a script's options describe, with the weights of `--whole_model_path` if it is given."""
-    network = networks.build(arguments.network_options(args), dtype, getattr(args, "seed", 0))
+    network = networks.build(
+        arguments.network_options(args),
+        dtype,
+        getattr(args, "seed", 0),
+        getattr(args, "embedding_start", "published") == "small",
+    )
     if args.whole_model_path:
         unused = load_model(network, args.whole_model_path)
         if unused:

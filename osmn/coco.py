@@ -8,7 +8,7 @@ import tensorflow as tf
 from pycocotools import mask as coco_masks
 from tqdm import tqdm
 
-from osmn import datasets, files
+from osmn import files, pipeline, samples
 from osmn.errors import InputError
 from osmn.processes import in_processes, processors
 
@@ -102,7 +102,7 @@ def _encode(job):
 
 
 def instance_loader(instances):
-    """Return `load(number, seed)` for `datasets.training_dataset`: guide, previous mask and target are one image."""
+    """Return `load(number, seed)` of a `pipeline.Source`: guide, previous mask and target are one image."""
     images = tf.constant(instances.images)
 
     def decode(number):
@@ -110,16 +110,16 @@ def instance_loader(instances):
 
     def load(number, seed):
         del seed  # There is one guide.
-        frame = datasets.decode_image(images[number])
+        frame = pipeline.decode_image(images[number])
         mask = tf.numpy_function(decode, [number], tf.uint8, stateful=False)
         mask = tf.ensure_shape(mask, [None, None]) > 0
-        return frame, mask, mask, frame, mask
+        return samples.Views(frame, mask, mask, frame, mask)
 
     return load
 
 
-def instance_batches(instances, args):
-    """Return (first step, last step) -> iterator over `Sample` batches, of `Instances` and a script's options."""
+def instance_source(instances):
+    """Return the `pipeline.Source` of `Instances`."""
 
     def check(number):
         frame = files.read_image(instances.images[number])
@@ -128,4 +128,17 @@ def instance_batches(instances, args):
                 f"{instances.images[number]} is {frame.shape[:2]}, its annotation {instances.sizes[number]}"
             )
 
-    return datasets.batches(instance_loader(instances), check, len(instances.images), args, augment_target=True)
+    augmentation = samples.TargetAugmentation(crop=True, flip=True)
+    return pipeline.Source(instance_loader(instances), check, len(instances.images), augmentation)
+
+
+def shares_beside_videos(sources, share):
+    """Return the shares of a source of videos, the first of `sources`, and of those of still images after it.
+
+    Together these have `share` of the samples, each by its number of instances. None for videos alone.
+    """
+    stills = sources[1:]
+    if not stills:
+        return None
+    total = sum(source.count for source in stills)
+    return (1 - share, *(share * source.count / total for source in stills))

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from osmn import checkpoints, crf, datasets, files, inference, training
-from osmn.args import sample_options
+from osmn import checkpoints, crf, datasets, files, inference, pipeline, training
+from osmn.args import pipeline_options, sample_options, training_options
 
 
 def finetune_and_segment(network, videos, args, precision):
@@ -17,7 +17,8 @@ def finetune_and_segment(network, videos, args, precision):
     """
     if args.crf_postprocessing:
         crf.load()
-    trainer = training.Trainer(network, args.seed)
+    trainer = training.Trainer(network, args.seed, args.loss, args.ema)
+    options = training_options(args)
     start = trainer.weights()
     segmenting = inference.for_inference(network, precision)
     propagator = inference.Propagator(segmenting, sample_options(args), crf.refine if args.crf_postprocessing else None)
@@ -30,8 +31,9 @@ def finetune_and_segment(network, videos, args, precision):
                 if object_id in left:
                     model = model_folder(video, object_id, args)
                     trainer.reset(start)
-                    example = datasets.first_frame_example(video, object_id)
-                    training.train(trainer, datasets.video_batches([example], args), args, model, final=True)
+                    source = pipeline.video_source([datasets.first_frame_example(video, object_id)])
+                    batches = pipeline.batches([source], pipeline_options(args), sample_options(args))
+                    training.train(trainer, batches, options, model, final=True)
                     inference.copy_weights(network, segmenting)
                     scores = args.save_score or object_id is not None
                     alone = video_of_object(video, object_id)

@@ -157,7 +157,7 @@ def _nearest_pixels(old_side, side):
     return tf.minimum(tf.cast(centres, tf.int32), old_side - 1)
 
 
-def _size(image):
+def size_of(image):
     """Return (width, height) of an image (H, W, ...)."""
     shape = tf.shape(image)
     return shape[1], shape[0]
@@ -229,12 +229,12 @@ def random_crop(image, label, options, seed):
     return _move_sides(image, ratios), _move_sides(label, ratios)
 
 
-def random_flip(image, mask, seed):
-    """Mirror image (H, W, C) and mask (H, W, D) left to right, both or neither, with probability 1/2."""
+def random_flip(images, seed):
+    """Mirror images and masks (H, W, ...), a list, left to right: all of them or none, with probability 1/2."""
     return tf.cond(
         tf.random.stateless_uniform((), seed) < 0.5,
-        lambda: (tf.reverse(image, [1]), tf.reverse(mask, [1])),
-        lambda: (image, mask),
+        lambda: [tf.reverse(image, [1]) for image in images],
+        lambda: list(images),
     )
 
 
@@ -298,7 +298,7 @@ def visual_guide(frame, mask, options, seed=None):
         (224, 224, 3) float32, normalised; all zeros for an empty mask.
     """
     frame = tf.convert_to_tensor(frame)
-    mask = resize_mask(_plane(mask), _size(frame))
+    mask = resize_mask(_plane(mask), size_of(frame))
     present = tf.reduce_any(mask)
     left, top, right, bottom = tf.unstack(guide_box(mask))
     crop = frame[top:bottom, left:right]
@@ -321,7 +321,7 @@ def visual_guide(frame, mask, options, seed=None):
         largest = options.vg_random_rotate_angle
         angle = tf.random.stateless_uniform((), rotation_seed, -largest, largest)
         turned = rotate(tf.concat([guide, object_mask], axis=-1), angle)
-        guide, object_mask = random_flip(turned[..., :3], turned[..., 3:], flip_seed)
+        guide, object_mask = random_flip([turned[..., :3], turned[..., 3:]], flip_seed)
 
     visible = present if options.bbox_sup else tf.cast(object_mask, tf.bool)
     guide = tf.where(visible, normalize(guide, options), 0.0)
@@ -338,7 +338,7 @@ def _resize_to_guide(image, mask, keep_aspect_ratio):
     if not keep_aspect_ratio:
         size = (GUIDE_SIDE, GUIDE_SIDE)
         return resize_image(image, size), resize_mask(mask, size)
-    old_size = tf.stack(_size(image))
+    old_size = tf.stack(size_of(image))
     size = tf.maximum(GUIDE_SIDE * old_size // tf.reduce_max(old_size), 1)
     left, top = tf.unstack((GUIDE_SIDE - size) // 2)
 
@@ -473,33 +473,61 @@ def spatial_guide(masks, options, seed=None):
 # The sample
 
 
-def training_sample(guide_frame, guide_mask, previous_mask, frame, label, size, options, seed, augment_target=False):
-    """Make one training sample.
+class Views(NamedTuple):
+    """What one training sample is made of; masks are bool (h, w), of any size.
 
-    Args:
+    Attributes:
         guide_frame: (h, w, 3) uint8, RGB: the frame that shows the object.
-        guide_mask: the object in the guide frame. Masks are (h, w) or (h, w, 1).
+        guide_mask: the object in the guide frame.
         previous_mask: the object in the frame before `frame`; in COCO the object itself.
         frame: (h, w, 3) uint8, RGB: the frame to segment.
         label: the object in `frame`.
+    """
+
+    guide_frame: tf.Tensor
+    guide_mask: tf.Tensor
+    previous_mask: tf.Tensor
+    frame: tf.Tensor
+    label: tf.Tensor
+
+
+class TargetAugmentation(NamedTuple):
+    """What is done at random to the frame to segment, its label and the previous mask, independently of the guide.
+
+    Attributes:
+        crop: move their sides by up to `random_crop_ratio`; the three must have one size. As published for COCO.
+        flip: mirror them with probability 1/2. As published for COCO.
+    """
+
+    crop: bool = False
+    flip: bool = False
+
+
+AS_IT_IS = TargetAugmentation()
+
+
+def training_sample(views, size, options, seed, augmentation=AS_IT_IS):
+    """Make one training sample.
+
+    Args:
+        views: Views.
         size: (width, height) of the network's input.
         options: SampleOptions.
         seed: (2,).
-        augment_target: as published for COCO, crop and flip `frame` and `label` at random, independently of the guide,
-            and `previous_mask` with them; the three must then have one size.
+        augmentation: TargetAugmentation.
 
     Returns:
         A Sample whose image, spatial guide and label have that size.
     """
     guide_seed, spatial_seed, crop_seed, flip_seed = tf.unstack(tf.random.split(seed, 4))
-    previous_mask, label = _plane(previous_mask), _plane(label)
-    if augment_target:
-        masks = tf.stack([previous_mask, label], axis=-1)
-        frame, masks = random_crop(frame, masks, options, crop_seed)
-        frame, masks = random_flip(frame, masks, flip_seed)
+    frame, previous_mask, label = views.frame, _plane(views.previous_mask), _plane(views.label)
+    if augmentation.crop:
+        frame, masks = random_crop(frame, tf.stack([previous_mask, label], axis=-1), options, crop_seed)
         previous_mask, label = tf.unstack(masks, axis=-1)
+    if augmentation.flip:
+        frame, previous_mask, label = random_flip([frame, previous_mask, label], flip_seed)
     return Sample(
-        guide=visual_guide(guide_frame, guide_mask, options, guide_seed),
+        guide=visual_guide(views.guide_frame, views.guide_mask, options, guide_seed),
         spatial=spatial_guide(resize_mask(previous_mask, size)[None], options, spatial_seed)[0],
         image=normalize(resize_image(frame, size), options),
         label=tf.cast(resize_mask(label, size), tf.float32)[..., None],

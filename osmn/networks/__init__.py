@@ -10,10 +10,10 @@ __all__ = ["BASE_MODELS", "Initialization", "NetworkOptions", "Osmn", "build"]
 BASE_MODELS = {"osvos": VggOsmn, "masktrack": VggOsmn, "deeplab": VggOsmn, "lite": LiteOsmn}
 
 
-def build(options, dtype="float32", seed=0):
+def build(options, dtype="float32", seed=0, small_embedding=False):
     """Return the `Osmn` network that `options` (a NetworkOptions) describe.
 
     `dtype` is a Keras dtype policy: "float32", "mixed_bfloat16" or "mixed_float16" (float32 variables), "bfloat16" or
-    "float16" (for inference). `seed` decides the initial weights.
+    "float16" (for inference). `seed` and `small_embedding` decide the initial weights: see `Initialization`.
     """
-    return BASE_MODELS[options.base_model](options, dtype, Initialization(seed=seed))
+    return BASE_MODELS[options.base_model](options, dtype, Initialization(seed, small_embedding=small_embedding))

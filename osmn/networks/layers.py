@@ -14,10 +14,17 @@ from osmn import replicas
 
 
 class Initialization(NamedTuple):
-    """How a network's variables start: `seed` makes them; `stddev` of the convolutions (0.001, as published)."""
+    """How a network's variables start.
+
+    Attributes:
+      seed: makes them.
+      stddev: of the convolutions; 0.001, as published.
+      small_embedding: `lite`'s visual embedding starts from small random weights instead of the published constants.
+    """
 
     seed: int = 0
     stddev: float = 0.001
+    small_embedding: bool = False
 
     def normal(self, name, truncated=False, stddev=None):
         """Return the initializer of the variable `name`, its own pure function of (seed, name)."""

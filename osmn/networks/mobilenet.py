@@ -26,6 +26,7 @@ EMBEDDING_CHANNELS = 2048
 SIDE_CHANNELS = 16
 BATCH_NORM_DECAY = 0.997
 L2_WEIGHT = 0.00004
+SMALL_EMBEDDING_STDDEV = 0.002
 MOBILENET_STDDEV = 0.09  # TF-slim's initial weights of MobileNet: batch norm with epsilon 0.001 would erase N(0, 0.001)
 
 
@@ -71,11 +72,14 @@ class VisualModulator(keras.layers.Layer):
     def __init__(self, modulated_channels, dtype, initialization):
         super().__init__(name="visual_modulator", dtype=dtype, autocast=False)
         self.stem, self.blocks = build_mobilenet("osmn.modulator", dtype, initialization)
-        # Weights 0 and bias 1, as published: training starts from a multiplier of 1.
         name, channels_in = "osmn.modulator.Logits.Conv2d_1c_1x1", MOBILENET_BLOCKS[-1][1]
-        self.embedding = convolution(
-            name, 1, channels_in, EMBEDDING_CHANNELS, dtype, "zeros", bias=1.0, activation="relu"
-        )
+        # As published, weights 0 and bias 1. All units then have one gradient and stay one unit for ever; and a head
+        # sums 2048 values of 1, so that Adam's first steps move its multipliers by 2048 times the rate.
+        start, bias = "zeros", 1.0
+        if initialization.small_embedding:
+            start, bias = initialization.normal(name, stddev=SMALL_EMBEDDING_STDDEV), 0.0
+        self.embedding = convolution(name, 1, channels_in, EMBEDDING_CHANNELS, dtype, start, bias, activation="relu")
+        # Weights 0 and bias 1, as published: training starts from a multiplier of 1.
         self.heads = [
             convolution(f"osmn.Conv2d_out_{number}", 1, EMBEDDING_CHANNELS, channels, dtype, "zeros", bias=1.0)
             for number, channels in enumerate(modulated_channels, 1)
