@@ -7,8 +7,8 @@ images, nearest neighbour for masks.
 import contextlib
 import json
 import os
+import secrets
 import sys
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -16,21 +16,24 @@ from PIL import Image
 
 from osmn.errors import InputError
 
+UNFINISHED = ".osmn-writing-"  # what the names of our temporary files, and of no others, start with
+
 
 @contextlib.contextmanager
 def replacing(path):
-    """Yield a temporary name beside `path` that becomes `path` if the block succeeds, and is removed if it fails."""
+    """Yield a temporary name beside `path` that becomes `path` if the block succeeds, and is removed if it fails.
+
+    The block creates the file, so that it has the permissions of any new file. `remove_unfinished` removes what is left
+    by a program that is killed in the block.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
-    os.close(handle)
+    temporary = path.with_name(f"{UNFINISHED}{secrets.token_hex(8)}{path.suffix}")
     try:
-        yield Path(temporary)
-        os.chmod(temporary, 0o666 & ~_umask())
+        yield temporary
         os.replace(temporary, path)
     finally:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
+        temporary.unlink(missing_ok=True)
 
 
 def cached(path, key, make):
@@ -57,15 +60,9 @@ def cached(path, key, make):
 
 
 def remove_unfinished(folder):
-    """Remove the hidden files that `replacing` leaves in `folder`, and in the folders in it, when it is killed."""
-    for path in Path(folder).rglob(".*-*"):
+    """Remove the temporary files that `replacing` leaves in `folder`, and in the folders in it, when it is killed."""
+    for path in Path(folder).rglob(f"{UNFINISHED}*"):
         path.unlink(missing_ok=True)
-
-
-def _umask():
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def _open(path):

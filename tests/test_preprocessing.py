@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from osmn.errors import InputError
-from osmn.files import read_labels, write_labels
+from osmn.files import UNFINISHED, read_labels, write_labels
 from osmn.preprocessing import for_each_sequence
 from preprocessing import preprocess_davis, preprocess_youtube
 
@@ -82,7 +82,7 @@ def test_davis_repeated_after_an_interruption_gives_the_same_files(davis):
     whole = tree(davis)
     (davis / "Annotations/480p_split/dogs/1/00001.png").unlink()
     (davis / "Annotations/480p_all/dogs/00000.png").write_bytes(b"half")
-    (davis / "Annotations/480p_all/dogs/.00001-x1y2z3.png").write_bytes(b"unfinished")
+    (davis / "Annotations/480p_all/dogs" / f"{UNFINISHED}x1y2z3.png").write_bytes(b"unfinished")
 
     preprocess_davis.main([str(davis)])
 
@@ -182,7 +182,7 @@ def test_youtube_repeated_after_an_interruption_gives_the_same_files(youtube):
     preprocess_youtube.main([str(youtube)])
     whole = tree(youtube)
     (youtube / "Images/boat_0001/frame0001.jpg").write_bytes(b"half")
-    (youtube / "Labels/boat_0001/.frame0001-x1y2z3.png").write_bytes(b"unfinished")
+    (youtube / "Labels/boat_0001" / f"{UNFINISHED}x1y2z3.png").write_bytes(b"unfinished")
     (youtube / "all.txt").unlink()
 
     preprocess_youtube.main([str(youtube)])

@@ -366,8 +366,8 @@ def test_one_graph_serves_all_videos(data, monkeypatch, tmp_path):
 
 
 def test_files_that_a_killed_run_left_half_written_are_removed(by_colour, data, results, tmp_path):
-    for name in ("late/.00005-abc.png", "late/1/.00005-abc.png"):
-        with replacing(tmp_path / name) as temporary:
+    for name in ("late", "late/1"):
+        with replacing(tmp_path / name / f"{files.UNFINISHED}abc.png") as temporary:
             temporary.write_bytes(b"half")
     evaluate(data, tmp_path)
     assert not list(tmp_path.rglob(".*"))
