@@ -17,9 +17,10 @@ from scipy import ndimage
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from osmn.errors import reports_input_errors
-from osmn.evaluation import MASKS, davis_sequences, read_result, score, worthwhile_processes
+from osmn.evaluation import MASKS, davis_sequences, read_result, score
 from osmn.files import read_labels, write_labels
 from osmn.metrics import contour, contour_tolerance, region_similarity
+from osmn.processes import worthwhile_processes
 
 
 def plain_scores(sequences):

@@ -18,7 +18,7 @@ from tqdm import tqdm
 from osmn.errors import InputError
 from osmn.files import read_labels, read_scores, replacing, write_labels
 from osmn.metrics import Statistics, frame_scores, statistics
-from osmn.processes import in_processes, processors
+from osmn.processes import in_processes, worthwhile_processes
 
 # Where the results of a sequence are found in its folder.
 MASKS = "masks"  # <frame>.png, foreground where not 0
@@ -26,7 +26,6 @@ MERGED = "merged PNGs"  # <frame>.png, indexed: object ids
 SCORES = "score files"  # <id>/<frame>.npy, one probability map per object
 
 FRAMES_PER_JOB = 16
-FRAMES_WORTH_A_PROCESS = 250  # Starting one takes about as long as scoring this many.
 
 
 class Sequence(NamedTuple):
@@ -160,9 +159,8 @@ def _require_results(sequence):
                 )
 
 
-def _score_job(job):
+def _score_job(sequence, vis_path):
     """Score a few frames of a sequence: (frames, objects, 2)."""
-    sequence, vis_path = job
     scores = []
     for frame in sequence.frames:
         truth = read_labels(sequence.truth_folder / f"{frame}.png")
@@ -175,11 +173,6 @@ def _score_job(job):
             with named_write_errors(path):
                 write_labels(path, result)
     return np.stack(scores)
-
-
-def worthwhile_processes(frames):
-    """Return how many processes so many frames are worth: at most one per core that this process may use."""
-    return min(processors(), 1 + frames // FRAMES_WORTH_A_PROCESS)
 
 
 # -- DAVIS -----------------------------------------------------------------------------------------

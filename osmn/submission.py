@@ -21,10 +21,9 @@ from osmn.evaluation import (
     named_write_errors,
     resized,
     score,
-    worthwhile_processes,
 )
 from osmn.files import read_labels, read_scores, replacing, write_labels
-from osmn.processes import in_processes
+from osmn.processes import in_processes, worthwhile_processes
 
 PNG_END = b"\0\0\0\0IEND\xaeB`\x82"
 
@@ -86,8 +85,7 @@ def _run(function, videos, jobs, title, processes):
             progress.update(len(video.objects_by_frame))
 
 
-def _merge_video(job):
-    video, annotations, results, output, height = job
+def _merge_video(video, annotations, results, output, height):
     width_height = _annotated_size(video, annotations)
     predicted = any(
         video.starts[object_id] != frame for frame, ids in video.objects_by_frame.items() for object_id in ids
@@ -151,8 +149,7 @@ def zip_submission(data_path, split, folder, zip_path, processes=None):
                 archive.writestr(entry, (folder / video.name / f"{frame}.png").read_bytes())
 
 
-def _check_video(job):
-    video, annotations, folder = job
+def _check_video(video, annotations, folder):
     width, height = _annotated_size(video, annotations)
     for frame in video.objects_by_frame:
         path = folder / f"{frame}.png"
