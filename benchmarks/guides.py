@@ -17,8 +17,9 @@ import tensorflow as tf
 
 import osmn_train_eval
 from osmn import args as arguments
-from osmn import checkpoints, datasets, devices, evaluation, files, inference, metrics
+from osmn import checkpoints, datasets, devices, files, inference, metrics
 from osmn.errors import reports_input_errors
+from osmn.masks import resized
 
 
 class StepPropagator(inference.Propagator):
@@ -74,7 +75,7 @@ def main(argv=None):
             for chosen in multipliers:
                 masks = propagator.step(video, number, chosen, before, tuple(args.im_size))
                 size = truth[0].shape[::-1]
-                masks = [evaluation.resized(mask.astype(np.uint8), size) > 0 for mask in masks]
+                masks = [resized(mask.astype(np.uint8), size) > 0 for mask in masks]
                 measured.append([metrics.region_similarity(*pair) for pair in zip(truth, masks, strict=True)])
                 measured.append([m.sum() / max(1, t.sum()) for t, m in zip(truth, masks, strict=True)])
             results.append(measured)

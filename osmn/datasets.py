@@ -12,6 +12,7 @@ from tqdm import tqdm
 from osmn import files, replicas, samples
 from osmn.args import sample_options
 from osmn.errors import InputError
+from osmn.masks import covered_shares
 from osmn.processes import processors
 
 PREFETCHED_BATCHES = 2
@@ -179,7 +180,7 @@ def _object_examples(frames, masks, validity, pool):
     present = [True] * len(masks)
     valid = guides[:1]
     if validity is not None:
-        ratios = list(pool.map(lambda path: mask_ratios(files.read_labels(path) > 0), masks))
+        ratios = list(pool.map(lambda path: covered_shares(files.read_labels(path) > 0), masks))
         present = [area > 0 for area, _ in ratios]
         valid = [g for g, (area, fill) in zip(guides, ratios, strict=True) if area > validity[0] and fill > validity[1]]
     return [
@@ -187,15 +188,6 @@ def _object_examples(frames, masks, validity, pool):
         for t in range(1, len(guides))
         if present[t - 1] and present[t]
     ]
-
-
-def mask_ratios(mask):
-    """Return the share of the image and of its own box that a bool (H, W) mask covers; (0, 0) for an empty mask."""
-    rows, columns = mask.any(axis=1).nonzero()[0], mask.any(axis=0).nonzero()[0]
-    if not rows.size:
-        return 0.0, 0.0
-    area = mask.sum()
-    return area / mask.size, area / ((rows[-1] - rows[0] + 1) * (columns[-1] - columns[0] + 1))
 
 
 def video_loader(examples):

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image
 from tqdm import tqdm
 
 from osmn.errors import InputError
 from osmn.files import read_labels, read_scores, replacing, write_labels
+from osmn.masks import merge, resized
 from osmn.metrics import Statistics, frame_scores, statistics
 from osmn.processes import in_processes, worthwhile_processes
 
@@ -49,29 +49,6 @@ class ObjectScore(NamedTuple):
 
 
 # -- Results ---------------------------------------------------------------------------------------
-
-
-def merge(probabilities, object_ids, background=0.5):
-    """Return uint8 (H, W) ids from probability maps (H, W), one per object: the largest wins, if above `background`.
-
-    Elsewhere the id is 0. Objects are taken in numeric order, whatever the order given: of equal probabilities the
-    smaller id wins.
-    """
-    pairs = sorted(zip(object_ids, probabilities, strict=True), key=lambda pair: pair[0])
-    best = np.full(np.shape(probabilities[0]), background, np.float32)
-    labels = np.zeros(best.shape, np.uint8)
-    for object_id, probability in pairs:
-        ahead = probability > best
-        labels[ahead] = object_id
-        best = np.where(ahead, probability, best)
-    return labels
-
-
-def resized(labels, size):
-    """Return uint8 (H, W) labels at `size` (width, height), nearest neighbour."""
-    if labels.shape[::-1] == tuple(size):
-        return labels
-    return np.asarray(Image.fromarray(labels).resize(tuple(size), Image.Resampling.NEAREST))
 
 
 def find_source(result_folder):

@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image
 
 from osmn.errors import InputError
+from osmn.masks import davis_palette
 
 UNFINISHED = ".osmn-writing-"  # what the names of our temporary files, and of no others, start with
 
@@ -101,17 +102,6 @@ def read_labels(path, size=None):
     if size is not None and image.size != tuple(size):
         image = image.resize(tuple(size), Image.Resampling.NEAREST)
     return np.asarray(image)
-
-
-def davis_palette():
-    """Return the DAVIS (PASCAL VOC) palette, 768 ints in 0..255: colour i spreads the bits of i over R, G, B."""
-    ids = np.arange(256)
-    palette = np.zeros((256, 3), int)
-    for bit in range(8):
-        for channel in range(3):
-            palette[:, channel] |= (ids >> channel & 1) << (7 - bit)
-        ids >>= 3
-    return palette.ravel().tolist()
 
 
 def write_mask(path, mask):

@@ -9,8 +9,9 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from osmn import crf, evaluation, files, networks, samples
+from osmn import crf, files, networks, samples
 from osmn.args import sample_options
+from osmn.masks import merge, resized
 
 
 class FirstView(NamedTuple):
@@ -233,10 +234,10 @@ def write_merged(path, size, probabilities, given):
     """
     if probabilities:
         small = next(iter(probabilities.values())).shape[::-1]
-        maps = probabilities | {i: evaluation.resized(mask.astype(np.uint8), small) for i, mask in given.items()}
-        labels = evaluation.merge(list(maps.values()), list(maps))
+        maps = probabilities | {i: resized(mask.astype(np.uint8), small) for i, mask in given.items()}
+        labels = merge(list(maps.values()), list(maps))
     else:
         labels = np.zeros(size[::-1], np.uint8)
         for object_id, mask in given.items():
             labels[mask] = object_id
-    files.write_labels(path, evaluation.resized(labels, size))
+    files.write_labels(path, resized(labels, size))

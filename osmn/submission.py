@@ -17,12 +17,11 @@ from osmn.evaluation import (
     SCORES,
     Sequence,
     find_source,
-    merge,
     named_write_errors,
-    resized,
     score,
 )
 from osmn.files import read_labels, read_scores, replacing, write_labels
+from osmn.masks import merge, resized
 from osmn.processes import in_processes, worthwhile_processes
 
 PNG_END = b"\0\0\0\0IEND\xaeB`\x82"

@@ -8,6 +8,7 @@ from tqdm import tqdm
 
 from osmn import datasets, files, submission
 from osmn.errors import InputError
+from osmn.masks import covered_shares
 
 CACHE_VERSION = 1
 
@@ -85,7 +86,7 @@ def _valid_frames(root, listings, im_size, validity):
         for stem, object_ids in listing.objects_by_frame.items():
             labels = files.read_labels(_files(root, listing.name, stem)[1], im_size)
             for object_id in object_ids:
-                area, fill = datasets.mask_ratios(labels == object_id)
+                area, fill = covered_shares(labels == object_id)
                 if area > validity[0] and fill > validity[1]:
                     valid[str(object_id)].append(stem)
         return valid

@@ -14,8 +14,9 @@ import davis_eval
 import youtube_eval
 import ytvos_merge_result
 from osmn.errors import InputError
-from osmn.evaluation import davis_sequences, merge, resized, score
+from osmn.evaluation import davis_sequences, score
 from osmn.files import read_labels, read_scores, write_labels, write_mask, write_scores
+from osmn.masks import resized
 from osmn.metrics import (
     contour,
     contour_accuracy,
@@ -147,27 +148,6 @@ def test_decay_is_the_first_quarter_minus_the_last_sharing_end_frames():
 def test_decay_of_a_sequence_of_600_frames_does_not_wrap():
     assert statistics(np.linspace(1, 0, 600)).decay == pytest.approx(0.75, abs=0.01)
     assert statistics([0.7]) == (0.7, 1, 0)
-
-
-# -- Merging objects --------------------------------------------------------------------------------------------------
-
-
-def test_merge_takes_the_largest_probability_above_the_background():
-    one = np.array([[0.9, 0.4, 0.6, 0.5]], np.float32)
-    two = np.array([[0.8, 0.3, 0.7, 0.2]], np.float32)
-    np.testing.assert_array_equal(merge([one, two], [1, 2]), [[1, 0, 2, 0]])
-    np.testing.assert_array_equal(merge([one, two], [1, 2], background=0.65), [[1, 0, 2, 0]])
-
-
-def test_merge_orders_ids_as_numbers_so_that_ties_go_to_the_smaller():
-    ids = sorted(range(1, 12), key=str)  # 1, 10, 11, 2, ...
-    maps = [np.full((1, 11), 0.6, np.float32) for _ in ids]
-    for object_id, probability in zip(ids, maps, strict=True):
-        probability[0, object_id - 1 :] = 0.9
-    np.testing.assert_array_equal(merge(maps, ids), np.ones((1, 11)))
-    for object_id, probability in zip(ids, maps, strict=True):
-        probability[0] = np.where(np.arange(11) == object_id - 1, 0.9, 0.6)
-    np.testing.assert_array_equal(merge(maps, ids)[0], np.arange(1, 12))
 
 
 # -- DAVIS ------------------------------------------------------------------------------------------------------------

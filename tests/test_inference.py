@@ -12,11 +12,12 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from osmn import checkpoints, crf, files, inference, networks, samples
+from osmn import checkpoints, crf, inference, networks, samples
 from osmn.datasets import FirstAnnotation, Video, davis_videos
 from osmn.errors import InputError
 from osmn.files import read_image, read_labels, read_scores, write_labels
 from osmn.inference import FirstView, Propagator, WriteBehind, read_ahead, segment_video
+from osmn.masks import davis_palette
 from osmn.samples import SampleOptions
 
 PLAIN = SampleOptions(mean_value=(0, 0, 0))
@@ -368,7 +369,7 @@ def test_merged_frames_have_the_annotations_size_and_palette_and_the_first_is_th
     for frame, result in zip(FRAMES[1:], expected_results(video)[1:], strict=True):
         with Image.open(tmp_path / f"{frame}.png") as image:
             assert (image.mode, image.size) == ("P", (64, 48))
-            assert image.getpalette() == files.davis_palette()
+            assert image.getpalette() == davis_palette()
             labels = np.asarray(image)
         first, second = result.probabilities
         merged = np.where(np.maximum(first, second) > 0.5, np.where(second > first, 2, 1), 0)
