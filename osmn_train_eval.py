@@ -27,19 +27,21 @@ def main(argv=None):
     """Run the script; see `-h`."""
     args = parse(argv)
     from osmn import checkpoints, datasets, devices, inference, replicas, training  # TensorFlow takes seconds to import
+    from osmn.data import davis
+    from osmn.data.types import shard_of
     from osmn.evaluation import score_if_annotated
 
     precision = devices.configure(args)
-    videos = datasets.davis_videos(args.data_path, args.data_version, args.test_split, args.use_full_res)
+    videos = davis.videos(args.data_path, args.data_version, args.test_split, args.use_full_res)
     with replicas.strategy().scope():
         network = checkpoints.open_network(args, precision if args.only_testing else devices.training_policy(precision))
         if not args.only_testing:
             validity = (args.label_valid_ratio, args.bbox_valid_ratio) if args.randomize_guide else None
-            examples = datasets.davis_examples(args.data_path, args.data_version, "train", validity)
+            examples = davis.examples(args.data_path, args.data_version, "train", validity)
             training.train(training.Trainer(network, args.seed), datasets.video_batches(examples, args), args)
         if not replicas.is_chief():
             return
-    inference.segment_videos(network, datasets.share(videos, args.shard), args, precision)
+    inference.segment_videos(network, shard_of(videos, args.shard), args, precision)
     score_if_annotated(args, videos)
 
 

@@ -17,7 +17,9 @@ import tensorflow as tf
 
 import osmn_train_eval
 from osmn import args as arguments
-from osmn import checkpoints, datasets, devices, files, inference, metrics
+from osmn import checkpoints, devices, files, inference, metrics
+from osmn.data import davis
+from osmn.data.types import Reference
 from osmn.errors import reports_input_errors
 from osmn.masks import resized
 
@@ -46,8 +48,8 @@ class StepPropagator(inference.Propagator):
 
 def true_masks(video, number, data_path):
     """Return the masks of a frame's objects, a list of bool (H, W), in the order of `video.object_ids`."""
-    path = Path(data_path) / "Annotations/480p" / video.name / f"{video.frames[number].stem}.png"
-    return list(inference.given_masks(datasets.FirstAnnotation(path, video.object_ids)).values())
+    path = davis.annotations(data_path, video.name)[video.frames[number].stem]
+    return list(inference.given_masks(Reference(path, video.object_ids)).values())
 
 
 @reports_input_errors
@@ -60,8 +62,8 @@ def main(argv=None):
     precision = devices.configure(args)
     network = inference.for_inference(checkpoints.open_network(args, precision), precision)
     propagator = StepPropagator(network, arguments.sample_options(args))
-    training = datasets.davis_videos(args.data_path, args.data_version, "train")
-    videos = datasets.davis_videos(args.data_path, args.data_version, args.test_split)
+    training = davis.videos(args.data_path, args.data_version, "train")
+    videos = davis.videos(args.data_path, args.data_version, args.test_split)
     known = [each for video in training for each in propagator.own(video)]
     mean = [tf.reduce_mean(tf.stack(column), axis=0) for column in zip(*known, strict=True)]
     print("object                    IoU    area" + ("   other IoU   other area" if mean else ""))

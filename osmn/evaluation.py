@@ -4,7 +4,6 @@ A frame is read, scored and forgotten, so memory does not grow with the number o
 TensorFlow here: scoring starts at once.
 """
 
-import contextlib
 import csv
 import io
 import sys
@@ -14,16 +13,13 @@ from typing import NamedTuple
 import numpy as np
 from tqdm import tqdm
 
+from osmn.data import davis, youtube_objects
 from osmn.errors import InputError
-from osmn.files import read_labels, read_scores, replacing, write_labels
+from osmn.files import named_write_errors, read_labels, read_scores, replacing, write_labels
 from osmn.masks import merge, resized
 from osmn.metrics import Statistics, frame_scores, statistics
 from osmn.processes import in_processes, worthwhile_processes
-
-# Where the results of a sequence are found in its folder.
-MASKS = "masks"  # <frame>.png, foreground where not 0
-MERGED = "merged PNGs"  # <frame>.png, indexed: object ids
-SCORES = "score files"  # <id>/<frame>.npy, one probability map per object
+from osmn.results import MASKS, SCORES, find_source, score_folders
 
 FRAMES_PER_JOB = 16
 
@@ -32,11 +28,10 @@ class Sequence(NamedTuple):
     """What is scored of a sequence: these objects in these frames."""
 
     name: str
-    truth_folder: Path
+    truths: tuple  # the paths of the annotations, <frame>.png
     result_folder: Path
     source: str
     object_ids: tuple
-    frames: tuple
 
 
 class ObjectScore(NamedTuple):
@@ -49,25 +44,6 @@ class ObjectScore(NamedTuple):
 
 
 # -- Results ---------------------------------------------------------------------------------------
-
-
-def find_source(result_folder):
-    """Return SCORES or MERGED, whichever `result_folder` holds; SCORES if both, InputError if neither."""
-    if any(any((result_folder / str(object_id)).glob("*.npy")) for object_id in score_folders(result_folder)):
-        return SCORES
-    if any(result_folder.glob("*.png")):
-        return MERGED
-    raise InputError(
-        f"{result_folder} holds neither merged PNGs (<frame>.png) nor score files (<object>/<frame>.npy);"
-        " run the evaluation that writes them"
-    )
-
-
-def score_folders(result_folder):
-    """Return the object ids that `result_folder` has folders for, in numeric order."""
-    if not result_folder.is_dir():
-        raise InputError(f"{result_folder} does not exist; run the evaluation that writes it")
-    return sorted(int(path.name) for path in result_folder.iterdir() if path.name.isdecimal() and path.is_dir())
 
 
 def result_files(sequence, frame):
@@ -113,10 +89,10 @@ def score(sequences, vis_path=None, processes=None):
         _require_results(sequence)
     jobs, owners = [], []
     for index, sequence in enumerate(sequences):
-        for start in range(0, len(sequence.frames), FRAMES_PER_JOB):
-            jobs.append((sequence._replace(frames=sequence.frames[start : start + FRAMES_PER_JOB]), vis_path))
+        for start in range(0, len(sequence.truths), FRAMES_PER_JOB):
+            jobs.append((sequence._replace(truths=sequence.truths[start : start + FRAMES_PER_JOB]), vis_path))
             owners.append(index)
-    frames = sum(len(sequence.frames) for sequence in sequences)
+    frames = sum(len(sequence.truths) for sequence in sequences)
     scores = [[] for _ in sequences]
     with tqdm(total=frames, desc="scoring", unit="frame", disable=None) as progress:
         scored = in_processes(_score_job, jobs, processes or worthwhile_processes(frames))
@@ -128,27 +104,27 @@ def score(sequences, vis_path=None, processes=None):
 
 def _require_results(sequence):
     """Name a missing result before minutes are spent on the others."""
-    for frame in sequence.frames:
-        for path in result_files(sequence, frame):
+    for truth in sequence.truths:
+        for path in result_files(sequence, truth.stem):
             if not path.is_file():
                 raise InputError(
-                    f"{path} does not exist, though {sequence.truth_folder} has that frame; run the evaluation again"
+                    f"{path} does not exist, though {truth.parent} has that frame; run the evaluation again"
                 )
 
 
 def _score_job(sequence, vis_path):
     """Score a few frames of a sequence: (frames, objects, 2)."""
     scores = []
-    for frame in sequence.frames:
-        truth = read_labels(sequence.truth_folder / f"{frame}.png")
+    for path in sequence.truths:
+        truth = read_labels(path)
         if sequence.source == MASKS:
             truth = (truth != 0).astype(np.uint8)
-        result = read_result(sequence, frame, truth.shape[::-1])
+        result = read_result(sequence, path.stem, truth.shape[::-1])
         scores.append(frame_scores(truth, result, sequence.object_ids))
         if vis_path is not None:
-            path = Path(vis_path) / sequence.name / f"{frame}.png"
-            with named_write_errors(path):
-                write_labels(path, result)
+            shown = Path(vis_path) / sequence.name / f"{path.stem}.png"
+            with named_write_errors(shown):
+                write_labels(shown, result)
     return np.stack(scores)
 
 
@@ -161,45 +137,31 @@ def davis_sequences(data_path, result_path, version, split):
     For `version` 2016 all labels above 0 are one object; for 2017 a sequence's score files are used where it has
     some, else its merged PNGs.
     """
-    data_path, result_path = Path(data_path), Path(result_path)
     sequences = []
-    lists = data_path / "ImageSets" / str(version)
-    known = ", ".join(sorted(path.stem for path in lists.glob("*.txt")))
-    hint = f"the splits there are {known}" if known else "DATA_PATH must be a DAVIS folder"
-    for name in _lines(lists / f"{split}.txt", hint):
-        truth_folder, result_folder = data_path / "Annotations" / "480p" / name, result_path / name
-        frames = _frames(truth_folder)
-        if len(frames) < 3:
-            raise InputError(f"{truth_folder} has {len(frames)} annotations; the first and the last are not scored")
+    for name in davis.sequence_names(data_path, version, split):
+        truths, result_folder = tuple(davis.annotations(data_path, name).values()), Path(result_path) / name
+        if len(truths) < 3:
+            raise InputError(f"{truths[0].parent} has {len(truths)} annotations; the first and the last are not scored")
         object_ids, source = (1,), MASKS
         if version == 2017:
-            object_ids, source = _davis_objects(truth_folder / f"{frames[0]}.png"), find_source(result_folder)
+            object_ids, source = davis.object_ids(truths[0], version), find_source(result_folder)
             if source == SCORES and max(score_folders(result_folder)) > len(object_ids):
                 raise InputError(
                     f"{result_folder}/{max(score_folders(result_folder))} is a result for an object that"
-                    f" {truth_folder}/{frames[0]}.png does not have; remove it, or score the data it was made for"
+                    f" {truths[0]} does not have; remove it, or score the data it was made for"
                 )
-        sequences.append(Sequence(name, truth_folder, result_folder, source, object_ids, frames[1:-1]))
+        sequences.append(Sequence(name, truths[1:-1], result_folder, source, object_ids))
     return sequences
 
 
 def score_if_annotated(args, videos):
-    """Score the results of a DAVIS script if every frame of its `videos` (`datasets.Video`) has an annotation."""
-    folder = Path(args.data_path) / "Annotations" / "480p"
+    """Score the results of a DAVIS script if every frame of its `videos` has an annotation."""
     if args.shard[1] > 1:
         print("this was one share of the videos: score all of them by davis_eval.py")
-    elif all((folder / video.name / f"{frame.stem}.png").is_file() for video in videos for frame in video.frames):
+    elif davis.is_annotated(args.data_path, videos):
         evaluate_davis(args.data_path, args.result_path, args.data_version, args.test_split)
     else:
         print(f"masks are in {args.result_path}; not every frame has an annotation to score them with")
-
-
-def _davis_objects(annotation):
-    """Return the object ids 1..max label of a sequence's first annotation."""
-    last = int(read_labels(annotation).max())
-    if not 0 < last < 255:
-        raise InputError(f"{annotation} has {last} as its largest label, not an object's id; score it as version 2016")
-    return tuple(range(1, last + 1))
 
 
 def evaluate_davis(data_path, result_path, version, split, vis_path=None, processes=None):
@@ -256,18 +218,17 @@ def _print_davis(rows, overall):
 
 def youtube_sequences(data_path, result_path):
     """Return the Sequences of YouTube-Objects, all labelled frames but the first, and the names with fewer than two."""
-    data_path = Path(data_path)
-    names = _lines(data_path / "all.txt", "run preprocessing/preprocess_youtube.py DATA_PATH first")
     sequences, skipped = [], []
-    for name in names:
-        labels = data_path / "Labels" / name
-        frames = _frames(labels) if labels.is_dir() else ()
-        if len(frames) < 2:
+    for name in youtube_objects.sequence_names(data_path):
+        truths = tuple(youtube_objects.labels(data_path, name).values())
+        if len(truths) < 2:
             skipped.append(name)
         else:
-            sequences.append(Sequence(name, labels, Path(result_path) / name, MASKS, (1,), frames[1:]))
+            sequences.append(Sequence(name, truths[1:], Path(result_path) / name, MASKS, (1,)))
     if not sequences:
-        raise InputError(f"{data_path / 'Labels'} has no sequence with two labels; run preprocess_youtube.py again")
+        raise InputError(
+            f"{Path(data_path) / 'Labels'} has no sequence with two labels; run preprocess_youtube.py again"
+        )
     return sequences, skipped
 
 
@@ -276,7 +237,7 @@ def evaluate_youtube(data_path, result_path, processes=None):
     sequences, skipped = youtube_sequences(data_path, result_path)
     # A sequence is named <class>_<number>.
     rows = [
-        (sequence.name, sequence.name.rpartition("_")[0], len(sequence.frames), float(scores[..., 0].mean()))
+        (sequence.name, sequence.name.rpartition("_")[0], len(sequence.truths), float(scores[..., 0].mean()))
         for sequence, scores in zip(sequences, score(sequences, processes=processes), strict=True)
     ]
     classes = {name: [iou for _, of, _, iou in rows if of == name] for name in sorted({row[1] for row in rows})}
@@ -304,24 +265,6 @@ def evaluate_youtube(data_path, result_path, processes=None):
 # -- Files -----------------------------------------------------------------------------------------
 
 
-def _lines(path, hint):
-    """Return the non-blank lines of a list of sequences."""
-    try:
-        lines = path.read_text().split()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} cannot be read ({getattr(error, 'strerror', 'not text')}); {hint}") from None
-    if not lines:
-        raise InputError(f"{path} names no sequence; {hint}")
-    return lines
-
-
-def _frames(folder):
-    """Return the names, without .png, of a folder's frames in order."""
-    if not folder.is_dir():
-        raise InputError(f"{folder} does not exist; check DATA_PATH")
-    return tuple(sorted(path.stem for path in folder.glob("*.png")))
-
-
 def _iou_lines(ious, mean):
     return "".join(f"{name} {iou:.4f}\n" for name, iou in (*ious, ("all", mean)))
 
@@ -335,12 +278,3 @@ def _csv(rows):
 def _write(path, text):
     with named_write_errors(path), replacing(path) as temporary:
         temporary.write_text(text)
-
-
-@contextlib.contextmanager
-def named_write_errors(path):
-    """Turn a failure to write `path` into an InputError that names it."""
-    try:
-        yield
-    except OSError as error:
-        raise InputError(f"{path} cannot be written ({error.strerror}); give a folder that can be") from None

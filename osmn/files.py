@@ -1,4 +1,4 @@
-"""Images, masks and scores on disk: read with the file's name in every error, written whole or not at all.
+"""Images, masks, scores and lists on disk: read with the file's name in every error, written whole or not at all.
 
 Pillow reads and resizes here, as in the published program: pixel centres at +0.5, bilinear with antialiasing for
 images, nearest neighbour for masks.
@@ -60,10 +60,35 @@ def cached(path, key, make):
     return value
 
 
+@contextlib.contextmanager
+def named_write_errors(path):
+    """Turn a failure to write `path` into an InputError that names it."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"{path} cannot be written ({error.strerror}); give a folder that can be") from None
+
+
 def remove_unfinished(folder):
     """Remove the temporary files that `replacing` leaves in `folder`, and in the folders in it, when it is killed."""
     for path in Path(folder).rglob(f"{UNFINISHED}*"):
         path.unlink(missing_ok=True)
+
+
+def read_names(path, hint):
+    """Return the names in a text file, separated by white space.
+
+    Raises InputError, naming the file and ending in `hint`, if it cannot be read or holds none.
+    """
+    try:
+        names = Path(path).read_text().split()
+    except FileNotFoundError:
+        raise InputError(f"{path} does not exist; {hint}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} cannot be read ({getattr(error, 'strerror', 'not text')}); {hint}") from None
+    if not names:
+        raise InputError(f"{path} names no sequence; {hint}")
+    return names
 
 
 def _open(path):

@@ -24,9 +24,9 @@ def frame_files(folder, required=True):
     return _files(folder, FRAME_SUFFIXES, "frames", required)
 
 
-def mask_files(folder):
+def mask_files(folder, required=True):
     """Return {name without suffix: path} of the masks in `folder`, PNGs, in natural order; see `frame_files`."""
-    return _files(folder, MASK_SUFFIXES, "masks", required=True)
+    return _files(folder, MASK_SUFFIXES, "masks", required)
 
 
 def subfolders(folder):

@@ -6,6 +6,7 @@ from tqdm import tqdm
 
 from osmn import checkpoints, crf, datasets, files, inference, training
 from osmn.args import sample_options
+from osmn.data.types import reference_example
 
 
 def finetune_and_segment(network, videos, args, precision):
@@ -30,7 +31,7 @@ def finetune_and_segment(network, videos, args, precision):
                 if object_id in left:
                     model = model_folder(video, object_id, args)
                     trainer.reset(start)
-                    example = datasets.first_frame_example(video, object_id)
+                    example = reference_example(video, object_id)
                     training.train(trainer, datasets.video_batches([example], args), args, model, final=True)
                     inference.copy_weights(network, segmenting)
                     scores = args.save_score or object_id is not None
@@ -43,20 +44,24 @@ def finetune_and_segment(network, videos, args, precision):
 
 def video_of_object(video, object_id):
     """Return the video with only one of its objects."""
-    starts = {n: f._replace(object_ids=(object_id,)) for n, f in video.starts.items() if object_id in f.object_ids}
-    return video._replace(starts=starts)
+    references = {
+        number: reference._replace(object_ids=(object_id,))
+        for number, reference in video.references.items()
+        if object_id in reference.object_ids
+    }
+    return video._replace(references=references)
 
 
 def result_frames(video, object_id):
     """Return the numbers of the frames after its first for which an object has results."""
-    (start,) = video_of_object(video, object_id).starts
+    (start,) = video_of_object(video, object_id).references
     numbers = range(len(video.frames)) if video.listed is None else sorted(video.listed[object_id])
     return [number for number in numbers if number > start]
 
 
 def last_frame(video, object_id):
     """Return the name of the last frame for which an object has a mask."""
-    (start,) = video_of_object(video, object_id).starts
+    (start,) = video_of_object(video, object_id).references
     return video.frames[max([start, *result_frames(video, object_id)])].stem
 
 
@@ -103,7 +108,7 @@ def merge_objects(video, folder, keep_scores):
     frames = {object_id: set(result_frames(video, object_id)) for object_id in video.object_ids}
     folders = {object_id: inference.object_folder(folder, object_id) for object_id in frames}
     for number, frame in enumerate([] if is_merged(video, folder) else video.frames):
-        given = inference.given_masks(video.starts[number]) if number in video.starts else {}
+        given = inference.given_masks(video.references[number]) if number in video.references else {}
         if given:
             size = next(iter(given.values())).shape[::-1]
         listed = [object_id for object_id, numbers in frames.items() if number in numbers]

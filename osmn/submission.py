@@ -1,7 +1,6 @@
 """YouTube-VOS: merge the objects of each video into the indexed PNGs of the challenge, check and zip or score them."""
 
 import csv
-import json
 import tempfile
 import zipfile
 from pathlib import Path
@@ -11,54 +10,15 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
+from osmn.data.ytvos import read_listings
 from osmn.errors import InputError
-from osmn.evaluation import (
-    MERGED,
-    SCORES,
-    Sequence,
-    find_source,
-    named_write_errors,
-    score,
-)
-from osmn.files import read_labels, read_scores, replacing, write_labels
+from osmn.evaluation import Sequence, score
+from osmn.files import named_write_errors, read_labels, read_scores, replacing, write_labels
 from osmn.masks import merge, resized
 from osmn.processes import in_processes, worthwhile_processes
+from osmn.results import MERGED, SCORES, find_source
 
 PNG_END = b"\0\0\0\0IEND\xaeB`\x82"
-
-
-class Video(NamedTuple):
-    """A video of meta.json: the objects listed for each frame, where each starts, and their categories (or None)."""
-
-    name: str
-    objects_by_frame: dict
-    starts: dict
-    categories: dict
-
-
-def read_videos(data_path, split):
-    """Return the Videos of DATA_PATH/<split>/meta.json, their frames in order. Raises InputError if it is not one."""
-    path = Path(data_path) / split / "meta.json"
-    try:
-        listed = json.loads(path.read_text())["videos"]
-        videos = [_video(name, entry["objects"]) for name, entry in sorted(listed.items()) if entry["objects"]]
-    except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror}); DATA_PATH must be a YouTube-VOS folder") from None
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
-        raise InputError(f"{path} is not a YouTube-VOS meta.json ({error!r}); download it again") from None
-    if not videos:
-        raise InputError(f"{path} lists no video with objects; download it again")
-    return videos
-
-
-def _video(name, objects):
-    frames = {int(object_id): sorted(entry["frames"]) for object_id, entry in objects.items()}
-    by_frame = {frame: [] for frame in sorted({frame for listed in frames.values() for frame in listed})}
-    for object_id in sorted(frames):
-        for frame in frames[object_id]:
-            by_frame[frame].append(object_id)
-    starts = {object_id: listed[0] for object_id, listed in frames.items()}
-    return Video(name, by_frame, starts, {int(i): entry.get("category") for i, entry in objects.items()})
 
 
 def merge_videos(data_path, pred_path, output_path, split, height=None, processes=None):
@@ -66,7 +26,7 @@ def merge_videos(data_path, pred_path, output_path, split, height=None, processe
 
     `height`, if given, is what the score files must have.
     """
-    videos = read_videos(data_path, split)
+    videos = read_listings(data_path, split)
     annotations = Path(data_path) / split / "Annotations"
     folder = Path(output_path) / split / "Annotations"
     jobs = [
@@ -102,7 +62,7 @@ def _merge_video(video, annotations, results, output, height):
 
 def _annotated_size(video, annotations):
     """Return the (width, height) of a video's annotations."""
-    return read_labels(annotations / f"{min(video.starts.values())}.png").shape[::-1]
+    return read_labels(annotations / f"{next(iter(video.objects_by_frame))}.png").shape[::-1]
 
 
 def _merged_frame(video, frame, object_ids, annotations, results, height):
@@ -135,7 +95,7 @@ def zip_submission(data_path, split, folder, zip_path, processes=None):
 
     That is Annotations/<video>/<frame>.png: every listed frame, indexed, of the annotations' size, listed ids only.
     """
-    videos = read_videos(data_path, split)
+    videos = read_listings(data_path, split)
     annotations, folder = Path(data_path) / split / "Annotations", Path(folder)
     jobs = [(video, annotations / video.name, folder / video.name) for video in videos]
     _run(_check_video, videos, jobs, "checking", processes)
@@ -199,7 +159,7 @@ def evaluate(data_path, result_path, split, unseen_path=None, processes=None):
     An object is scored in the frames that meta.json lists for it after its first, where it is given. `unseen_path` is a
     list of the categories that training did not have, one a line; without it every category is seen.
     """
-    videos = read_videos(data_path, split)
+    videos = read_listings(data_path, split)
     annotations, result_path = Path(data_path) / split / "Annotations", Path(result_path)
     unseen = set() if unseen_path is None else _categories(Path(unseen_path), Path(data_path) / split, videos)
     scored = [(video, frames) for video in videos if (frames := _scored_frames(video))]
@@ -218,7 +178,7 @@ def evaluate(data_path, result_path, split, unseen_path=None, processes=None):
     objects = []
     for (video, frames), sequence, table in zip(scored, sequences, tables, strict=True):
         for column, object_id in enumerate(sequence.object_ids):
-            rows = [row for row, frame in enumerate(sequence.frames) if object_id in frames[frame]]
+            rows = [row for row, frame in enumerate(frames) if object_id in frames[frame]]
             if rows:
                 category = video.categories[object_id]
                 means = table[rows, column].mean(axis=0).tolist()
@@ -267,9 +227,8 @@ def _merged_sequences(scored, annotations, result_path, merged, processes):
         if find_source(results) == SCORES:
             jobs.append((video, annotations / video.name, results, merged / video.name, None))
             results = merged / video.name
-        sequences.append(
-            Sequence(video.name, annotations / video.name, results, MERGED, tuple(sorted(video.starts)), tuple(frames))
-        )
+        truths = tuple(annotations / video.name / f"{frame}.png" for frame in frames)
+        sequences.append(Sequence(video.name, truths, results, MERGED, tuple(video.starts)))
     if jobs:
         _run(_merge_video, [job[0] for job in jobs], jobs, "merging", processes)
     return sequences

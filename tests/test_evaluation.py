@@ -1,6 +1,7 @@
 import csv
 import json
 import os
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -241,6 +242,30 @@ def test_object_10_is_not_taken_for_object_2(tmp_path):
     np.testing.assert_array_equal(read_labels(tmp_path / "vis/seq/00001.png"), truth)
 
 
+@pytest.mark.parametrize("version", [2016, 2017])
+def test_hidden_files_among_annotations_and_results_change_no_score(tmp_path, two_objects, version, capsys):
+    truths, _ = two_objects
+    davis(tmp_path / "davis", truths, version)
+    for index, labels in enumerate(truths):  # The first frame is given, and black in a binary result.
+        write_labels(tmp_path / f"results/seq/{index:05d}.png", labels if index else 0 * labels)
+    for folder in ("davis/Annotations/480p", "results"):
+        shutil.copy(tmp_path / folder / "seq/00000.png", tmp_path / folder / "seq/._00000.png")
+    davis_eval.main([str(tmp_path / "davis"), str(tmp_path / "results"), str(version), "val"])
+    assert capsys.readouterr().out.splitlines()[-1] == "mIU: 1.000"
+
+
+def test_annotations_are_taken_in_natural_order(tmp_path, two_objects, capsys):
+    truths, results = two_objects
+    davis(tmp_path / "davis", truths)
+    for index, (truth, result) in enumerate(zip(truths, results, strict=True)):
+        (tmp_path / f"davis/Annotations/480p/seq/{index:05d}.png").unlink()
+        write_labels(tmp_path / f"davis/Annotations/480p/seq/{index + 8}.png", truth)
+        write_labels(tmp_path / f"results/seq/{index + 8}.png", result)
+    davis_eval.main([str(tmp_path / "davis"), str(tmp_path / "results"), "2017", "val"])
+    # Frames 9, 10 and 11: neither 8, the first, nor 12, the last.
+    assert (tmp_path / "results/iou.txt").read_text() == "seq/1 1.0000\nseq/2 0.5000\nall 0.7500\n"
+
+
 def test_davis_2016_joins_all_labels_and_accepts_masks_of_0_and_255_or_1(tmp_path, two_objects, capsys):
     truths, _ = two_objects
     for name in ("white", "ones"):
@@ -304,7 +329,7 @@ def damage_frame(root):
 
 def remove_split(root):
     (root / "davis/ImageSets/2017/val.txt").unlink()
-    return "ImageSets/2017/val.txt cannot be read"
+    return "ImageSets/2017/val.txt does not exist"
 
 
 def empty_split(root):
@@ -491,7 +516,7 @@ def test_youtube_eval_names_what_it_cannot_use_and_exits_2(youtube, capsys):
     with pytest.raises(SystemExit) as stopped:
         youtube_eval.main([str(youtube / "data"), str(youtube / "results")])
     assert stopped.value.code == 2
-    assert "all.txt cannot be read" in capsys.readouterr().err
+    assert "all.txt does not exist" in capsys.readouterr().err
 
 
 # -- YouTube-VOS ------------------------------------------------------------------------------------------------------

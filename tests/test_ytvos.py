@@ -22,9 +22,12 @@ import osmn_online_finetune_ytvos
 import osmn_train_eval_ytvos
 import ytvos_eval
 import ytvos_merge_result
-from osmn import datasets, files, inference, online, ytvos
+from osmn import datasets, files, inference, online
+from osmn.data import ytvos
+from osmn.data.types import Reference, Video, shard_of
 from osmn.errors import InputError
 from osmn.files import read_labels, replacing, write_labels, write_mask, write_scores
+from osmn.results import unfinished
 from preprocessing import preprocess_youtube
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -317,30 +320,30 @@ def test_all_frames_propagates_through_every_jpeg_and_writes_the_listed_ones(spa
 
 def videos_of(*work):
     """Return videos of so many frames, one object each."""
-    starts = {0: datasets.FirstAnnotation(None, (1,))}
-    return [datasets.Video(f"v{n}", tuple(range(count)), starts) for n, count in enumerate(work)]
+    starts = {0: Reference(None, (1,))}
+    return [Video(f"v{n}", tuple(range(count)), starts) for n, count in enumerate(work)]
 
 
 def test_shares_are_deterministic_disjoint_complete_and_keep_the_order():
     videos = videos_of(*np.random.default_rng(0).integers(1, 60, 40))
-    shares = [datasets.share(videos, (index, 7)) for index in range(7)]
+    shares = [shard_of(videos, (index, 7)) for index in range(7)]
     assert sorted(video.name for share in shares for video in share) == sorted(video.name for video in videos)
-    assert shares == [datasets.share(videos, (index, 7)) for index in range(7)]
+    assert shares == [shard_of(videos, (index, 7)) for index in range(7)]
     for share in shares:
         assert share == [video for video in videos if video in share]
 
 
 def test_shares_are_balanced_by_frames_times_objects():
     videos = videos_of(*np.random.default_rng(0).integers(1, 60, 200))
-    loads = [sum(len(v.frames) for v in datasets.share(videos, (index, 7))) for index in range(7)]
+    loads = [sum(len(v.frames) for v in shard_of(videos, (index, 7))) for index in range(7)]
     assert max(loads) - min(loads) <= 5
-    starts = {0: datasets.FirstAnnotation(None, (1, 2)), 3: datasets.FirstAnnotation(None, (3, 4, 5))}
-    many = datasets.Video("many", tuple(range(10)), starts)  # As much as 50 frames.
-    assert datasets.share([*videos_of(20, 20, 10), many], (0, 2)) == [many]
+    starts = {0: Reference(None, (1, 2)), 3: Reference(None, (3, 4, 5))}
+    many = Video("many", tuple(range(10)), starts)  # As much as 50 frames.
+    assert shard_of([*videos_of(20, 20, 10), many], (0, 2)) == [many]
 
 
 def test_more_shares_than_videos_leave_some_empty():
-    assert [len(datasets.share(videos_of(3, 4), (index, 4))) for index in range(4)] == [1, 1, 0, 0]
+    assert [len(shard_of(videos_of(3, 4), (index, 4))) for index in range(4)] == [1, 1, 0, 0]
 
 
 def test_shards_together_write_the_files_of_one_run(by_colour, data, results, tmp_path):
@@ -404,7 +407,7 @@ def test_a_run_that_was_interrupted_anywhere_and_repeated_equals_one_that_was_no
     with pytest.MonkeyPatch.context() as monkeypatch, pytest.raises(KeyboardInterrupt):
         interrupt_reading(monkeypatch, after)
         evaluate(data, tmp_path)
-    left = [video.name for video in ytvos.unfinished(ytvos.videos(data, "valid"), tmp_path)]
+    left = [video.name for video in unfinished(ytvos.videos(data, "valid"), tmp_path)]
     before = modified(tmp_path)
     assert 0 < len(left) < len(VIDEOS)
     evaluate(data, tmp_path)
@@ -439,10 +442,10 @@ def test_finished_videos_are_done_again_for_their_scores(by_colour, data, result
 def test_results_that_are_older_than_the_training_are_not_complete(data, results, tmp_path):
     (tmp_path / "osmn.ckpt-2.index").write_bytes(b"")
     found = ytvos.videos(data, "valid")
-    assert ytvos.unfinished(found, results) == []
-    assert ytvos.unfinished(found, results, trained=tmp_path / "osmn.ckpt-2") == found
+    assert unfinished(found, results) == []
+    assert unfinished(found, results, trained=tmp_path / "osmn.ckpt-2") == found
     os.utime(tmp_path / "osmn.ckpt-2.index", (1, 1))
-    assert ytvos.unfinished(found, results, trained=tmp_path / "osmn.ckpt-2") == []
+    assert unfinished(found, results, trained=tmp_path / "osmn.ckpt-2") == []
 
 
 def test_start_id_leaves_out_the_videos_before_it_and_then_shares_the_others(data, monkeypatch, capsys):
