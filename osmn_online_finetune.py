@@ -26,13 +26,15 @@ def main(argv=None):
     from osmn import checkpoints, devices, online  # TensorFlow takes seconds to import
     from osmn.data import davis
     from osmn.data.types import shard_of
-    from osmn.evaluation import score_if_annotated
+    from osmn.evaluation.tables import score_if_annotated
 
     precision = devices.configure(args)
     videos = davis.videos(args.data_path, args.data_version, args.test_split)
     network = checkpoints.open_network(args, devices.training_policy(precision))
     online.finetune_and_segment(network, shard_of(videos, args.shard), args, precision)
-    score_if_annotated(args, videos)
+    score_if_annotated(
+        args.data_path, args.result_path, args.data_version, args.test_split, videos, shards=args.shard[1]
+    )
 
 
 if __name__ == "__main__":

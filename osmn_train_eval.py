@@ -29,7 +29,7 @@ def main(argv=None):
     from osmn import checkpoints, datasets, devices, inference, replicas, training  # TensorFlow takes seconds to import
     from osmn.data import davis
     from osmn.data.types import shard_of
-    from osmn.evaluation import score_if_annotated
+    from osmn.evaluation.tables import score_if_annotated
 
     precision = devices.configure(args)
     videos = davis.videos(args.data_path, args.data_version, args.test_split, args.use_full_res)
@@ -42,7 +42,9 @@ def main(argv=None):
         if not replicas.is_chief():
             return
     inference.segment_videos(network, shard_of(videos, args.shard), args, precision)
-    score_if_annotated(args, videos)
+    score_if_annotated(
+        args.data_path, args.result_path, args.data_version, args.test_split, videos, shards=args.shard[1]
+    )
 
 
 if __name__ == "__main__":

@@ -17,15 +17,16 @@ from scipy import ndimage
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from osmn.errors import reports_input_errors
-from osmn.evaluation import davis_sequences, read_result, score
+from osmn.evaluation.davis import sequences as davis_sequences
+from osmn.evaluation.metrics import contour, contour_tolerance, region_similarity
+from osmn.evaluation.scoring import read_result, score
 from osmn.files import read_labels, write_labels
-from osmn.metrics import contour, contour_tolerance, region_similarity
 from osmn.processes import worthwhile_processes
 from osmn.results import MASKS
 
 
 def plain_scores(sequences):
-    """Return what `osmn.evaluation.score` returns, computed on whole frames."""
+    """Return what `osmn.evaluation.scoring.score` returns, computed on whole frames."""
     scores = []
     for sequence in sequences:
         values = np.ones((len(sequence.truths), len(sequence.object_ids), 2))

@@ -17,10 +17,11 @@ import tensorflow as tf
 
 import osmn_train_eval
 from osmn import args as arguments
-from osmn import checkpoints, devices, files, inference, metrics
+from osmn import checkpoints, devices, files, inference
 from osmn.data import davis
 from osmn.data.types import Reference
 from osmn.errors import reports_input_errors
+from osmn.evaluation.metrics import region_similarity
 from osmn.masks import resized
 
 
@@ -78,7 +79,7 @@ def main(argv=None):
                 masks = propagator.step(video, number, chosen, before, tuple(args.im_size))
                 size = truth[0].shape[::-1]
                 masks = [resized(mask.astype(np.uint8), size) > 0 for mask in masks]
-                measured.append([metrics.region_similarity(*pair) for pair in zip(truth, masks, strict=True)])
+                measured.append([region_similarity(*pair) for pair in zip(truth, masks, strict=True)])
                 measured.append([m.sum() / max(1, t.sum()) for t, m in zip(truth, masks, strict=True)])
             results.append(measured)
         for object_id, row in zip(video.object_ids, np.mean(results, axis=0).T, strict=True):
