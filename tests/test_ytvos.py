@@ -24,7 +24,6 @@ import ytvos_eval
 import ytvos_merge_result
 from osmn import datasets, files, inference, online
 from osmn.data import ytvos
-from osmn.data.types import Reference, Video, shard_of
 from osmn.errors import InputError
 from osmn.files import read_labels, replacing, write_labels, write_mask, write_scores
 from osmn.results import unfinished
@@ -315,35 +314,33 @@ def test_all_frames_propagates_through_every_jpeg_and_writes_the_listed_ones(spa
     assert sorted(tree(tmp_path / "all/v")) == sorted([*written, "2/00003.png", "2/00006.png"])
 
 
+def test_frames_may_be_pngs_and_come_in_natural_order(tmp_path):
+    names = ["8", "9", "10", "11"]
+    labels = paint({1: (4, 4, 12, 12)})
+    for split in ("train", "valid"):
+        write_video(tmp_path / split, "v", dict.fromkeys(range(4), labels), {1: (0, 1, 3)})
+        for number, name in enumerate(names):
+            for path in list((tmp_path / split).rglob(f"{number:05d}.*")):
+                path.rename(path.with_name(name + (".png" if path.suffix == ".png" or number % 2 else ".JPG")))
+        meta = tmp_path / split / "meta.json"
+        meta.write_text(json.dumps({"videos": {"v": {"objects": {"1": {"frames": ["11", "8", "9"]}}}}}))
+    (listed,), (every,) = (ytvos.videos(tmp_path, "valid", all_frames) for all_frames in (False, True))
+    assert [path.name for path in listed.frames] == ["8.JPG", "9.png", "11.png"]
+    assert [path.name for path in every.frames] == ["8.JPG", "9.png", "10.JPG", "11.png"]
+    assert listed.references == every.references == {0: (tmp_path / "valid/Annotations/v/8.png", (1,))}
+    assert every.listed == {1: {0, 1, 3}}
+    assert described(ytvos.examples(tmp_path, SIZE)) == [(1, [8], 8, 9, 9), (1, [8], 9, 11, 11)]
+
+
+def test_a_listed_frame_that_is_missing_is_named(sparse, tmp_path, monkeypatch, capsys):
+    stand_in(monkeypatch, Follower)
+    (sparse / "valid/JPEGImages/v/00003.jpg").unlink()
+    paths = ["--data_path", sparse, "--whole_model_path", "m", "--result_path", tmp_path / "results"]
+    options = ["--only_testing", "--im_size", *SIZE, "--precision", "float32"]
+    assert "JPEGImages/v/00003.jpg does not exist" in error(capsys, osmn_train_eval_ytvos.main, *paths, *options)
+
+
 # -- Many videos, many machines ---------------------------------------------------------------------------------------
-
-
-def videos_of(*work):
-    """Return videos of so many frames, one object each."""
-    starts = {0: Reference(None, (1,))}
-    return [Video(f"v{n}", tuple(range(count)), starts) for n, count in enumerate(work)]
-
-
-def test_shares_are_deterministic_disjoint_complete_and_keep_the_order():
-    videos = videos_of(*np.random.default_rng(0).integers(1, 60, 40))
-    shares = [shard_of(videos, (index, 7)) for index in range(7)]
-    assert sorted(video.name for share in shares for video in share) == sorted(video.name for video in videos)
-    assert shares == [shard_of(videos, (index, 7)) for index in range(7)]
-    for share in shares:
-        assert share == [video for video in videos if video in share]
-
-
-def test_shares_are_balanced_by_frames_times_objects():
-    videos = videos_of(*np.random.default_rng(0).integers(1, 60, 200))
-    loads = [sum(len(v.frames) for v in shard_of(videos, (index, 7))) for index in range(7)]
-    assert max(loads) - min(loads) <= 5
-    starts = {0: Reference(None, (1, 2)), 3: Reference(None, (3, 4, 5))}
-    many = Video("many", tuple(range(10)), starts)  # As much as 50 frames.
-    assert shard_of([*videos_of(20, 20, 10), many], (0, 2)) == [many]
-
-
-def test_more_shares_than_videos_leave_some_empty():
-    assert [len(shard_of(videos_of(3, 4), (index, 4))) for index in range(4)] == [1, 1, 0, 0]
 
 
 def test_shards_together_write_the_files_of_one_run(by_colour, data, results, tmp_path):
