@@ -24,11 +24,13 @@ def parse(argv):
 def main(argv=None):
     """Run the script; see `-h`."""
     args = parse(argv)
-    from osmn import checkpoints, datasets, devices, online, ytvos  # TensorFlow takes seconds to import
+    from osmn import checkpoints, devices, online  # TensorFlow takes seconds to import
+    from osmn.data import ytvos
+    from osmn.data.types import shard_of
 
     precision = devices.configure(args)
     videos = ytvos.starting_at(ytvos.videos(args.data_path, args.test_split, args.all_frames), args.start_id)
-    videos = datasets.share(videos, args.shard)
+    videos = shard_of(videos, args.shard)
     network = checkpoints.open_network(args, devices.training_policy(precision))
     print(f"propagating through {'every frame' if args.all_frames else 'the frames that meta.json lists'}")
     online.finetune_and_segment(network, videos, args, precision)

@@ -11,8 +11,8 @@ def parse(argv):
     parser.add_argument("--whole_model_path", default="", help="weights to start from: checkpoint, or folder (newest)")
     parser.add_argument("--only_testing", action="store_true", help="no training: segment and score")
     parser.add_argument("--use_full_res", action="store_true", help="read JPEGImages/Full-Resolution in testing")
-    arguments.add_network_options(parser)
-    arguments.add_guide_options(parser, im_size=[854, 480])
+    arguments.add_model_options(parser)
+    arguments.add_size_option(parser, [854, 480])
     arguments.add_training_options(parser, data_aug_scales=[0.5, 0.8, 1.0])
     arguments.add_guide_choice_options(parser)
     arguments.add_distractor_options(parser)
@@ -29,27 +29,25 @@ def main(argv=None):
     """Run the script; see `-h`."""
     args = parse(argv)
     # Here, because TensorFlow takes seconds to import.
-    from osmn import checkpoints, coco, datasets, devices, inference, pipeline, replicas, training
-    from osmn.evaluation import score_if_annotated
+    from osmn import commands, devices, replicas
+    from osmn.data import davis
+    from osmn.evaluation.tables import score_if_annotated
 
-    precision = devices.configure(args)
-    videos = datasets.davis_videos(args.data_path, args.data_version, args.test_split, args.use_full_res)
-    with replicas.strategy().scope():
-        network = checkpoints.open_network(args, precision if args.only_testing else devices.training_policy(precision))
-        if not args.only_testing:
+    devices.configure(args.gpu_id, args.deterministic)
+    videos = davis.videos(args.data_path, args.data_version, args.test_split, args.use_full_res)
+    if args.only_testing:
+        model = commands.open_model(args)
+    else:
+        with replicas.strategy().scope():
             validity = (args.label_valid_ratio, args.bbox_valid_ratio) if args.randomize_guide else None
-            examples = datasets.davis_examples(args.data_path, args.data_version, "train", validity)
-            sources = [pipeline.video_source(examples, args.flip_target)]
-            sources += [coco.instance_source(coco.read_instances(path, "train2017")) for path in args.coco_path]
-            shares = coco.shares_beside_videos(sources, args.coco_share)
-            options = arguments.pipeline_options(args, shares)
-            batches = pipeline.batches(sources, options, arguments.sample_options(args))
-            trainer = training.Trainer(network, args.seed, args.loss, args.ema)
-            training.train(trainer, batches, arguments.training_options(args), args.model_save_path)
-        if not replicas.is_chief():
-            return
-    inference.segment_videos(network, datasets.share(videos, args.shard), args, precision)
-    score_if_annotated(args, videos)
+            examples = davis.examples(args.data_path, args.data_version, "train", validity)
+            model = commands.train(args, commands.start_model(args), commands.video_sources(args, examples))
+            if not replicas.is_chief():
+                return
+    commands.segment(args, model, videos)
+    score_if_annotated(
+        args.data_path, args.result_path, args.data_version, args.test_split, videos, shards=args.shard[1]
+    )
 
 
 if __name__ == "__main__":

@@ -30,7 +30,13 @@ def main(argv=None):
     """Run the script; see `-h`."""
     args = parse(argv)
     # Here, because TensorFlow takes seconds to import.
+<<<<<<< HEAD
     from osmn import checkpoints, coco, datasets, devices, inference, pipeline, replicas, training, ytvos
+=======
+    from osmn import checkpoints, datasets, devices, inference, replicas, results, training
+    from osmn.data import ytvos
+    from osmn.data.types import shard_of
+>>>>>>> design-evaluation
 
     precision = devices.configure(args)
     videos = ytvos.videos(args.data_path, args.test_split, args.all_frames)
@@ -50,7 +56,7 @@ def main(argv=None):
         trained = None if args.only_testing else checkpoints.newest_checkpoint(args.model_save_path)
         if not replicas.is_chief():
             return
-    videos = ytvos.unfinished(datasets.share(videos, args.shard), args.result_path, args.save_score, trained)
+    videos = results.unfinished(shard_of(videos, args.shard), args.result_path, args.save_score, trained)
     print(f"propagating through {'every frame' if args.all_frames else 'the frames that meta.json lists'}")
     inference.segment_videos(network, videos, args, precision)
     print(f"masks and merged PNGs are in {args.result_path}; ytvos_merge_result.py makes the submission of them")

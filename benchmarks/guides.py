@@ -17,8 +17,12 @@ import tensorflow as tf
 
 import osmn_train_eval
 from osmn import args as arguments
-from osmn import checkpoints, datasets, devices, evaluation, files, inference, metrics
+from osmn import checkpoints, devices, files, inference
+from osmn.data import davis
+from osmn.data.types import Reference
 from osmn.errors import reports_input_errors
+from osmn.evaluation.metrics import region_similarity
+from osmn.masks import resized
 
 
 class StepPropagator(inference.Propagator):
@@ -45,8 +49,8 @@ class StepPropagator(inference.Propagator):
 
 def true_masks(video, number, data_path):
     """Return the masks of a frame's objects, a list of bool (H, W), in the order of `video.object_ids`."""
-    path = Path(data_path) / "Annotations/480p" / video.name / f"{video.frames[number].stem}.png"
-    return list(inference.given_masks(datasets.FirstAnnotation(path, video.object_ids)).values())
+    path = davis.annotations(data_path, video.name)[video.frames[number].stem]
+    return list(inference.given_masks(Reference(path, video.object_ids)).values())
 
 
 @reports_input_errors
@@ -59,8 +63,8 @@ def main(argv=None):
     precision = devices.configure(args)
     network = inference.for_inference(checkpoints.open_network(args, precision), precision)
     propagator = StepPropagator(network, arguments.sample_options(args))
-    training = datasets.davis_videos(args.data_path, args.data_version, "train")
-    videos = datasets.davis_videos(args.data_path, args.data_version, args.test_split)
+    training = davis.videos(args.data_path, args.data_version, "train")
+    videos = davis.videos(args.data_path, args.data_version, args.test_split)
     known = [each for video in training for each in propagator.own(video)]
     mean = [tf.reduce_mean(tf.stack(column), axis=0) for column in zip(*known, strict=True)]
     print("object                    IoU    area" + ("   other IoU   other area" if mean else ""))
@@ -74,8 +78,8 @@ def main(argv=None):
             for chosen in multipliers:
                 masks = propagator.step(video, number, chosen, before, tuple(args.im_size))
                 size = truth[0].shape[::-1]
-                masks = [evaluation.resized(mask.astype(np.uint8), size) > 0 for mask in masks]
-                measured.append([metrics.region_similarity(*pair) for pair in zip(truth, masks, strict=True)])
+                masks = [resized(mask.astype(np.uint8), size) > 0 for mask in masks]
+                measured.append([region_similarity(*pair) for pair in zip(truth, masks, strict=True)])
                 measured.append([m.sum() / max(1, t.sum()) for t, m in zip(truth, masks, strict=True)])
             results.append(measured)
         for object_id, row in zip(video.object_ids, np.mean(results, axis=0).T, strict=True):

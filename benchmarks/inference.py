@@ -17,8 +17,9 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import numpy as np
 import tensorflow as tf
 
-from osmn import datasets, devices, files, inference, networks, samples
+from osmn import devices, files, inference, networks, samples
 from osmn.args import BASE_MODELS, PRECISIONS
+from osmn.data.types import Reference, Video
 from osmn.networks.vgg import VGG16_STAGES
 
 
@@ -69,9 +70,7 @@ def make_video(folder, objects, frames, height, width):
     for number in range(frames):
         paths.append(folder / f"{number:05d}.jpg")
         tf.io.write_file(str(paths[-1]), tf.io.encode_jpeg(np.roll(base, 2 * number, axis=1)))
-    return datasets.Video(
-        "noise", tuple(paths), {0: datasets.FirstAnnotation(annotation, tuple(range(1, objects + 1)))}
-    )
+    return Video("noise", tuple(paths), {0: Reference(annotation, tuple(range(1, objects + 1)))})
 
 
 def cases(options, folder):

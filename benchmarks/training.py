@@ -28,6 +28,7 @@ from tensorflow.tsl.profiler.protobuf import xplane_pb2
 
 from osmn import coco, datasets, devices, networks, replicas, samples, synthetic, training
 from osmn.args import BASE_MODELS, PRECISIONS
+from osmn.data import davis
 from preprocessing import preprocess_davis
 
 BACKBONES = {"lite": keras.applications.MobileNet}  # The others have VGG16.
@@ -35,7 +36,7 @@ BACKBONES = {"lite": keras.applications.MobileNet}  # The others have VGG16.
 
 def davis_pipeline(data_path):
     """Return (loader, number of examples, whether images are augmented) of DAVIS's consecutive frames."""
-    examples = datasets.davis_examples(data_path, 2017, "train")
+    examples = davis.examples(data_path, 2017, "train")
     return datasets.video_loader(examples), len(examples), False
 
 

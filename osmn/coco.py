@@ -76,9 +76,8 @@ def _filter(annotations, min_foreground):
     return [names, sizes, codes]
 
 
-def _encode(job):
+def _encode(chunk, min_foreground, annotations):
     """Return [(number in the chunk, code)] of a chunk's instances that cover more than a share of their image."""
-    chunk, min_foreground, annotations = job
     kept = []
     for number, (identity, segmentation, _, height, width) in enumerate(chunk):
         try:

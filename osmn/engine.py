@@ -21,13 +21,12 @@ class TensorFlowEngine:
 
     Args:
       network: an `Osmn`, in the precision that it is to compute in.
-      config: the `ModelConfig` of its inputs.
       vg_pad_ratio: the visual guide's crop grows by this part of its sides, on each; 0.03, as published.
     """
 
-    def __init__(self, network, config, vg_pad_ratio=guides.PAD_RATIO):
-        self._network, self._config, self._vg_pad_ratio = network, config, vg_pad_ratio
-        self._execution = devices.inference_execution()
+    def __init__(self, network, vg_pad_ratio=guides.PAD_RATIO):
+        self._network, self._config, self._vg_pad_ratio = network, network.config, vg_pad_ratio
+        self._execution = devices.choose_execution()
         gammas = [tf.TensorSpec([None, 1, 1, channels]) for channels in network.gamma_channels]
         self._traced_gammas = tf.function(self._gammas, input_signature=[FRAME, MASK])
         self._traced_segment = tf.function(self._segment, input_signature=[FRAME, MASKS, gammas])

@@ -9,8 +9,9 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from osmn import crf, evaluation, files, networks, samples
+from osmn import crf, files, networks, samples
 from osmn.args import sample_options
+from osmn.masks import merge, resized
 
 
 class FirstView(NamedTuple):
@@ -158,11 +159,11 @@ class WriteBehind:
 
 
 def first_views(video):
-    """Return `Propagator.run`'s starts of an `osmn.datasets.Video`."""
+    """Return `Propagator.run`'s starts of an `osmn.data.types.Video`."""
     starts = {}
-    for number, first in video.starts.items():
+    for number, reference in video.references.items():
         frame = files.read_image(video.frames[number])
-        starts[number] = {object_id: FirstView(frame, mask) for object_id, mask in given_masks(first).items()}
+        starts[number] = {object_id: FirstView(frame, mask) for object_id, mask in given_masks(reference).items()}
     return starts
 
 
@@ -196,7 +197,7 @@ def segment_video(propagator, video, folder, im_size, save_score=False, progress
     with WriteBehind() as write:
         for number, segmentation in enumerate(propagator.run(frames, first_views(video))):
             name = video.frames[number].stem
-            given = given_masks(video.starts[number]) if number in video.starts else {}
+            given = given_masks(video.references[number]) if number in video.references else {}
             masks = dict(zip(segmentation.object_ids, segmentation.masks, strict=True))
             probabilities = dict(zip(segmentation.object_ids, segmentation.probabilities, strict=True))
             if video.listed is not None:
@@ -214,10 +215,10 @@ def segment_video(propagator, video, folder, im_size, save_score=False, progress
             progress()
 
 
-def given_masks(first):
-    """Return {object id: bool (H, W)} of a `FirstAnnotation`, at its file's size."""
-    labels = files.read_labels(first.annotation)
-    return {i: labels > 0 if i is None else labels == i for i in first.object_ids}
+def given_masks(reference):
+    """Return {object id: bool (H, W)} of a `Reference`, at its file's size."""
+    labels = files.read_labels(reference.mask)
+    return {i: labels > 0 if i is None else labels == i for i in reference.object_ids}
 
 
 def object_folder(folder, object_id):
@@ -233,10 +234,10 @@ def write_merged(path, size, probabilities, given):
     """
     if probabilities:
         small = next(iter(probabilities.values())).shape[::-1]
-        maps = probabilities | {i: evaluation.resized(mask.astype(np.uint8), small) for i, mask in given.items()}
-        labels = evaluation.merge(list(maps.values()), list(maps))
+        maps = probabilities | {i: resized(mask.astype(np.uint8), small) for i, mask in given.items()}
+        labels = merge(list(maps.values()), list(maps))
     else:
         labels = np.zeros(size[::-1], np.uint8)
         for object_id, mask in given.items():
             labels[mask] = object_id
-    files.write_labels(path, evaluation.resized(labels, size))
+    files.write_labels(path, resized(labels, size))

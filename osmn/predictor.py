@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
+from PIL import Image
 
 from osmn.masks import merge, resized
 
@@ -30,10 +31,14 @@ class Segmentation(NamedTuple):
         The largest probability wins, if it is above 0.5. `size` is (width, height), the frame's by default.
         """
         height, width = self.probabilities.shape[1:]
-        labels = np.zeros((height, width), np.uint8)
-        if self.object_ids:
-            labels = merge(self.probabilities, self.object_ids)
+        labels = merge(self.probabilities, self.object_ids) if self.object_ids else np.zeros((height, width), np.uint8)
         return resized(labels, size or self.frame_size)
+
+
+def without_objects(size, frame_size):
+    """Return the `Segmentation` of a frame in which nothing is followed; sizes are (width, height)."""
+    shape = (0, *size[::-1])
+    return Segmentation((), np.zeros(shape, np.float32), np.zeros(shape, bool), frame_size)
 
 
 class Predictor:
@@ -70,24 +75,25 @@ class Predictor:
         self._forget()
 
     @classmethod
-    def from_checkpoint(cls, path, precision=None, im_size=None, config=None):
+    def from_checkpoint(cls, path, precision=None, im_size=None, given=None):
         """Return a predictor of a saved model.
 
         Args:
             path: a checkpoint's prefix or file, or a folder, of which the newest is taken.
             precision: "float32", "bfloat16" or "float16"; None: the device's own (see `devices.default_precision`).
             im_size: see `Predictor`; None: frames get the short side of those that the model was trained on.
-            config: the `ModelConfig` of a model that has none beside it, such as those of the published program.
+            given: {field: value} of the `ModelConfig` of a model that has none beside it, such as those of the published
+                program: `{"base_model": "lite", ...}`.
 
         Raises:
             InputError: if there is no such model, or if it does not fit.
         """
-        from osmn import checkpoints  # TensorFlow takes seconds to import
+        from osmn import models  # TensorFlow takes seconds to import
         from osmn.engine import TensorFlowEngine
 
-        network, config = checkpoints.open_model(path, config, precision)
-        short_side = min(config.im_size) if config.im_size else None
-        return cls(TensorFlowEngine(network, config), im_size, short_side)
+        network = models.load(path, given, precision).network
+        short_side = min(network.config.im_size) if network.config.im_size else None
+        return cls(TensorFlowEngine(network), im_size, short_side)
 
     def _forget(self):
         self._frame, self._size = None, None
@@ -101,9 +107,9 @@ class Predictor:
         return tuple(self._masks)
 
     def start(self, frame):
-        """Begin a video, without objects, at its first frame, uint8 (H, W, 3), RGB; return its (empty) Segmentation."""
+        """Begin a video, without objects, at its first frame: uint8 (H, W, 3), RGB."""
         self._forget()
-        return self.step(frame)
+        self._take(frame)
 
     def add_object(self, object_id, mask, frame=None):
         """Follow an object from the last frame on, or correct it there; it is in the results from the next frame on.
@@ -124,12 +130,11 @@ class Predictor:
         self._all_gammas = [np.concatenate(layer) for layer in zip(*self._gammas.values(), strict=True)]
 
     def step(self, frame):
-        """Take the next frame, uint8 (H, W, 3), RGB, of the first one's size; return its `Segmentation`."""
+        """Take the next frame, uint8 (H, W, 3), RGB; return its `Segmentation`."""
         small = self._take(frame)
         size = frame.shape[1::-1]
         if not self._masks:
-            nothing = np.zeros((0, *small.shape[:2]))
-            return Segmentation((), nothing.astype(np.float32), nothing.astype(bool), size)
+            return without_objects(self._size, size)
         masks = np.stack(list(self._masks.values()))
         probabilities, masks = self._engine.segment(small, masks, self._all_gammas)
         if self._refine is not None:
@@ -146,8 +151,10 @@ class Predictor:
         """Keep the last frame as it is; return it at the network's size."""
         self._frame = checked(frame)
         if self._size is None:
-            self._size = self.im_size or network_size(frame.shape[1::-1], self._short_side)
-        return resized(frame, self._size)
+            self._size = tuple(self.im_size or network_size(frame.shape[1::-1], self._short_side))
+        if frame.shape[1::-1] == self._size:
+            return frame
+        return np.asarray(Image.fromarray(frame).resize(self._size, Image.Resampling.BILINEAR))
 
 
 def checked(frame):

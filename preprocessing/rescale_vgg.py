@@ -68,9 +68,9 @@ def main(argv=None):
         "--scale_value", type=arguments.positive(float), default=0.01, help="of the inputs (default: 0.01)"
     )
     args = parser.parse_args(argv)
-    from osmn import checkpoints, files, networks, preprocessing, samples
+    from osmn import checkpoints, files, folders, networks, samples
 
-    paths = preprocessing.visible(args.images, (".jpg", ".jpeg"))[:IMAGES_USED]
+    paths = list(folders.frame_files(args.images, required=False).values())[:IMAGES_USED]
     if not paths:
         raise InputError(f"{args.images} holds no photographs (.jpg)")
     options = samples.SampleOptions()

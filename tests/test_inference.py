@@ -12,11 +12,13 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from osmn import checkpoints, crf, files, inference, networks, samples
-from osmn.datasets import FirstAnnotation, Video, davis_videos
+from osmn import checkpoints, crf, inference, networks, samples
+from osmn.data import davis as davis_data
+from osmn.data.types import Reference, Video
 from osmn.errors import InputError
 from osmn.files import read_image, read_labels, read_scores, write_labels
 from osmn.inference import FirstView, Propagator, WriteBehind, read_ahead, segment_video
+from osmn.masks import davis_palette
 from osmn.samples import SampleOptions
 
 PLAIN = SampleOptions(mean_value=(0, 0, 0))
@@ -323,7 +325,7 @@ SMALL = (32, 24)  # The network's size; the annotations of the fixture are 64x48
 @pytest.fixture
 def video(davis):
     """Return the video of the fixture that has two objects."""
-    return davis_videos(davis, 2017, "val")[1]
+    return davis_data.videos(davis, 2017, "val")[1]
 
 
 def segment(video, folder, propagator=None, **options):
@@ -363,12 +365,12 @@ def test_results_of_a_video_with_ids_are_masks_per_object_and_merged_frames(vide
 
 def test_merged_frames_have_the_annotations_size_and_palette_and_the_first_is_the_annotation(video, tmp_path):
     segment(video, tmp_path)
-    annotation = read_labels(video.starts[0].annotation)
+    annotation = read_labels(video.references[0].mask)
     np.testing.assert_array_equal(read_labels(tmp_path / "00000.png"), annotation)
     for frame, result in zip(FRAMES[1:], expected_results(video)[1:], strict=True):
         with Image.open(tmp_path / f"{frame}.png") as image:
             assert (image.mode, image.size) == ("P", (64, 48))
-            assert image.getpalette() == files.davis_palette()
+            assert image.getpalette() == davis_palette()
             labels = np.asarray(image)
         first, second = result.probabilities
         merged = np.where(np.maximum(first, second) > 0.5, np.where(second > first, 2, 1), 0)
@@ -376,7 +378,7 @@ def test_merged_frames_have_the_annotations_size_and_palette_and_the_first_is_th
 
 
 def test_results_of_2016_lie_in_the_videos_folder_without_ids(davis, tmp_path):
-    video = davis_videos(davis, 2016, "val")[1]
+    video = davis_data.videos(davis, 2016, "val")[1]
     segment(video, tmp_path, save_score=True)
     assert listed(tmp_path) == sorted([f"{f}.png" for f in FRAMES] + [f"{f}.npy" for f in FRAMES[1:]])
     for frame in FRAMES:
@@ -410,9 +412,9 @@ def test_progress_is_told_of_every_frame(video, tmp_path):
 
 
 def test_an_object_absent_from_the_first_frame_gets_its_files_too(davis, video, tmp_path):
-    labels = read_labels(video.starts[0].annotation)
+    labels = read_labels(video.references[0].mask)
     write_labels(tmp_path / "first.png", np.where(labels == 2, 3, labels))
-    absent = Video(video.name, video.frames, {0: FirstAnnotation(tmp_path / "first.png", (1, 2, 3))})
+    absent = Video(video.name, video.frames, {0: Reference(tmp_path / "first.png", (1, 2, 3))})
     segment(absent, tmp_path / "results")
     for frame in FRAMES:
         assert not read_labels(tmp_path / f"results/2/{frame}.png").any()
@@ -516,7 +518,7 @@ def released_results(network, video, size):
 @pytest.fixture(scope="module")
 def dogs_jump(shared, released):
     """Return the first 11 frames of a video of three objects and our results for them."""
-    (video,) = davis_videos(shared / "data/davis2017mini", 2017, "val")
+    (video,) = davis_data.videos(shared / "data/davis2017mini", 2017, "val")
     video = video._replace(frames=video.frames[:11])
     return video, released_results(released, video, (416, 224))
 
@@ -553,11 +555,11 @@ def test_whole_videos_equal_those_of_the_published_program(shared, released):
     agreement = {}
     for version, data, size in ((2016, "davis2016", (448, 256)), (2017, "davis2017mini", (416, 224))):
         results = shared / f"checkpoints/results/davis{version}"
-        for video in davis_videos(shared / "data" / data, version, "val"):
+        for video in davis_data.videos(shared / "data" / data, version, "val"):
             if not (results / video.name).is_dir():
                 continue
             ours = released_results(released, video, size)
-            for index, object_id in enumerate(video.starts[0].object_ids):
+            for index, object_id in enumerate(video.references[0].object_ids):
                 theirs = published_masks(results, video, object_id)
                 pairs = zip(ours[1:], theirs[1:], strict=True)
                 ious = [intersection_over_union(result.masks[index], mask) for result, mask in pairs]

@@ -10,7 +10,7 @@ from test_ytvos import paint, write_video
 import osmn_online_finetune
 import osmn_online_finetune_ytvos
 from osmn import checkpoints, inference, networks, online, training
-from osmn.datasets import davis_videos
+from osmn.data.davis import videos
 from osmn.files import read_labels, write_labels
 
 FRAMES = [f"{number:05d}" for number in range(5)]
@@ -19,7 +19,7 @@ FRAMES = [f"{number:05d}" for number in range(5)]
 @pytest.fixture(scope="module")
 def davis(davis, tmp_path_factory):
     """Return a DAVIS folder whose split `val` is one sequence, `pair`, of two objects and five frames."""
-    (_, video) = davis_videos(davis, 2017, "val")
+    (_, video) = videos(davis, 2017, "val")
     root = tmp_path_factory.mktemp("davis")
     for folder in ("JPEGImages/480p", "Annotations/480p"):
         shutil.copytree(davis / folder / video.name, root / folder / "pair")
@@ -142,7 +142,7 @@ def test_an_object_is_the_same_whatever_was_trained_before_it(davis, whole, tmp_
 def test_nothing_of_the_real_network_leaks_from_object_to_object(davis, tmp_path):
     """Compare all variables after the training of object 2, with and without object 1 before it."""
     network = networks.build(networks.NetworkOptions(base_model="lite", visual_modulator=False))
-    (video,) = davis_videos(davis, 2017, "val")
+    (video,) = videos(davis, 2017, "val")
     folders = ["--data_path", "d", "--whole_model_path", "m", "--base_model", "lite", "--no_visual_modulator"]
     options = ["--im_size", 64, 32, "--training_iters", 2, "--learning_rate", 0.01, "--batch_size", 1]
     start = {name: variable.numpy() for name, variable in network.tf1_variables().items()}
@@ -152,7 +152,7 @@ def test_nothing_of_the_real_network_leaks_from_object_to_object(davis, tmp_path
             variable.assign(start[name])
         more = ["--model_save_path", tmp_path / run, "--result_path", tmp_path / run, "--data_aug_scales", 1]
         args = osmn_online_finetune.parse(words(*folders, *options, *more))
-        some = video._replace(starts={0: video.starts[0]._replace(object_ids=objects)})
+        some = video._replace(references={0: video.references[0]._replace(object_ids=objects)})
         online.finetune_and_segment(network, [some], args, "float32")
         runs[run] = {name: variable.numpy() for name, variable in network.tf1_variables().items()}
     moved = [name for name in start if not np.array_equal(start[name], runs["both"][name])]

@@ -79,22 +79,6 @@ def test_preprocessing_accepts_the_dataset(data):
     assert sorted(path.name for path in (data / "Annotations/480p_split" / name).iterdir()) == ["1", "2"]
 
 
-def test_overlay_tints_the_object_and_leaves_the_rest():
-    image = np.full((9, 9, 3), 100, np.uint8)
-    labels = np.zeros((9, 9), np.uint8)
-    labels[:, :6] = 1
-    tinted = sheets.overlay(image, labels)
-    np.testing.assert_array_equal(tinted[4, 0], [177, 50, 50])  # Half of the pixel, half of red.
-    np.testing.assert_array_equal(tinted[4, 5], [255, 0, 0])
-    np.testing.assert_array_equal(tinted[4, 6], [255, 255, 255])
-    np.testing.assert_array_equal(tinted[4, 8], [100, 100, 100])
-
-
-def test_overlay_shows_a_binary_result_as_object_one():
-    image, mask = np.zeros((9, 9, 3), np.uint8), np.tri(9, dtype=np.uint8)
-    np.testing.assert_array_equal(sheets.overlay(image, 255 * mask), sheets.overlay(image, mask))
-
-
 @pytest.mark.parametrize("truth", [True, False])
 def test_contact_sheet_has_a_tile_for_each_frame(data, tmp_path, truth):
     repeat_first_mask(data, "val", tmp_path / "results")
