@@ -65,12 +65,6 @@ def golden(request):
 
 
 @pytest.fixture(scope="module")
-def exact(request):
-    """Return whether convolutions are summed as where the golden files were made (`--published_rounding`)."""
-    return request.config.getoption("--published_rounding")
-
-
-@pytest.fixture(scope="module")
 def inference(golden):
     """Return the visual parameters as a list, and the logits."""
     scales = golden.network.visual_parameters(golden.batch.guide)
@@ -128,26 +122,24 @@ def test_variables_have_the_published_names_shapes_and_trainability(golden):
         np.testing.assert_array_equal(value, goldens.weight(name, value.shape))
 
 
+# Why the bars are not tighter: "Golden files" in doc/results.md.
+
+
 @EVERY_VARIANT
-def test_visual_parameters_are_the_published_ones(golden, inference, exact):
+def test_visual_parameters_are_the_published_ones(golden, inference):
     published = golden.published
     if golden.variant == "osvos_novis":
         assert inference.scales == []
     elif golden.variant == "lite":
         for number, scale in enumerate(inference.scales):
-            assert relative_error(scale, published[f"visual_params_{number}"]) < 1e-5
+            assert relative_error(scale, published[f"visual_params_{number}"]) < 5e-6
     else:
-        error = relative_error(tf.concat(inference.scales, -1)[:, 0, 0], published["visual_params"])
-        assert error == 0 if exact else error < 1e-5
+        assert relative_error(tf.concat(inference.scales, -1)[:, 0, 0], published["visual_params"]) < 5e-6
 
 
 @EVERY_VARIANT
-def test_logits_are_the_published_ones(golden, inference, exact):
-    # The published visual parameters of VGG16 carry rounding errors of 2e-6, which the network multiplies: the
-    # published logits of `osvos` are 1.2e-5 away from a float64 computation, and ours as much from them on processors
-    # with other caches.
-    multiplied = golden.variant not in ("osvos_novis", "lite", "deeplab") and not exact
-    assert relative_error(inference.logits, golden.published["logits"]) < (2e-5 if multiplied else 1e-5)
+def test_logits_are_the_published_ones(golden, inference):
+    assert relative_error(inference.logits, golden.published["logits"]) < 2e-5
 
 
 @EVERY_VARIANT
@@ -165,34 +157,33 @@ def test_logits_from_the_published_visual_parameters_are_the_published_ones(gold
 @EVERY_VARIANT
 def test_class_balanced_loss_is_the_published_one(golden, inference):
     loss = class_balanced_loss(inference.logits, golden.batch.label)
-    assert float(loss) == pytest.approx(golden.published["loss_eval"], rel=1e-4)
+    assert float(loss) == pytest.approx(golden.published["loss_eval"], rel=1e-5)
 
 
 @EVERY_TRAINING
 def test_losses_are_the_published_ones(golden, training):
     published = [golden.published["loss_eval"], golden.published["reg_loss"]]
-    np.testing.assert_allclose(training.eval_losses, published, rtol=1e-4)
+    np.testing.assert_allclose(training.eval_losses, published, rtol=1e-5)
 
 
 @EVERY_TRAINING
 @pytest.mark.parametrize("mode", ["eval", "train"])
-def test_gradient_norms_are_the_published_ones(golden, training, exact, mode):
+def test_gradient_norms_are_the_published_ones(golden, training, mode):
     assert set(training.trained) == set(golden.published["grad_names"])
     norms = {"eval": training.eval_norms, "train": training.train_norms}[mode]
     errors = abs(norms / golden.published[f"grad_norms_{mode}"] - 1)
-    # Norms agree to 3e-5, unless a rounding difference takes the other branch of a ReLU, a ReLU6 or a max pool: then
-    # the gradients below it differ by 1e-4 to 2e-3, and the median of a variant by up to 1.5e-4. Which variants it
-    # happens to depends on the processor.
-    assert np.median(errors) < (1e-5 if golden.variant == "osvos_novis" else 5e-4)
-    assert errors.max() < (1e-4 if exact else 5e-3)
+    # `masktrack`: the published rounding takes the other side of a tie than even a float64 sum does, and most
+    # gradients are below it.
+    assert np.median(errors) < (2e-4 if golden.variant == "masktrack" else 1e-4)
+    assert errors.max() < 2e-3
 
 
 @EVERY_TRAINING
 def test_three_steps_of_adam_give_the_published_losses(golden, training):
     errors = abs(training.train_losses / golden.published["train_losses"] - 1)
-    # `lite`: a gradient on the other branch of a ReLU6 (see above) has moved the weights by the third loss.
-    last = 5e-4 if golden.variant == "lite" else 1e-4
-    assert errors[:2].max() < 1e-4 and errors[2].max() < last
+    # `lite`: Adam's first step moves every weight by the rate, whatever the size of its gradient, so that gradients
+    # on the other side of a tie of ReLU6 soon show in the loss: 2.5e-4 in the third.
+    assert errors.max() < (5e-4 if golden.variant == "lite" else 2e-5)
 
 
 @EVERY_TRAINING
