@@ -201,9 +201,12 @@ def build_once():
     built = {}
 
     def build_small(base_model, **options):
-        options = NetworkOptions(base_model, visual_modulator=base_model == "lite", **options)
+        options = NetworkOptions(base_model, **options)
         if options not in built:
-            built[options] = build(options)
+            with pytest.MonkeyPatch.context() as patch:
+                if base_model != "lite":
+                    patch.setattr(vgg, "VisualModulator", lambda *_: None)
+                built[options] = build(options)
         goldens.assign_weights(built[options])  # Moving statistics may have moved.
         return built[options]
 
@@ -389,18 +392,33 @@ def test_objects_of_one_image_get_what_each_alone_gets(build_once, base_model):
 
 
 def test_a_network_without_modulators_still_gives_one_map_per_object(build_once):
-    network = build_once("osvos", spatial_modulator=False)
+    network = build_once("osvos", visual_modulator=False, spatial_modulator=False)
     _, spatial, image, _ = goldens.inputs(seed=2, height=33, width=47)
     logits = network.segment(image, np.repeat(spatial, 2, axis=0), [])
     assert logits.shape == (2, 33, 47, 1)
     np.testing.assert_array_equal(logits[0], logits[1])
 
 
+@pytest.mark.parametrize("visual_modulator", [True, False])
+@pytest.mark.parametrize("base_model", networks.BASE_MODELS)
+def test_multipliers_must_be_as_many_as_the_network_has_modulated_channels(build_once, base_model, visual_modulator):
+    network = build_once(base_model, visual_modulator=visual_modulator)
+    _, spatial, image, _ = goldens.inputs(base_model, seed=2, height=16, width=16)
+    widths = (128, 256, 512, 1024) if base_model == "lite" else VGG_WIDTHS
+    right, none = random_scales(widths, batch=1), []
+    wrong = (right[:1], right[:-1], [*right, right[-1]], right[::-1], [scale[..., :1] for scale in right])
+    accepted, refused = (right, none) if visual_modulator else (none, right)
+    assert network.segment(image, spatial, accepted).shape == (1, 16, 16, 1)
+    for scales in (refused, *wrong):
+        with pytest.raises(ValueError, match="channels are wanted"):
+            network.segment(image, spatial, scales)
+
+
 # Switches
 
 
 def test_aligned_size_pads_centred_with_zeros_and_crops(build_once):
-    plain, padded = build_once("lite"), build_once("lite", aligned_size=(64, 48))
+    plain, padded = (build_once("lite", visual_modulator=False, aligned_size=size) for size in (None, (64, 48)))
     _, spatial, image, _ = goldens.inputs("lite", seed=4, batch=2, height=33, width=50)
     margins = ((0, 0), (7, 8), (7, 7), (0, 0))  # 48 - 33 = 7 + 8, 64 - 50 = 7 + 7
     expected = plain.segment(np.pad(image, margins), np.pad(spatial, margins), [])[:, 7:40, 7:57]
@@ -409,7 +427,7 @@ def test_aligned_size_pads_centred_with_zeros_and_crops(build_once):
 
 @pytest.mark.parametrize("base_model", ["osvos", "lite"])
 def test_fix_bn_uses_the_moving_statistics_and_leaves_them_alone(build_once, base_model):
-    network = build_once(base_model, fix_bn=True)
+    network = build_once(base_model, fix_bn=True, visual_modulator=base_model == "lite")
     guide, spatial, image, _ = goldens.inputs(base_model, seed=5, height=33, width=47)
     before = weights_of(network)
     trained, evaluated = (network(guide, spatial, image, training=training) for training in (True, False))

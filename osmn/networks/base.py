@@ -38,11 +38,17 @@ class Osmn(keras.Model):
     """A visual modulator, a spatial modulator and a segmentation net.
 
     Subclasses provide `visual_parameters`, `_logits`, `constants` and `l2_weight`.
+
+    Args:
+      options: NetworkOptions.
+      dtype: Keras dtype policy.
+      modulated_channels: the number of channels of each modulated layer, in their order.
     """
 
-    def __init__(self, options, dtype):
+    def __init__(self, options, dtype, modulated_channels):
         super().__init__(name="osmn", dtype=dtype, autocast=False)
         self.options = options
+        self.modulated_channels = tuple(modulated_channels)
 
     def call(self, guide, spatial, image, training=False, seed=None):
         """Return the logits, float32 (B, H, W, 1), of a batch.
@@ -67,8 +73,14 @@ class Osmn(keras.Model):
         """Return the logits, float32 (B, H, W, 1), given the multipliers of `visual_parameters`.
 
         `image` is (B, H, W, 3), or (1, H, W, 3) for B objects of one frame: then what comes before the first modulation
-        is computed once. The other arguments are those of `call`.
+        is computed once. The other arguments are those of `call`. Raises ValueError unless there is one multiplier for
+        each channel of each modulated layer, or none at all without a visual modulator.
         """
+        wanted = self.modulated_channels if self.options.visual_modulator else ()
+        given = tuple(scale.shape[-1] for scale in scales)
+        if given != wanted:
+            raise ValueError(f"multipliers of {wanted or 'no'} channels are wanted, not of {given or 'none'}")
+        scales = scales if wanted else [None] * len(self.modulated_channels)
         size = tf.shape(image)[1:3]
         if self.options.aligned_size is not None:
             image, spatial = (self._align(x, size) for x in (image, spatial))
@@ -78,10 +90,10 @@ class Osmn(keras.Model):
             logits = logits[:, top : top + size[0], left : left + size[1]]
         return tf.broadcast_to(logits, tf.concat([tf.shape(spatial)[:1], size, [1]], axis=0))
 
-    def _shifts(self, stage, guide, training):
-        """Return what a stage of the spatial modulator (or None) adds to each of its layers, for `modulate`."""
+    def _shifts(self, stage, layers, guide, training):
+        """Return what a stage of the spatial modulator (or None) adds to each of its `layers`, for `modulate`."""
         if stage is None:
-            return []
+            return [None] * layers
         return stage(guide, training=not self.options.fix_bn) if training else stage.shifts(guide)
 
     def _aligned_shape(self):

@@ -95,16 +95,16 @@ class LiteOsmn(Osmn):
     """OSMN on MobileNet."""
 
     def __init__(self, options, dtype, initialization):
-        super().__init__(options, dtype)
         channels = [MOBILENET_BLOCKS[block - 1][1] for block in MODULATED_BLOCKS]
+        super().__init__(options, dtype, channels)
         self.visual = None
         if options.visual_modulator:
             self.visual = VisualModulator(channels, multiplier_dtype(dtype), initialization)
-        self.spatial = []
+        self.spatial = {}
         if options.spatial_modulator:
             for block, c in zip(MODULATED_BLOCKS, channels, strict=True):
                 name = f"osmn.modulator_sp.conv{block}"
-                self.spatial.append(SpatialModulation(name, [c], initialization.normal(name)))
+                self.spatial[f"block{block}"] = SpatialModulation(name, [c], initialization.normal(name))
         self.stem, self.blocks = build_mobilenet("osmn.seg", dtype, initialization)
         self.sides = [
             convolution(name, 3, c, SIDE_CHANNELS, dtype, initialization.normal(name))
@@ -126,7 +126,7 @@ class LiteOsmn(Osmn):
 
     def _logits(self, image, spatial, scales, training, seed):
         normalize = training and not self.options.fix_bn  # by the batch's statistics
-        scales, spatial_stages = iter(scales), iter(self.spatial)
+        scales = iter(scales)
         guide = tf.cast(spatial, tf.float32)
         features = []
         x = self.stem(tf.cast(image, self.compute_dtype), training=normalize)
@@ -135,8 +135,8 @@ class LiteOsmn(Osmn):
             if number in MODULATED_BLOCKS:
                 factor = 2 if features else 4
                 guide = tf.nn.avg_pool2d(guide, factor, factor, "SAME")
-                shifts = iter(self._shifts(next(spatial_stages, None), guide, training))
-                x = modulate(x, next(scales, None), next(shifts, None), training)
+                (shift,) = self._shifts(self.spatial.get(f"block{number}"), 1, guide, training)
+                x = modulate(x, next(scales), shift, training)
                 features.append(x)
         return self._side_logits(features, tf.shape(image)[1:3])
 

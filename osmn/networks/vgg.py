@@ -127,11 +127,12 @@ class VggOsmn(Osmn):
     """OSMN on VGG16."""
 
     def __init__(self, options, dtype, initialization):
-        super().__init__(options, dtype)
-        self.variant = VARIANTS[options.base_model]
-        self.first_modulated = 1 if options.mod_early_conv else FIRST_MODULATED_STAGE
-        modulated = VGG16_STAGES[self.first_modulated - 1 :]
+        first_modulated = 1 if options.mod_early_conv else FIRST_MODULATED_STAGE
+        modulated = VGG16_STAGES[first_modulated - 1 :]
         channels = [c for layers, c in modulated for _ in range(layers)]
+        super().__init__(options, dtype, channels)
+        self.first_modulated = first_modulated
+        self.variant = VARIANTS[options.base_model]
         self.visual = None
         if options.visual_modulator:
             self.visual = VisualModulator(channels, multiplier_dtype(dtype), initialization)
@@ -201,11 +202,11 @@ class VggOsmn(Osmn):
                 x = tf.nn.max_pool2d(x, self.variant.pool_size, stride, "SAME")
                 if stride == 2:
                     guide = tf.nn.avg_pool2d(guide, 2, 2, "SAME")
-            shifts = iter(self._shifts(self.spatial.get(f"stage{stage}"), guide, training))
-            for layer in layers:
+            shifts = self._shifts(self.spatial.get(f"stage{stage}"), len(layers), guide, training)
+            for layer, shift in zip(layers, shifts, strict=True):
                 x = layer(x)
                 if stage >= self.first_modulated:
-                    x = modulate(x, next(scales, None), next(shifts, None), training)
+                    x = modulate(x, next(scales), shift, training)
             side_outputs.append(x)
         if self.variant.dilated:
             return self._dilated_logits(x, size, training, seed)
