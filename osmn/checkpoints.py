@@ -16,12 +16,10 @@ import tempfile
 import warnings
 from pathlib import Path
 
-import keras
 import numpy as np
 import tensorflow as tf
 
 from osmn import args as arguments
-from osmn import networks
 from osmn.errors import InputError, reports_input_errors
 
 CHECKPOINT_NAME = "osmn.ckpt"
@@ -137,6 +135,8 @@ def _listing(items, limit=8):
 
 def open_network(args, dtype):
     """Return the network that a script's options describe, with the weights of `--whole_model_path` if it is given."""
+    from osmn import networks  # Here, because it imports Keras, whose configuration may be a user's mistake.
+
     network = networks.build(arguments.network_options(args), dtype, getattr(args, "seed", 0))
     if args.whole_model_path:
         unused = load_model(network, args.whole_model_path)
@@ -190,11 +190,13 @@ def _keras_weights(family, source):
     """Return ImageNet weights of keras.applications under TF-slim names without their first component."""
     if source != "imagenet" and not Path(source).is_file():
         raise InputError(f"{source} does not exist; see README, 'Weights'")
+    from osmn.networks.backend import keras, standard_settings
+
     application = keras.applications.MobileNet if family == "lite" else keras.applications.VGG16
     model, failure = None, ""
     for include_top in (True, False):
         try:
-            with warnings.catch_warnings():
+            with warnings.catch_warnings(), standard_settings():
                 warnings.simplefilter("ignore")  # of layers that the file lacks, before Keras refuses it
                 model = application(
                     weights=source if source == "imagenet" else None,
@@ -342,6 +344,8 @@ def main(argv=None):
     export.add_argument("--v1", action="store_true", help="write a single V1 file")
     arguments.add_network_options(export)
     options = parser.parse_args(argv)
+    from osmn import networks
+
     network = networks.build(arguments.network_options(options))
     load_model(network, options.source)
     values = model_values(network)

@@ -2,9 +2,9 @@
 
 from typing import NamedTuple
 
-import keras
 import tensorflow as tf
 
+from osmn.networks.backend import keras
 from osmn.networks.layers import BatchNormalization
 
 LEAVES = {

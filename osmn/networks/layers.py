@@ -6,11 +6,11 @@ A layer's name is the scope of its TF1 variables with "." for "/", so `Osmn.tf1_
 import zlib
 from typing import NamedTuple
 
-import keras
 import numpy as np
 import tensorflow as tf
 
 from osmn import replicas
+from osmn.networks.backend import keras
 
 
 class Initialization(NamedTuple):
@@ -32,6 +32,7 @@ def convolution(name, kernel_size, channels_in, channels_out, dtype, kernel_init
         channels_out,
         kernel_size,
         padding="same",
+        data_format="channels_last",
         use_bias=bias is not None,
         kernel_initializer=kernel_initializer,
         bias_initializer=keras.initializers.Constant(bias or 0.0),

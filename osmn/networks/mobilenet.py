@@ -1,8 +1,8 @@
 """The network `lite`: MobileNet v1 for the visual modulator and for the segmentation net."""
 
-import keras
 import tensorflow as tf
 
+from osmn.networks.backend import keras
 from osmn.networks.base import Osmn, multiplier_dtype
 from osmn.networks.layers import (
     BatchNormalization,
@@ -55,7 +55,14 @@ def build_mobilenet(scope, dtype, initialization):
     for number, (stride, channels) in enumerate(MOBILENET_BLOCKS, 1):
         name = f"{scope}.Conv2d_{number}_depthwise"
         depthwise = keras.layers.DepthwiseConv2D(
-            3, stride, "same", use_bias=False, depthwise_initializer=normal(name), name=name, dtype=dtype
+            3,
+            stride,
+            "same",
+            data_format="channels_last",
+            use_bias=False,
+            depthwise_initializer=normal(name),
+            name=name,
+            dtype=dtype,
         )
         depthwise.build((None, None, None, channels_in))
         name = f"{scope}.Conv2d_{number}_pointwise"

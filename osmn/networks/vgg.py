@@ -2,10 +2,10 @@
 
 from typing import NamedTuple
 
-import keras
 import tensorflow as tf
 
 from osmn import replicas
+from osmn.networks.backend import keras
 from osmn.networks.base import Osmn, multiplier_dtype
 from osmn.networks.layers import (
     SpatialModulation,
