@@ -25,7 +25,8 @@ def main(argv=None):
     from osmn import checkpoints, datasets, devices, inference  # TensorFlow takes seconds to import
     from osmn.evaluation import evaluate_youtube
 
-    precision = devices.configure(args)
+    devices.configure([args.gpu_id])
+    precision = args.precision or devices.default_precision(args.base_model)
     videos = datasets.youtube_videos(args.data_path)
     network = checkpoints.open_network(args, precision)
     inference.segment_videos(network, datasets.share(videos, args.shard), args, precision)

@@ -26,7 +26,8 @@ def main(argv=None):
     from osmn import checkpoints, datasets, devices, online  # TensorFlow takes seconds to import
     from osmn.evaluation import score_if_annotated
 
-    precision = devices.configure(args)
+    devices.configure([args.gpu_id], args.deterministic)
+    precision = args.precision or devices.default_precision(args.base_model)
     videos = datasets.davis_videos(args.data_path, args.data_version, args.test_split)
     network = checkpoints.open_network(args, devices.training_policy(precision))
     online.finetune_and_segment(network, datasets.share(videos, args.shard), args, precision)

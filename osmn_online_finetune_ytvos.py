@@ -26,7 +26,8 @@ def main(argv=None):
     args = parse(argv)
     from osmn import checkpoints, datasets, devices, online, ytvos  # TensorFlow takes seconds to import
 
-    precision = devices.configure(args)
+    devices.configure([args.gpu_id], args.deterministic)
+    precision = args.precision or devices.default_precision(args.base_model)
     videos = ytvos.starting_at(ytvos.videos(args.data_path, args.test_split, args.all_frames), args.start_id)
     videos = datasets.share(videos, args.shard)
     network = checkpoints.open_network(args, devices.training_policy(precision))

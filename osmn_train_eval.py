@@ -29,7 +29,8 @@ def main(argv=None):
     from osmn import checkpoints, datasets, devices, inference, replicas, training  # TensorFlow takes seconds to import
     from osmn.evaluation import score_if_annotated
 
-    precision = devices.configure(args)
+    devices.configure(args.gpu_id, args.deterministic)
+    precision = args.precision or devices.default_precision(args.base_model)
     videos = datasets.davis_videos(args.data_path, args.data_version, args.test_split, args.use_full_res)
     with replicas.strategy().scope():
         network = checkpoints.open_network(args, precision if args.only_testing else devices.training_policy(precision))

@@ -30,7 +30,8 @@ def main(argv=None):
     # Here, because TensorFlow takes seconds to import.
     from osmn import checkpoints, datasets, devices, inference, replicas, training, ytvos
 
-    precision = devices.configure(args)
+    devices.configure(args.gpu_id, args.deterministic)
+    precision = args.precision or devices.default_precision(args.base_model)
     videos = ytvos.videos(args.data_path, args.test_split, args.all_frames)
     with replicas.strategy().scope():
         network = checkpoints.open_network(args, precision if args.only_testing else devices.training_policy(precision))

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from osmn import crf, evaluation, files, networks, samples
+from osmn import crf, devices, evaluation, files, networks, samples
 from osmn.args import sample_options
 
 
@@ -56,19 +56,21 @@ class Propagator:
       options: the `SampleOptions` of its inputs.
       refine: a function (frame uint8 (H, W, 3), mask bool (H, W)) -> mask, applied to every mask before it is returned
         and propagated, such as `osmn.crf.refine`.
+      execution: the `Execution` of the network; by default the one for the visible devices.
     """
 
-    def __init__(self, network, options, refine=None):
+    def __init__(self, network, options, refine=None, execution=None):
         self._network = network
         self._options = options
         self._refine = refine
+        self._execution = execution or devices.choose_execution()
         self._traced = None  # `_step`, once the multipliers' shapes are known.
 
     # Each function is traced once, for any size and number of objects: a graph for one size rounds differently, and the
     # results of a video must not depend on the videos before it.
     @tf.function(input_signature=[tf.TensorSpec([None, samples.GUIDE_SIDE, samples.GUIDE_SIDE, 3])])
     def _multipliers(self, guides):
-        return self._network.visual_parameters(guides)
+        return self._network.gammas(guides, execution=self._execution)
 
     @tf.function(input_signature=[FRAME, tf.TensorSpec([None, None], tf.bool)])
     def _guide(self, frame, mask):
@@ -78,7 +80,8 @@ class Propagator:
     def _step(self, frame, previous, multipliers):
         image = samples.normalize(frame, self._options)[None]
         spatial = samples.spatial_guide(previous, self._options)
-        probabilities = tf.sigmoid(self._network.segment(image, spatial, multipliers)[..., 0])
+        logits = self._network.segment(image, spatial, multipliers, execution=self._execution)
+        probabilities = tf.sigmoid(logits[..., 0])
         return probabilities, probabilities > 0.5
 
     def multipliers(self, view):

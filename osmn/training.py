@@ -1,6 +1,7 @@
 """Training: the loss, the optimizer, one step, and the loop with its checkpoints."""
 
 import contextlib
+import dataclasses
 from pathlib import Path
 from typing import NamedTuple
 
@@ -8,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from osmn import checkpoints, replicas
+from osmn import checkpoints, devices, replicas
 from osmn.errors import InputError
 
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8  # Adam, as published
@@ -86,6 +87,7 @@ class Trainer:
         self.network = network
         self.step = tf.Variable(0, dtype=tf.int64, trainable=False)
         self._dropout_seed = dropout_seed
+        self._execution = devices.choose_execution(training=True)
         named = network.tf1_variables()
         self._trained = {n: v.value for n, v in named.items() if v.trainable}
         self._decays = {n: network.l2_weight(n) for n in named if network.l2_weight(n)}
@@ -100,10 +102,11 @@ class Trainer:
         seed = None
         if self._dropout_seed is not None:
             seed = tf.cast(tf.stack([tf.constant(self._dropout_seed, tf.int64), self.step]), tf.int32)
+        execution = dataclasses.replace(self._execution, dropout_seed=seed, part=replicas.part())
         variables = list(self._trained.values())
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(variables)
-            logits = self.network(batch.guide, batch.spatial, batch.image, training=True, seed=seed)
+            logits = self.network(batch.guide, batch.spatial, batch.image, execution=execution)
             loss = class_balanced_loss(logits, batch.label)
             scaled = loss * self._scale["loss_scale"] if self._scaled else loss
         gradients = tape.gradient(scaled, variables)

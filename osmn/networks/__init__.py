@@ -1,11 +1,12 @@
 """The four networks of OSMN and how to build one."""
 
 from osmn.networks.base import NetworkOptions, Osmn
+from osmn.networks.execution import INFERENCE, Execution, Part
 from osmn.networks.layers import Initialization
 from osmn.networks.mobilenet import LiteOsmn
 from osmn.networks.vgg import VggOsmn
 
-__all__ = ["BASE_MODELS", "Initialization", "NetworkOptions", "Osmn", "build"]
+__all__ = ["BASE_MODELS", "INFERENCE", "Execution", "Initialization", "NetworkOptions", "Osmn", "Part", "build"]
 
 BASE_MODELS = {"osvos": VggOsmn, "masktrack": VggOsmn, "deeplab": VggOsmn, "lite": LiteOsmn}
 

@@ -1,10 +1,12 @@
 """What the four networks have in common: the options, the call, and the TF1 names of their variables."""
 
+import dataclasses
 from typing import NamedTuple
 
 import tensorflow as tf
 
 from osmn.networks.backend import keras
+from osmn.networks.execution import INFERENCE
 from osmn.networks.layers import BatchNormalization
 
 LEAVES = {
@@ -26,7 +28,7 @@ class NetworkOptions(NamedTuple):
     aligned_size: tuple[int, int] | None = None  # (width, height)
 
 
-def multiplier_dtype(dtype):
+def gamma_dtype(dtype):
     """Return the dtype policy of the visual modulator in a network of policy `dtype`: no half precision for inference.
 
     It runs once per object, and its rounding errors would stay for the whole video.
@@ -37,7 +39,7 @@ def multiplier_dtype(dtype):
 class Osmn(keras.Model):
     """A visual modulator, a spatial modulator and a segmentation net.
 
-    Subclasses provide `visual_parameters`, `_logits`, `constants` and `l2_weight`.
+    Subclasses provide `visual` (the visual modulator or None), `_logits`, `constants` and `l2_weight`.
 
     Args:
       options: NetworkOptions.
@@ -50,51 +52,50 @@ class Osmn(keras.Model):
         self.options = options
         self.modulated_channels = tuple(modulated_channels)
 
-    def call(self, guide, spatial, image, training=False, seed=None):
+    def call(self, guide, spatial, image, execution=INFERENCE):
         """Return the logits, float32 (B, H, W, 1), of a batch.
 
         Args:
           guide: normalised visual guides (B, 224, 224, 3).
           spatial: spatial guides (B, H, W, 1), of any H and W.
           image: normalised images (B, H, W, 3).
-          training: normalise by the batch's statistics (unless `fix_bn`) and drop out (unless `seed` is None).
-          seed: (2,) integers, the seed of dropout.
+          execution: an `Execution`, how to compute them.
         """
-        return self.segment(image, spatial, self.visual_parameters(guide, training, seed), training, seed)
+        return self.segment(image, spatial, self.gammas(guide, execution), execution)
 
-    def visual_parameters(self, guide, training=False, seed=None):
-        """Map visual guides (B, 224, 224, 3) to one (B, 1, 1, C) multiplier per modulated layer, as a list.
+    def gammas(self, guide, execution=INFERENCE):
+        """Map visual guides (B, 224, 224, 3) to one gamma (B, 1, 1, C) per modulated layer, as a list.
 
-        The list is empty without a visual modulator. The other arguments are those of `call`.
+        The list is empty without a visual modulator.
         """
-        raise NotImplementedError
+        return self.visual(guide, execution=self._heeding_options(execution)) if self.visual is not None else []
 
-    def segment(self, image, spatial, scales, training=False, seed=None):
-        """Return the logits, float32 (B, H, W, 1), given the multipliers of `visual_parameters`.
+    def segment(self, image, spatial, gammas, execution=INFERENCE):
+        """Return the logits, float32 (B, H, W, 1), given the result of `gammas`.
 
         `image` is (B, H, W, 3), or (1, H, W, 3) for B objects of one frame: then what comes before the first modulation
-        is computed once. The other arguments are those of `call`. Raises ValueError unless there is one multiplier for
-        each channel of each modulated layer, or none at all without a visual modulator.
+        is computed once. The other arguments are those of `call`. Raises ValueError unless there is one gamma for each
+        channel of each modulated layer, or none at all without a visual modulator.
         """
         wanted = self.modulated_channels if self.options.visual_modulator else ()
-        given = tuple(scale.shape[-1] for scale in scales)
+        given = tuple(gamma.shape[-1] for gamma in gammas)
         if given != wanted:
-            raise ValueError(f"multipliers of {wanted or 'no'} channels are wanted, not of {given or 'none'}")
-        scales = scales if wanted else [None] * len(self.modulated_channels)
+            raise ValueError(f"gammas of {wanted or 'no'} channels are wanted, not of {given or 'none'}")
+        gammas = gammas if wanted else [None] * len(self.modulated_channels)
+        execution = self._heeding_options(execution)
         size = tf.shape(image)[1:3]
         if self.options.aligned_size is not None:
             image, spatial = (self._align(x, size) for x in (image, spatial))
-        logits = self._logits(image, spatial, scales, training, seed)
+        logits = self._logits(image, spatial, gammas, execution)
         if self.options.aligned_size is not None:
             top, left = (self._aligned_shape() - size) // 2
             logits = logits[:, top : top + size[0], left : left + size[1]]
         return tf.broadcast_to(logits, tf.concat([tf.shape(spatial)[:1], size, [1]], axis=0))
 
-    def _shifts(self, stage, layers, guide, training):
-        """Return what a stage of the spatial modulator (or None) adds to each of its `layers`, for `modulate`."""
-        if stage is None:
-            return [None] * layers
-        return stage(guide, training=not self.options.fix_bn) if training else stage.shifts(guide)
+    def _heeding_options(self, execution):
+        """Return an `Execution` with what this network's options decide: `fix_bn`."""
+        fixed = execution.fixed_statistics or self.options.fix_bn
+        return dataclasses.replace(execution, fixed_statistics=fixed)
 
     def _aligned_shape(self):
         return tf.constant(self.options.aligned_size[::-1])

@@ -3,14 +3,13 @@
 import tensorflow as tf
 
 from osmn.networks.backend import keras
-from osmn.networks.base import Osmn, multiplier_dtype
+from osmn.networks.base import Osmn, gamma_dtype
 from osmn.networks.layers import (
     BatchNormalization,
     SpatialModulation,
     convolution,
     fused_side_output,
     legacy_bilinear_matrix,
-    modulate,
     resample,
 )
 
@@ -38,9 +37,9 @@ class NormalizedConvolution(keras.layers.Layer):
         self.normalization = BatchNormalization(f"{convolution_layer.name}.BatchNorm", channels, BATCH_NORM_DECAY)
         self.built = True
 
-    def call(self, x, training=False):
+    def call(self, x, execution):
         """Map (B, H, W, C) to (B, H / stride, W / stride, C')."""
-        return tf.nn.relu6(self.normalization(self.convolution(x), training=training))
+        return tf.nn.relu6(self.normalization(self.convolution(x), execution=execution))
 
 
 def build_mobilenet(scope, dtype, initialization):
@@ -78,7 +77,7 @@ class VisualModulator(keras.layers.Layer):
     def __init__(self, modulated_channels, dtype, initialization):
         super().__init__(name="visual_modulator", dtype=dtype, autocast=False)
         self.stem, self.blocks = build_mobilenet("osmn.modulator", dtype, initialization)
-        # Weights 0 and bias 1, as published: training starts from a multiplier of 1.
+        # Weights 0 and bias 1, as published: training starts from gammas of 1.
         name, channels_in = "osmn.modulator.Logits.Conv2d_1c_1x1", MOBILENET_BLOCKS[-1][1]
         self.embedding = convolution(
             name, 1, channels_in, EMBEDDING_CHANNELS, dtype, "zeros", bias=1.0, activation="relu"
@@ -89,11 +88,11 @@ class VisualModulator(keras.layers.Layer):
         ]
         self.built = True
 
-    def call(self, guide, training=False):
-        """Map visual guides (B, 224, 224, 3) to one (B, 1, 1, C) multiplier per modulated block."""
-        x = self.stem(tf.cast(guide, self.compute_dtype), training=training)
+    def call(self, guide, execution):
+        """Map visual guides (B, 224, 224, 3) to one gamma (B, 1, 1, C) per modulated block."""
+        x = self.stem(tf.cast(guide, self.compute_dtype), execution=execution)
         for depthwise, pointwise in self.blocks:
-            x = pointwise(depthwise(x, training=training), training=training)
+            x = pointwise(depthwise(x, execution=execution), execution=execution)
         x = self.embedding(tf.nn.avg_pool2d(x, 7, 7, "VALID"))
         return [head(x) for head in self.heads]
 
@@ -106,12 +105,12 @@ class LiteOsmn(Osmn):
         super().__init__(options, dtype, channels)
         self.visual = None
         if options.visual_modulator:
-            self.visual = VisualModulator(channels, multiplier_dtype(dtype), initialization)
+            self.visual = VisualModulator(channels, gamma_dtype(dtype), initialization)
         self.spatial = {}
         if options.spatial_modulator:
             for block, c in zip(MODULATED_BLOCKS, channels, strict=True):
                 name = f"osmn.modulator_sp.conv{block}"
-                self.spatial[f"block{block}"] = SpatialModulation(name, [c], initialization.normal(name))
+                self.spatial[block] = SpatialModulation(name, [c], initialization.normal(name))
         self.stem, self.blocks = build_mobilenet("osmn.seg", dtype, initialization)
         self.sides = [
             convolution(name, 3, c, SIDE_CHANNELS, dtype, initialization.normal(name))
@@ -125,25 +124,18 @@ class LiteOsmn(Osmn):
                     layer.trainable = False
         self.built = True
 
-    def visual_parameters(self, guide, training=False, seed=None):
-        """See `Osmn.visual_parameters`."""
-        if self.visual is None:
-            return []
-        return self.visual(guide, training=training and not self.options.fix_bn)
-
-    def _logits(self, image, spatial, scales, training, seed):
-        normalize = training and not self.options.fix_bn  # by the batch's statistics
-        scales = iter(scales)
+    def _logits(self, image, spatial, gammas, execution):
+        gammas = iter(gammas)
         guide = tf.cast(spatial, tf.float32)
         features = []
-        x = self.stem(tf.cast(image, self.compute_dtype), training=normalize)
+        x = self.stem(tf.cast(image, self.compute_dtype), execution=execution)
         for number, (depthwise, pointwise) in enumerate(self.blocks, 1):
-            x = pointwise(depthwise(x, training=normalize), training=normalize)
+            x = pointwise(depthwise(x, execution=execution), execution=execution)
             if number in MODULATED_BLOCKS:
                 factor = 2 if features else 4
                 guide = tf.nn.avg_pool2d(guide, factor, factor, "SAME")
-                (shift,) = self._shifts(self.spatial.get(f"block{number}"), 1, guide, training)
-                x = modulate(x, next(scales), shift, training)
+                (beta,) = self.spatial[number](guide, execution=execution) if self.spatial else (None,)
+                x = execution.modulate(x, next(gammas), beta)
                 features.append(x)
         return self._side_logits(features, tf.shape(image)[1:3])
 
