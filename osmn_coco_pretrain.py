@@ -38,7 +38,8 @@ def main(argv=None):
     args = parse(argv)
     from osmn import checkpoints, coco, devices, pipeline, replicas, training  # TensorFlow takes seconds to import
 
-    precision = devices.configure(args)
+    devices.configure(args.gpu_id, args.deterministic)
+    precision = args.precision or devices.default_precision(args.base_model)
     with replicas.strategy().scope():
         network = checkpoints.open_network(args, devices.training_policy(precision))
         checkpoints.start_from_imagenet(network, args)

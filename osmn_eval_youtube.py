@@ -22,18 +22,16 @@ def parse(argv):
 def main(argv=None):
     """Run the script; see `-h`."""
     args = parse(argv)
-    from osmn import checkpoints, devices, inference  # TensorFlow takes seconds to import
-    from osmn.data import youtube_objects
-    from osmn.data.types import shard_of
-    from osmn.evaluation import tables
-    from osmn.evaluation.youtube_objects import evaluate
+    from osmn import checkpoints, datasets, devices, inference  # TensorFlow takes seconds to import
+    from osmn.evaluation import evaluate_youtube
 
-    precision = devices.configure(args)
-    videos = youtube_objects.videos(args.data_path)
+    devices.configure([args.gpu_id])
+    precision = args.precision or devices.default_precision(args.base_model)
+    videos = datasets.youtube_videos(args.data_path)
     network = checkpoints.open_network(args, precision)
-    inference.segment_videos(network, shard_of(videos, args.shard), args, precision)
+    inference.segment_videos(network, datasets.share(videos, args.shard), args, precision)
     if args.shard[1] == 1:
-        tables.report_youtube_objects(evaluate(args.data_path, args.result_path), args.result_path)
+        evaluate_youtube(args.data_path, args.result_path)
     else:
         print("this was one share of the videos: score all of them by youtube_eval.py")
 

@@ -23,18 +23,15 @@ def parse(argv):
 def main(argv=None):
     """Run the script; see `-h`."""
     args = parse(argv)
-    from osmn import checkpoints, devices, online  # TensorFlow takes seconds to import
-    from osmn.data import davis
-    from osmn.data.types import shard_of
-    from osmn.evaluation.tables import score_if_annotated
+    from osmn import checkpoints, datasets, devices, online  # TensorFlow takes seconds to import
+    from osmn.evaluation import score_if_annotated
 
-    precision = devices.configure(args)
-    videos = davis.videos(args.data_path, args.data_version, args.test_split)
+    devices.configure([args.gpu_id], args.deterministic)
+    precision = args.precision or devices.default_precision(args.base_model)
+    videos = datasets.davis_videos(args.data_path, args.data_version, args.test_split)
     network = checkpoints.open_network(args, devices.training_policy(precision))
-    online.finetune_and_segment(network, shard_of(videos, args.shard), args, precision)
-    score_if_annotated(
-        args.data_path, args.result_path, args.data_version, args.test_split, videos, shards=args.shard[1]
-    )
+    online.finetune_and_segment(network, datasets.share(videos, args.shard), args, precision)
+    score_if_annotated(args, videos)
 
 
 if __name__ == "__main__":

@@ -28,7 +28,8 @@ def main(argv=None):
     from osmn.data import ytvos
     from osmn.data.types import shard_of
 
-    precision = devices.configure(args)
+    devices.configure([args.gpu_id], args.deterministic)
+    precision = args.precision or devices.default_precision(args.base_model)
     videos = ytvos.starting_at(ytvos.videos(args.data_path, args.test_split, args.all_frames), args.start_id)
     videos = shard_of(videos, args.shard)
     network = checkpoints.open_network(args, devices.training_policy(precision))

@@ -34,11 +34,19 @@ def main(argv=None):
     from osmn.evaluation.tables import score_if_annotated
 
     devices.configure(args.gpu_id, args.deterministic)
+<<<<<<< HEAD
     videos = davis.videos(args.data_path, args.data_version, args.test_split, args.use_full_res)
     if args.only_testing:
         model = commands.open_model(args)
     else:
         with replicas.strategy().scope():
+=======
+    precision = args.precision or devices.default_precision(args.base_model)
+    videos = datasets.davis_videos(args.data_path, args.data_version, args.test_split, args.use_full_res)
+    with replicas.strategy().scope():
+        network = checkpoints.open_network(args, precision if args.only_testing else devices.training_policy(precision))
+        if not args.only_testing:
+>>>>>>> design-networks
             validity = (args.label_valid_ratio, args.bbox_valid_ratio) if args.randomize_guide else None
             examples = davis.examples(args.data_path, args.data_version, "train", validity)
             model = commands.train(args, commands.start_model(args), commands.video_sources(args, examples))

@@ -38,7 +38,8 @@ def main(argv=None):
     from osmn.data.types import shard_of
 >>>>>>> design-evaluation
 
-    precision = devices.configure(args)
+    devices.configure(args.gpu_id, args.deterministic)
+    precision = args.precision or devices.default_precision(args.base_model)
     videos = ytvos.videos(args.data_path, args.test_split, args.all_frames)
     with replicas.strategy().scope():
         network = checkpoints.open_network(args, precision if args.only_testing else devices.training_policy(precision))

@@ -6,6 +6,7 @@ the median over rounds in which all cases take turns, so that a machine's drift 
 """
 
 import argparse
+import functools
 import itertools
 import sys
 import tempfile
@@ -81,11 +82,12 @@ def cases(options, folder):
     for precision in options.precisions:
         network = inference.for_inference(reference, precision)
         propagator = inference.Propagator(network, samples.SampleOptions())
-        segment = tf.function(network.segment)
+        execution = devices.choose_execution()
+        segment = tf.function(functools.partial(network.segment, execution=execution))
         for objects in options.objects:
             guides = tf.random.normal((objects, 224, 224, 3))
             inputs = (tf.random.normal((1, height, width, 3)), tf.random.uniform((objects, height, width, 1)))
-            multipliers = network.visual_parameters(guides)
+            multipliers = network.gammas(guides, execution)
             video = make_video(folder / f"{objects}", objects, options.frames, height, width)
 
             def end_to_end(propagator=propagator, video=video):
@@ -110,11 +112,12 @@ def shared_batches(options):
     print("precision  videos in a batch  network ms / frame  / 1 video")
     for precision in options.precisions:
         network = inference.for_inference(reference, precision)
-        segment = tf.function(network.segment)
+        execution = devices.choose_execution()
+        segment = tf.function(functools.partial(network.segment, execution=execution))
         cases = []
         for count in options.videos:
             images, spatial = tf.random.normal((count, height, width, 3)), tf.random.uniform((count, height, width, 1))
-            multipliers = network.visual_parameters(tf.random.normal((count, 224, 224, 3)))
+            multipliers = network.gammas(tf.random.normal((count, 224, 224, 3)), execution)
             cases.append((count, lambda s=segment, a=(images, spatial, multipliers): s(*a), []))
         for _ in range(options.rounds + 1):
             for count, network_call, times in cases:

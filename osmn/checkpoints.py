@@ -168,7 +168,7 @@ def model_values(network):
 
 
 def save_training_checkpoint(folder, step, values, config, max_to_keep):
-    """Write `values` and a ModelConfig as `<folder>/osmn.ckpt-<step>` and delete all but the newest `max_to_keep` checkpoints."""
+    """Write `values` and a ModelConfig as `<folder>/osmn.ckpt-<step>`; keep the newest `max_to_keep` checkpoints."""
     folder = Path(folder)
     for leftover in folder.glob(".writing-*"):  # of a killed run
         shutil.rmtree(leftover, ignore_errors=True)

@@ -111,14 +111,17 @@ def resolve(given, stored, source):
     """
     if stored is None:
         return ModelConfig(**given)
-    wrong = {name: value for name, value in given.items() if value != getattr(stored, name)}
-    if wrong:
-        name, value = next(iter(wrong.items()))
-        raise InputError(
-            f"--{name} {_words(value)} contradicts {config_path(source)}, which says {_words(getattr(stored, name))};"
-            " leave the option out"
-        )
+    for name, value in given.items():
+        if value != getattr(stored, name):
+            option = f"--{name}" if value is True else f"--{name} {_words(value)}"
+            raise InputError(
+                f"{option} contradicts {config_path(source)}, which {_says(getattr(stored, name))}; leave the option out"
+            )
     return stored
+
+
+def _says(value):
+    return "has none" if value is None or value is False else f"says {_words(value)}"
 
 
 def _words(value):

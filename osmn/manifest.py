@@ -4,6 +4,7 @@ Work that is there already is recognised by what made it (the model's weights an
 change results) and by its files, never by their times, so that a folder may be copied.
 """
 
+import dataclasses
 import hashlib
 import json
 import shutil
@@ -19,13 +20,13 @@ IDENTITY = ("model_sha256", "config", "options")  # What two runs must agree on 
 
 
 def described(script, model, model_sha256, config, options):
-    """Return what makes a run's results, as JSON's types.
+    """Return what makes a run's results, in JSON's types.
 
     Args:
         script: the command's name.
-        model: its path, as given.
-        model_sha256: of its weights, in hex; see `checkpoints.fingerprint`.
-        config: {field: value} of its `ModelConfig`.
+        model: the path of its weights, as given.
+        model_sha256: of the weights, in hex; see `checkpoints.fingerprint`.
+        config: the `ModelConfig`.
         options: {name: value} of all options that change results, and only those.
     """
     made_by = {
@@ -33,7 +34,7 @@ def described(script, model, model_sha256, config, options):
         "script": script,
         "model": str(model),
         "model_sha256": model_sha256,
-        "config": config,
+        "config": dataclasses.asdict(config),
         "options": options,
     }
     return json.loads(json.dumps(made_by))
@@ -54,7 +55,9 @@ class Run:
         """
         try:
             content = json.loads(self._marker(part).read_text(encoding="utf-8"))
-            sizes = content["files"] if content["run"] == self._key else {}
+            sizes = dict(content["files"])
+            if content["run"] != self._key:
+                return False
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return False  # Not there, or damaged: the part is done again.
         return all(self._size(name) == sizes.get(name) is not None for name in expected)

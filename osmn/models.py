@@ -83,7 +83,7 @@ def load_weights(network, path):
 
 
 def trained(model, folder):
-    """Return a `Model` that has been trained, as it is tested: in its precision, of the newest checkpoint in `folder`."""
+    """Return a `Model` that has been trained as the one to test: in its precision, of `folder`'s newest checkpoint."""
     return Model(for_inference(model.network, model.precision), model.precision, checkpoints.newest_checkpoint(folder))
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from osmn import checkpoints, replicas, samples
+from osmn import checkpoints, devices, replicas, samples
 from osmn.errors import InputError
 from osmn.optimizer import Adam, Average, learning_rate
 
@@ -109,6 +109,7 @@ class Trainer:
         self.network = network
         self.step = tf.Variable(0, dtype=tf.int64, trainable=False)
         self._dropout_seed = dropout_seed
+        self._execution = devices.choose_execution(training=True)
         named = network.tf1_variables()
         self._trained = {n: v.value for n, v in named.items() if v.trainable}
         self._decays = {n: network.l2_weight(n) for n in named if network.l2_weight(n)}
@@ -126,10 +127,11 @@ class Trainer:
         seed = None
         if self._dropout_seed is not None:
             seed = tf.cast(tf.stack([tf.constant(self._dropout_seed, tf.int64), self.step]), tf.int32)
+        execution = dataclasses.replace(self._execution, dropout_seed=seed, part=replicas.part())
         variables = list(self._trained.values())
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(variables)
-            logits = self.network(batch.guide, batch.spatial, batch.image, training=True, seed=seed)
+            logits = self.network(batch.guide, batch.spatial, batch.image, execution=execution)
             loss = self._loss(logits, batch.label)
             scaled = loss * self._scale["loss_scale"] if self._scaled else loss
         gradients = tape.gradient(scaled, variables)

@@ -8,21 +8,6 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def pytest_addoption(parser):
-    parser.addoption(
-        "--published_rounding",
-        action="store_true",
-        help="sum convolutions in the order of the processor that made the golden files, and check those strictly",
-    )
-
-
-def pytest_configure(config):
-    if config.getoption("--published_rounding"):
-        import onednn
-
-        onednn.assume_caches(onednn.PUBLISHED_CACHES)
-
-
 @pytest.fixture(scope="session")
 def shared():
     """Return the folder of real data, published masks and weights; skip where it is absent."""

@@ -14,11 +14,11 @@ class ColourKey:
     options = NetworkOptions()
     dtype_policy = keras.DTypePolicy("float32")
 
-    def visual_parameters(self, guide):
+    def gammas(self, guide, execution):
         return [tf.reduce_max(guide, axis=[1, 2], keepdims=True)]
 
-    def segment(self, image, spatial, scales):
-        distance = tf.reduce_max(tf.abs(image - scales[0]), axis=-1, keepdims=True)
+    def segment(self, image, spatial, gammas, execution):
+        distance = tf.reduce_max(tf.abs(image - gammas[0]), axis=-1, keepdims=True)
         return (40 - distance) / 8
 
 
@@ -28,7 +28,7 @@ class Follower:
     options = NetworkOptions(visual_modulator=False)
     dtype_policy = keras.DTypePolicy("float32")
 
-    def segment(self, image, spatial, scales):
+    def segment(self, image, spatial, gammas, execution):
         return 8 * (spatial - 0.5)
 
 
@@ -52,10 +52,10 @@ class Pixelwise:
     def l2_weight(self, name):
         return 1e-4 if name == "net/weights" else 0.0
 
-    def __call__(self, guide, spatial, image, training=False, seed=None):
-        return self.segment(image, spatial, [])
+    def __call__(self, guide, spatial, image, execution):
+        return self.segment(image, spatial, [], execution)
 
-    def segment(self, image, spatial, scales):
+    def segment(self, image, spatial, gammas, execution):
         objects = tf.shape(spatial)[0]
         image = tf.broadcast_to(image, [objects, *tf.unstack(tf.shape(image))[1:]])
         pixels = tf.concat([image, spatial], axis=-1)

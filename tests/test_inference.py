@@ -28,17 +28,17 @@ LITE = SampleOptions(mean_value=(127.5, 127.5, 127.5), scale_value=0.00787)
 class Follower:
     """A stand-in for a network: an object is where the spatial guide is high, unless the frame is bright.
 
-    The visual parameter of an object is its guide's mean, and scales the logits.
+    An object has one gamma, its guide's mean, which scales the logits.
     """
 
     options = networks.NetworkOptions()
 
-    def visual_parameters(self, guide):
+    def gammas(self, guide, execution):
         return [tf.reduce_mean(guide, axis=[1, 2, 3], keepdims=True)]
 
-    def segment(self, image, spatial, scales):
+    def segment(self, image, spatial, gammas, execution):
         logits = 8 * (spatial - 0.5) - tf.reduce_max(image)
-        return logits * scales[0] if scales else logits
+        return logits * gammas[0] if gammas else logits
 
 
 class BlindFollower(Follower):
@@ -136,15 +136,15 @@ def test_visual_parameters_are_computed_once_per_object_from_its_own_first_view(
     calls = []
 
     class Counting(Follower):
-        def visual_parameters(self, guide):
+        def gammas(self, guide, execution):
             tf.py_function(lambda g: calls.append(float(tf.reduce_mean(g))), [guide], [])
-            return super().visual_parameters(guide)
+            return super().gammas(guide, execution)
 
     views = {i: FirstView(np.full((24, 32, 3), i, np.uint8), box(4, 4, 20, 20)) for i in (1, 3)}
     results = propagate(Counting(), dark(4), {0: {1: views[1]}, 1: {3: views[3]}})
     assert len(calls) == 2
     assert calls[1] == pytest.approx(3 * calls[0])
-    # Logits are 8 (guide - 0.5) times the parameter: object 3's are that of its own view.
+    # Logits are 8 (guide - 0.5) times the gamma: object 3's are that of its own view.
     guide = samples.visual_guide(views[3].frame, views[3].mask, PLAIN)
     expected = 8 * (samples.spatial_guide(views[3].mask[None], PLAIN)[0, ..., 0] - 0.5) * tf.reduce_mean(guide)
     np.testing.assert_allclose(results[2].probabilities[1], tf.sigmoid(expected), atol=1e-5)

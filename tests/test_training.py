@@ -12,6 +12,7 @@ from event_files import summaries
 from osmn import args as arguments
 from osmn import checkpoints
 from osmn.errors import InputError
+from osmn.networks import INFERENCE
 from osmn.samples import Sample
 from osmn.training import FIRST_LOSS_SCALE, Adam, Trainer, class_balanced_loss, train
 
@@ -34,7 +35,7 @@ class Brightness:
     def l2_weight(self, name):
         return DECAY if name == "net/weights" else 0.0
 
-    def __call__(self, guide, spatial, image, training=False, seed=None):
+    def __call__(self, guide, spatial, image, execution=INFERENCE):
         image, weight, bias = (tf.cast(x, self.compute_dtype) for x in (image, self.weight.value, self.bias.value))
         return tf.cast(image[..., :1] * weight + bias, tf.float32)
 
@@ -42,8 +43,8 @@ class Brightness:
 class Noisy(Brightness):
     """A stand-in with something like dropout."""
 
-    def __call__(self, guide, spatial, image, training=False, seed=None):
-        logits = super().__call__(guide, spatial, image, training, seed)
+    def __call__(self, guide, spatial, image, execution=INFERENCE):
+        logits, seed = super().__call__(guide, spatial, image), execution.dropout_seed
         return logits if seed is None else logits * tf.random.stateless_uniform(tf.shape(logits), seed)
 
 

@@ -356,9 +356,9 @@ def test_one_graph_serves_all_videos(data, monkeypatch, tmp_path):
     traces = []
 
     class Traced(ColourKey):
-        def segment(self, image, spatial, scales):
+        def segment(self, image, spatial, gammas, execution):
             traces.append(1)
-            return super().segment(image, spatial, scales)
+            return super().segment(image, spatial, gammas, execution)
 
     stand_in(monkeypatch, Traced)
     evaluate(data, tmp_path)
