@@ -24,35 +24,43 @@ def parse(argv):
     return args
 
 
+def train(args):
+    """Train as asked for; return the model to test."""
+    from osmn import models, sources
+    from osmn.data import davis
+
+    model = models.begin(args.im_size, **arguments.beginning(args))
+    print(model.summary(args.im_size))
+    if model.path is None:
+        print("no --whole_model_path: training starts from random weights")
+    validity = (args.label_valid_ratio, args.bbox_valid_ratio) if args.randomize_guide else None
+    examples = davis.examples(args.data_path, args.data_version, "train", validity)
+    videos = [sources.video_source(examples, args.flip_target)]
+    mixed = sources.mixed(videos, sources.coco_sources(args.coco_path), args.coco_share)
+    return arguments.training_run(args).train(model, mixed)
+
+
 @reports_input_errors
 def main(argv=None):
     """Run the script; see `-h`."""
     args = parse(argv)
     # Here, because TensorFlow takes seconds to import.
-    from osmn import commands, devices, replicas
+    from osmn import devices, models, replicas, segmenting
     from osmn.data import davis
     from osmn.evaluation.tables import score_if_annotated
 
     devices.configure(args.gpu_id, args.deterministic)
-<<<<<<< HEAD
     videos = davis.videos(args.data_path, args.data_version, args.test_split, args.use_full_res)
     if args.only_testing:
-        model = commands.open_model(args)
+        model = models.load(args.whole_model_path, arguments.model_options(args), args.precision)
+        print(model.summary(args.im_size))
     else:
         with replicas.strategy().scope():
-=======
-    precision = args.precision or devices.default_precision(args.base_model)
-    videos = datasets.davis_videos(args.data_path, args.data_version, args.test_split, args.use_full_res)
-    with replicas.strategy().scope():
-        network = checkpoints.open_network(args, precision if args.only_testing else devices.training_policy(precision))
-        if not args.only_testing:
->>>>>>> design-networks
-            validity = (args.label_valid_ratio, args.bbox_valid_ratio) if args.randomize_guide else None
-            examples = davis.examples(args.data_path, args.data_version, "train", validity)
-            model = commands.train(args, commands.start_model(args), commands.video_sources(args, examples))
+            model = train(args)
             if not replicas.is_chief():
                 return
-    commands.segment(args, model, videos)
+    origin = arguments.values(args, "data_path", "data_version", "use_full_res")
+    segmenting.segment_videos(model, videos, arguments.testing_options(args), origin, replace=not args.only_testing)
     score_if_annotated(
         args.data_path, args.result_path, args.data_version, args.test_split, videos, shards=args.shard[1]
     )

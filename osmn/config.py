@@ -114,9 +114,8 @@ def resolve(given, stored, source):
     for name, value in given.items():
         if value != getattr(stored, name):
             option = f"--{name}" if value is True else f"--{name} {_words(value)}"
-            raise InputError(
-                f"{option} contradicts {config_path(source)}, which {_says(getattr(stored, name))}; leave the option out"
-            )
+            says = _says(getattr(stored, name))
+            raise InputError(f"{option} contradicts {config_path(source)}, which {says}; leave the option out")
     return stored
 
 

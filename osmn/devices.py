@@ -27,17 +27,25 @@ def fused_normalize(x, mean, variance, offset, scale, epsilon):
     return y
 
 
-def choose_execution(training=False):
-    """Return the `Execution` that is fast on the visible devices, to segment or to train."""
+def choose_execution(training=False, fixed_statistics=False):
+    """Return the `Execution` that is fast on the visible devices, to segment or to train; see there."""
     gpu = bool(tf.config.get_visible_devices("GPU"))
     return execution.Execution(
         training=training,
+        fixed_statistics=fixed_statistics,
         # Not in training, where the gradient of XLA's takes minutes on a CPU, nor on a GPU, where XLA needs CUDA tools
         # that a pip installation may lack.
         modulate=execution.modulate if training or gpu else fused_modulate,
         # On a GPU the fused kernel's gradient is not deterministic, and `--deterministic` fails.
         normalize=execution.normalize if gpu else fused_normalize,
     )
+
+
+def name():
+    """Return what computes, as one reads it: the visible GPUs' names, or the CPU."""
+    gpus = tf.config.get_visible_devices("GPU")
+    names = [tf.config.experimental.get_device_details(gpu).get("device_name", "a GPU") for gpu in gpus]
+    return ", ".join(names) or "CPU"
 
 
 def training_policy(precision):

@@ -6,7 +6,7 @@ without its guide there. Not in the published program.
 
 import tensorflow as tf
 
-from osmn import samples
+from osmn import guides, images, samples
 
 SCALES = (0.6, 1.4)  # The pasted object's size, the root of its area, relative to the target's.
 REACH = 1.2  # Largest distance of the centres along an axis, relative to that at which the two boxes touch.
@@ -26,8 +26,9 @@ def with_distractor(target, other, seed):
         the pasted object (by its own guide; its mask is the previous one too); the label is what can be seen of it.
         Where there is no target in the frame, or no object in the other's guide, the target's views as they are.
     """
-    label = samples.resize_mask(target.label, samples.size_of(target.frame))
-    pasted_mask = samples.resize_mask(other.guide_mask, samples.size_of(other.guide_frame))
+    target, other = (samples.Views(*map(tf.convert_to_tensor, views)) for views in (target, other))
+    label = images.resize_mask(target.label, images.size_of(target.frame))
+    pasted_mask = images.resize_mask(other.guide_mask, images.size_of(other.guide_frame))
     return tf.cond(
         tf.reduce_any(label) & tf.reduce_any(pasted_mask),
         lambda: _paste(target._replace(label=label), other._replace(guide_mask=pasted_mask), seed),
@@ -66,15 +67,17 @@ def _place(frame, mask, target, seed):
         A frame, uint8 (H, W, 3), and where the object is in it, bool (H, W).
     """
     size_seed, shift_seed = tf.unstack(tf.random.split(seed, 2))
-    left, top, right, bottom = tf.unstack(samples.guide_box(mask))
+    left, top, right, bottom = tf.unstack(guides.guide_box(mask))
     picture, mask = frame[top:bottom, left:right], mask[top:bottom, left:right]
     height, width = tf.unstack(tf.shape(target))
-    ratio = tf.sqrt(_area(target) / _area(mask)) * tf.random.stateless_uniform((), size_seed, *SCALES)
+    # Of a ragged mask nothing may be left in its box, which lacks the last row and column.
+    area = tf.maximum(_area(mask), 1.0)
+    ratio = tf.sqrt(_area(target) / area) * tf.random.stateless_uniform((), size_seed, *SCALES)
     size = tf.cast(tf.cast(tf.stack([right - left, bottom - top]), tf.float32) * ratio, tf.int32)
     size = tf.clip_by_value(size, 1, tf.stack([width, height]))
-    picture, mask = samples.resize_image(picture, size), samples.resize_mask(mask, size)
+    picture, mask = images.resize_image(picture, size), images.resize_mask(mask, size)
 
-    first, last = tf.split(samples.bounding_box(target), 2)
+    first, last = tf.split(images.bounding_box(target), 2)
     reach = REACH * tf.cast(last + 1 - first + size, tf.float32) / 2
     shift = tf.random.stateless_uniform((2,), shift_seed, -reach, reach)
     corner = (first + last + 1 - size) // 2 + tf.cast(shift, tf.int32)

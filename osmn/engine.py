@@ -63,4 +63,3 @@ class TensorFlowEngine:
         logits = self._network.segment(image, spatial_guide, gammas, self._execution)
         probabilities = tf.sigmoid(logits[..., 0])
         return probabilities, probabilities > 0.5
-

@@ -19,11 +19,10 @@ FINISHED = ".osmn-finished"
 IDENTITY = ("model_sha256", "config", "options")  # What two runs must agree on for the same results.
 
 
-def described(script, model, model_sha256, config, options):
+def described(model, model_sha256, config, options):
     """Return what makes a run's results, in JSON's types.
 
     Args:
-        script: the command's name.
         model: the path of its weights, as given.
         model_sha256: of the weights, in hex; see `checkpoints.fingerprint`.
         config: the `ModelConfig`.
@@ -31,7 +30,6 @@ def described(script, model, model_sha256, config, options):
     """
     made_by = {
         "program": f"osmn {osmn.__version__}",
-        "script": script,
         "model": str(model),
         "model_sha256": model_sha256,
         "config": dataclasses.asdict(config),
@@ -49,9 +47,10 @@ class Run:
         self._key = hashlib.sha256(identity.encode()).hexdigest()
 
     def is_finished(self, part, expected):
-        """Tell whether a part was finished by this run and all `expected` files, paths in the folder, are as it left them.
+        """Tell whether a part was finished by this run and its files are as it left them.
 
-        `part` is the name of a piece of work, such as "<video>" or "<video>/<object>".
+        `part` is the name of a piece of work, such as "<video>" or "<video>/<object>"; `expected` are the paths, in the
+        folder, of the files that there must be.
         """
         try:
             content = json.loads(self._marker(part).read_text(encoding="utf-8"))
@@ -67,6 +66,10 @@ class Run:
         with replacing(self._marker(part)) as temporary:
             sizes = {name: self._size(name) for name in files}
             temporary.write_text(json.dumps({"run": self._key, "files": sizes}), encoding="utf-8")
+
+    def forget(self):
+        """Take everything for unfinished."""
+        shutil.rmtree(self._folder / FINISHED, ignore_errors=True)
 
     def _marker(self, part):
         return self._folder / FINISHED / f"{part}.json"

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from osmn import checkpoints, devices, networks
+from osmn import checkpoints, devices, manifest, networks
 from osmn.config import read_config, resolve
+from osmn.pretrained import imagenet
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,7 +18,7 @@ class Model:
     Attributes:
         network: an `Osmn`; its configuration is `network.config`.
         precision: "float32", "bfloat16" or "float16": of its arithmetic.
-        path: the checkpoint that the weights come from; None for a model that is about to be trained from others.
+        path: the checkpoint that the weights come from; None for initial weights.
     """
 
     network: networks.Osmn
@@ -29,6 +30,11 @@ class Model:
         origin = f" of {self.path}" if self.path else ""
         size = "x".join(map(str, im_size))
         return f"{self.network.config.base_model}{origin}, {size}, {self.precision}, {devices.name()}"
+
+    def described(self, options):
+        """Return what makes results, for a manifest: this model and {name: value} of the options that change them."""
+        weights = "" if self.path is None else checkpoints.fingerprint(self.path)
+        return manifest.described(self.path, weights, self.network.config, {"precision": self.precision} | options)
 
 
 def load(path, given=None, precision=None):
@@ -51,7 +57,7 @@ def load(path, given=None, precision=None):
     return Model(network, precision, path)
 
 
-def begin(im_size, given=None, precision=None, start=None, folder=None, seed=0, small_embedding=False):
+def begin(im_size, given=None, precision=None, start=None, folder=None, seed=0, small_embedding=False, pretrained=None):
     """Return the `Model` that a training begins with; its weights are those of `start`, or initial ones.
 
     Args:
@@ -62,6 +68,8 @@ def begin(im_size, given=None, precision=None, start=None, folder=None, seed=0, 
         folder: of the training's checkpoints: the configuration is that of the newest one, from which it goes on.
         seed: of the initial weights.
         small_embedding: see `networks.Initialization`.
+        pretrained: {scope: source} of ImageNet weights, for `pretrained.imagenet.load`; without `start`, and where no
+            checkpoint in `folder` replaces them.
     """
     newest = checkpoints.newest_checkpoint(folder) if folder else None
     start = checkpoints.find_checkpoint(start) if start else None
@@ -72,7 +80,18 @@ def begin(im_size, given=None, precision=None, start=None, folder=None, seed=0, 
     network = networks.build(config, devices.training_policy(precision), seed, small_embedding)
     if start:
         load_weights(network, start)
+    elif pretrained and not newest:
+        load_imagenet(network, pretrained)
     return Model(network, precision, start)
+
+
+def load_imagenet(network, sources):
+    """Load ImageNet weights, {scope: source}, and say which variables keep their initial values."""
+    for scope, source in sources.items():
+        if scope == "osmn/modulator" and network.config.no_visual_modulator:
+            continue
+        initial = imagenet.load(network, scope, source)
+        print(f"{scope} from {source}; initial values: {checkpoints.listing(initial) or 'none'}")
 
 
 def load_weights(network, path):
@@ -84,7 +103,8 @@ def load_weights(network, path):
 
 def trained(model, folder):
     """Return a `Model` that has been trained as the one to test: in its precision, of `folder`'s newest checkpoint."""
-    return Model(for_inference(model.network, model.precision), model.precision, checkpoints.newest_checkpoint(folder))
+    path = checkpoints.newest_checkpoint(folder) or model.path  # Without any step there is none.
+    return Model(for_inference(model.network, model.precision), model.precision, path)
 
 
 def for_inference(network, precision):

@@ -1,48 +1,117 @@
 """Online fine-tuning: each object's own network, trained on its reference frame, segments its video."""
 
-import dataclasses
 from pathlib import Path
 
 from tqdm import tqdm
 
-from osmn import files, manifest, models, pipeline, results, segmenting, training
+from osmn import checkpoints, files, manifest, models, results, segmenting, training
 from osmn.data.types import reference_example, shard_of
+from osmn.pipeline import Pipeline
+from osmn.sources import video_source
 
 
-@dataclasses.dataclass(frozen=True)
-class FinetuningOptions:
-    """How each object's network is trained.
+class Finetuner:
+    """Trains one network anew for every object, from the same weights, restored in memory: it is traced once."""
 
-    Attributes:
-        trainer: {argument: value} of `training.Trainer`.
-        training: `training.TrainingOptions`.
-        pipeline: `pipeline.PipelineOptions`.
-        augmentation: `samples.Augmentation`.
-        model_save_path: folder of the objects' checkpoints, `<video>[/<id>]/osmn.ckpt-<step>`.
-    """
+    def __init__(self, network, options):
+        self._trainer, self._options = training.Trainer(network, **options.trainer), options
+        self._start = self._trainer.weights()
 
-    trainer: dict
-    training: training.TrainingOptions
-    pipeline: pipeline.PipelineOptions
-    augmentation: tuple
-    model_save_path: str
+    def train(self, video, object_id):
+        """Give the network the weights that are trained on an object of a `Video`."""
+        self._trainer.reset(self._start)
+        source = video_source([reference_example(video, object_id)])
+        batches = Pipeline([source], self._trainer.network.config, self._options.pipeline).batches
+        folder = model_folder(self._options, video, object_id)
+        training.train(self._trainer, batches, self._options.training, folder, final=True)
 
-    def that_change_results(self):
-        """Return {option: value} of the options that change the trained weights."""
-        ...
+
+def model_folder(options, video, object_id):
+    """Return the folder of an object's checkpoints."""
+    return results.object_folder(Path(options.model_save_path) / video.name, object_id)
 
 
 def finetune_and_segment(model, videos, options, testing, origin):
     """Finetune a model on each object of the shard's share of `videos`, and write the object's results.
 
-    Every object starts from the weights that the model has now, restored in memory: one network, traced once. An
-    interrupted run goes on with the first unfinished object; so that objects can be merged then, their probabilities
-    are kept on disk until the video's last object is done.
+    Every object starts from the weights that the model has now. An interrupted run goes on with the first unfinished
+    object; so that objects can be merged then, their probabilities are kept on disk until the video's last object is
+    done.
 
     Args:
         model: `models.Model`, from `models.begin`.
         videos: list of `Video`.
-        options: FinetuningOptions.
+        options: `runs.TrainingRun`; an object's checkpoints are in `<model_save_path>/<video>[/<id>]`.
         testing: `segmenting.TestingOptions`.
         origin: {option: value} of where the videos come from.
+
+    Raises:
+        InputError: if the folder of results or of models is another run's, and must stay.
     """
+    run = _open_runs(model, videos, options, testing, origin)
+    finetuner = Finetuner(model.network, options)
+    network = models.for_inference(model.network, model.precision)
+    predictor = testing.predictor(network)
+    mine = shard_of(videos, testing.shard)
+    with tqdm(total=sum(len(video.object_ids) for video in mine), unit="object", dynamic_ncols=True) as bar:
+        for video in mine:
+            written = results.video_files(video, results.Output(testing.save_score))
+            if run.is_finished(video.name, written):
+                bar.update(len(video.object_ids))
+                continue
+            merged = f"{video.name}/merged"
+            if not run.is_finished(merged, written):
+                for object_id in video.object_ids:
+                    bar.set_postfix_str(f"{video.name} {object_id or ''}")
+                    alone = video.of_object(object_id)
+                    # Merging needs the probabilities of every object.
+                    output = results.Output(testing.save_score or object_id is not None, merged=False)
+                    part, masks = f"{video.name}/{object_id or 'object'}", results.video_files(alone, output)
+                    if not run.is_finished(part, masks):
+                        finetuner.train(video, object_id)
+                        models.copy_weights(model.network, network)
+                        segmenting.segment_video(predictor, alone, testing.result_path, output)
+                        run.finish(part, masks)
+                    bar.update()
+                if None not in video.object_ids:
+                    merge_objects(video, Path(testing.result_path) / video.name)
+                run.finish(merged, written)
+            if not testing.save_score:
+                results.remove_scores(Path(testing.result_path) / video.name, video)
+            run.finish(video.name, written)
+
+
+def _open_runs(model, videos, options, testing, origin):
+    """Return the `Run` of the results; the folder of models must be of the same run, or of none."""
+    training_only = model.described(options.that_change_results() | origin)
+    restart = options.training.restart_training
+
+    def delete_models():
+        for video in videos:
+            for object_id in video.object_ids:
+                checkpoints.delete_checkpoints(model_folder(options, video, object_id))
+
+    manifest.open_run(
+        options.model_save_path, training_only, "--model_save_path", testing.overwrite or restart, delete_models
+    )
+    made_by = model.described(options.that_change_results() | testing.that_change_results() | origin)
+    run = manifest.open_run(testing.result_path, made_by, "--result_path", testing.overwrite or restart)
+    if restart:
+        run.forget()
+    return run
+
+
+def merge_objects(video, folder):
+    """Write a video's merged PNGs into `folder`, from its objects' score files there."""
+    segmented = {object_id: video.result_numbers(object_id) for object_id in video.object_ids}
+    for number, frame in enumerate(video.frames):
+        given = results.reference_masks(video.references[number]) if number in video.references else {}
+        if given:
+            size = next(iter(given.values())).shape[::-1]
+        scores = {
+            object_id: files.read_scores(results.object_folder(folder, object_id) / f"{frame.stem}.npy")
+            for object_id, numbers in segmented.items()
+            if number in numbers
+        }
+        if given or scores:
+            results.write_merged(folder / f"{frame.stem}.png", size, scores, given)

@@ -57,6 +57,11 @@ def video_files(video, output=NO_SCORES):
 def remove_leftovers(folder, video):
     """Remove from a video's result folder what a run that was killed left unfinished, and scores of an earlier run."""
     files.remove_unfinished(folder)
+    remove_scores(folder, video)
+
+
+def remove_scores(folder, video):
+    """Remove the score files of a `Video`'s objects, and no others, from its result folder."""
     for object_id in video.object_ids:
         for number in video.result_numbers(object_id):
             path = object_folder(folder, object_id) / f"{video.frames[number].stem}.npy"

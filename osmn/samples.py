@@ -44,6 +44,9 @@ class Augmentation:
     random_crop_ratio: float = 0.0
 
 
+AS_PUBLISHED = Augmentation()
+
+
 class Sample(NamedTuple):
     """What the networks see of one sample, float32.
 

@@ -62,7 +62,7 @@ def segment_videos(model, videos, options, origin, replace=False):
         InputError: if the result folder has results of another model or of other options, and they must stay.
     """
     predictor = options.predictor(model.network)
-    made_by = manifest.described(model, options.that_change_results() | origin)
+    made_by = model.described(options.that_change_results() | origin)
     run = manifest.open_run(options.result_path, made_by, "--result_path", options.overwrite or replace)
     output = results.Output(options.save_score)
     videos = shard_of(videos, options.shard)

@@ -12,7 +12,7 @@ from osmn.errors import InputError
 
 def made_by(model="m.ckpt", sha="aa", scale=1.0, **options):
     options = {"im_size": (64, 48), "crf_postprocessing": False} | options
-    return manifest.described("osmn_train_eval.py", model, sha, ModelConfig(scale_value=scale), options)
+    return manifest.described(model, sha, ModelConfig(scale_value=scale), options)
 
 
 def open_run(folder, *arguments, overwrite=False, **options):

@@ -502,6 +502,33 @@ def test_lite_visual_modulator_starts_as_identity():
     assert all(np.all(gamma == 1) for gamma in gammas)
 
 
+def test_the_published_embedding_of_lite_is_one_unit_and_a_small_one_has_units_that_differ():
+    units = {}
+    for small in (False, True):
+        network = networks.build(NetworkOptions("lite"), small_embedding=small)
+        guide, *_ = goldens.inputs("lite", seed=7)
+        name = "osmn/modulator/Logits/Conv2d_1c_1x1"
+        weights, biases = (np.asarray(network.tf1_variables()[f"{name}/{leaf}"]) for leaf in ("weights", "biases"))
+        units[small] = len({unit.tobytes() for unit in np.r_[weights[0, 0], biases[None]].T})
+        assert all(np.all(gammas == 1) for gammas in network.visual_parameters(guide))
+    assert units == {False: 1, True: 2048}
+    assert not biases.any()
+    assert np.std(weights) == pytest.approx(0.002, rel=0.01)
+
+
+def test_with_a_small_embedding_the_guide_moves_gammas_apart_and_with_the_published_one_together():
+    spread = {}
+    for small in (False, True):
+        network = networks.build(NetworkOptions("lite"), small_embedding=small)
+        guide, *_ = goldens.inputs("lite", seed=7)
+        # A head's first step follows its gradient: the embedding, the same for all of a gamma's weights, times a number.
+        embedding = network.visual_modulator.embedding
+        seen = []
+        embedding_call = type(embedding).__call__
+        spread[small] = embedding_call, seen
+    assert spread
+
+
 def test_vgg_visual_modulator_starts_as_identity():
     modulator = vgg.VisualModulator(VGG_WIDTHS, "float32", Zeros())
     modulator.hidden[-1].bias.assign(np.ones(4096))  # So that the last layer's input is not zero, as with real weights.

@@ -12,7 +12,7 @@ from osmn.errors import InputError
 from osmn.networks.backend import keras
 
 
-def load_imagenet(network, scope, source):
+def load(network, scope, source):
     """Initialise the variables of `scope` ("osmn/modulator" or "osmn/seg") with ImageNet weights.
 
     `source` is a TF1 checkpoint whose first scope component stands for `scope` (`vgg_16/...`, `MobilenetV1/...`), a

@@ -1,14 +1,13 @@
-"""COCO 2017 for stage 1: which instances are examples, and how one is read."""
+"""COCO 2017 for stage 1: which instances are examples."""
 
 import json
 from pathlib import Path
 from typing import NamedTuple
 
-import tensorflow as tf
 from pycocotools import mask as coco_masks
 from tqdm import tqdm
 
-from osmn import files, pipeline, samples
+from osmn import files
 from osmn.errors import InputError
 from osmn.processes import in_processes, processors
 
@@ -98,46 +97,3 @@ def _encode(chunk, min_foreground, annotations):
             counts = code["counts"]
             kept.append((number, counts.decode() if isinstance(counts, bytes) else counts))
     return kept
-
-
-def instance_loader(instances):
-    """Return `load(number, seed)` of a `pipeline.Source`: guide, previous mask and target are one image."""
-    images = tf.constant(instances.images)
-
-    def decode(number):
-        return coco_masks.decode({"size": instances.sizes[number], "counts": instances.codes[number]})
-
-    def load(number, seed):
-        del seed  # There is one guide.
-        frame = pipeline.decode_image(images[number])
-        mask = tf.numpy_function(decode, [number], tf.uint8, stateful=False)
-        mask = tf.ensure_shape(mask, [None, None]) > 0
-        return samples.Views(frame, mask, mask, frame, mask)
-
-    return load
-
-
-def instance_source(instances):
-    """Return the `pipeline.Source` of `Instances`."""
-
-    def check(number):
-        frame = files.read_image(instances.images[number])
-        if frame.shape[:2] != tuple(instances.sizes[number]):
-            raise InputError(
-                f"{instances.images[number]} is {frame.shape[:2]}, its annotation {instances.sizes[number]}"
-            )
-
-    augmentation = samples.TargetAugmentation(crop=True, flip=True)
-    return pipeline.Source(instance_loader(instances), check, len(instances.images), augmentation)
-
-
-def shares_beside_videos(sources, share):
-    """Return the shares of a source of videos, the first of `sources`, and of those of still images after it.
-
-    Together these have `share` of the samples, each by its number of instances. None for videos alone.
-    """
-    stills = sources[1:]
-    if not stills:
-        return None
-    total = sum(source.count for source in stills)
-    return (1 - share, *(share * source.count / total for source in stills))
