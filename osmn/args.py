@@ -274,10 +274,10 @@ def model_options(args):
 
 
 def testing_options(args):
-    """Return the `TestingOptions` of parsed arguments."""
-    from osmn.segmenting import TestingOptions
+    """Return the `SegmentingOptions` of parsed arguments."""
+    from osmn.segmenting import SegmentingOptions
 
-    return TestingOptions(**_fields(args, TestingOptions))
+    return SegmentingOptions(**_fields(args, SegmentingOptions))
 
 
 def beginning(args):

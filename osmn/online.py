@@ -42,7 +42,7 @@ def finetune_and_segment(model, videos, options, testing, origin):
         model: `models.Model`, from `models.begin`.
         videos: list of `Video`.
         options: `runs.TrainingRun`; an object's checkpoints are in `<model_save_path>/<video>[/<id>]`.
-        testing: `segmenting.TestingOptions`.
+        testing: `segmenting.SegmentingOptions`.
         origin: {option: value} of where the videos come from.
 
     Raises:

@@ -14,7 +14,7 @@ from osmn.threads import WriteBehind, read_ahead
 
 
 @dataclasses.dataclass(frozen=True)
-class TestingOptions:
+class SegmentingOptions:
     """How videos are segmented; names and defaults are those of the command line.
 
     Attributes:
@@ -54,7 +54,7 @@ def segment_videos(model, videos, options, origin, replace=False):
     Args:
         model: `models.Model`.
         videos: list of `Video`.
-        options: TestingOptions.
+        options: SegmentingOptions.
         origin: {option: value} of where the videos come from.
         replace: results of another model may be replaced: this one has just been trained.
 

@@ -32,3 +32,11 @@ def davis(tmp_path_factory):
     for annotations in sorted((masks / "480p").iterdir()):
         split_sequence(annotations, masks / "480p_split" / annotations.name, masks / "480p_all" / annotations.name)
     return root
+
+
+@pytest.fixture
+def video(davis):
+    """Return the `Video` of that folder that has two objects."""
+    from osmn.data.davis import videos
+
+    return videos(davis, 2017, "val")[1]

@@ -1,17 +1,20 @@
 """Networks that are simple enough to work out their masks by hand, and a way to have the scripts use them."""
 
+import dataclasses
+
 import keras
 import numpy as np
 import tensorflow as tf
 
-from osmn import checkpoints
-from osmn.networks import NetworkOptions
+from osmn import models
+from osmn.config import ModelConfig
 
 
 class ColourKey:
     """Segments what has the colour of the object in its visual guide; the spatial guide does not count."""
 
-    options = NetworkOptions()
+    config = ModelConfig()
+    gamma_channels = (3,)
     dtype_policy = keras.DTypePolicy("float32")
 
     def gammas(self, guide, execution):
@@ -25,7 +28,8 @@ class ColourKey:
 class Follower:
     """Segments where the spatial guide is high: where the object was, smaller with every frame."""
 
-    options = NetworkOptions(visual_modulator=False)
+    config = ModelConfig(no_visual_modulator=True)
+    gamma_channels = ()
     dtype_policy = keras.DTypePolicy("float32")
 
     def segment(self, image, spatial, gammas, execution):
@@ -35,7 +39,8 @@ class Follower:
 class Pixelwise:
     """A logistic regression on a pixel's colour and spatial guide, with four weights and a bias to train."""
 
-    options = NetworkOptions(visual_modulator=False)
+    config = ModelConfig(no_visual_modulator=True)
+    gamma_channels = ()
     dtype_policy = keras.DTypePolicy("float32")
     compute_dtype = "float32"
 
@@ -63,5 +68,12 @@ class Pixelwise:
 
 
 def stand_in(monkeypatch, network):
-    """Have the scripts open `network` as whatever `--whole_model_path` names."""
-    monkeypatch.setattr(checkpoints, "open_network", lambda args, dtype: network())
+    """Have the scripts take `network`, with the options given as its configuration, for whatever model they name."""
+
+    def load(path, given, precision):
+        opened = network()
+        opened.config = dataclasses.replace(opened.config, **given)
+        return models.Model(opened, "float32")
+
+    monkeypatch.setattr(models, "load", load)
+    monkeypatch.setattr(models, "begin", lambda im_size, given, precision, **_: load(None, given, precision))
