@@ -6,6 +6,7 @@ from tqdm import tqdm
 
 from osmn import checkpoints, files, manifest, models, results, segmenting, training
 from osmn.data.types import reference_example, shard_of
+from osmn.errors import InputError
 from osmn.pipeline import Pipeline
 from osmn.sources import video_source
 
@@ -82,21 +83,28 @@ def finetune_and_segment(model, videos, options, testing, origin):
 
 
 def _open_runs(model, videos, options, testing, origin):
-    """Return the `Run` of the results; the folder of models must be of the same run, or of none."""
-    training_only = model.described(options.that_change_results() | origin)
-    restart = options.training.restart_training
+    """Return the `Run` of the results; the folder of models must be of the same run, or empty."""
+    anew = testing.overwrite or options.training.restart_training
+    folders = [model_folder(options, video, object_id) for video in videos for object_id in video.object_ids]
+    unknown = manifest.read_run(options.model_save_path) is None and any(map(checkpoints.newest_checkpoint, folders))
+    if unknown and not anew:
+        raise InputError(
+            f"{options.model_save_path} holds models, and no {manifest.RUN} that says how they were trained; give"
+            " another --model_save_path, or --overwrite to train them anew"
+        )
 
     def delete_models():
-        for video in videos:
-            for object_id in video.object_ids:
-                checkpoints.delete_checkpoints(model_folder(options, video, object_id))
+        for folder in folders:
+            checkpoints.delete_checkpoints(folder)
 
-    manifest.open_run(
-        options.model_save_path, training_only, "--model_save_path", testing.overwrite or restart, delete_models
-    )
-    made_by = model.described(options.that_change_results() | testing.that_change_results() | origin)
-    run = manifest.open_run(testing.result_path, made_by, "--result_path", testing.overwrite or restart)
-    if restart:
+    if unknown:
+        delete_models()
+    trained = options.that_change_results() | origin
+    made_by = model.described(trained)
+    manifest.open_run(options.model_save_path, made_by, "--model_save_path", anew, delete_models)
+    made_by = model.described(trained | testing.that_change_results())
+    run = manifest.open_run(testing.result_path, made_by, "--result_path", anew)
+    if options.training.restart_training:
         run.forget()
     return run
 

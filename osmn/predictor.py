@@ -82,8 +82,8 @@ class Predictor:
             path: a checkpoint's prefix or file, or a folder, of which the newest is taken.
             precision: "float32", "bfloat16" or "float16"; None: as `devices.default_precision` has it.
             im_size: see `Predictor`; None: frames get the short side of those that the model was trained on.
-            given: {field: value} of the `ModelConfig` of a model that has none beside it, such as those of the published
-                program: `{"base_model": "lite", ...}`.
+            given: {field: value} of the `ModelConfig` of a model that has none beside it, such as those of the
+                published program: `{"base_model": "lite", ...}`.
 
         Raises:
             InputError: if there is no such model, or if it does not fit.
