@@ -15,6 +15,7 @@ from osmn.errors import InputError
 from osmn.files import replacing
 
 RUN = "run.json"
+TRAINING = "training.json"  # of a folder of online fine-tuning's models, which may be that of the results too
 FINISHED = ".osmn-finished"
 IDENTITY = ("model_sha256", "config", "options")  # What two runs must agree on for the same results.
 
@@ -79,7 +80,7 @@ class Run:
         return path.stat().st_size if path.is_file() else None
 
 
-def open_run(folder, made_by, option, overwrite=False, clear=lambda: None):
+def open_run(folder, made_by, option, overwrite=False, clear=lambda: None, name=RUN):
     """Return the `Run` that makes a folder's files.
 
     Args:
@@ -88,12 +89,13 @@ def open_run(folder, made_by, option, overwrite=False, clear=lambda: None):
         option: the option that names the folder, for the message.
         overwrite: results of other options may be replaced.
         clear: called before they are, to remove what must not be taken for this run's.
+        name: of the manifest.
 
     Raises:
         InputError: if the folder has results of another model or of other options, naming the difference.
     """
     folder = Path(folder)
-    before = read_run(folder)
+    before = read_run(folder, name)
     if before is not None:
         difference = _difference(before, made_by)
         if difference is not None and not overwrite:
@@ -105,14 +107,14 @@ def open_run(folder, made_by, option, overwrite=False, clear=lambda: None):
             clear()
             shutil.rmtree(folder / FINISHED, ignore_errors=True)
     if before != made_by:
-        with replacing(folder / RUN) as temporary:
+        with replacing(folder / name) as temporary:
             temporary.write_text(json.dumps(made_by, indent=2) + "\n", encoding="utf-8")
     return Run(folder, made_by)
 
 
-def read_run(folder):
-    """Return what made a folder's files, from its run.json; None if it has none. InputError if it is damaged."""
-    path = Path(folder) / RUN
+def read_run(folder, name=RUN):
+    """Return what made a folder's files, from its manifest; None if it has none. InputError if it is damaged."""
+    path = Path(folder) / name
     try:
         made_by = json.loads(path.read_text(encoding="utf-8"))
         if not all(isinstance(made_by[name], dict) for name in ("config", "options")) or "model_sha256" not in made_by:

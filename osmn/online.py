@@ -86,10 +86,12 @@ def _open_runs(model, videos, options, testing, origin):
     """Return the `Run` of the results; the folder of models must be of the same run, or empty."""
     anew = testing.overwrite or options.training.restart_training
     folders = [model_folder(options, video, object_id) for video in videos for object_id in video.object_ids]
-    unknown = manifest.read_run(options.model_save_path) is None and any(map(checkpoints.newest_checkpoint, folders))
+    unknown = manifest.read_run(options.model_save_path, manifest.TRAINING) is None and any(
+        map(checkpoints.newest_checkpoint, folders)
+    )
     if unknown and not anew:
         raise InputError(
-            f"{options.model_save_path} holds models, and no {manifest.RUN} that says how they were trained; give"
+            f"{options.model_save_path} holds models, and no {manifest.TRAINING} that says how they were trained; give"
             " another --model_save_path, or --overwrite to train them anew"
         )
 
@@ -101,7 +103,7 @@ def _open_runs(model, videos, options, testing, origin):
         delete_models()
     trained = options.that_change_results() | origin
     made_by = model.described(trained)
-    manifest.open_run(options.model_save_path, made_by, "--model_save_path", anew, delete_models)
+    manifest.open_run(options.model_save_path, made_by, "--model_save_path", anew, delete_models, manifest.TRAINING)
     made_by = model.described(trained | testing.that_change_results())
     run = manifest.open_run(testing.result_path, made_by, "--result_path", anew)
     if options.training.restart_training:

@@ -7,10 +7,12 @@ import goldens
 import numpy as np
 import pytest
 import tensorflow as tf
+import zero_networks
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from osmn import devices, networks
-from osmn.networks import INFERENCE, Execution, Initialization, NetworkOptions, Part, execution, layers, vgg
+from osmn.config import BASE_MODELS, ModelConfig
+from osmn.networks import INFERENCE, Execution, Part, execution, layers, vgg
 from osmn.samples import Sample
 from osmn.training import Trainer, class_balanced_loss
 
@@ -20,16 +22,9 @@ EITHER_WAY = pytest.mark.parametrize("way", WAYS)
 HEIGHT, WIDTH = 101, 163  # Odd, and no multiple of any stride.
 
 
-class Zeros(Initialization):
-    """Initial weights for networks whose weights are assigned: drawing 120 M random numbers takes seconds."""
-
-    def normal(self, name, truncated=False, stddev=None):
-        return "zeros"
-
-
-def build(options, dtype="float32"):
+def build(config, dtype="float32"):
     """Return a network with the weights behind the golden files."""
-    network = networks.BASE_MODELS[options.base_model](options, dtype, Zeros())
+    network = zero_networks.build(config, dtype)
     goldens.assign_weights(network)
     return network
 
@@ -85,19 +80,21 @@ def training(golden, inference):
 
     Depends on `inference`, because it changes the network.
     """
-    trainer = Trainer(golden.network, dropout_seed=None)
-    state = trainer.state()
     names = golden.published["grad_names"].tolist()
     trained = [name for name, variable in golden.network.tf1_variables().items() if variable.trainable]
 
+    # Without dropout and with the moving statistics: inference mode.
+    evaluator = Trainer(golden.network, dropout_seed=None, fix_bn=True)
+
     @tf.function
     def evaluate():
-        losses, _, gradients = trainer.gradients(golden.batch)
+        losses, _, gradients = evaluator.gradients(golden.batch)
         return losses, dict(zip(trained, map(tf.norm, gradients), strict=True))
 
-    golden.network.options = golden.network.options._replace(fix_bn=True)  # Without dropout: inference mode.
     losses, norms = evaluate()
-    golden.network.options = golden.network.options._replace(fix_bn=False)
+    del evaluate, evaluator  # An optimizer's state takes twice the network's memory.
+    trainer = Trainer(golden.network, dropout_seed=None)
+    state = trainer.state()
     rate, steps = tf.constant(golden.published["train_lr"], tf.float32), []
     for step in range(3):
         steps.append([float(loss) for loss in trainer.train_step(golden.batch, rate)[0]])
@@ -133,7 +130,7 @@ def test_variables_have_the_published_names_shapes_and_trainability(golden):
 
 
 @EVERY_VARIANT
-def test_visual_parameters_are_the_published_ones(golden, inference):
+def test_gammas_are_the_published_ones(golden, inference):
     published = golden.published
     if golden.variant == "osvos_novis":
         assert inference.gammas == []
@@ -150,7 +147,7 @@ def test_logits_are_the_published_ones(golden, inference):
 
 
 @EVERY_VARIANT
-def test_logits_from_the_published_visual_parameters_are_the_published_ones(golden, inference):
+def test_logits_from_the_published_gammas_are_the_published_ones(golden, inference):
     published, gammas = golden.published, []
     if golden.variant == "lite":
         gammas = [published[f"visual_params_{number}"] for number in range(4)]
@@ -207,15 +204,15 @@ def build_once():
     """Return `build`, with every network made once, without its visual modulator: the tests pass gammas."""
     built = {}
 
-    def build_small(base_model, **options):
-        options = NetworkOptions(base_model, **options)
-        if options not in built:
+    def build_small(base_model, **switches):
+        config = ModelConfig(base_model, **switches)
+        if config not in built:
             with pytest.MonkeyPatch.context() as patch:
                 if base_model != "lite":
                     patch.setattr(vgg, "VisualModulator", lambda *_: None)
-                built[options] = build(options)
-        goldens.assign_weights(built[options])  # Moving statistics may have moved.
-        return built[options]
+                built[config] = build(config)
+        goldens.assign_weights(built[config])  # Moving statistics may have moved.
+        return built[config]
 
     yield build_small
     built.clear()
@@ -376,7 +373,7 @@ def test_early_modulation_takes_conv1_1_first(build_once):
 
 
 def test_visual_modulator_of_early_modulation_starts_with_conv1_1():
-    modulator = vgg.VisualModulator((64, 64, 128, 128, *VGG_WIDTHS), "float32", Zeros())
+    modulator = vgg.VisualModulator((64, 64, 128, 128, *VGG_WIDTHS), "float32", zero_networks.Zeros())
     vector = np.arange(4224, dtype=np.float32)
     modulator.output_layer.bias.assign(vector)
     gammas = modulator(np.zeros((1, 224, 224, 3), np.float32), execution=INFERENCE)
@@ -401,22 +398,22 @@ def test_objects_of_one_image_get_what_each_alone_gets(build_once, base_model):
 
 
 def test_a_network_without_modulators_still_gives_one_map_per_object(build_once):
-    network = build_once("osvos", visual_modulator=False, spatial_modulator=False)
+    network = build_once("osvos", no_visual_modulator=True, no_spatial_modulator=True)
     _, spatial, image, _ = goldens.inputs(seed=2, height=33, width=47)
     logits = network.segment(image, np.repeat(spatial, 2, axis=0), [])
     assert logits.shape == (2, 33, 47, 1)
     np.testing.assert_array_equal(logits[0], logits[1])
 
 
-@pytest.mark.parametrize("visual_modulator", [True, False])
-@pytest.mark.parametrize("base_model", networks.BASE_MODELS)
-def test_multipliers_must_be_as_many_as_the_network_has_modulated_channels(build_once, base_model, visual_modulator):
-    network = build_once(base_model, visual_modulator=visual_modulator)
+@pytest.mark.parametrize("no_visual_modulator", [False, True])
+@pytest.mark.parametrize("base_model", BASE_MODELS)
+def test_gammas_must_be_as_many_as_the_network_has_modulated_channels(build_once, base_model, no_visual_modulator):
+    network = build_once(base_model, no_visual_modulator=no_visual_modulator)
     _, spatial, image, _ = goldens.inputs(base_model, seed=2, height=16, width=16)
     widths = (128, 256, 512, 1024) if base_model == "lite" else VGG_WIDTHS
     right, none = random_gammas(widths, batch=1), []
     wrong = (right[:1], right[:-1], [*right, right[-1]], right[::-1], [gamma[..., :1] for gamma in right])
-    accepted, refused = (right, none) if visual_modulator else (none, right)
+    accepted, refused = (none, right) if no_visual_modulator else (right, none)
     assert network.segment(image, spatial, accepted).shape == (1, 16, 16, 1)
     for gammas in (refused, *wrong):
         with pytest.raises(ValueError, match="channels are wanted"):
@@ -436,7 +433,7 @@ def functions_for_xla(network, way):
     return [function.signature.name for function in functions if function.attr["_XlaMustCompile"].b]
 
 
-@pytest.mark.parametrize("base_model", networks.BASE_MODELS)
+@pytest.mark.parametrize("base_model", BASE_MODELS)
 def test_the_frozen_graph_of_plain_operations_has_nothing_for_xla(build_once, base_model):
     network = build_once(base_model)
     assert functions_for_xla(network, "plain") == []
@@ -447,7 +444,7 @@ def test_the_frozen_graph_of_plain_operations_has_nothing_for_xla(build_once, ba
 
 
 def test_aligned_size_pads_centred_with_zeros_and_crops(build_once):
-    plain, padded = (build_once("lite", visual_modulator=False, aligned_size=size) for size in (None, (64, 48)))
+    plain, padded = (build_once("lite", no_visual_modulator=True, aligned_size=size) for size in (None, (64, 48)))
     _, spatial, image, _ = goldens.inputs("lite", seed=4, batch=2, height=33, width=50)
     margins = ((0, 0), (7, 8), (7, 7), (0, 0))  # 48 - 33 = 7 + 8, 64 - 50 = 7 + 7
     expected = plain.segment(np.pad(image, margins), np.pad(spatial, margins), [])[:, 7:40, 7:57]
@@ -457,11 +454,13 @@ def test_aligned_size_pads_centred_with_zeros_and_crops(build_once):
 @pytest.mark.parametrize("base_model", ["osvos", "lite"])
 @EITHER_WAY
 def test_fix_bn_uses_the_moving_statistics_and_leaves_them_alone(build_once, base_model, way):
-    network = build_once(base_model, fix_bn=True, visual_modulator=base_model == "lite")
+    network = build_once(base_model, no_visual_modulator=base_model != "lite")
     guide, spatial, image, _ = goldens.inputs(base_model, seed=5, height=33, width=47)
     before = weights_of(network)
     trained, evaluated = (
-        network(guide, spatial, image, execution=dataclasses.replace(WAYS[way], training=training))
+        network(
+            guide, spatial, image, execution=dataclasses.replace(WAYS[way], training=training, fixed_statistics=True)
+        )
         for training in (True, False)
     )
     assert relative_error(trained, evaluated) < 1e-5
@@ -472,7 +471,8 @@ def test_fix_bn_uses_the_moving_statistics_and_leaves_them_alone(build_once, bas
 @pytest.mark.parametrize("base_model", ["osvos", "deeplab", "lite"])
 def test_fix_seg_freezes_the_segmentation_net_but_its_fusion(base_model):
     variant = {"osvos": "osvos_novis"}.get(base_model, base_model)
-    network = networks.build(goldens.VARIANTS[variant]._replace(fix_seg=True, visual_modulator=False))
+    network = zero_networks.build(dataclasses.replace(goldens.VARIANTS[variant], no_visual_modulator=True))
+    network.freeze_segmentation()
     sides = ("osmn/seg/", "osmn/conv")  # The latter: lite's side outputs.
     for name, variable in network.tf1_variables().items():
         published = goldens.variables(variant)[name][1]
@@ -481,11 +481,10 @@ def test_fix_seg_freezes_the_segmentation_net_but_its_fusion(base_model):
 
 
 def test_fix_seg_trains_only_the_rest():
-    network = build(NetworkOptions("lite", visual_modulator=False, fix_seg=True, fix_bn=True))
+    network = build(ModelConfig("lite", no_visual_modulator=True))
     before = weights_of(network)
     batch = Sample(*map(tf.constant, goldens.inputs("lite", seed=6, height=32, width=32)))
-    trainer = Trainer(network, dropout_seed=None)
-    trainer.train_step(batch, tf.constant(1e-3))
+    Trainer(network, dropout_seed=None, fix_bn=True, fix_seg=True).train_step(batch, tf.constant(1e-3))
     changed = {name for name, value in weights_of(network).items() if np.any(value != before[name])}
     assert changed == {name for name, variable in network.tf1_variables().items() if variable.trainable}
     assert {name.split("/")[1] for name in changed} == {"modulator_sp", "score"}
@@ -495,7 +494,7 @@ def test_fix_seg_trains_only_the_rest():
 
 
 def test_lite_visual_modulator_starts_as_identity():
-    network = networks.build(NetworkOptions("lite"))
+    network = networks.build(ModelConfig("lite"))
     guide, *_ = goldens.inputs("lite", seed=7, batch=2)
     gammas = network.gammas(guide)
     assert [gamma.shape for gamma in gammas] == [(2, 1, 1, c) for c in (128, 256, 512, 1024)]
@@ -505,32 +504,19 @@ def test_lite_visual_modulator_starts_as_identity():
 def test_the_published_embedding_of_lite_is_one_unit_and_a_small_one_has_units_that_differ():
     units = {}
     for small in (False, True):
-        network = networks.build(NetworkOptions("lite"), small_embedding=small)
+        network = networks.build(ModelConfig("lite"), small_embedding=small)
         guide, *_ = goldens.inputs("lite", seed=7)
         name = "osmn/modulator/Logits/Conv2d_1c_1x1"
         weights, biases = (np.asarray(network.tf1_variables()[f"{name}/{leaf}"]) for leaf in ("weights", "biases"))
         units[small] = len({unit.tobytes() for unit in np.r_[weights[0, 0], biases[None]].T})
-        assert all(np.all(gammas == 1) for gammas in network.visual_parameters(guide))
+        assert all(np.all(gamma == 1) for gamma in network.gammas(guide))
     assert units == {False: 1, True: 2048}
     assert not biases.any()
     assert np.std(weights) == pytest.approx(0.002, rel=0.01)
 
 
-def test_with_a_small_embedding_the_guide_moves_gammas_apart_and_with_the_published_one_together():
-    spread = {}
-    for small in (False, True):
-        network = networks.build(NetworkOptions("lite"), small_embedding=small)
-        guide, *_ = goldens.inputs("lite", seed=7)
-        # A head's first step follows its gradient: the embedding, the same for all of a gamma's weights, times a number.
-        embedding = network.visual_modulator.embedding
-        seen = []
-        embedding_call = type(embedding).__call__
-        spread[small] = embedding_call, seen
-    assert spread
-
-
 def test_vgg_visual_modulator_starts_as_identity():
-    modulator = vgg.VisualModulator(VGG_WIDTHS, "float32", Zeros())
+    modulator = vgg.VisualModulator(VGG_WIDTHS, "float32", zero_networks.Zeros())
     modulator.hidden[-1].bias.assign(np.ones(4096))  # So that the last layer's input is not zero, as with real weights.
     gammas = modulator(np.zeros((2, 224, 224, 3), np.float32), execution=INFERENCE)
     assert [gamma.shape for gamma in gammas] == [(2, 1, 1, c) for c in VGG_WIDTHS]
@@ -538,8 +524,8 @@ def test_vgg_visual_modulator_starts_as_identity():
 
 
 def test_initial_weights_are_a_function_of_the_seed():
-    options = NetworkOptions("lite", visual_modulator=False)
-    first, again, other = (weights_of(networks.build(options, seed=seed)) for seed in (0, 0, 1))
+    config = ModelConfig("lite", no_visual_modulator=True)
+    first, again, other = (weights_of(networks.build(config, seed=seed)) for seed in (0, 0, 1))
     kernels = [name for name in first if name.endswith("weights")]
     assert all(np.array_equal(first[name], again[name]) for name in first)
     assert not any(np.array_equal(first[name], other[name]) for name in kernels)
@@ -548,7 +534,7 @@ def test_initial_weights_are_a_function_of_the_seed():
 
 
 def test_initial_convolutions_have_the_published_deviation_and_zero_biases():
-    weights = weights_of(networks.build(NetworkOptions(visual_modulator=False)))
+    weights = weights_of(networks.build(ModelConfig(no_visual_modulator=True)))
     assert weights["osmn/seg/conv4/conv4_2/weights"].std() == pytest.approx(0.001, rel=0.01)
     assert abs(weights["osmn/seg/conv4/conv4_2/weights"].mean()) < 1e-5
     assert not any(value.any() for name, value in weights.items() if name.endswith(("biases", "beta", "moving_mean")))
@@ -666,7 +652,7 @@ def test_spatial_modulation_moves_its_statistics_as_batch_norm_of_the_map_would(
     np.testing.assert_allclose([np.ravel(map_) for map_ in maps], [[0, 1], [1, 0]], atol=1e-3)
 
 
-def test_shifts_are_the_maps_of_the_moving_statistics():
+def test_factored_betas_are_the_maps_of_the_moving_statistics():
     stage = layers.SpatialModulation("tiny", [2, 1], "ones")
     generator = np.random.default_rng(0)
     for variable in stage.variables:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from stand_ins import Pixelwise, stand_in
 from test_ytvos import paint, write_video
+from trees import tree
 
 import osmn_online_finetune
 import osmn_online_finetune_ytvos
@@ -36,13 +37,6 @@ def davis(davis, tmp_path_factory):
 
 def words(*arguments):
     return [str(word) for word in arguments]
-
-
-def tree(folder, pattern="*"):
-    """Return {path: content} of the files in a folder, without its manifest."""
-    files = (path for path in folder.rglob(pattern) if path.is_file() and path.name != "run.json")
-    names = ((str(path.relative_to(folder)), path) for path in files)
-    return {name: path.read_bytes() for name, path in names if ".osmn-finished" not in name}
 
 
 def finetune(davis, folder, *more, network=Pixelwise):
@@ -274,10 +268,10 @@ def test_overwriting_trains_and_segments_all_objects_again_as_if_in_new_folders(
 
 
 def test_models_of_unknown_origin_are_named_and_not_taken(davis, copied, capsys):
-    (copied / "models/run.json").unlink()
+    (copied / "models/training.json").unlink()
     with pytest.raises(SystemExit):
         finetune(davis, copied)
-    assert f"error: {copied}/models holds models, and no run.json" in capsys.readouterr().err
+    assert f"error: {copied}/models holds models, and no training.json" in capsys.readouterr().err
 
 
 def test_every_model_has_its_configuration_beside_it(whole):

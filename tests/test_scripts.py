@@ -9,8 +9,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from trees import tree
 
 import osmn_train_eval
+from osmn import args as arguments
+from osmn.config import ModelConfig, resolve
 from osmn.files import read_labels, read_scores
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -25,10 +28,6 @@ TINY = [*LITE, "--im_size", "64", "48", "--precision", "float32"]
 
 def words(*arguments):
     return [str(word) for word in arguments]
-
-
-def tree(folder, pattern="*"):
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob(pattern) if path.is_file()}
 
 
 def error(capsys, *arguments):
@@ -64,17 +63,20 @@ def test_help_is_shown_without_importing_tensorflow(script):
 
 
 PUBLISHED_DEFAULTS = {
-    **{"aligned_size": None, "base_model": "osvos", "im_size": [854, 480], "data_aug_scales": [0.5, 0.8, 1]},
+    **{"im_size": [854, 480], "data_aug_scales": [0.5, 0.8, 1]},
     **{"vg_random_crop_ratio": 0.1, "vg_pad_ratio": 0.03, "vg_random_rotate_angle": 10},
-    **{"sg_center_perturb_ratio": 0.2, "sg_std_perturb_ratio": 0.4, "mean_value": [104, 117, 123], "scale_value": 1},
+    **{"sg_center_perturb_ratio": 0.2, "sg_std_perturb_ratio": 0.4},
     **{"batch_size": 8, "gpu_id": [0], "training_iters": 200000, "save_iters": 1000, "learning_rate": 1e-5},
     **{"max_to_keep": 2, "display_iters": 20, "data_version": 2017, "test_split": "val"},
     **{"label_valid_ratio": 0.003, "bbox_valid_ratio": 0.2},
 }
 PUBLISHED_SWITCHES = (
-    *("mod_early_conv", "no_spatial_modulator", "no_visual_modulator", "fix_bn", "fix_seg", "bbox_sup"),
-    *("use_original_mask", "crf_postprocessing", "vg_keep_aspect_ratio", "vg_color_aug", "save_score"),
+    *("fix_bn", "fix_seg", "crf_postprocessing", "vg_color_aug", "save_score"),
     *("use_image_summary", "only_testing", "restart_training", "use_full_res", "randomize_guide"),
+)
+PUBLISHED_MODEL_SWITCHES = (
+    *("mod_early_conv", "no_spatial_modulator", "no_visual_modulator", "bbox_sup", "use_original_mask"),
+    "vg_keep_aspect_ratio",
 )
 
 
@@ -85,6 +87,17 @@ def test_options_have_the_published_names_and_defaults():
     switched = [f"--{name}" for name in PUBLISHED_SWITCHES]
     args = vars(osmn_train_eval.parse(["--result_path", "r", "--whole_model_path", "w", *switched]))
     assert all(args[name] for name in PUBLISHED_SWITCHES)
+
+
+def test_options_of_the_model_have_the_published_names_and_the_models_own_values_where_not_given():
+    args = osmn_train_eval.parse(["--result_path", "r", "--model_save_path", "m"])
+    assert arguments.model_options(args) == {}
+    assert resolve({}, None, None) == ModelConfig("osvos", mean_value=(104, 117, 123), scale_value=1)
+    values = ["--base_model", "lite", "--aligned_size", "480", "480", "--mean_value", "1", "2", "3"]
+    switched = [*values, "--scale_value", "0.5", *(f"--{name}" for name in PUBLISHED_MODEL_SWITCHES)]
+    args = osmn_train_eval.parse(["--result_path", "r", "--model_save_path", "m", *switched])
+    given = {"base_model": "lite", "aligned_size": (480, 480), "mean_value": (1, 2, 3), "scale_value": 0.5}
+    assert arguments.model_options(args) == given | dict.fromkeys(PUBLISHED_MODEL_SWITCHES, True)
 
 
 # -- osmn_train_eval.py -----------------------------------------------------------------------------------------------
@@ -124,6 +137,20 @@ def test_testing_a_folder_of_checkpoints_gives_the_same_bytes_and_prints_the_miu
         scores = read_scores(path)
         assert scores.shape == (48, 64)
         np.testing.assert_array_equal(read_labels(path.with_suffix(".png")), 255 * (scores > 0.5))
+
+
+def test_a_trained_model_says_itself_what_it_is(davis, trained, tmp_path, capsys):
+    testing = ["--data_path", davis, "--only_testing", "--whole_model_path", trained / "model"]
+    osmn_train_eval.main(words(*testing, "--result_path", tmp_path, "--im_size", 64, 48, "--save_score"))
+    assert f"lite of {trained / 'model/osmn.ckpt-2'}, 64x48, float32, " in capsys.readouterr().out
+    assert tree(tmp_path) == tree(trained / "results")
+
+
+def test_an_option_that_contradicts_the_models_configuration_is_one_line(davis, trained, tmp_path, capsys):
+    testing = ["--data_path", davis, "--only_testing", "--whole_model_path", trained / "model"]
+    line = error(capsys, *testing, "--result_path", tmp_path, "--base_model", "osvos")
+    assert f"--base_model osvos contradicts {trained}/model/osmn.ckpt-2.json, which says lite" in line
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_split_without_annotations_is_segmented_and_not_scored(davis, trained, tmp_path, capsys):
@@ -174,7 +201,7 @@ def test_a_damaged_frame_in_testing_is_named(davis, trained, tmp_path, capsys):
     testing = ["--only_testing", "--whole_model_path", trained / "model", *TINY]
     line = error(capsys, "--data_path", tmp_path / "davis", "--result_path", tmp_path / "results", *testing)
     assert f"{name}/00003.jpg is not a readable image" in line
-    for path in (tmp_path / "results").rglob("*.*"):
+    for path in (tmp_path / "results").rglob("*.png"):
         read_labels(path)  # What is there is whole.
 
 
