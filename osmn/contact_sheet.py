@@ -1,13 +1,11 @@
-"""A picture of results to look at, rows of frames with coloured masks: `python -m osmn.contact_sheet -h`."""
+"""A picture of results to look at: rows of frames with coloured masks."""
 
-import argparse
-import sys
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from osmn.errors import InputError, reports_input_errors
+from osmn.errors import InputError
 from osmn.files import read_image, read_labels, replacing
 from osmn.folders import frame_files
 from osmn.masks import overlay
@@ -64,37 +62,3 @@ def _tiles(data_path, kinds, name, count, photographs):
         for kind, folder in kinds.items():
             tiles[kind].append(Image.fromarray(overlay(image, read_labels(folder / name / f"{frame.stem}.png", size))))
     return tiles
-
-
-@reports_input_errors
-def main(argv=None):
-    """Draw frames of DAVIS sequences with the masks of a result folder, and the true masks below."""
-    parser = argparse.ArgumentParser(
-        prog="python -m osmn.contact_sheet",
-        description=main.__doc__,
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-    )
-    parser.add_argument("data_path", help="DAVIS folder")
-    parser.add_argument("result_path", help="holds <sequence>/<frame>.png")
-    parser.add_argument("out_path", help="picture to write, .png or .jpg")
-    parser.add_argument("sequences", nargs="+", help="a row for each")
-    parser.add_argument("--frames", type=int, default=5, help="frames in a row")
-    parser.add_argument("--no_truth", action="store_true", help="leave out the true masks")
-    parser.add_argument("--no_photographs", action="store_true", help="masks on a plain ground, not over the frames")
-    args = parser.parse_args(argv)
-    if args.frames < 1:
-        parser.error("--frames must be at least 1")
-    contact_sheet(
-        args.data_path,
-        args.result_path,
-        args.sequences,
-        args.out_path,
-        args.frames,
-        truth=not args.no_truth,
-        photographs=not args.no_photographs,
-    )
-    print(f"{args.out_path}: {len(args.sequences)} sequences")
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -12,13 +12,10 @@ again.
 """
 
 import argparse
-import sys
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # The repository, for `import osmn`.
 
 from osmn.errors import InputError, reports_input_errors
 from osmn.files import read_labels, remove_unfinished, write_mask

@@ -25,8 +25,6 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # The repository, for `import osmn`.
-
 from osmn.errors import InputError, reports_input_errors
 from osmn.files import read_image, remove_unfinished, replacing, write_mask
 from osmn.folders import frame_files, subfolders

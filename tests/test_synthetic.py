@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import osmn_contact_sheet
 from osmn import contact_sheet as sheets
 from osmn.errors import InputError
 from osmn.files import read_image, read_labels, write_labels, write_mask
@@ -126,12 +127,12 @@ def test_baseline_names_a_missing_split(data, tmp_path):
 def test_contact_sheet_is_drawn_from_the_command_line(data, tmp_path, capsys):
     name = sorted(path.name for path in (data / "JPEGImages/480p").iterdir())[0]
     labels = data / "Annotations/480p"
-    sheets.main([str(data), str(labels), str(tmp_path / "sheet.png"), name, "--frames", "2", "--no_truth"])
+    osmn_contact_sheet.main([str(data), str(labels), str(tmp_path / "sheet.png"), name, "--frames", "2", "--no_truth"])
     assert capsys.readouterr().out == f"{tmp_path / 'sheet.png'}: 1 sequences\n"
     with pytest.raises(SystemExit, match="2"):
-        sheets.main([str(data), str(tmp_path), str(tmp_path / "none.png"), "missing"])
+        osmn_contact_sheet.main([str(data), str(tmp_path), str(tmp_path / "none.png"), "missing"])
     assert "missing" in capsys.readouterr().err
     assert not (tmp_path / "none.png").exists()
     with pytest.raises(SystemExit, match="2"):
-        sheets.main([str(data), str(labels), str(tmp_path / "sheet"), name])
+        osmn_contact_sheet.main([str(data), str(labels), str(tmp_path / "sheet"), name])
     assert capsys.readouterr().err == f"error: {tmp_path / 'sheet'} is not a picture's name; end it in .png or .jpg\n"

@@ -95,6 +95,11 @@ class Osmn(keras.Model):
         """Have nothing of the segmentation net trained but its last layer (`--fix_seg`)."""
         raise NotImplementedError
 
+    @property
+    def output_bias(self):
+        """The variable, (1,), that is added to every logit: the last layer's bias."""
+        raise NotImplementedError
+
     def tf1_variables(self):
         """Return the variables under their published names: TF1 name -> keras.Variable, sorted by name."""
         named = {}

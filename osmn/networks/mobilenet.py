@@ -158,6 +158,11 @@ class LiteOsmn(Osmn):
             logits += resample(scores, *matrices)
         return logits
 
+    @property
+    def output_bias(self):
+        """See `Osmn.output_bias`."""
+        return self.fuse.bias
+
     def constants(self):
         """See `Osmn.constants`: resizing has no kernels here."""
         return {}

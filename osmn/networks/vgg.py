@@ -230,6 +230,11 @@ class VggOsmn(Osmn):
         )
         return resample(scores, rows, columns)
 
+    @property
+    def output_bias(self):
+        """See `Osmn.output_bias`; of the dilated nets, whose branches are summed, the first branch's."""
+        return self.branches[0][-1].bias if self.variant.dilated else self.fuse.bias
+
     def constants(self):
         """See `Osmn.constants`: the kernels of the transposed convolutions."""
         if self.variant.dilated:
