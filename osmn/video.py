@@ -215,7 +215,8 @@ class _File:
         except InputError:
             self._container.close()
             raise
-        self._stream.thread_type = "AUTO"
+        # FFmpeg's threads stay within a frame, as PyAV sets them: with several frames at a time, the last damaged ones
+        # take good ones along.
         self.time_base = self._stream.time_base
         self.rate = self._stream.average_rate or self._stream.guessed_rate or Fraction(FOLDER_RATE)
         audio = self._container.streams.best("audio")

@@ -1,5 +1,6 @@
 import itertools
 import os
+import resource
 import threading
 import time
 from fractions import Fraction
@@ -13,6 +14,7 @@ from PIL import Image
 
 from osmn.errors import InputError
 from osmn.video import open_frames, position
+from osmn.video_writer import write_cutout, write_overlay
 
 RATE = 25
 TICK = Fraction(1, RATE)
@@ -242,7 +244,7 @@ def test_damaged_packets_are_skipped_and_counted(tmp_path, name, codec):
     def change(number, packet):
         if number == 2:
             return replaced(packet, bytes(packet)[:5] + b"\xff" * 40)
-        if number == 5:
+        if number == 6:
             return replaced(packet, bytes(packet)[:-60] + bytes(60))
         return packet
 
@@ -250,7 +252,7 @@ def test_damaged_packets_are_skipped_and_counted(tmp_path, name, codec):
     with open_frames(path) as frames:
         got = list(frames)
         assert frames.damaged == 2
-    kept = [0, 1, 3, 4, 6, 7]
+    kept = [0, 1, 3, 4, 5, 7]
     assert [frame.seconds for frame in got] == [number * TICK for number in kept]
     for frame, image in zip(got, [list(pictures(8))[number] for number in kept], strict=True):
         assert difference(frame.image, image) < 4
@@ -377,6 +379,223 @@ def test_closing_early_leaves_no_thread(tmp_path):
     assert not reading_threads()
 
 
+# Writing
+
+
+def overlay(source, path, **selection):
+    """Write the frames of `source` again; return them."""
+    with open_frames(source, **selection) as frames, write_overlay(path, frames) as write:
+        written = []
+        for frame in frames:
+            write(frame.image, frame.seconds)
+            written.append(frame)
+    return written
+
+
+def tone(seconds, begin=0):
+    """Return `seconds` of sound: silence, and from `begin` on 440 Hz."""
+    t = np.arange(round(seconds * 48000)) / 48000
+    wave = np.where(t >= begin, 0.5 * np.sin(2 * np.pi * 440 * t), 0)
+    return np.stack([wave, wave]).astype(np.float32)
+
+
+def sound_of(path):
+    """Return the codec's name, when the file's tone begins, and when its sound ends, in seconds."""
+    with av.open(str(path)) as container:
+        stream = container.streams.best("audio")
+        to_float = av.AudioResampler("fltp")
+        decoded = [part for frame in container.decode(stream) for part in to_float.resample(frame)]
+        frames = [(frame.pts * frame.time_base, frame.to_ndarray()[0]) for frame in decoded]
+        name, rate = stream.codec_context.codec.name, stream.codec_context.sample_rate
+    first = next(
+        (seconds + Fraction(int(np.argmax(np.abs(wave) > 0.1)), rate) for seconds, wave in frames if wave.max() > 0.1),
+        None,
+    )
+    return name, first, frames[-1][0] + Fraction(len(frames[-1][1]), rate)
+
+
+VARIABLE = [Fraction(t, 90000) for t in (0, 3003, 3010, 90000, 93003, 500001)]
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("clip.mp4", {}),
+        ("variable.mp4", {"times": VARIABLE, "time_base": Fraction(1, 90000)}),
+        ("late.mp4", {"times": [Fraction(n, 30) + 1 for n in range(6)], "sound": ("aac", tone(2))}),
+        ("clip.ts", {"times": itertools.count(10, TICK), "sound": ("aac", tone(0.5))}),
+        ("clip.gif", {"codec": "gif", "pixels": "rgb8"}),
+        ("clip.webm", {"codec": "libvpx-vp9", "times": [Fraction(n * n, 100) for n in range(6)]}),
+        ("ntsc.mov", {"times": [n * Fraction(1001, 30000) for n in range(6)], "time_base": Fraction(1, 30000)}),
+        ("one.mp4", {"images": 1}),
+    ],
+)
+def test_an_overlay_has_the_frames_and_times_of_its_input(tmp_path, name, settings):
+    count = settings.pop("images", 6)
+    settings.setdefault("time_base", Fraction(1, 3000))
+    source = make_video(tmp_path / name, pictures(count), **settings)
+    written = overlay(source, tmp_path / "overlay.mp4")
+    got = read(tmp_path / "overlay.mp4")
+    assert len(written) == len(got) == count
+    assert [frame.seconds for frame in got] == [frame.seconds for frame in written]
+    for frame, original in zip(got, written, strict=True):
+        assert difference(frame.image, original.image) < (25 if name == "clip.gif" else 4)  # a GIF is full of noise
+
+
+def test_an_overlay_is_what_browsers_play(tmp_path):
+    overlay(make_video(tmp_path / "clip.mkv", pictures(), **LOSSLESS), tmp_path / "overlay.mp4")
+    with av.open(str(tmp_path / "overlay.mp4")) as container:
+        codec = container.streams.video[0].codec_context
+        assert (codec.name, codec.pix_fmt) == ("h264", "yuv420p")
+        assert (codec.colorspace, codec.color_range, codec.color_primaries, codec.color_trc) == (1, 1, 1, 1)
+    content = (tmp_path / "overlay.mp4").read_bytes()
+    assert content.index(b"moov") < content.index(b"mdat")
+    assert b"moof" not in content
+
+
+@pytest.mark.parametrize("color", [(200, 40, 40), (30, 190, 60), (20, 40, 220), (255, 255, 255), (0, 0, 0)])
+def test_colors_survive(tmp_path, color):
+    image = np.full((48, 64, 3), color, np.uint8)
+    source = make_video(tmp_path / "clip.mkv", [image], **LOSSLESS)
+    overlay(source, tmp_path / "overlay.mp4")
+    (frame,) = read(tmp_path / "overlay.mp4")
+    assert np.abs(frame.image.astype(int) - color).max() <= 4
+
+
+def test_odd_sides_are_made_even_by_repeating_the_last_row_and_column(tmp_path):
+    source = make_video(tmp_path / "clip.mkv", pictures(2, 65, 49), **LOSSLESS)
+    overlay(source, tmp_path / "overlay.mp4")
+    got = read(tmp_path / "overlay.mp4")[0].image
+    assert got.shape == (50, 66, 3)
+    assert difference(got[:49, :65], next(pictures(2, 65, 49))) < 4
+    assert difference(got[49], got[48]) < 4
+    assert difference(got[:, 65], got[:, 64]) < 4
+
+
+def test_the_last_frame_lasts_as_long_as_the_others(tmp_path):
+    overlay(make_video(tmp_path / "clip.mp4", pictures(5)), tmp_path / "overlay.mp4")
+    with av.open(str(tmp_path / "overlay.mp4")) as container:
+        assert container.duration == 5 * TICK * av.time_base
+
+
+def test_sound_that_an_mp4_holds_is_copied(tmp_path):
+    source = make_video(tmp_path / "clip.mp4", pictures(25), sound=("aac", tone(1.5)))
+    overlay(source, tmp_path / "overlay.mp4")
+
+    def packets(path):
+        with av.open(str(path)) as container:
+            return [(packet.pts, bytes(packet)) for packet in container.demux(audio=0) if packet.size]
+
+    assert packets(tmp_path / "overlay.mp4") == packets(source)
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "expected"),
+    [
+        ("clip.mp4", "aac", "aac"),
+        ("clip.mkv", "libopus", "opus"),
+        ("clip.mkv", "flac", "flac"),
+        ("clip.mov", "pcm_s16le", "aac"),
+        ("clip.ts", "aac", "aac"),
+        ("clip.avi", "ac3", "aac"),
+    ],
+)
+@pytest.mark.parametrize("selection", [{}, {"start": Fraction("0.4"), "end": 30}])
+def test_the_sound_stays_in_time_and_ends_with_a_given_end(tmp_path, name, codec, expected, selection):
+    needs(codec)
+    source = make_video(tmp_path / name, pictures(50), "mpeg4", sound=(codec, tone(2.2, begin=1)))
+    written = overlay(source, tmp_path / "overlay.mp4", **selection)
+    name, begin, end = sound_of(tmp_path / "overlay.mp4")
+    assert name == expected
+    with open_frames(source) as frames:
+        begin_of_source = sound_of(source)[1] - frames.origin
+    shift = written[0].seconds if selection else 0
+    assert abs(begin - (begin_of_source - shift)) < 0.005
+    assert abs(end - (30 * TICK - shift if selection else 2.2)) < 0.1  # a packet's length
+    assert times(tmp_path / "overlay.mp4") == [frame.seconds - shift for frame in written]
+
+
+def test_nothing_is_written_where_the_block_ends_by_an_exception(tmp_path):
+    source = make_video(tmp_path / "clip.mp4", pictures(30))
+    with pytest.raises(KeyError), open_frames(source) as frames, write_overlay(tmp_path / "overlay.mp4", frames) as w:
+        for frame in frames:
+            w(frame.image, frame.seconds)
+        raise KeyError
+    assert [path.name for path in tmp_path.iterdir()] == ["clip.mp4"]
+    assert not reading_threads()
+
+
+@pytest.fixture
+def full_disk():
+    """Return a function that makes every file end at a size, as if the disk were full."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def noise(count):
+    rng = np.random.default_rng(0)
+    for _ in range(count):
+        yield rng.integers(0, 256, (48, 64, 3), np.uint8)
+
+
+def test_on_a_full_disk_what_is_written_plays_and_is_named(tmp_path, full_disk):
+    source = make_video(tmp_path / "clip.mkv", noise(300), **LOSSLESS)
+    path = tmp_path / "overlay.mp4"
+    full_disk(400_000)
+    with pytest.raises(InputError, match=r"overlay\.mp4 is not complete \(File too large\)") as caught:
+        overlay(source, path)
+    got = times(path)
+    assert 30 < len(got) < 300
+    assert got == [n * TICK for n in range(len(got))]
+    assert f"its first {len(got)} frames" in str(caught.value)
+    assert {path.name for path in tmp_path.iterdir()} == {"clip.mkv", "overlay.mp4"}
+
+
+def test_on_a_disk_that_is_full_at_once_nothing_is_left(tmp_path, full_disk):
+    source = make_video(tmp_path / "clip.mkv", noise(100), **LOSSLESS)
+    full_disk(1000)
+    with pytest.raises(InputError, match=r"overlay\.mp4 cannot be written \(File too large\)"):
+        overlay(source, tmp_path / "overlay.mp4")
+    assert [path.name for path in tmp_path.iterdir()] == ["clip.mkv"]
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path):
+    source = make_video(tmp_path / "clip.mp4", pictures())
+    with pytest.raises(InputError, match=r"overlay\.mp4 cannot be written"):
+        overlay(source, source / "overlay.mp4")
+    with pytest.raises(InputError, match="is a folder"):
+        overlay(source, tmp_path)
+
+
+def test_a_cutout_has_the_times_of_its_input_and_its_own_transparency(tmp_path):
+    source = make_video(
+        tmp_path / "clip.mkv",
+        pictures(6, 65, 49),
+        times=VARIABLE,
+        time_base=VARIABLE[1] / 3003,
+        **LOSSLESS,
+        sound=("aac", tone(0.3)),
+    )
+    path = tmp_path / "cutout.webm"
+    with open_frames(source) as frames, write_cutout(path, frames) as write:
+        for frame in frames:
+            alpha = np.zeros((49, 65, 1), np.uint8)
+            alpha[:, frame.number * 10 :] = 255
+            write(np.concatenate([frame.image, alpha], axis=-1), frame.seconds)
+    assert [round(seconds, 2) for seconds in times(path)] == [round(seconds, 2) for seconds in VARIABLE]
+    assert sound_of(path)[0] == "opus"
+    decoder = av.CodecContext.create("libvpx-vp9", "r")  # FFmpeg's own decoder leaves alpha out
+    with av.open(str(path)) as container:
+        decoded = [frame for packet in container.demux(video=0) if packet.size for frame in decoder.decode(packet)]
+    for number, frame in enumerate(decoded):
+        rgba = frame.to_ndarray(format="rgba")
+        assert rgba.shape == (49, 65, 4)
+        assert rgba[:, : max(0, number * 10 - 3), 3].sum() < 300
+        assert rgba[:, number * 10 + 3 :, 3].mean() > 250
+    assert len(decoded) == 6
+
+
 def resident_bytes():
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
@@ -384,12 +603,11 @@ def resident_bytes():
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="the memory of a process is read from /proc")
 def test_memory_does_not_grow_with_the_length(tmp_path):
     still = list(pictures(20, 160, 120))
-    path = make_video(tmp_path / "clip.mp4", (still[n % 20] for n in range(2000)), options={"preset": "ultrafast"})
-    with open_frames(path) as frames:
-        for _ in zip(range(100), frames, strict=False):
-            pass
-        before = resident_bytes()
-        time.sleep(0.3)  # a reader without limit would run ahead now
-        assert sum(1 for _ in frames) > 1800
-        grown = resident_bytes() - before
-    assert grown < 20e6  # all frames are 115 MB
+    source = make_video(tmp_path / "clip.mp4", (still[n % 20] for n in range(2000)), options={"preset": "ultrafast"})
+    with open_frames(source) as frames, write_overlay(tmp_path / "overlay.mp4", frames) as write:
+        for frame in frames:
+            write(frame.image, frame.seconds)
+            if frame.number == 200:
+                time.sleep(0.3)  # a reader without limit would run ahead now
+                before = resident_bytes()
+        assert resident_bytes() - before < 20e6  # all frames are 115 MB
