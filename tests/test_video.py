@@ -309,6 +309,11 @@ def without_index(path):
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
 
 
+def unknown_codec(path):
+    make_video(path, pictures(), "mjpeg", "yuvj420p")
+    path.write_bytes(path.read_bytes().replace(b"MJPG", b"ZZZZ"))
+
+
 @pytest.mark.parametrize(
     ("name", "make", "message"),
     [
@@ -319,6 +324,7 @@ def without_index(path):
         ("sound.m4a", only_sound, "no video stream"),
         ("nothing.mkv", empty_video, "holds no frames"),
         ("damaged.mp4", only_damage, "no frame of .* can be decoded"),
+        ("unknown.avi", unknown_codec, "a codec that this FFmpeg cannot decode"),
         ("cut.mp4", without_index, "damaged"),
         ("folder", lambda path: path.mkdir(), "holds no frames"),
     ],
