@@ -18,10 +18,13 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import numpy as np
 import tensorflow as tf
 
-from osmn import devices, files, inference, networks, samples
-from osmn.args import BASE_MODELS, PRECISIONS
+from osmn import devices, files, models, networks, segmenting
+from osmn.args import PRECISIONS
+from osmn.config import BASE_MODELS, ModelConfig
 from osmn.data.types import Reference, Video
+from osmn.engine import TensorFlowEngine
 from osmn.networks.vgg import VGG16_STAGES
+from osmn.predictor import Predictor
 
 
 def yardstick(height, width):
@@ -77,48 +80,44 @@ def make_video(folder, objects, frames, height, width):
 def cases(options, folder):
     """Yield (precision, objects, network function, end-to-end function that returns seconds per frame)."""
     width, height = options.im_size
-    reference = networks.build(networks.NetworkOptions(options.base_model))
+    reference = networks.build(ModelConfig(options.base_model))
     randomize(reference)
     for precision in options.precisions:
-        network = inference.for_inference(reference, precision)
-        propagator = inference.Propagator(network, samples.SampleOptions())
+        network = models.for_inference(reference, precision)
+        predictor = Predictor(TensorFlowEngine(network), (width, height))
         execution = devices.choose_execution()
         segment = tf.function(functools.partial(network.segment, execution=execution))
         for objects in options.objects:
             guides = tf.random.normal((objects, 224, 224, 3))
             inputs = (tf.random.normal((1, height, width, 3)), tf.random.uniform((objects, height, width, 1)))
-            multipliers = network.gammas(guides, execution)
+            gammas = network.gammas(guides, execution)
             video = make_video(folder / f"{objects}", objects, options.frames, height, width)
 
-            def end_to_end(propagator=propagator, video=video):
+            def end_to_end(predictor=predictor, video=video):
                 times = []
-                inference.segment_video(
-                    propagator,
-                    video,
-                    folder / "results",
-                    (width, height),
-                    progress=lambda: times.append(time.perf_counter()),
+                segmenting.segment_video(
+                    predictor, video, folder / "results", progress=lambda: times.append(time.perf_counter())
                 )
                 return (times[-1] - times[1]) / (len(times) - 2)
 
-            yield precision, objects, lambda s=segment, i=inputs, m=multipliers: s(*i, m), end_to_end
+            yield precision, objects, lambda s=segment, i=inputs, g=gammas: s(*i, g), end_to_end
 
 
 def shared_batches(options):
     """Print what it gains that the frames of several videos, of one object each, share a batch."""
     width, height = options.im_size
-    reference = networks.build(networks.NetworkOptions(options.base_model))
+    reference = networks.build(ModelConfig(options.base_model))
     randomize(reference)
     print("precision  videos in a batch  network ms / frame  / 1 video")
     for precision in options.precisions:
-        network = inference.for_inference(reference, precision)
+        network = models.for_inference(reference, precision)
         execution = devices.choose_execution()
         segment = tf.function(functools.partial(network.segment, execution=execution))
         cases = []
         for count in options.videos:
             images, spatial = tf.random.normal((count, height, width, 3)), tf.random.uniform((count, height, width, 1))
-            multipliers = network.gammas(tf.random.normal((count, 224, 224, 3)), execution)
-            cases.append((count, lambda s=segment, a=(images, spatial, multipliers): s(*a), []))
+            gammas = network.gammas(tf.random.normal((count, 224, 224, 3)), execution)
+            cases.append((count, lambda s=segment, a=(images, spatial, gammas): s(*a), []))
         for _ in range(options.rounds + 1):
             for count, network_call, times in cases:
                 times.append(seconds(network_call) / count)

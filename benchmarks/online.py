@@ -1,9 +1,9 @@
 """Seconds that online fine-tuning spends on each object beside its steps and frames.
 
 Takes the options of `osmn_online_finetune.py`, runs that script, and prints a table at its end. "steps" are the time in
-training steps, "frames" that in propagation, frame by frame; "tracing" is what the first step and the first frame of
-the run take beyond the median one, a part of these two. The rest: "input", waiting for samples; "save", writing
-checkpoints; "other", restoring weights, visual modulators, result files.
+training steps, "frames" that in propagation, frame by frame, the visual guide too; "tracing" is what the first step and
+the first frame of the run take beyond the median one, a part of these two. The rest: "input", waiting for samples;
+"save", writing checkpoints; "other", restoring weights, result files.
 """
 
 import contextlib
@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import numpy as np
 
 import osmn_online_finetune
-from osmn import inference, online, pipeline, training
+from osmn import online, pipeline, segmenting, training
 
 
 class Stopwatch:
@@ -62,12 +62,12 @@ class Stopwatch:
 
         return wrapped
 
-    def run(self, original):
-        """Wrap `Propagator.run`."""
+    def follow(self, original):
+        """Wrap `segmenting.follow`."""
 
         @functools.wraps(original)
-        def wrapped(propagator, frames, starts):
-            return timed(original(propagator, frames, starts), self.frames[-1])
+        def wrapped(*arguments):
+            return timed(original(*arguments), self.frames[-1])
 
         return wrapped
 
@@ -120,7 +120,7 @@ def main(argv=None):
             (training.Trainer, "train_step", watch.step),
             (training.Trainer, "save", watch.save),
             (pipeline.Batches, "__iter__", watch.batches),
-            (inference.Propagator, "run", watch.run),
+            (segmenting, "follow", watch.follow),
         ):
             stack.enter_context(mock.patch.object(owner, name, wrap(getattr(owner, name))))
         osmn_online_finetune.main(argv)

@@ -26,28 +26,36 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.tsl.profiler.protobuf import xplane_pb2
 
-from osmn import coco, datasets, devices, networks, pipeline, samples, synthetic, training
-from osmn.args import BASE_MODELS, PRECISIONS
-from osmn.data import davis
+from osmn import devices, networks, sources, synthetic, training
+from osmn.args import PRECISIONS
+from osmn.config import BASE_MODELS, ModelConfig
+from osmn.data import coco, davis
+from osmn.guides import GUIDE_SIDE
+from osmn.pipeline import Pipeline, PipelineOptions
 from preprocessing import preprocess_davis
 
 BACKBONES = {"lite": keras.applications.MobileNet}  # The others have VGG16.
 
 
 def davis_source(data_path):
-    """Return the `pipeline.Source` of DAVIS's consecutive frames."""
-    return pipeline.video_source(davis.examples(data_path, 2017, "train"))
+    """Return the `sources.Source` of DAVIS's consecutive frames."""
+    return sources.video_source(davis.examples(data_path, 2017, "train"))
 
 
 def coco_source(data_path):
     """Return the same of COCO's instances."""
-    return coco.instance_source(coco.read_instances(data_path, "train2017"))
+    return sources.instance_source(coco.read_instances(data_path, "train2017"))
 
 
 def batches(source, options):
     """Return the batches, of one size, of more steps than are measured."""
-    made = pipeline.PipelineOptions(tuple(options.im_size), batch_size=options.batch_size)
-    return pipeline.Pipeline([source], made).batches(0, 1000000)
+    made = PipelineOptions(tuple(options.im_size), batch_size=options.batch_size)
+    return Pipeline([source], ModelConfig(options.base_model), made).batches(0, 1000000)
+
+
+def make_trainer(precision, options):
+    """Return a `training.Trainer` of a network with initial weights."""
+    return training.Trainer(networks.build(ModelConfig(options.base_model), devices.training_policy(precision)))
 
 
 def print_input_speed(name, source, options):
@@ -64,8 +72,7 @@ def print_input_speed(name, source, options):
 
 def measure_step(precision, source, options):
     """Return (seconds of a step, seconds of waiting for a batch), medians over `options.steps` steps."""
-    network = networks.build(networks.NetworkOptions(options.base_model), devices.training_policy(precision))
-    trainer = training.Trainer(network)
+    trainer = make_trainer(precision, options)
     made, rate = batches(source, options), tf.constant(1e-9)
     iterator = iter(made)
     steps, waits = [], []
@@ -86,7 +93,7 @@ def measure_plain(precision, options):
     keras.config.set_dtype_policy(devices.training_policy(precision))
     make = BACKBONES.get(options.base_model, keras.applications.VGG16)
     width, height = options.im_size
-    inputs = [tf.random.normal((options.batch_size, *size, 3)) for size in ((height, width), 2 * (samples.GUIDE_SIDE,))]
+    inputs = [tf.random.normal((options.batch_size, *size, 3)) for size in ((height, width), 2 * (GUIDE_SIDE,))]
     nets = [make(include_top=False, weights=None, input_shape=x.shape[1:]) for x in inputs]
     keras.config.set_dtype_policy("float32")
     variables = [v.value for net in nets for v in net.trainable_variables]
@@ -133,9 +140,7 @@ def compare_replicas(source, options):
 
 def profile_step(precision, source, options):
     """Print the time of a step by kind of operation, as TensorFlow's profiler tells it."""
-    trainer = training.Trainer(
-        networks.build(networks.NetworkOptions(options.base_model), devices.training_policy(precision))
-    )
+    trainer = make_trainer(precision, options)
     made, rate = batches(source, options), tf.constant(1e-9)
     batch = next(iter(made))
     trainer.train_step(batch, rate, made.element_spec)[0].segmentation.numpy()  # traces

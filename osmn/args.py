@@ -52,6 +52,16 @@ def finite(text):
     return value
 
 
+def place(text):
+    """Parse a place in a video: a frame's number, or a time such as 4.5s or 1:02.5."""
+    from osmn.video import position
+
+    try:
+        return position(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
 def share(text):
     """Parse a number from 0 to 1."""
     value = float(text)

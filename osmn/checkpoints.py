@@ -172,13 +172,24 @@ def model_values(network):
     return {n: np.asarray(v) for n, v in network.tf1_variables().items()} | network.constants()
 
 
+def in_half_precision(values):
+    """Return {name: array} in float16, to be written; InputError if a value is beyond its range."""
+    with np.errstate(over="ignore"):
+        halves = {name: np.asarray(value, np.float16) for name, value in values.items()}
+    too_large = [name for name, value in halves.items() if not np.all(np.isfinite(value))]
+    if too_large:
+        raise InputError(f"{listing(too_large)}: beyond the range of half precision; leave out --half")
+    return halves
+
+
 def save_training_checkpoint(folder, step, values, config, max_to_keep):
     """Write `values` and a ModelConfig as `<folder>/osmn.ckpt-<step>`; keep the newest `max_to_keep` checkpoints."""
     folder = Path(folder)
     for leftover in folder.glob(".writing-*"):  # of a killed run
         shutil.rmtree(leftover, ignore_errors=True)
-    for part in folder.glob(f"{CHECKPOINT_NAME}-*.data-*"):  # of one killed between a checkpoint's files
-        if not part.with_suffix(".index").exists():
+    for part in folder.glob(f"{CHECKPOINT_NAME}-*.*"):  # of one killed between a checkpoint's files
+        whole = part.with_suffix(".index").exists() or part.with_suffix("").exists()  # a V2 bundle, a V1 file
+        if re.fullmatch(r"\.(data-.*|json)", part.suffix) and not whole:
             part.unlink()
     write_variables(folder / f"{CHECKPOINT_NAME}-{step}", values, config)
     for old in list_checkpoints(folder)[:-max_to_keep]:

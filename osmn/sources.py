@@ -48,7 +48,8 @@ def mixed(sources, others, share):
 
 
 def decode_image(path):
-    """Return the JPEG at a path tensor as RGB uint8 (H, W, 3), to the grey level as Pillow does."""
+    """Return the JPEG or PNG at a path tensor as RGB uint8 (H, W, 3), to the grey level as Pillow does."""
+    # TensorFlow's operation for JPEGs decodes PNGs too; its `decode_image` has no choice of the DCT.
     return tf.io.decode_jpeg(tf.io.read_file(path), channels=3, dct_method="INTEGER_ACCURATE", fancy_upscaling=True)
 
 

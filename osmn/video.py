@@ -16,6 +16,7 @@ from av.video.reformatter import ColorPrimaries, ColorTrc
 
 from osmn.errors import InputError
 from osmn.files import read_image
+from osmn.folders import frame_files
 
 FOLDER_RATE = 24  # frames per second of a folder, which has no times of its own
 
@@ -83,6 +84,7 @@ class Frames:
 
     Attributes:
       path: the file or folder.
+      first: the first of them, to look at before they are read.
       size: (width, height) of all frames.
       estimate: about how many frames there are, for a progress bar; None if nobody knows.
       rate: nominal frames per second (Fraction); time_base: unit of their times, in seconds (Fraction).
@@ -107,7 +109,7 @@ class Frames:
             source.close()
             raise
         self.start = Fraction(0) if start is None else first.seconds
-        self.size = first.image.shape[1::-1]
+        self.first, self.size = first, first.image.shape[1::-1]
         self._reading = _read_ahead(itertools.chain([first], selected), ahead)
 
     @property
@@ -178,7 +180,7 @@ class _Folder:
 
     def __init__(self, path):
         self.path = path
-        self._files = _frame_files(path)
+        self._files = frame_files(path, required=False)
         self.count = self.decoded = len(self._files)
         self._shape = None
 
@@ -196,13 +198,6 @@ class _Folder:
 
     def close(self):
         pass
-
-
-def _frame_files(folder):
-    """Return {name without suffix: path} of a folder's JPEGs and PNGs, in natural order; hidden files are nobody's."""
-    paths = [p for p in folder.iterdir() if p.suffix.lower() in (".jpg", ".jpeg", ".png") and p.name[0] != "."]
-    paths.sort(key=lambda path: [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", path.stem)])
-    return {path.stem: path for path in paths}
 
 
 class _File:

@@ -12,11 +12,10 @@ import pytest
 import tensorflow as tf
 
 from osmn import networks
-from osmn.networks import NetworkOptions
+from osmn.config import ModelConfig
 from osmn.networks.backend import standard_settings
 
 ROOT = Path(__file__).resolve().parent.parent
-CHECKPOINTS = ("-m", "osmn.checkpoints", "export", "a", "b")
 OTHER = {"floatx": "float16", "image_data_format": "channels_first"}
 
 
@@ -37,14 +36,14 @@ def configured(folder, **settings):
     [
         ("osmn_coco_pretrain.py",),
         ("osmn_eval_youtube.py",),
+        ("osmn_export.py", "--output", "x"),
         ("osmn_online_finetune.py",),
         ("osmn_online_finetune_ytvos.py",),
         ("osmn_train_eval.py",),
         ("osmn_train_eval_ytvos.py",),
         ("preprocessing/rescale_vgg.py", "vgg", "images", "out"),
-        CHECKPOINTS,
     ],
-    ids=lambda command: command[0] if command != CHECKPOINTS else "osmn.checkpoints",
+    ids=lambda command: command[0],
 )
 def test_another_backend_is_refused_in_one_line(tmp_path, command):
     paths = [f"--{name}=x" for name in ("model_save_path", "result_path", "whole_model_path")]
@@ -52,6 +51,8 @@ def test_another_backend_is_refused_in_one_line(tmp_path, command):
         paths.remove("--result_path=x")
     elif command[0] == "osmn_eval_youtube.py":
         paths.remove("--model_save_path=x")
+    elif command[0] == "osmn_export.py":
+        paths = ["--whole_model_path=x"]
     elif not command[0].startswith("osmn"):
         paths = []
     refused = run(*command, *paths, KERAS_BACKEND="jax")
@@ -114,8 +115,7 @@ def other_settings():
 @pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16", "bfloat16"])
 @pytest.mark.parametrize("base_model", ["osvos", "deeplab", "lite"])
 def test_variables_have_their_own_format_whatever_keras_is_configured_for(other_settings, base_model, dtype):
-    options = NetworkOptions(base_model, visual_modulator=base_model == "lite")
-    network = networks.build(options, dtype)
+    network = networks.build(ModelConfig(base_model, no_visual_modulator=base_model != "lite"), dtype)
     stored = "bfloat16" if dtype == "bfloat16" else "float32"
     for name, variable in network.tf1_variables().items():
         exempt = any(part in name for part in ("BatchNorm", "modulator", "Conv2d_out"))  # float32 in every policy.

@@ -83,16 +83,12 @@ def training(golden, inference):
     names = golden.published["grad_names"].tolist()
     trained = [name for name, variable in golden.network.tf1_variables().items() if variable.trainable]
 
-    # Without dropout and with the moving statistics: inference mode.
-    evaluator = Trainer(golden.network, dropout_seed=None, fix_bn=True)
-
-    @tf.function
     def evaluate():
-        losses, _, gradients = evaluator.gradients(golden.batch)
+        evaluator = Trainer(golden.network, dropout_seed=None, fix_bn=True)  # Inference mode.
+        losses, _, gradients = tf.function(evaluator.gradients)(golden.batch)
         return losses, dict(zip(trained, map(tf.norm, gradients), strict=True))
 
     losses, norms = evaluate()
-    del evaluate, evaluator  # An optimizer's state takes twice the network's memory.
     trainer = Trainer(golden.network, dropout_seed=None)
     state = trainer.state()
     rate, steps = tf.constant(golden.published["train_lr"], tf.float32), []

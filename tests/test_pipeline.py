@@ -1,68 +1,21 @@
-"""The input of training: files, examples and sources drawn by (seed, step, position), batches, damaged files."""
+"""The input of training: examples and sources drawn by (seed, step, position), batches, damaged files."""
 
 import numpy as np
 import pytest
 import tensorflow as tf
-from PIL import Image
-from test_datasets import BOX, rectangle, write_sequence
+from test_davis import BOX, rectangle, write_sequence
 
-from osmn import pipeline
-from osmn.datasets import davis_examples
+from osmn.config import ModelConfig
+from osmn.data.davis import examples as davis_examples
 from osmn.errors import InputError
-from osmn.pipeline import Pipeline, PipelineOptions, Source, example_number, mixed, video_loader, video_source
-from osmn.samples import SampleOptions, TargetAugmentation, Views
-
-# -- Files read by TensorFlow -----------------------------------------------------------------------------------------
-
-
-def photo(height, width):
-    """Return smooth colours with some noise, as JPEG is made for."""
-    rng = np.random.default_rng(0)
-    smooth = Image.fromarray(rng.integers(0, 256, (6, 8, 3), np.uint8)).resize((width, height), Image.BICUBIC)
-    return Image.fromarray((np.asarray(smooth) * 0.9 + rng.integers(0, 25, (height, width, 3))).astype(np.uint8))
-
-
-@pytest.mark.parametrize("subsampling", ["4:4:4", "4:2:2", "4:2:0"])
-def test_jpegs_are_decoded_as_by_pillow(tmp_path, subsampling):
-    path = tmp_path / "photo.jpg"
-    photo(93, 131).save(path, quality=90, subsampling=subsampling)
-    ours = pipeline.decode_image(str(path)).numpy().astype(int)
-    pillows = np.asarray(Image.open(path)).astype(int)
-    assert np.abs(ours - pillows).max() <= 1
-    assert (ours == pillows).mean() > 0.99
-
-
-def test_grey_jpegs_get_three_channels(tmp_path):
-    path = tmp_path / "grey.jpg"
-    photo(20, 30).convert("L").save(path)
-    decoded = pipeline.decode_image(str(path)).numpy()
-    np.testing.assert_array_equal(decoded, np.asarray(Image.open(path))[:, :, None].repeat(3, axis=2))
-
-
-@pytest.mark.parametrize("mode", ["L", "1"])
-def test_masks_of_0_and_255_and_of_one_bit_are_read(tmp_path, mode):
-    path = tmp_path / "mask.png"
-    Image.fromarray(255 * BOX.astype(np.uint8)).convert(mode).save(path)
-    np.testing.assert_array_equal(pipeline.decode_mask(str(path)), BOX)
-
-
-def test_loader_draws_among_the_guides_of_the_examples_own_object(tmp_path):
-    # The masks tell objects and frames apart by their number of pixels.
-    masks = {object_id: [rectangle(0, 0, 10 * object_id + frame, 1) for frame in range(3)] for object_id in (1, 2)}
-    write_sequence(tmp_path, "seq", masks)
-    examples = davis_examples(tmp_path, 2017, "train", (0, 0))
-    load = tf.function(video_loader(examples))
-    for number, object_id, frame in ((0, 1, 1), (3, 2, 2)):
-        loaded = [load(tf.constant(number, tf.int64), [0, seed]) for seed in range(20)]
-        assert {int(np.sum(views.guide_mask)) for views in loaded} == {10 * object_id + k for k in range(3)}
-        assert loaded[0].frame.shape == (20, 50, 3)
-        assert np.sum(loaded[0].previous_mask) == 10 * object_id + frame - 1
-        assert np.sum(loaded[0].label) == 10 * object_id + frame
-
+from osmn.pipeline import Pipeline, PipelineOptions, example_number
+from osmn.samples import Augmentation, TargetAugmentation, Views
+from osmn.sources import Source, mixed, video_source
 
 # -- Batches ----------------------------------------------------------------------------------------------------------
 
-PLAIN = SampleOptions(mean_value=(0, 0, 0))
+CONFIG = ModelConfig()
+PLAIN = ModelConfig(mean_value=(0, 0, 0))  # Nothing is subtracted.
 
 
 def numbered(count=7, first=0, **more):
@@ -76,14 +29,24 @@ def numbered(count=7, first=0, **more):
     return Source(load, None, count, **more)
 
 
+def half_of_an_image(augmentation):
+    """Return a source of one black image whose object is its left half."""
+
+    def load(number, seed):
+        frame, mask = tf.zeros((4, 6, 3), tf.uint8), tf.constant(4 * [3 * [True] + 3 * [False]])
+        return Views(frame, mask, mask, frame, mask)
+
+    return Source(load, None, 1, augmentation, weight=1)
+
+
 def small(**changes):
-    """Return options of images of 6x4, nothing subtracted."""
-    return PipelineOptions(**{"im_size": (6, 4), "sample_options": PLAIN} | changes)
+    """Return options of images of 6x4."""
+    return PipelineOptions(**{"im_size": (6, 4)} | changes)
 
 
 def visits(sources, first, last, **changes):
     """Return the numbers of the examples in each batch."""
-    batches = Pipeline(sources, small(**changes)).batches(first, last)
+    batches = Pipeline(sources, PLAIN, small(**changes)).batches(first, last)
     return [batch.image[:, 0, 0, 0].numpy().astype(int).tolist() for batch in batches]
 
 
@@ -108,22 +71,34 @@ def test_an_epoch_may_end_within_a_batch_and_one_example_is_enough():
 
 def test_a_batch_has_one_scale_and_batches_differ_in_it():
     options = small(im_size=(40, 20), data_aug_scales=(0.5, 1, 1.25), batch_size=2)
-    sizes = {batch.image.shape for batch in Pipeline([numbered(3)], options).batches(0, 12)}
+    sizes = {batch.image.shape for batch in Pipeline([numbered(3)], PLAIN, options).batches(0, 12)}
     assert sizes == {(2, 10, 20, 3), (2, 20, 40, 3), (2, 25, 50, 3)}
 
 
 def test_one_specification_describes_batches_of_all_sizes():
     options = small(im_size=(40, 20), data_aug_scales=(0.5, 1), batch_size=2)
-    spec = Pipeline([numbered(3)], options).batches(0, 12).element_spec
+    spec = Pipeline([numbered(3)], PLAIN, options).batches(0, 12).element_spec
     assert [field.shape.as_list() for field in spec] == [
         *([2, 224, 224, 3], [2, None, None, 1], [2, None, None, 3], [2, None, None, 1])
     ]
 
 
+def test_what_a_run_draws_is_what_it_always_drew():
+    # The same command is to give the same model also after an update.
+    assert visits([numbered(7)], 0, 4, batch_size=2) == [[0, 2], [1, 6], [4, 5], [3, 1]]
+    source = half_of_an_image(TargetAugmentation(crop=True, flip=True))
+    (batch,) = Pipeline([source], PLAIN, small(batch_size=8)).batches(3, 4)
+    flipped = batch.label[:, 0, 0, 0].numpy() == 0
+    assert np.flatnonzero(flipped).tolist() == [1, 3, 4, 5]
+    options = small(im_size=(40, 20), data_aug_scales=(0.5, 0.8, 1), batch_size=1)
+    widths = [batch.image.shape[2] for batch in Pipeline([numbered(3)], PLAIN, options).batches(0, 6)]
+    assert widths == [40, 32, 20, 40, 40, 20]
+
+
 def davis_batches(davis, first, last, **changes):
     source = video_source(davis_examples(davis, 2017, "train", (0, 0)))
-    fixed = {"sample_options": SampleOptions(vg_color_aug=True), "data_aug_scales": (0.5, 1), "batch_size": 3}
-    made = Pipeline([source], PipelineOptions((64, 48), **fixed | changes)).batches(first, last)
+    fixed = {"augmentation": Augmentation(vg_color_aug=True), "data_aug_scales": (0.5, 1), "batch_size": 3}
+    made = Pipeline([source], CONFIG, PipelineOptions((64, 48), **fixed | changes)).batches(first, last)
     return [[field.numpy() for field in batch] for batch in made]
 
 
@@ -158,7 +133,7 @@ def test_another_seed_gives_other_batches(davis, batches):
 
 def drawn(sources, count=2000, **changes):
     """Return which of the sources each of `count` samples is drawn from, and which of its examples."""
-    made = Pipeline(sources, small(**changes))
+    made = Pipeline(sources, PLAIN, small(**changes))
     batch = tf.data.Dataset.range(count).map(lambda step: made.example(step, tf.constant(0, tf.int64))).batch(count)
     source, number = next(iter(batch))
     return source.numpy(), number.numpy()
@@ -173,12 +148,6 @@ def test_sources_without_weights_give_samples_by_their_numbers_of_examples():
 def test_sources_give_samples_in_proportion_to_their_weights():
     source, _ = drawn([numbered(30, weight=1), numbered(10, weight=4), numbered(5, weight=5)])
     np.testing.assert_allclose(np.bincount(source) / 2000, [0.1, 0.4, 0.5], atol=0.03)
-
-
-def test_mixed_sources_have_the_share_asked_for_whatever_their_sizes():
-    made = mixed([numbered(1000)], [numbered(30), numbered(10)], 0.4)
-    np.testing.assert_allclose(pipeline.shares(made), [0.6, 0.3, 0.1])
-    assert [each.count for each in made] == [1000, 30, 10]
 
 
 @pytest.mark.parametrize("share, expected", [(0.0, {0}), (1.0, {1})])
@@ -203,17 +172,11 @@ def test_draws_from_several_sources_are_functions_of_seed_step_and_position():
 
 
 def test_each_source_has_its_own_augmentation():
-    half = np.arange(6) < 3
-
-    def load(number, seed):
-        mask = tf.tile(tf.constant(half)[None], (4, 1))
-        return Views(tf.zeros((4, 6, 3), tf.uint8), mask, mask, tf.zeros((4, 6, 3), tf.uint8), mask)
-
-    turned = {}
+    half, turned = np.arange(6) < 3, {}
     for flip in (False, True):
-        still = Source(load, None, 1, TargetAugmentation(flip=flip), weight=1)
+        still = half_of_an_image(TargetAugmentation(flip=flip))
         other = numbered(1, weight=0)  # Never drawn.
-        (batch,) = Pipeline([other, still], small(batch_size=16)).batches(0, 1)
+        (batch,) = Pipeline([other, still], PLAIN, small(batch_size=16)).batches(0, 1)
         turned[flip] = {tuple(label[0, :, 0]) for label in batch.label.numpy()}
     assert turned == {False: {tuple(half)}, True: {tuple(half), tuple(~half)}}
 
@@ -223,14 +186,12 @@ def test_each_source_has_its_own_augmentation():
 
 def test_flip_target_mirrors_label_and_previous_mask_together_in_some_samples(tmp_path):
     write_sequence(tmp_path, "seq", {1: [rectangle(5, 5, 10, 10)] * 2})
-    still = SampleOptions(
-        **dict.fromkeys(("vg_random_crop_ratio", "vg_random_rotate_angle", "sg_center_perturb_ratio"), 0.0)
-    )
-    options = PipelineOptions((50, 20), batch_size=16, sample_options=still)
+    still = Augmentation(vg_random_crop_ratio=0.0, vg_random_rotate_angle=0.0, sg_center_perturb_ratio=0.0)
+    options = PipelineOptions((50, 20), batch_size=16, augmentation=still)
     examples = davis_examples(tmp_path, 2017, "train")
     sides = {}
     for flip in (False, True):
-        (batch,) = Pipeline([video_source(examples, flip)], options).batches(0, 1)
+        (batch,) = Pipeline([video_source(examples, flip)], CONFIG, options).batches(0, 1)
         labels, places = batch.label[..., 0].numpy(), batch.spatial[..., 0].numpy()
         sides[flip] = {
             (bool(label[:, :25].any()), bool(place.max(0).argmax() < 25))
@@ -256,8 +217,8 @@ def one_object(colour):
 
 def colours(share, sources, count=64):
     """Return for each sample which of the colours red, green, blue its image shows, as a tuple of bools."""
-    options = PipelineOptions((64, 48), batch_size=count, distractors=share, sample_options=PLAIN)
-    (batch,) = Pipeline(sources, options).batches(0, 1)
+    options = PipelineOptions((64, 48), batch_size=count, distractors=share)
+    (batch,) = Pipeline(sources, PLAIN, options).batches(0, 1)
     bright = (batch.image.numpy()[..., ::-1] > 128).any((1, 2))
     return [tuple(each.tolist()) for each in bright]
 
@@ -279,8 +240,8 @@ def test_samples_that_get_no_distractor_are_those_of_a_run_without():
     sources = [one_object(RED), one_object(GREEN)]
     made = {}
     for share in (0.0, 0.5):
-        options = PipelineOptions((64, 48), batch_size=16, distractors=share, sample_options=PLAIN)
-        pipe = Pipeline(sources, options)
+        options = PipelineOptions((64, 48), batch_size=16, distractors=share)
+        pipe = Pipeline(sources, PLAIN, options)
         made[share] = next(iter(pipe.batches(0, 1)))
     wanted = [bool(pipe.distractor(0, position).wanted) for position in range(16)]
     assert 0 < sum(wanted) < 16
@@ -300,7 +261,7 @@ def test_batches_name_the_damaged_file(tmp_path, name):
     examples = davis_examples(tmp_path, 2017, "train")
     path = tmp_path / name
     path.write_bytes(path.read_bytes()[:200] if path.suffix == ".jpg" else path.read_bytes()[:40])
-    made = Pipeline([video_source(examples)], PipelineOptions((50, 20), batch_size=2))
+    made = Pipeline([video_source(examples)], CONFIG, PipelineOptions((50, 20), batch_size=2))
     with pytest.raises(InputError, match=f"{name} is not a readable image"):
         list(made.batches(0, 3))
 
@@ -310,7 +271,7 @@ def test_batches_before_the_damaged_file_are_given(tmp_path):
     examples = davis_examples(tmp_path, 2017, "train")
     last = int(example_number(2, 3, 0))  # Of the first epoch: step 2.
     (tmp_path / examples[last].frame).write_bytes(b"")
-    batches = iter(Pipeline([video_source(examples)], PipelineOptions((50, 20), batch_size=1)).batches(0, 3))
+    batches = iter(Pipeline([video_source(examples)], CONFIG, PipelineOptions((50, 20), batch_size=1)).batches(0, 3))
     next(batches), next(batches)
     with pytest.raises(InputError, match=examples[last].frame):
         next(batches)
@@ -323,7 +284,7 @@ def test_a_damaged_file_of_any_source_is_named_also_where_it_is_a_distractor(tmp
     sources = [video_source(davis_examples(tmp_path / name, 2017, "train")) for name in ("whole", "cut")]
     damaged = tmp_path / "cut/JPEGImages/480p/seq/00000.jpg"  # The guide.
     damaged.write_bytes(damaged.read_bytes()[:200])
-    made = Pipeline(sources, PipelineOptions((50, 20), batch_size=1, distractors=distractors))
+    made = Pipeline(sources, CONFIG, PipelineOptions((50, 20), batch_size=1, distractors=distractors))
     # The first step that needs the damaged source for its target, or for its distractor alone.
     targets = [int(made.example(step, 0)[0]) for step in range(20)]
     others = [int(made.distractor(step, 0).example[0]) for step in range(20)]

@@ -9,9 +9,11 @@ import tensorflow as tf
 from event_files import summaries
 
 from osmn import checkpoints
+from osmn.config import ModelConfig, read_config
 from osmn.errors import InputError
+from osmn.guides import GUIDE_SIDE
 from osmn.networks import INFERENCE
-from osmn.samples import GUIDE_SIDE, Sample, SampleOptions
+from osmn.samples import Sample
 from osmn.training import (
     FIRST_LOSS_SCALE,
     Trainer,
@@ -26,6 +28,8 @@ DECAY = 0.5  # L2 of the stand-in's weight.
 
 class Brightness:
     """A stand-in for a network, with two variables: logits = image * weight + bias, computed in `compute_dtype`."""
+
+    config = ModelConfig(im_size=(4, 3))
 
     def __init__(self, compute_dtype="float32"):
         self.compute_dtype = compute_dtype
@@ -294,6 +298,11 @@ def test_a_checkpoint_holds_the_whole_state_under_published_names(tmp_path):
     assert reader.get_tensor("beta1_power") == pytest.approx(0.9**4)  # As TF1: that of the next step.
 
 
+def test_every_checkpoint_says_what_its_network_is(tmp_path):
+    run(tmp_path, training_iters=2, save_iters=1)
+    assert [read_config(prefix) for prefix in checkpoints.list_checkpoints(tmp_path)] == 2 * [Brightness.config]
+
+
 def test_checkpoints_come_every_save_iters_and_at_the_end_and_the_newest_are_kept(tmp_path):
     run(tmp_path, training_iters=7, save_iters=2, max_to_keep=3)
     assert steps_in(tmp_path) == [4, 6, 7]
@@ -366,10 +375,10 @@ def test_a_value_that_is_not_finite_is_not_saved_though_the_loss_was(tmp_path, s
 class Overflowing(Brightness):
     """A stand-in whose gradient is not a number where its image is above 1, and whose logits always are."""
 
-    def __call__(self, guide, spatial, image, training=False, seed=None):
+    def __call__(self, guide, spatial, image, execution=INFERENCE):
         # The square root's slope is infinite at 0, and 0 times that is not a number.
         hidden = tf.where(image[..., :1] > 1, tf.sqrt(0 * self.weight.value), 1.0)
-        return super().__call__(guide, spatial, image, training, seed) * hidden
+        return super().__call__(guide, spatial, image) * hidden
 
 
 def test_gradients_that_are_no_numbers_are_not_saved_over_good_checkpoints(tmp_path):
@@ -467,7 +476,7 @@ def test_training_goes_on_from_the_weights_and_not_from_their_average(tmp_path):
 def test_a_model_is_loaded_with_the_average(tmp_path):
     trained = averaged(tmp_path, 5)
     network = Brightness()
-    assert checkpoints.load_model(network, tmp_path) == []
+    assert checkpoints.load_weights(network, tmp_path) == []
     np.testing.assert_array_equal(np.concatenate([network.weight.numpy(), network.bias.numpy()]), weights(trained))
 
 
@@ -523,7 +532,7 @@ def test_losses_and_rate_are_summarised_at_display_steps_and_at_the_end(tmp_path
 
 
 def test_pictures_are_summarised_on_demand(tmp_path):
-    run(tmp_path, training_iters=1, pictures=SampleOptions())
+    run(tmp_path, training_iters=1, use_image_summary=True)
     pictures = {
         tag: images[1][0] for tag, images in summaries(tmp_path).items() if "/" not in tag and "rate" not in tag
     }

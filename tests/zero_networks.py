@@ -1,5 +1,7 @@
 """Networks that start from zeros: at once, for drawing 120 million random numbers takes seconds."""
 
+import tensorflow as tf
+
 from osmn import networks
 
 
@@ -14,3 +16,9 @@ def build(config, dtype="float32"):
     """Return the network of a `ModelConfig`, of zeros: to be given weights, unlike any that are loaded."""
     kind = networks.LiteOsmn if config.base_model == "lite" else networks.VggOsmn
     return kind(config, dtype, Zeros())
+
+
+def forget(network):
+    """Make every weight of a network zero."""
+    for variable in network.tf1_variables().values():
+        variable.assign(tf.zeros(variable.shape))
