@@ -100,8 +100,8 @@ def add_model_options(to, testing=True):
     size = {"type": positive(int), "nargs": 2, "metavar": ("W", "H")}
     add("aligned_size", "pad the network's input to this size", **size)
     bgr = {"type": finite, "nargs": 3, "metavar": ("B", "G", "R")}
-    add("mean_value", "subtracted from the image", "104 117 123; lite: 127.5 127.5 127.5", **bgr)
-    add("scale_value", "multiplies what is left", "1; lite: 0.00787", type=finite)
+    add("mean_value", "subtracted from the image; for lite give 127.5 127.5 127.5", "104 117 123", **bgr)
+    add("scale_value", "multiplies what is left; for lite give 0.00787", "1", type=finite)
     add("bbox_sup", "boxes only: keep the guide's background", action="store_true")
     add("use_original_mask", "the spatial guide is the dilated mask, not a Gaussian", action="store_true")
     add("vg_keep_aspect_ratio", "fit the guide into its square and pad", action="store_true")

@@ -34,7 +34,7 @@ def osvos():
 
 @pytest.fixture(autouse=True)
 def forget(request):
-    yield
+    """Have a test begin with networks of zeros."""
     for name in ("lite", "osvos"):
         if name in request.fixturenames:
             zero_networks.forget(request.getfixturevalue(name))
