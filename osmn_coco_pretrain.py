@@ -1,34 +1,37 @@
 """Pretrain OSMN on COCO (stage 1) from ImageNet weights."""
 
 from osmn import args as arguments
-from osmn.errors import reports_input_errors
+from osmn.errors import InputError, reports_input_errors
 
 
 def parse(argv):
     """Return the parsed command line."""
     parser = arguments.parser(__doc__)
     parser.add_argument(
-        "--data_path", nargs="+", default=["data/COCO"], help="COCO 2017 folder (README, 'Data'), or several like it"
+        "--data_path", nargs="+", default=["data/COCO"], help="COCO folder (README, 'Data'), or several"
     )
     parser.add_argument(
         "--data_shares",
         type=arguments.positive(float),
         nargs="+",
-        metavar="WEIGHT",
-        help="of the samples from each --data_path (default: by their numbers of instances)",
+        metavar="SHARE",
+        help="of the samples from each --data_path, in any unit; by their numbers of instances where not given",
     )
     parser.add_argument("--whole_model_path", default="", help="start from this whole model, not ImageNet")
     arguments.add_network_options(parser)
     arguments.add_guide_options(parser, im_size=[400, 400], testing=False)
     arguments.add_training_options(parser, data_aug_scales=[0.8, 1.0, 1.2])
-    parser.add_argument("--random_crop_ratio", type=float, default=0.0, help="image's sides move by up to this share")
+    arguments.add_random_crop_option(parser)
     arguments.add_distractor_options(parser, videos=False)
     arguments.add_imagenet_options(parser)
     arguments.add_device_options(parser, several=True)
     args = parser.parse_args(argv)
     arguments.required(args, "model_save_path")
+    arguments.check_embedding_start(args)
     if args.data_shares and len(args.data_shares) != len(args.data_path):
-        parser.error("--data_shares needs one number for each --data_path")
+        raise InputError(
+            f"--data_shares has {len(args.data_shares)} numbers; give one for each --data_path: {len(args.data_path)}"
+        )
     return args
 
 
@@ -42,13 +45,8 @@ def main(argv=None):
     with replicas.strategy().scope():
         network = checkpoints.open_network(args, devices.training_policy(precision))
         checkpoints.start_from_imagenet(network, args)
-        sources = []
-        for data_path in args.data_path:
-            instances = coco.read_instances(data_path, "train2017")
-            print(f"{len(instances.images)} instances")
-            sources.append(coco.instance_source(instances))
-        shares = args.data_shares and [weight / sum(args.data_shares) for weight in args.data_shares]
-        batches = pipeline.batches(sources, arguments.pipeline_options(args, shares), arguments.sample_options(args))
+        sources = coco.sources(args.data_path, args.data_shares)
+        batches = pipeline.Pipeline(sources, arguments.pipeline_options(args)).batches
         trainer = training.Trainer(network, args.seed, args.loss, args.ema)
         training.train(trainer, batches, arguments.training_options(args), args.model_save_path)
 

@@ -37,13 +37,14 @@ def main(argv=None):
     with replicas.strategy().scope():
         network = checkpoints.open_network(args, precision if args.only_testing else devices.training_policy(precision))
         if not args.only_testing:
+            resumes = checkpoints.newest_checkpoint(args.model_save_path) and not args.restart_training
+            if not (args.whole_model_path or resumes):
+                print("no --whole_model_path: training starts from random weights")
             validity = (args.label_valid_ratio, args.bbox_valid_ratio) if args.randomize_guide else None
             examples = datasets.davis_examples(args.data_path, args.data_version, "train", validity)
             sources = [pipeline.video_source(examples, args.flip_target)]
-            sources += [coco.instance_source(coco.read_instances(path, "train2017")) for path in args.coco_path]
-            shares = coco.shares_beside_videos(sources, args.coco_share)
-            options = arguments.pipeline_options(args, shares)
-            batches = pipeline.batches(sources, options, arguments.sample_options(args))
+            sources = pipeline.mixed(sources, coco.sources(args.coco_path), args.coco_share)
+            batches = pipeline.Pipeline(sources, arguments.pipeline_options(args)).batches
             trainer = training.Trainer(network, args.seed, args.loss, args.ema)
             training.train(trainer, batches, arguments.training_options(args), args.model_save_path)
         if not replicas.is_chief():

@@ -22,6 +22,8 @@ def parse(argv):
     arguments.add_device_options(parser, several=True)
     args = parser.parse_args(argv)
     arguments.required(args, "result_path", "whole_model_path" if args.only_testing else "model_save_path")
+    if not args.only_testing:
+        arguments.check_embedding_start(args)
     return args
 
 
@@ -41,10 +43,8 @@ def main(argv=None):
             validity = (args.label_valid_ratio, args.bbox_valid_ratio) if args.randomize_guide else None
             examples = ytvos.examples(args.data_path, tuple(args.im_size), validity, args.use_cached_list)
             sources = [pipeline.video_source(examples, args.flip_target)]
-            sources += [coco.instance_source(coco.read_instances(path, "train2017")) for path in args.coco_path]
-            shares = coco.shares_beside_videos(sources, args.coco_share)
-            options = arguments.pipeline_options(args, shares)
-            batches = pipeline.batches(sources, options, arguments.sample_options(args))
+            sources = pipeline.mixed(sources, coco.sources(args.coco_path), args.coco_share)
+            batches = pipeline.Pipeline(sources, arguments.pipeline_options(args)).batches
             trainer = training.Trainer(network, args.seed, args.loss, args.ema)
             training.train(trainer, batches, arguments.training_options(args), args.model_save_path)
         trained = None if args.only_testing else checkpoints.newest_checkpoint(args.model_save_path)

@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import numpy as np
 
 import osmn_online_finetune
-from osmn import datasets, inference, online, training
+from osmn import inference, online, pipeline, training
 
 
 class Stopwatch:
@@ -53,9 +53,9 @@ class Stopwatch:
     def step(self, original):
         """Wrap `Trainer.train_step`, until its losses are there."""
 
-        def wrapped(trainer, batch, rate):
+        def wrapped(trainer, *arguments):
             start = time.perf_counter()
-            losses, logits = original(trainer, batch, rate)
+            losses, logits = original(trainer, *arguments)
             losses.segmentation.numpy()
             self.steps[-1].append(time.perf_counter() - start)
             return losses, logits
@@ -72,12 +72,11 @@ class Stopwatch:
         return wrapped
 
     def batches(self, original):
-        """Wrap `video_batches`."""
+        """Wrap the iteration over `pipeline.Batches`."""
 
         @functools.wraps(original)
-        def wrapped(examples, args):
-            make_batches = original(examples, args)
-            return lambda first, last: timed(make_batches(first, last), self.inputs[-1])
+        def wrapped(batches):
+            return timed(original(batches), self.inputs[-1])
 
         return wrapped
 
@@ -120,7 +119,7 @@ def main(argv=None):
             (training.Trainer, "reset", watch.reset),
             (training.Trainer, "train_step", watch.step),
             (training.Trainer, "save", watch.save),
-            (datasets, "video_batches", watch.batches),
+            (pipeline.Batches, "__iter__", watch.batches),
             (inference.Propagator, "run", watch.run),
         ):
             stack.enter_context(mock.patch.object(owner, name, wrap(getattr(owner, name))))

@@ -5,6 +5,7 @@ Nothing here imports TensorFlow, so that `-h` and mistakes in arguments answer a
 
 import argparse
 import dataclasses
+import math
 
 from osmn.errors import InputError
 
@@ -24,8 +25,8 @@ def positive(kind):
 
     def convert(text):
         value = kind(text)
-        if value <= 0:
-            raise argparse.ArgumentTypeError(f"{text} is not above zero")
+        if not 0 < value < math.inf:
+            raise argparse.ArgumentTypeError(f"{text} is not a number above zero")
         return value
 
     return convert
@@ -36,8 +37,8 @@ def non_negative(kind):
 
     def convert(text):
         value = kind(text)
-        if value < 0:
-            raise argparse.ArgumentTypeError(f"{text} is below zero")
+        if not 0 <= value < math.inf:
+            raise argparse.ArgumentTypeError(f"{text} is not a number from zero up")
         return value
 
     return convert
@@ -100,16 +101,22 @@ def add_training_options(to, data_aug_scales):
         "--learning_rate", type=positive(float), default=1e-5, help="of Adam; the loss is a sum of pixels"
     )
     group.add_argument(
-        "--lr_schedule", choices=SCHEDULES, default="constant", help="cosine: the rate falls to 0 at --training_iters"
+        "--lr_schedule",
+        choices=SCHEDULES,
+        default="constant",
+        help="constant: as published; cosine: the rate falls to 0 at --training_iters",
     )
     group.add_argument(
         "--warmup_iters", type=non_negative(int), default=0, help="steps over which the rate rises to --learning_rate"
     )
     group.add_argument(
-        "--loss", choices=LOSSES, default="balanced", help="balanced: as published; jaccard: masks of the true size"
+        "--loss",
+        choices=LOSSES,
+        default="balanced",
+        help="balanced: as published; jaccard: masks nearer to the true size",
     )
     group.add_argument(
-        "--ema", type=decay, metavar="DECAY", help="keep an average of the weights, which testing takes (try 0.998)"
+        "--ema", type=decay, metavar="DECAY", help="keep an average of the weights, for testing and export (try 0.998)"
     )
     group.add_argument("--save_iters", type=positive(int), default=1000, help="steps between checkpoints")
     group.add_argument("--max_to_keep", type=positive(int), default=2, help="checkpoints kept")
@@ -136,7 +143,11 @@ def add_distractor_options(to, videos=True):
     """Add the augmentations that the published program lacks; those of `videos` too."""
     group = to.add_argument_group("augmentation beyond the published one")
     group.add_argument(
-        "--distractors", type=share, default=0.0, metavar="SHARE", help="of samples with a second object pasted in"
+        "--distractors",
+        type=share,
+        default=0.0,
+        metavar="SHARE",
+        help="of samples whose frame gets a second object; half of these ask for it",
     )
     if videos:
         group.add_argument("--flip_target", action="store_true", help="mirror frame, label and previous mask at random")
@@ -145,9 +156,18 @@ def add_distractor_options(to, videos=True):
 def add_coco_mixing_options(to):
     """Add the mixing of still images into a training on videos."""
     group = to.add_argument_group("still images among the videos' frames")
-    group.add_argument("--coco_path", nargs="+", default=[], help="folders in COCO's layout (split train2017)")
+    group.add_argument(
+        "--coco_path", nargs="+", default=[], help="COCO folders to draw samples from too; without it the next two idle"
+    )
     group.add_argument("--coco_share", type=share, default=0.5, metavar="SHARE", help="of samples from --coco_path")
-    group.add_argument("--random_crop_ratio", type=float, default=0.0, help="image's sides move by up to this share")
+    add_random_crop_option(group)
+
+
+def add_random_crop_option(to):
+    """Add the augmentation of still images that has a strength."""
+    to.add_argument(
+        "--random_crop_ratio", type=float, default=0.0, help="a COCO image's sides move by up to this share"
+    )
 
 
 def add_imagenet_options(to):
@@ -160,7 +180,7 @@ def add_imagenet_options(to):
         "--embedding_start",
         choices=("published", "small"),
         default="published",
-        help="of lite's visual modulator: the published constants, or small random weights",
+        help="of the embedding in lite's visual modulator: the published constants, or small random weights",
     )
 
 
@@ -256,8 +276,8 @@ def training_options(args):
     return TrainingOptions(**{name: getattr(args, name) for name in names}, pictures=pictures)
 
 
-def pipeline_options(args, shares=None):
-    """Return the `PipelineOptions` of parsed arguments, with the `shares` of the sources of samples."""
+def pipeline_options(args):
+    """Return the `PipelineOptions` of parsed arguments."""
     from osmn.pipeline import PipelineOptions
 
     return PipelineOptions(
@@ -267,8 +287,20 @@ def pipeline_options(args, shares=None):
         seed=args.seed,
         num_loader=args.num_loader,
         distractors=getattr(args, "distractors", 0.0),
-        shares=shares,
+        sample_options=sample_options(args),
     )
+
+
+def check_embedding_start(args):
+    """Raise InputError for an `--embedding_start` that does nothing."""
+    if args.embedding_start == "published":
+        return
+    if args.base_model != "lite" or args.no_visual_modulator:
+        raise InputError(f"--embedding_start {args.embedding_start} is for the visual modulator of --base_model lite")
+    if args.whole_model_path:
+        raise InputError(
+            f"--embedding_start {args.embedding_start} does nothing to the weights of --whole_model_path; leave one out"
+        )
 
 
 def required(args, *names):

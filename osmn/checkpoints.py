@@ -93,6 +93,11 @@ def has_optimizer_state(path):
     return any(name.rpartition("/")[2] in ADAM_SLOTS for name in CheckpointReader(path).shapes)
 
 
+def has_average(path):
+    """Tell whether a checkpoint is of a training that keeps an average of the weights."""
+    return any(name.endswith(f"/{AVERAGE}") for name in CheckpointReader(path).shapes)
+
+
 def load_model(network, path):
     """Load a whole model (`--whole_model_path`) into `network`; return the names in the file that it has no use for.
 

@@ -132,13 +132,14 @@ def instance_source(instances):
     return pipeline.Source(instance_loader(instances), check, len(instances.images), augmentation)
 
 
-def shares_beside_videos(sources, share):
-    """Return the shares of a source of videos, the first of `sources`, and of those of still images after it.
+def sources(data_paths, weights=None):
+    """Return the `pipeline.Source`s of COCO folders, of whose split `train2017` they print the number of instances.
 
-    Together these have `share` of the samples, each by its number of instances. None for videos alone.
+    `weights`, one for each folder, are as in `pipeline.Source`.
     """
-    stills = sources[1:]
-    if not stills:
-        return None
-    total = sum(source.count for source in stills)
-    return (1 - share, *(share * source.count / total for source in stills))
+    found = []
+    for path, weight in zip(data_paths, weights or [None] * len(data_paths), strict=True):
+        instances = read_instances(path, "train2017")
+        print(f"{len(instances.images)} instances in {path}")
+        found.append(instance_source(instances)._replace(weight=weight))
+    return found

@@ -26,6 +26,7 @@ def with_distractor(target, other, seed):
         the pasted object (by its own guide; its mask is the previous one too); the label is what can be seen of it.
         Where there is no target in the frame, or no object in the other's guide, the target's views as they are.
     """
+    target, other = (samples.Views(*map(tf.convert_to_tensor, views)) for views in (target, other))
     label = samples.resize_mask(target.label, samples.size_of(target.frame))
     pasted_mask = samples.resize_mask(other.guide_mask, samples.size_of(other.guide_frame))
     return tf.cond(
@@ -69,7 +70,9 @@ def _place(frame, mask, target, seed):
     left, top, right, bottom = tf.unstack(samples.guide_box(mask))
     picture, mask = frame[top:bottom, left:right], mask[top:bottom, left:right]
     height, width = tf.unstack(tf.shape(target))
-    ratio = tf.sqrt(_area(target) / _area(mask)) * tf.random.stateless_uniform((), size_seed, *SCALES)
+    # Of a ragged mask nothing may be left in its box, which lacks the last row and column.
+    area = tf.maximum(_area(mask), 1.0)
+    ratio = tf.sqrt(_area(target) / area) * tf.random.stateless_uniform((), size_seed, *SCALES)
     size = tf.cast(tf.cast(tf.stack([right - left, bottom - top]), tf.float32) * ratio, tf.int32)
     size = tf.clip_by_value(size, 1, tf.stack([width, height]))
     picture, mask = samples.resize_image(picture, size), samples.resize_mask(mask, size)

@@ -32,7 +32,7 @@ def finetune_and_segment(network, videos, args, precision):
                     model = model_folder(video, object_id, args)
                     trainer.reset(start)
                     source = pipeline.video_source([datasets.first_frame_example(video, object_id)])
-                    batches = pipeline.batches([source], pipeline_options(args), sample_options(args))
+                    batches = pipeline.Pipeline([source], pipeline_options(args)).batches
                     training.train(trainer, batches, options, model, final=True)
                     inference.copy_weights(network, segmenting)
                     scores = args.save_score or object_id is not None

@@ -1,7 +1,6 @@
 """The input of training: from files to batches, each sample a pure function of (seed, step, position in the batch)."""
 
 import dataclasses
-import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -12,13 +11,6 @@ from osmn import distractors, files, replicas, samples
 from osmn.processes import processors
 
 PREFETCHED_BATCHES = 2
-# Sizes change from batch to batch, but for the guide's; channels do not.
-SHAPES = samples.Sample(
-    guide=(samples.GUIDE_SIDE, samples.GUIDE_SIDE, 3),
-    spatial=(None, None, 1),
-    image=(None, None, 3),
-    label=(None, None, 1),
-)
 # Keep apart the random streams that share a sample's seed.
 _SOURCE_STREAM, _DISTRACTOR_STREAM = 2, 3
 
@@ -31,12 +23,14 @@ class Source(NamedTuple):
         check: (example number) -> None; raises InputError, naming the file, if one of the example's files is damaged.
         count: number of examples.
         augmentation: `samples.TargetAugmentation` of its samples.
+        weight: of several sources, each gives samples in proportion to its weight; None: to its `count`.
     """
 
     load: Callable
     check: Callable
     count: int
     augmentation: samples.TargetAugmentation = samples.AS_IT_IS
+    weight: float | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,8 +43,8 @@ class PipelineOptions:
         batch_size: samples in a batch, over all replicas.
         seed: of everything random.
         num_loader: samples made at a time; 0: as many as there are processors.
-        distractors: share of the samples that get another one's object pasted into their frame.
-        shares: of the sources, in their order, adding up to 1; None: by their numbers of examples.
+        distractors: share of the samples, 0 to 1, that get another one's object pasted into their frame.
+        sample_options: `samples.SampleOptions`.
     """
 
     im_size: tuple[int, int]
@@ -59,7 +53,7 @@ class PipelineOptions:
     seed: int = 0
     num_loader: int = 0
     distractors: float = 0.0
-    shares: tuple[float, ...] | None = None
+    sample_options: samples.SampleOptions = dataclasses.field(default_factory=samples.SampleOptions)
 
 
 def decode_image(path):
@@ -130,6 +124,20 @@ def find_damaged(example):
         files.read_labels(mask)
 
 
+def shares(sources, total=1.0):
+    """Return the shares of samples that `sources` have by their weights, an array; their sum is `total`."""
+    weights = np.array([source.count if source.weight is None else source.weight for source in sources])
+    return total * weights / weights.sum()
+
+
+def mixed(sources, others, share):
+    """Return both lists of `Source`s as one, weighted so that `others` together give a `share` of the samples."""
+    if not others:
+        return sources
+    weights = [*shares(sources, 1 - share), *shares(others, share)]
+    return [each._replace(weight=weight) for each, weight in zip([*sources, *others], weights, strict=True)]
+
+
 def example_number(index, count, seed):
     """Return which of `count` examples is sample `index` of a run: each once an epoch, every epoch in another order."""
     epoch, place = index // count, index % count
@@ -137,25 +145,121 @@ def example_number(index, count, seed):
     return tf.random.experimental.index_shuffle(place, order, max_index=count - 1)
 
 
-def drawn_example(sources, shares, seed):
-    """Return (source number, example number) of a sample, drawn by its (2,) seed.
-
-    The source is drawn by the `shares`, the example is any of the source's: from several sources there are no epochs.
-    """
-    source_seed, example_seed = tf.unstack(tf.random.split(seed, 2))
-    ends = tf.cumsum(tf.constant(shares, tf.float32))[:-1]
-    source = tf.reduce_sum(tf.cast(tf.random.stateless_uniform((), source_seed) >= ends, tf.int32))
-    count = tf.constant([source.count for source in sources], tf.int64)[source]
-    return source, tf.random.stateless_uniform((), example_seed, 0, count, tf.int64)
-
-
 class Distractor(NamedTuple):
-    """Whether a sample gets a distractor, (source number, example number) of it, and the (2,) seeds of both."""
+    """Whose object is pasted into a sample.
+
+    Attributes:
+        wanted: whether any is, a scalar.
+        example: (source number, example number), scalars.
+        guide_seed: (2,), draws the example's guide, which shows the object.
+        paste_seed: (2,), of `distractors.with_distractor`.
+    """
 
     wanted: tf.Tensor
-    number: tuple
+    example: tuple
     guide_seed: tf.Tensor
     paste_seed: tf.Tensor
+
+
+class Pipeline:
+    """The samples of a run and its batches; a step and a position in its batch are ints or integer scalars, from 0.
+
+    Args:
+        sources: list of `Source`.
+        options: PipelineOptions.
+    """
+
+    def __init__(self, sources, options):
+        self._sources, self._options = sources, options
+
+    def example(self, step, position):
+        """Return (source number, example number) of a sample.
+
+        With one source each example comes once in an epoch, in an order that differs from epoch to epoch. From several
+        the source is drawn by its share and the example is any of the source's: there are no epochs.
+        """
+        options = self._options
+        if len(self._sources) == 1:
+            index = step * options.batch_size + position
+            return 0, example_number(index, self._sources[0].count, options.seed)
+        return self._draw(tf.random.fold_in(samples.sample_seed(options.seed, step, position), _SOURCE_STREAM))
+
+    def distractor(self, step, position):
+        """Return the `Distractor` of a sample."""
+        seed = tf.random.fold_in(samples.sample_seed(self._options.seed, step, position), _DISTRACTOR_STREAM)
+        share_seed, example_seed, guide_seed, paste_seed = tf.unstack(tf.random.split(seed, 4))
+        wanted = tf.random.stateless_uniform((), share_seed) < self._options.distractors
+        return Distractor(wanted, self._draw(example_seed), guide_seed, paste_seed)
+
+    def sample(self, step, position):
+        """Return a `samples.Sample`; its image, spatial guide and label have the size of the step's batch."""
+        options = self._options
+        guide_seed, sample_seed = tf.unstack(tf.random.split(samples.sample_seed(options.seed, step, position), 2))
+        source, number = self.example(step, position)
+        views = self._load(source, number, guide_seed)
+        if options.distractors:
+            views = self._distract(views, self.distractor(step, position))
+        size = samples.batch_size_scale(options.seed, step, options.im_size, options.data_aug_scales)
+
+        def make(augmentation):
+            return samples.training_sample(views, size, options.sample_options, sample_seed, augmentation)
+
+        augmentations = list(dict.fromkeys(each.augmentation for each in self._sources))
+        which = tf.constant([augmentations.index(each.augmentation) for each in self._sources])[source]
+        sample = _choose(which, [lambda a=each: make(a) for each in augmentations])
+        return samples.Sample(*map(tf.ensure_shape, sample, samples.SHAPES))
+
+    def dataset(self, first, last, part=None):
+        """Return a tf.data.Dataset of `samples.Sample` batches for the steps in `range(first, last)`.
+
+        It starts at any step without making the samples before it. `part` is (first position, positions, samples in a
+        batch) of a replica's share of each batch; None for whole batches.
+        """
+        options = self._options
+        start, positions, rows = part or (0, options.batch_size, options.batch_size)
+        dataset = tf.data.Dataset.range(first * positions, last * positions)
+        dataset = dataset.map(
+            lambda index: self.sample(index // positions, start + index % positions),
+            num_parallel_calls=options.num_loader or processors(),
+            deterministic=True,
+        )
+        # Not tuned by tf.data: its tuning thread takes seconds to stop, for each object of online fine-tuning.
+        untuned = tf.data.Options()
+        untuned.autotune.enabled = False
+        return dataset.batch(rows, drop_remainder=True).prefetch(PREFETCHED_BATCHES).with_options(untuned)
+
+    def batches(self, first, last):
+        """Return the `Batches` of the steps in `range(first, last)`, split over the replicas of the strategy."""
+        batch_size = self._options.batch_size
+        dataset = replicas.distribute(lambda *part: self.dataset(first, last, part), batch_size)
+        return Batches(dataset, first, self.check)
+
+    def check(self, step):
+        """Raise InputError, naming the file, if one that the samples of a step were made of is damaged."""
+        for position in range(self._options.batch_size):
+            examples = [self.example(step, position)]
+            if self._options.distractors:
+                distractor = self.distractor(step, position)
+                examples += [distractor.example] if distractor.wanted else []
+            for source, number in examples:
+                self._sources[int(source)].check(int(number))
+
+    def _draw(self, seed):
+        source_seed, example_seed = tf.unstack(tf.random.split(seed, 2))
+        ends = tf.cumsum(tf.constant(shares(self._sources), tf.float32))[:-1]
+        source = tf.reduce_sum(tf.cast(tf.random.stateless_uniform((), source_seed) >= ends, tf.int32))
+        count = tf.constant([each.count for each in self._sources], tf.int64)[source]
+        return source, tf.random.stateless_uniform((), example_seed, 0, count, tf.int64)
+
+    def _load(self, source, number, seed):
+        return _choose(source, [lambda s=each: s.load(number, seed) for each in self._sources])
+
+    def _distract(self, views, distractor):
+        def distract():
+            other = self._load(*distractor.example, distractor.guide_seed)
+            return distractors.with_distractor(views, other, distractor.paste_seed)
+
+        return tf.cond(distractor.wanted, distract, lambda: views)
 
 
 def _choose(number, branches):
@@ -163,113 +267,15 @@ def _choose(number, branches):
     return branches[0]() if len(branches) == 1 else tf.switch_case(number, branches)
 
 
-class SampleMaker:
-    """Makes any sample of a run: of `Source`s, `PipelineOptions` and `samples.SampleOptions`."""
-
-    def __init__(self, sources, options, sample_options):
-        self._sources, self._options, self._sample_options = sources, options, sample_options
-        total = sum(source.count for source in sources)
-        self._shares = options.shares or tuple(source.count / total for source in sources)
-
-    def number(self, step, position):
-        """Return (source number, example number) of the sample at a position in a step's batch, ints or scalars.
-
-        With one source each example comes once in an epoch, in an order that differs from epoch to epoch.
-        """
-        options = self._options
-        if len(self._sources) == 1:
-            index = step * options.batch_size + position
-            return 0, example_number(index, self._sources[0].count, options.seed)
-        seed = tf.random.fold_in(samples.sample_seed(options.seed, step, position), _SOURCE_STREAM)
-        return drawn_example(self._sources, self._shares, seed)
-
-    def make(self, step, position):
-        """Return the `samples.Sample` at a position in a step's batch; its images have the batch's size."""
-        options = self._options
-        seed = samples.sample_seed(options.seed, step, position)
-        guide_seed, sample_seed = tf.unstack(tf.random.split(seed, 2))
-        source, example = self.number(step, position)
-        views = self._load(source, example, guide_seed)
-        if options.distractors:
-            views = self._distracted(views, step, position)
-        size = samples.batch_size_scale(options.seed, step, options.im_size, options.data_aug_scales)
-
-        def make(augmentation):
-            return samples.training_sample(views, size, self._sample_options, sample_seed, augmentation)
-
-        sample = _choose(source, [lambda a=each.augmentation: make(a) for each in self._sources])
-        return samples.Sample(*map(tf.ensure_shape, sample, SHAPES))
-
-    def check(self, step):
-        """Raise InputError, naming the file, if one that the samples of a step were drawn from is damaged."""
-        for position in range(self._options.batch_size):
-            source, example = self.number(step, position)
-            self._sources[int(source)].check(int(example))
-            if self._options.distractors:
-                source, example = self._distractor(step, position).number
-                self._sources[int(source)].check(int(example))
-
-    def _load(self, source, example, guide_seed):
-        return _choose(source, [lambda s=each: s.load(example, guide_seed) for each in self._sources])
-
-    def _distractor(self, step, position):
-        seed = tf.random.fold_in(samples.sample_seed(self._options.seed, step, position), _DISTRACTOR_STREAM)
-        share_seed, example_seed, guide_seed, paste_seed = tf.unstack(tf.random.split(seed, 4))
-        wanted = tf.random.stateless_uniform((), share_seed) < self._options.distractors
-        number = drawn_example(self._sources, self._shares, example_seed)
-        return Distractor(wanted, number, guide_seed, paste_seed)
-
-    def _distracted(self, views, step, position):
-        distractor = self._distractor(step, position)
-
-        def distract():
-            other = self._load(*distractor.number, distractor.guide_seed)
-            return distractors.with_distractor(views, other, distractor.paste_seed)
-
-        return tf.cond(distractor.wanted, distract, lambda: views)
-
-
-def training_dataset(sources, options, sample_options, steps, part=None):
-    """Return a tf.data.Dataset of `samples.Sample` batches for the steps in `range(*steps)`.
-
-    A sample is a pure function of (seed, step, position in the batch): the dataset starts at any step without making
-    the samples before it.
-
-    Args:
-      sources: list of `Source`.
-      options: PipelineOptions.
-      sample_options: samples.SampleOptions.
-      steps: (first, last + 1).
-      part: (first position, positions, samples in a batch) of a replica's share of each batch; None for whole batches.
-    """
-    start, positions, rows = part or (0, options.batch_size, options.batch_size)
-    maker = SampleMaker(sources, options, sample_options)
-    first, end = (step * positions for step in steps)
-    dataset = tf.data.Dataset.range(first, end)
-    dataset = dataset.map(
-        lambda index: maker.make(index // positions, start + index % positions),
-        num_parallel_calls=options.num_loader or processors(),
-        deterministic=True,
-    )
-    # Not tuned by tf.data: its tuning thread takes seconds to stop, for each object of online fine-tuning.
-    untuned = tf.data.Options()
-    untuned.autotune.enabled = False
-    return dataset.batch(rows, drop_remainder=True).prefetch(PREFETCHED_BATCHES).with_options(untuned)
-
-
 class Batches:
-    """The batches of a run from step `first` to before step `last`: iterate over it once.
+    """Iterates over a dataset whose first batch is that of step `first`; `check` a step whose batch cannot be made.
 
     `element_spec` describes a batch, of whatever size, to tf.function.
     """
 
-    def __init__(self, sources, options, sample_options, first, last):
-        self._maker = SampleMaker(sources, options, sample_options)
-        self._first = first
-        self._dataset = replicas.distribute(
-            lambda *part: training_dataset(sources, options, sample_options, (first, last), part), options.batch_size
-        )
-        self.element_spec = self._dataset.element_spec
+    def __init__(self, dataset, first, check):
+        self._dataset, self._first, self._check = dataset, first, check
+        self.element_spec = dataset.element_spec
 
     def __iter__(self):
         step = self._first
@@ -278,10 +284,5 @@ class Batches:
                 yield batch
                 step += 1
         except tf.errors.OpError:  # TensorFlow does not say which file it could not decode.
-            self._maker.check(step)
+            self._check(step)
             raise
-
-
-def batches(sources, options, sample_options):
-    """Return (first step, last step) -> `Batches`."""
-    return functools.partial(Batches, sources, options, sample_options)

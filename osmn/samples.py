@@ -73,6 +73,9 @@ class Sample(NamedTuple):
     label: tf.Tensor
 
 
+SHAPES = Sample((GUIDE_SIDE, GUIDE_SIDE, 3), (None, None, 1), (None, None, 3), (None, None, 1))
+
+
 # Seeds
 
 

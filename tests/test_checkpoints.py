@@ -293,6 +293,21 @@ def test_export_and_import_give_identical_variables(osvos, tmp_path, monkeypatch
     check_values(other, values)
 
 
+def test_of_a_training_with_an_average_of_the_weights_the_average_is_loaded_and_exported(osvos, tmp_path, monkeypatch):
+    raw, average = random_values(osvos), random_values(osvos, seed=1)
+    averages = {checkpoints.average_name(name): average[name] for name in osvos.tf1_variables()}
+    checkpoints.write_variables(tmp_path / "osmn.ckpt-3", raw | averages | OPTIMIZER_STATE)
+    monkeypatch.setattr(networks, "build", lambda *_: osvos)
+    checkpoints.main(["export", str(tmp_path), str(tmp_path / "model"), "--no_visual_modulator"])
+    reader = checkpoints.CheckpointReader(tmp_path / "model")
+    assert set(reader.shapes) == set(raw)  # Plain names alone.
+    other = build(SMALL_OSVOS)
+    assert checkpoints.load_model(other, tmp_path / "osmn.ckpt-3") == []
+    for name, variable in other.tf1_variables().items():
+        np.testing.assert_array_equal(variable, average[name], err_msg=name)
+        np.testing.assert_array_equal(reader.read(name), average[name], err_msg=name)
+
+
 def test_tf1_restores_what_is_exported(lite, lite_values, tmp_path):
     for name, variable in lite.tf1_variables().items():
         variable.assign(lite_values[name])

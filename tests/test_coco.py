@@ -1,6 +1,5 @@
 """COCO: which instances are examples, their cache, one as a sample, and the two phases of stage 1."""
 
-import argparse
 import json
 import os
 from pathlib import Path
@@ -12,11 +11,11 @@ from PIL import Image
 from pycocotools import mask as coco_masks
 
 import osmn_coco_pretrain
-from osmn import args as arguments
-from osmn import checkpoints, coco, networks
-from osmn.coco import instance_batches, read_instances
+from osmn import checkpoints, coco, networks, pipeline
+from osmn.coco import read_instances
 from osmn.errors import InputError
 from osmn.files import replacing
+from osmn.samples import SampleOptions
 
 SIZE = (40, 30)  # Width and height of the hand-made images: 1200 pixels, of which 36 are 3 %.
 
@@ -238,22 +237,15 @@ def test_a_cache_is_stale_for_other_annotations_and_another_threshold(cached):
 # -- Samples ----------------------------------------------------------------------------------------------------------
 
 
-def options(**changes):
-    parser = argparse.ArgumentParser()
-    arguments.add_training_options(parser, [1.0])
-    arguments.add_guide_options(parser, list(SIZE), testing=False)
-    parser.add_argument("--random_crop_ratio", type=float, default=0.0)
-    return argparse.Namespace(**vars(parser.parse_args([])) | changes)
-
-
 RANDOM = ("vg_random_crop_ratio", "vg_random_rotate_angle", "sg_center_perturb_ratio", "sg_std_perturb_ratio")
 STILL = dict.fromkeys(RANDOM, 0)  # Only flips are left.
 
 
-def batch_of(root, **changes):
+def batch_of(root, batch_size, **changes):
     """Return the first batch of a COCO folder, as arrays."""
-    make = instance_batches(read_instances(root, "train2017", cache=False), options(**STILL | changes))
-    (batch,) = make(0, 1)
+    source = coco.instance_source(read_instances(root, "train2017", cache=False))
+    options = pipeline.PipelineOptions(SIZE, batch_size=batch_size, sample_options=SampleOptions(**STILL | changes))
+    (batch,) = pipeline.Pipeline([source], options).batches(0, 1)
     return type(batch)(*(np.asarray(x) for x in batch))
 
 
@@ -267,7 +259,7 @@ def left(tmp_path):
 
 
 def test_image_label_and_spatial_guide_flip_together_and_the_visual_guide_on_its_own(left):
-    batch = batch_of(left, batch_size=16, mean_value=[0, 0, 0])
+    batch = batch_of(left, batch_size=16, mean_value=(0, 0, 0))
     seen = set()
     for guide, spatial, image, label in zip(*batch, strict=True):
         flipped = label[..., 0].mean(0)[:20].sum() == 0
@@ -294,7 +286,7 @@ def test_random_crop_moves_image_and_label_together(left):
 def test_mean_and_scale_are_honoured(tmp_path):  # Spec 9: the release ignored them here.
     pixels = np.full((*SIZE[::-1], 3), (200, 120, 40), np.uint8)
     write_annotations(tmp_path, [write_image(tmp_path, 1, pixels)], [(1, [polygon(2, 4, 18, 26)], {})])
-    batch = batch_of(tmp_path, batch_size=1, mean_value=[10, 20, 30], scale_value=0.5)
+    batch = batch_of(tmp_path, batch_size=1, mean_value=(10, 20, 30), scale_value=0.5)
     np.testing.assert_allclose(batch.image[0, 15, 20], [15, 50, 85], atol=1)  # BGR
     np.testing.assert_allclose(batch.guide[0, 112, 112], [15, 50, 85], atol=1)
 
@@ -305,7 +297,7 @@ def test_a_grey_scale_image_gives_three_equal_channels(tmp_path):
     write_annotations(tmp_path, [write_image(tmp_path, 1, grey)], [(1, [polygon(2, 4, 18, 26)], {})])
     with Image.open(tmp_path / "train2017/000000000001.jpg") as image:
         assert image.mode == "L"
-    batch = batch_of(tmp_path, batch_size=2, mean_value=[0, 0, 0])
+    batch = batch_of(tmp_path, batch_size=2, mean_value=(0, 0, 0))
     assert batch.image.shape == (2, 30, 40, 3)
     np.testing.assert_allclose(np.ptp(batch.image, axis=-1), 0, atol=1e-4)
     np.testing.assert_allclose(batch.guide[:, 112, 112], 200, atol=2)
@@ -328,6 +320,18 @@ def test_an_image_that_is_damaged_or_missing_is_named_in_training(left, spoil):
     with pytest.raises(InputError) as caught:
         batch_of(left, batch_size=2)
     assert str(path) in str(caught.value) and problem in str(caught.value)
+
+
+def test_each_folder_is_a_source_and_its_number_of_instances_is_printed(tmp_path, capsys):
+    boxes = [[polygon(0, 0, 20, 20)], [polygon(5, 5, 30, 25)], [polygon(1, 1, 15, 20)]]
+    dataset(tmp_path / "a", *boxes[:1])
+    dataset(tmp_path / "b", *boxes)
+    paths = [tmp_path / "a", tmp_path / "b"]
+    assert [source.count for source in coco.sources(paths)] == [1, 3]
+    printed = capsys.readouterr().out.splitlines()
+    assert printed == [f"1 instances in {tmp_path}/a", f"3 instances in {tmp_path}/b"]
+    assert pipeline.shares(coco.sources(paths)).tolist() == [0.25, 0.75]
+    assert pipeline.shares(coco.sources(paths, [3, 2])).tolist() == [0.6, 0.4]
 
 
 # -- Stage 1 ----------------------------------------------------------------------------------------------------------

@@ -460,6 +460,20 @@ def test_lite_visual_modulator_starts_as_identity():
     assert all(np.all(scale == 1) for scale in scales)
 
 
+def test_the_published_embedding_of_lite_is_one_unit_and_a_small_one_has_units_that_differ():
+    units = {}
+    for small in (False, True):
+        network = networks.build(NetworkOptions("lite"), small_embedding=small)
+        guide, *_ = goldens.inputs("lite", seed=7)
+        name = "osmn/modulator/Logits/Conv2d_1c_1x1"
+        weights, biases = (np.asarray(network.tf1_variables()[f"{name}/{leaf}"]) for leaf in ("weights", "biases"))
+        units[small] = len({unit.tobytes() for unit in np.r_[weights[0, 0], biases[None]].T})
+        assert all(np.all(gammas == 1) for gammas in network.visual_parameters(guide))
+    assert units == {False: 1, True: 2048}
+    assert not biases.any()
+    assert np.std(weights) == pytest.approx(0.002, rel=0.01)
+
+
 def test_vgg_visual_modulator_starts_as_identity():
     modulator = vgg.VisualModulator(VGG_WIDTHS, "float32", Zeros())
     modulator.hidden[-1].bias.assign(np.ones(4096))  # So that the last layer's input is not zero, as with real weights.

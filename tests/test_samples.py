@@ -4,7 +4,7 @@ import tensorflow as tf
 from PIL import Image, ImageEnhance
 
 from osmn import samples
-from osmn.samples import Sample, SampleOptions
+from osmn.samples import Sample, SampleOptions, TargetAugmentation, Views
 
 SEED = tf.constant([3, 5])
 DEFAULT = SampleOptions()
@@ -196,14 +196,14 @@ def test_random_crop_of_ratio_zero_changes_nothing():
     np.testing.assert_array_equal(samples.random_crop(image, image, DEFAULT, SEED)[0], image)
 
 
-def test_random_flip_mirrors_image_and_mask_together_half_of_the_time():
-    image = noise(4, 7)
+def test_random_flip_mirrors_images_and_masks_of_any_size_together_half_of_the_time():
+    image, mask = noise(4, 7), blob(3, 5)
     flips = 0
     for seed in seeds(40):
-        flipped, mask = samples.random_flip(image, image[..., 1:2], seed)
-        np.testing.assert_array_equal(flipped[..., 1:2], mask)
+        flipped, flipped_mask = samples.random_flip([image, mask], seed)
         mirrored = np.array_equal(flipped, image[:, ::-1])
-        assert mirrored or np.array_equal(flipped, image)
+        np.testing.assert_array_equal(flipped, image[:, ::-1] if mirrored else image)
+        np.testing.assert_array_equal(flipped_mask, mask[:, ::-1] if mirrored else mask)
         flips += mirrored
     assert 10 <= flips <= 30
 
@@ -507,9 +507,17 @@ def test_original_mask_in_training_is_cut_off_by_the_frame():
 # The whole sample
 
 
-def make(seed, size=(48, 32), options=DEFAULT, augment_target=False):
-    frame, mask = noise(40, 60), box_mask(40, 60, 10, 5, 45, 30)
-    return samples.training_sample(frame, mask, mask, frame, mask, size, options, seed, augment_target)
+COCO = TargetAugmentation(crop=True, flip=True)
+
+
+def still_image(frame, mask):
+    """Return the views of one image that is everything."""
+    return Views(frame, mask, mask, frame, mask)
+
+
+def make(seed, size=(48, 32), options=DEFAULT, augmentation=samples.AS_IT_IS):
+    views = still_image(noise(40, 60), box_mask(40, 60, 10, 5, 45, 30))
+    return samples.training_sample(views, size, options, seed, augmentation)
 
 
 def test_sample_has_the_size_that_was_asked_for():
@@ -523,7 +531,7 @@ def test_sample_has_the_size_that_was_asked_for():
 def test_target_is_only_resized():
     frame, mask = noise(40, 60), blob(40, 60) * np.uint8(255)
     previous = box_mask(20, 30, 5, 5, 25, 15)[..., None]
-    sample = samples.training_sample(frame, mask, previous, frame, mask, (30, 20), DEFAULT, SEED)
+    sample = samples.training_sample(Views(frame, mask, previous, frame, mask), (30, 20), DEFAULT, SEED)
     image = np.asarray(Image.fromarray(frame).resize((30, 20), Image.Resampling.BILINEAR), np.float32)
     np.testing.assert_allclose(sample.image, image[..., ::-1] + BLACK, atol=1)
     label = np.asarray(Image.fromarray(mask).resize((30, 20), Image.Resampling.NEAREST)) > 0
@@ -539,7 +547,7 @@ def test_target_augmentation_keeps_image_label_and_spatial_guide_aligned():
     options = SampleOptions(random_crop_ratio=0.1, sg_center_perturb_ratio=0)
     sides = set()
     for seed in seeds(12):
-        sample = samples.training_sample(frame, mask, mask, frame, mask, (60, 40), options, seed, augment_target=True)
+        sample = samples.training_sample(still_image(frame, mask), (60, 40), options, seed, COCO)
         bright = as_rgb(sample.image)[..., 0] > 128
         assert (bright != (sample.label.numpy()[..., 0] == 1)).mean() < 0.03
         centre = samples.mask_ellipse(sample.label[None, ..., 0])[0][0]
@@ -549,13 +557,29 @@ def test_target_augmentation_keeps_image_label_and_spatial_guide_aligned():
     assert sides == {True, False}
 
 
+def test_target_may_flip_without_being_cropped():
+    frame, mask = noise(20, 20), box_mask(20, 20, 2, 3, 9, 15)
+    options, seen = SampleOptions(random_crop_ratio=0.3), set()
+    for seed in seeds(12):
+        sample = samples.training_sample(
+            still_image(frame, mask), (20, 20), options, seed, TargetAugmentation(flip=True)
+        )
+        label = sample.label.numpy()[..., 0] == 1
+        mirrored = not np.array_equal(label, mask)
+        np.testing.assert_array_equal(label, mask[:, ::-1] if mirrored else mask)
+        image = samples.normalize(frame, options).numpy()
+        np.testing.assert_array_equal(sample.image, image[:, ::-1] if mirrored else image)
+        seen.add(mirrored)
+    assert seen == {True, False}
+
+
 def test_target_flips_independently_of_the_guide():
     frame, mask = noise(20, 20), np.ones((20, 20), bool)
     still = samples.visual_guide(frame, mask, STILL).numpy()
     image = samples.normalize(frame, STILL).numpy()
     seen = set()
     for seed in seeds(30):
-        sample = samples.training_sample(frame, mask, mask, frame, mask, (20, 20), STILL, seed, augment_target=True)
+        sample = samples.training_sample(still_image(frame, mask), (20, 20), STILL, seed, COCO)
         seen.add((np.array_equal(sample.guide, still), np.array_equal(sample.image, image)))
     assert len(seen) == 4
 
@@ -566,16 +590,16 @@ EVERYTHING = SampleOptions(random_crop_ratio=0.1, vg_color_aug=True, vg_keep_asp
 @pytest.mark.parametrize("options", [EVERYTHING, SampleOptions(use_original_mask=True, bbox_sup=True)])
 def test_sample_is_a_function_of_its_seed_also_when_compiled_and_in_a_dataset(options):
     drawn = seeds(3)
-    direct = [make(seed, options=options, augment_target=True) for seed in drawn]
-    again = make(drawn[0], options=options, augment_target=True)
+    direct = [make(seed, options=options, augmentation=COCO) for seed in drawn]
+    again = make(drawn[0], options=options, augmentation=COCO)
     for part, same in zip(direct[0], again, strict=True):
         np.testing.assert_array_equal(part, same)
     assert not np.array_equal(direct[0].guide, direct[1].guide)
     assert not np.array_equal(direct[0].spatial, direct[1].spatial)
 
     dataset = tf.data.Dataset.from_tensor_slices(tf.stack(drawn))
-    mapped = list(dataset.map(lambda seed: make(seed, options=options, augment_target=True), num_parallel_calls=2))
-    compiled = tf.function(lambda seed: make(seed, options=options, augment_target=True))
+    mapped = list(dataset.map(lambda seed: make(seed, options=options, augmentation=COCO), num_parallel_calls=2))
+    compiled = tf.function(lambda seed: make(seed, options=options, augmentation=COCO))
     for sample, in_dataset, seed in zip(direct, mapped, drawn, strict=True):
         assert isinstance(in_dataset, Sample)
         for part, in_map, in_function in zip(sample, in_dataset, compiled(seed), strict=True):
@@ -587,11 +611,7 @@ def test_dataset_of_images_of_unknown_size_has_known_channels():
     frame = tf.zeros((40, 60, 3), tf.uint8)
     dataset = tf.data.Dataset.from_generator(
         lambda: [frame], output_signature=tf.TensorSpec((None, None, 3), tf.uint8)
-    ).map(
-        lambda image: samples.training_sample(
-            image, image[..., :1], image[..., :1], image, image[..., :1], (48, 32), EVERYTHING, SEED, True
-        )
-    )
+    ).map(lambda image: samples.training_sample(still_image(image, image[..., :1]), (48, 32), EVERYTHING, SEED, COCO))
     assert [part.shape[-1] for part in dataset.element_spec] == [3, 1, 3, 1]
     assert [part.shape for part in next(iter(dataset))] == [(224, 224, 3), (32, 48, 1), (32, 48, 3), (32, 48, 1)]
 

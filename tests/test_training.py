@@ -1,6 +1,5 @@
-"""The loss, the optimizer, and the loop with its checkpoints."""
+"""The losses, a step, and the loop with its checkpoints."""
 
-import argparse
 import math
 
 import keras
@@ -9,11 +8,17 @@ import pytest
 import tensorflow as tf
 from event_files import summaries
 
-from osmn import args as arguments
 from osmn import checkpoints
 from osmn.errors import InputError
-from osmn.samples import Sample
-from osmn.training import FIRST_LOSS_SCALE, Adam, Trainer, class_balanced_loss, train
+from osmn.samples import GUIDE_SIDE, Sample, SampleOptions
+from osmn.training import (
+    FIRST_LOSS_SCALE,
+    Trainer,
+    TrainingOptions,
+    class_balanced_loss,
+    jaccard_loss,
+    train,
+)
 
 DECAY = 0.5  # L2 of the stand-in's weight.
 
@@ -51,25 +56,19 @@ def batch_of(step):
     """Return a step's batch of 2 images of 3x4."""
     image = np.random.default_rng(step).normal(size=(2, 3, 4, 3)).astype(np.float32)
     label = (image[..., :1] + image[..., 1:2] > 0).astype(np.float32)
-    return Sample(*(tf.constant(x) for x in (image, image[..., :1], image, label)))
+    guide = np.full((2, GUIDE_SIDE, GUIDE_SIDE, 3), step, np.float32)
+    return Sample(*(tf.constant(x) for x in (guide, image[..., :1], image, label)))
 
 
 def batches(first, last):
     return [batch_of(step) for step in range(first, last)]
 
 
-def options(folder, **changes):
-    parser = argparse.ArgumentParser()
-    arguments.add_training_options(parser, [1.0])
-    arguments.add_guide_options(parser, (4, 3))
-    values = vars(parser.parse_args([])) | {"model_save_path": str(folder), "learning_rate": 0.1, "display_iters": 1}
-    return argparse.Namespace(**values | changes)
-
-
-def run(folder, make_batches=batches, trainer=None, **changes):
+def run(folder, make_batches=batches, trainer=None, final=False, **changes):
     """Train a stand-in in `folder`; return the Trainer."""
     trainer = trainer or Trainer(Brightness())
-    train(trainer, make_batches, options(folder, **changes))
+    options = TrainingOptions(**{"learning_rate": 0.1, "display_iters": 1} | changes)
+    train(trainer, make_batches, options, folder, final)
     return trainer
 
 
@@ -133,29 +132,49 @@ def test_a_batch_of_one_class_has_loss_and_gradient_zero(label):
     np.testing.assert_array_equal(tape.gradient(loss, logits), np.zeros((1, 2, 2, 1)))
 
 
-# -- Optimizer --------------------------------------------------------------------------------------------------------
+def best_constant(loss, share):
+    """Return the one probability for all pixels for which a loss is least, of a share of pixels that are the object."""
+    labels = tf.constant(np.arange(1000) < 1000 * share, tf.float32)[None, :, None, None]
+    probabilities = np.arange(0.01, 0.99, 0.0025)
+    logits = np.log(probabilities / (1 - probabilities)).astype(np.float32)
+    return probabilities[np.argmin([float(loss(tf.fill(labels.shape, logit), labels)) for logit in logits])]
 
 
-def test_first_step_of_adam_moves_every_weight_by_the_rate_against_its_gradient():
-    variable = tf.Variable([1.0, -2.0, 3.0])
-    Adam({"w": variable}).apply([tf.constant([0.3, -40.0, 0.0])], tf.constant(0.01))
-    np.testing.assert_allclose(variable, [0.99, -1.99, 3.0], rtol=1e-6)
+def test_jaccard_loss_of_four_pixels():
+    logits, labels = as_maps(0, 0, 0, math.log(3)), as_maps(1, 0, 0, 0)
+    # Probabilities 1/2, 1/2, 1/2, 3/4: I = 1/2, U = 1 + 1/2 + 1/2 + 3/4. Cross-entropies: log 2 three times, 2 log 2.
+    expected = 5 * math.log(2) + 4 * (1 - 0.5 / 2.75)
+    assert float(jaccard_loss(logits, labels)) == pytest.approx(expected)
 
 
-def test_three_steps_of_adam_equal_tf1s_formula():
-    rng = np.random.default_rng(0)
-    # Small gradients too: there it matters that epsilon is added after the correction, as in TF1.
-    gradients = (rng.normal(size=(3, 5)) * [1e-9, 1e-7, 1e-3, 1, 100]).astype(np.float32)
-    variable = tf.Variable(np.linspace(-1, 1, 5).astype(np.float32))
-    adam = Adam({"w": variable})
-    w, m, v = variable.numpy().astype(np.float64), np.zeros(5), np.zeros(5)
-    for t, gradient in enumerate(gradients.astype(np.float64), 1):
-        adam.apply([tf.constant(gradient, tf.float32)], tf.constant(0.01))
-        m, v = 0.9 * m + 0.1 * gradient, 0.999 * v + 0.001 * gradient**2
-        w -= 0.01 * math.sqrt(1 - 0.999**t) / (1 - 0.9**t) * m / (np.sqrt(v) + 1e-8)
-    np.testing.assert_allclose(variable, w, rtol=1e-4)  # 1 - 0.999 in float32 is off by 5e-5.
-    np.testing.assert_allclose(adam.state()["w/Adam"], m, rtol=1e-4)
-    np.testing.assert_allclose(adam.state()["w/Adam_1"], v, rtol=1e-4)
+def test_jaccard_loss_is_a_sum_over_images_each_with_its_own_distance():
+    logits, labels = (as_maps(0, 0, 0, 1), as_maps(3, -1, 2, 0.5)), (as_maps(1, 0, 0, 0), as_maps(0.4, 0.6, 1, 1))
+    both = float(jaccard_loss(tf.concat(logits, 0), tf.concat(labels, 0)))
+    apart = [float(jaccard_loss(*pair)) for pair in zip(logits, labels, strict=True)]
+    assert both == pytest.approx(sum(apart))
+    assert apart[1] == pytest.approx(float(jaccard_loss(logits[1], as_maps(0, 1, 1, 1))))  # Positive above a half.
+
+
+@pytest.mark.parametrize("share, expected", [(0.07, 0.086), (0.3, 0.367), (0.5, 0.595)])
+def test_jaccard_loss_wants_about_the_share_of_the_object_and_the_balanced_one_a_half(share, expected):
+    # There the derivative by p of the loss of a pixel is 0: (p - q) / (p (1 - p)) = (q / (p + q - p q))^2.
+    p, q = expected, share
+    assert (p - q) / (p * (1 - p)) == pytest.approx((q / (p + q - p * q)) ** 2, rel=0.1)
+    assert best_constant(jaccard_loss, share) == pytest.approx(expected, abs=0.005)
+    assert best_constant(class_balanced_loss, share) == pytest.approx(0.5, abs=0.005)
+
+
+@pytest.mark.parametrize("logit", [-100.0, -3.0, 0.0, 100.0])
+def test_jaccard_loss_of_a_black_label_has_the_gradient_of_the_cross_entropy_alone(logit):
+    logits = tf.fill((1, 2, 2, 1), logit)
+    with tf.GradientTape() as tape:
+        tape.watch(logits)
+        loss = jaccard_loss(logits, tf.zeros((1, 2, 2, 1)))
+    assert np.isfinite(float(loss))
+    np.testing.assert_allclose(tape.gradient(loss, logits), tf.sigmoid(logits), rtol=1e-6)
+
+
+# -- A step -----------------------------------------------------------------------------------------------------------
 
 
 def test_gradient_of_the_l2_term_is_its_weight_times_the_variable():
@@ -170,6 +189,22 @@ def test_gradient_of_the_l2_term_is_its_weight_times_the_variable():
     assert float(losses.segmentation) == pytest.approx(float(loss))
     assert float(losses.l2) == pytest.approx(DECAY * 0.25**2 / 2)
     assert logits.shape == (2, 3, 4, 1)
+
+
+def test_a_step_takes_the_loss_asked_for():
+    losses, _, _ = Trainer(Brightness(), loss="jaccard").gradients(batch_of(0))
+    batch = batch_of(0)
+    assert float(losses.segmentation) == pytest.approx(float(jaccard_loss(Brightness()(*batch[:3]), batch.label)))
+
+
+def test_batches_of_all_sizes_have_one_graph():
+    trainer = Trainer(Brightness())
+    traced, gradients = [], trainer.gradients
+    trainer.gradients = lambda batch: traced.append(batch) or gradients(batch)
+    for height, count in ((3, 2), (2, 2), (3, 1)):
+        batch = Sample(*(x[:count] if x.shape[1] == GUIDE_SIDE else x[:count, :height] for x in batch_of(0)))
+        trainer.train_step(batch, tf.constant(0.1))
+    assert len(traced) == 1
 
 
 def test_a_step_reports_the_losses_before_its_update():
@@ -310,6 +345,168 @@ def test_a_loss_that_is_not_a_number_is_not_saved_over_good_checkpoints(tmp_path
     assert steps_in(tmp_path) == [1, 2]
 
 
+def infinite_moment(trainer):
+    trainer.state()["net/weights/Adam_1"].assign([np.inf])
+
+
+def broken_weight(trainer):
+    trainer.network.weight.assign([np.nan])
+
+
+@pytest.mark.parametrize("spoil, name", [(infinite_moment, "net/weights/Adam_1"), (broken_weight, "net/weights")])
+def test_a_value_that_is_not_finite_is_not_saved_though_the_loss_was(tmp_path, spoil, name):
+    trainer = run(tmp_path, training_iters=2, save_iters=1)
+    spoil(trainer)
+    with pytest.raises(InputError, match=f"{name} is not finite after step 2; lower --learning_rate"):
+        trainer.save(tmp_path / "new", 2)
+    assert not (tmp_path / "new").exists()
+
+
+class Overflowing(Brightness):
+    """A stand-in whose gradient is not a number where its image is above 1, and whose logits always are."""
+
+    def __call__(self, guide, spatial, image, training=False, seed=None):
+        # The square root's slope is infinite at 0, and 0 times that is not a number.
+        hidden = tf.where(image[..., :1] > 1, tf.sqrt(0 * self.weight.value), 1.0)
+        return super().__call__(guide, spatial, image, training, seed) * hidden
+
+
+def test_gradients_that_are_no_numbers_are_not_saved_over_good_checkpoints(tmp_path):
+    def last_is_broken(first, last):
+        dark = [batch._replace(image=tf.minimum(batch.image, 1)) for batch in batches(first, last)]
+        return [*dark[:-1], batch_of(last)._replace(image=tf.fill((2, 3, 4, 3), 2.0))] if last == 3 else dark
+
+    run(tmp_path, last_is_broken, Trainer(Overflowing()), training_iters=2, save_iters=1)
+    with pytest.raises(InputError, match=r"net/\w+ is not finite after step 3; lower --learning_rate"):
+        run(tmp_path, last_is_broken, Trainer(Overflowing()), training_iters=3, save_iters=1)
+    assert steps_in(tmp_path) == [1, 2]
+
+
+def test_the_rate_of_a_schedule_is_a_function_of_the_step_also_of_a_resumed_run(tmp_path):
+    schedule = {"lr_schedule": "cosine", "warmup_iters": 2, "learning_rate": 0.25}
+    whole = run(tmp_path / "a", training_iters=6, **schedule)
+    written = {step: float(value) for step, (value,) in summaries(tmp_path / "a")["learning_rate"].items()}
+    # Two steps up, then half a wave in four: 1, (2 + sqrt(2)) / 4, 1/2, (2 - sqrt(2)) / 4 of the rate.
+    expected = {1: 0.125, 2: 0.25, 3: 0.25, 4: 0.2133883, 5: 0.125, 6: 0.03661165}
+    assert written == pytest.approx(expected)
+    with pytest.raises(InputError):
+        run(tmp_path / "b", broken_at(4), training_iters=6, save_iters=1, **schedule)
+    assert_equal_states(state(run(tmp_path / "b", training_iters=6, **schedule)), state(whole))
+
+
+def broken_at(broken):
+    """Return batches of which that of a step, from 0, is not a number."""
+
+    def make_batches(first, last):
+        for step, batch in enumerate(batches(first, last), first):
+            yield batch._replace(image=batch.image * np.nan) if step == broken else batch
+
+    return make_batches
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_no_training_at_all_is_said_and_leaves_the_weights(tmp_path, capsys, restart):
+    trainer = run(tmp_path, None, training_iters=0, restart_training=restart)
+    assert capsys.readouterr().out == "--training_iters 0: no training, the weights stay as they are\n"
+    np.testing.assert_array_equal(weights(trainer), np.float32([0.25, -0.5]))
+    assert list(tmp_path.iterdir()) == []
+
+
+# -- The average of the weights ---------------------------------------------------------------------------------------
+
+AVERAGES = {"net/weights/ExponentialMovingAverage", "net/biases/ExponentialMovingAverage"}
+
+
+def averaged(folder, iters, **changes):
+    """Train a stand-in that keeps an average; return the Trainer."""
+    return run(folder, trainer=Trainer(Brightness(), ema=0.6), training_iters=iters, **changes)
+
+
+def followed(iters, decay=0.6):
+    """Return (weights, average) after so many steps, worked out step by step."""
+    trainer = Trainer(Brightness())
+    average = weights(trainer)
+    for step in range(iters):
+        trainer.train_step(batch_of(step), tf.constant(0.1))
+        share = 1 - min(decay, (2 + step) / (11 + step))
+        average = average + share * (weights(trainer) - average)
+    return weights(trainer), average
+
+
+def saved(prefix, ending=""):
+    """Return the weights in a checkpoint, or their averages."""
+    reader = checkpoints.CheckpointReader(prefix)
+    return np.concatenate([reader.read(f"net/{leaf}{ending}") for leaf in ("weights", "biases")])
+
+
+def test_a_checkpoint_holds_the_weights_and_their_average(tmp_path):
+    averaged(tmp_path, 5)
+    raw, average = followed(5)
+    assert checkpoints.CheckpointReader(tmp_path / "osmn.ckpt-5").shapes.keys() >= AVERAGES
+    np.testing.assert_array_equal(saved(tmp_path / "osmn.ckpt-5"), raw)
+    np.testing.assert_allclose(saved(tmp_path / "osmn.ckpt-5", "/ExponentialMovingAverage"), average, rtol=1e-5)
+
+
+def test_after_training_the_network_has_the_average(tmp_path):
+    np.testing.assert_allclose(weights(averaged(tmp_path, 5)), followed(5)[1], rtol=1e-5)
+    # Also where there is nothing left to train.
+    np.testing.assert_allclose(weights(averaged(tmp_path, 5)), followed(5)[1], rtol=1e-5)
+
+
+def test_training_goes_on_from_the_weights_and_not_from_their_average(tmp_path):
+    averaged(tmp_path / "a", 2)
+    averaged(tmp_path / "a", 5)
+    averaged(tmp_path / "b", 5)
+    ours, theirs = (checkpoints.CheckpointReader(tmp_path / name / "osmn.ckpt-5") for name in "ab")
+    assert ours.shapes == theirs.shapes
+    for name in ours.shapes:
+        np.testing.assert_array_equal(ours.read(name), theirs.read(name), err_msg=name)
+
+
+def test_a_model_is_loaded_with_the_average(tmp_path):
+    trained = averaged(tmp_path, 5)
+    network = Brightness()
+    assert checkpoints.load_model(network, tmp_path) == []
+    np.testing.assert_array_equal(np.concatenate([network.weight.numpy(), network.bias.numpy()]), weights(trained))
+
+
+def test_a_finished_model_holds_the_average_under_plain_names(tmp_path):
+    trained = averaged(tmp_path, 5, final=True)
+    assert set(checkpoints.CheckpointReader(tmp_path / "osmn.ckpt-5").shapes) == {
+        *("net/weights", "net/biases", "global_step")
+    }
+    np.testing.assert_allclose(saved(tmp_path / "osmn.ckpt-5"), followed(5)[1], rtol=1e-5)
+    again = averaged(tmp_path, 5, final=True)
+    np.testing.assert_array_equal(weights(again), weights(trained))
+
+
+def test_a_finished_model_that_is_trained_anew_ends_with_the_average_too(tmp_path):
+    averaged(tmp_path, 2, final=True)
+    np.testing.assert_allclose(weights(averaged(tmp_path, 5, final=True)), followed(5)[1], rtol=1e-5)
+
+
+def test_an_average_may_start_in_a_training_that_had_none(tmp_path):
+    run(tmp_path, training_iters=2)
+    averaged(tmp_path, 3)
+    (before, _), (after, _) = followed(2), followed(3)
+    share = 1 - 4 / 13
+    np.testing.assert_array_equal(saved(tmp_path / "osmn.ckpt-3"), after)
+    np.testing.assert_allclose(
+        saved(tmp_path / "osmn.ckpt-3", "/ExponentialMovingAverage"), before + share * (after - before), rtol=1e-5
+    )
+
+
+def test_a_reset_trainer_averages_like_a_new_one(tmp_path):
+    trainer = Trainer(Brightness(), ema=0.6)
+    start = trainer.weights()
+    first = weights(run(tmp_path / "a", trainer=trainer, training_iters=3))
+    trainer.reset(start)
+    np.testing.assert_array_equal(weights(run(tmp_path / "b", trainer=trainer, training_iters=3)), first)
+
+
+# -- Summaries --------------------------------------------------------------------------------------------------------
+
+
 def test_losses_and_rate_are_summarised_at_display_steps_and_at_the_end(tmp_path):
     run(tmp_path, training_iters=5, display_iters=2, learning_rate=0.125)
     written = summaries(tmp_path)
@@ -325,7 +522,7 @@ def test_losses_and_rate_are_summarised_at_display_steps_and_at_the_end(tmp_path
 
 
 def test_pictures_are_summarised_on_demand(tmp_path):
-    run(tmp_path, training_iters=1, use_image_summary=True)
+    run(tmp_path, training_iters=1, pictures=SampleOptions())
     pictures = {
         tag: images[1][0] for tag, images in summaries(tmp_path).items() if "/" not in tag and "rate" not in tag
     }

@@ -22,7 +22,7 @@ import osmn_online_finetune_ytvos
 import osmn_train_eval_ytvos
 import ytvos_eval
 import ytvos_merge_result
-from osmn import datasets, files, inference, online, ytvos
+from osmn import datasets, files, inference, online, pipeline, ytvos
 from osmn.errors import InputError
 from osmn.files import read_labels, replacing, write_labels, write_mask, write_scores
 from preprocessing import preprocess_youtube
@@ -569,7 +569,7 @@ def test_an_object_that_is_nowhere_valid_is_guided_by_its_first_frame(train):
 
 
 def test_indexed_annotations_are_read_as_the_mask_of_the_examples_object(train):
-    load = tf.function(datasets.video_loader(ytvos.examples(train, SIZE)))
+    load = tf.function(pipeline.video_loader(ytvos.examples(train, SIZE)))
     for number, object_id, previous, now in ((0, 1, {1: COLUMN[1]}, NEXT_COLUMN), (2, 2, NEXT_COLUMN, COLUMN)):
         guide_frame, guide_mask, previous_mask, frame, label = load(tf.constant(number), (0, 0))
         assert guide_frame.shape == frame.shape == (24, 32, 3)
