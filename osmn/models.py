@@ -82,7 +82,7 @@ def begin(im_size, given=None, precision=None, start=None, folder=None, seed=0, 
         load_weights(network, start)
     elif pretrained and not newest:
         load_imagenet(network, pretrained)
-    return Model(network, precision, start)
+    return Model(network, precision, newest or start)
 
 
 def load_imagenet(network, sources):

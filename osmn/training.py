@@ -243,13 +243,13 @@ class Trainer:
         Of a training that kept no average of the weights, the average starts here.
         """
         state = self._model | {"global_step": self.step} if finished else self.state()
-        averages = {} if self._average is None else self._average.state()
-        started = not finished and checkpoints.has_average(path)
-        wanted = {name: v for name, v in state.items() if started or name not in averages}
-        values = checkpoints.load_training_state(path, {name: tuple(v.shape) for name, v in wanted.items()})
-        for name, variable in wanted.items():
+        begins = self._average is not None and not checkpoints.has_average(path)
+        if begins:
+            state = {name: v for name, v in state.items() if name not in self._average.state()}
+        values = checkpoints.load_training_state(path, {name: tuple(v.shape) for name, v in state.items()})
+        for name, variable in state.items():
             variable.assign(values[name])
-        if averages and not started:
+        if begins:
             self._average.reset()
 
 
