@@ -6,15 +6,12 @@ to the other contour (about 40 ms an object, as the benchmark's own code); both 
 
 import argparse
 import functools
-import sys
 import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
 from scipy import ndimage
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from osmn.errors import reports_input_errors
 from osmn.evaluation.davis import sequences as davis_sequences

@@ -7,11 +7,6 @@ the mean of the gammas of the training objects, in place of those of the object'
 modulator knows of the object is the difference. A network without visual modulator has no "other".
 """
 
-import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
 import numpy as np
 
 import osmn_train_eval

@@ -1,4 +1,4 @@
-"""Milliseconds per frame of propagation, beside a yardstick measured in the same run: `python benchmarks/inference.py`.
+"""Milliseconds per frame of propagation, beside a yardstick measured in the same run: `python -m benchmarks.inference`.
 
 The yardstick is the 13 plain convolutions of VGG16 with their ReLUs and pools, float32, on one frame of the same size.
 "network" is the segmentation net alone; "end to end" reads, propagates and writes the result files of a video. Each is
@@ -8,12 +8,9 @@ the median over rounds in which all cases take turns, so that a machine's drift 
 import argparse
 import functools
 import itertools
-import sys
 import tempfile
 import time
 from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import numpy as np
 import tensorflow as tf

@@ -11,10 +11,7 @@ import functools
 import itertools
 import sys
 import time
-from pathlib import Path
 from unittest import mock
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import numpy as np
 

@@ -14,12 +14,9 @@ import argparse
 import collections
 import contextlib
 import io
-import sys
 import tempfile
 import time
 from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import keras
 import numpy as np

@@ -188,9 +188,7 @@ def add_coco_mixing_options(to):
 
 def add_random_crop_option(to):
     """Add the augmentation of still images that has a strength."""
-    to.add_argument(
-        "--random_crop_ratio", type=float, default=0.0, help="a COCO image's sides move by up to this share"
-    )
+    to.add_argument("--random_crop_ratio", type=share, default=0.0, help="a COCO image's sides move by up to this")
 
 
 def add_imagenet_options(to):

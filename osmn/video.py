@@ -33,7 +33,6 @@ _UPRIGHT = {
     (True, False, False): (("transpose", "clock_flip"),),
 }
 _NOT_TURNED = (1, 0, 0, 0, 1, 0, 0, 0, 1)
-
 _SILENT = ("h264", "hevc")  # decoders that drop a packet that they cannot parse, where others fail
 
 

@@ -11,12 +11,9 @@ Why, and how: `osmn/pretrained/rescaling.py`.
 """
 
 import argparse
-import sys
 from pathlib import Path
 
 import numpy as np
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # The repository, for `import osmn`.
 
 from osmn import args as arguments
 from osmn.errors import InputError, reports_input_errors

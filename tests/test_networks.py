@@ -12,9 +12,10 @@ from tensorflow.python.framework.convert_to_constants import convert_variables_t
 
 from osmn import devices, networks
 from osmn.config import BASE_MODELS, ModelConfig
+from osmn.losses import class_balanced_loss
 from osmn.networks import INFERENCE, Execution, Part, execution, layers, vgg
 from osmn.samples import Sample
-from osmn.training import Trainer, class_balanced_loss
+from osmn.training import Trainer
 
 CHOSEN = devices.choose_execution()  # The one for the devices here.
 WAYS = {"plain": INFERENCE, "fused": Execution(modulate=devices.fused_modulate, normalize=devices.fused_normalize)}
