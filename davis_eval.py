@@ -3,7 +3,7 @@
 import argparse
 
 from osmn.errors import reports_input_errors
-from osmn.evaluation import evaluate_davis
+from osmn.evaluation import davis, tables
 
 
 @reports_input_errors
@@ -22,7 +22,8 @@ def main(argv=None):
     parser.add_argument("split", metavar="DATASET_SPLIT", help="a list of ImageSets/DATASET_VERSION, such as val")
     parser.add_argument("vis_path", metavar="VIS_PATH", nargs="?", help="gets the scored results as indexed PNGs")
     args = parser.parse_args(argv)
-    evaluate_davis(args.data_path, args.result_path, args.version, args.split, args.vis_path)
+    scores = davis.evaluate(args.data_path, args.result_path, args.version, args.split, args.vis_path)
+    tables.report_davis(scores, args.result_path)
 
 
 if __name__ == "__main__":

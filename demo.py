@@ -22,7 +22,7 @@ def main():
     # Here, so that processes which import this file again start at once.
     import osmn_train_eval
     from osmn.contact_sheet import contact_sheet
-    from osmn.evaluation import evaluate_davis
+    from osmn.evaluation import davis, tables
     from osmn.synthetic import make_dataset, repeat_first_mask
     from preprocessing import preprocess_davis
 
@@ -36,14 +36,15 @@ def main():
 
     headline("2. Baseline: repeat the first mask in every frame")
     repeat_first_mask(data, "val", baseline)
-    baseline_miu = evaluate_davis(data, baseline, 2017, "val")
+    baseline_scores = davis.evaluate(data, baseline, 2017, "val")
+    tables.report_davis(baseline_scores, baseline)
 
     headline("3. Train on the split `train`, propagate and score on `val`: osmn_train_eval.py")
     command = ["--data_path", data, "--result_path", results, "--model_save_path", FOLDER / "model", *LITE]
     command += ["--im_size", *SIZE, "--fix_bn", "--randomize_guide", "--seed", SEED, "--precision", "float32"]
     command += [word for name, value in TRAINING.items() for word in (f"--{name}", value)]
     osmn_train_eval.main([str(word) for word in command])
-    miu = float((results / "iou.txt").read_text().split()[-1])
+    scores = davis.evaluate(data, results, 2017, "val")
 
     headline("4. Draw the results")
     sheet = FOLDER / "contact_sheet.png"
@@ -51,6 +52,7 @@ def main():
     contact_sheet(data, results, sequences, sheet, FRAMES_ON_SHEET)
     print(f"look at {sheet}: our masks above the true ones")
 
+    miu, baseline_miu = scores.j.mean, baseline_scores.j.mean
     headline(f"mIU {miu:.3f}; repeating the first mask: {baseline_miu:.3f}; {time.monotonic() - start:.0f} s in all")
 
 

@@ -1,22 +1,37 @@
 """Pretrain OSMN on COCO (stage 1) from ImageNet weights."""
 
 from osmn import args as arguments
-from osmn.errors import reports_input_errors
+from osmn.errors import InputError, reports_input_errors
 
 
 def parse(argv):
     """Return the parsed command line."""
     parser = arguments.parser(__doc__)
-    parser.add_argument("--data_path", default="data/COCO", help="COCO 2017 folder (README, 'Data')")
+    parser.add_argument(
+        "--data_path", nargs="+", default=["data/COCO"], help="COCO folder (README, 'Data'), or several"
+    )
+    parser.add_argument(
+        "--data_shares",
+        type=arguments.positive(float),
+        nargs="+",
+        metavar="SHARE",
+        help="of the samples from each --data_path, in any unit; by their numbers of instances where not given",
+    )
     parser.add_argument("--whole_model_path", default="", help="start from this whole model, not ImageNet")
-    arguments.add_network_options(parser)
-    arguments.add_guide_options(parser, im_size=[400, 400], testing=False)
+    arguments.add_model_options(parser)
+    arguments.add_size_option(parser, [400, 400])
     arguments.add_training_options(parser, data_aug_scales=[0.8, 1.0, 1.2])
-    parser.add_argument("--random_crop_ratio", type=float, default=0.0, help="image's sides move by up to this share")
+    arguments.add_random_crop_option(parser)
+    arguments.add_distractor_options(parser, videos=False)
     arguments.add_imagenet_options(parser)
     arguments.add_device_options(parser, several=True)
     args = parser.parse_args(argv)
     arguments.required(args, "model_save_path")
+    arguments.check_embedding_start(args)
+    if args.data_shares and len(args.data_shares) != len(args.data_path):
+        raise InputError(
+            f"--data_shares has {len(args.data_shares)} numbers; give one for each --data_path: {len(args.data_path)}"
+        )
     return args
 
 
@@ -24,15 +39,15 @@ def parse(argv):
 def main(argv=None):
     """Run the script; see `-h`."""
     args = parse(argv)
-    from osmn import checkpoints, coco, devices, replicas, training  # TensorFlow takes seconds to import
+    # Here, because TensorFlow takes seconds to import.
+    from osmn import devices, models, replicas
+    from osmn.sources import coco_sources
 
-    precision = devices.configure(args)
+    devices.configure(args.gpu_id, args.deterministic)
     with replicas.strategy().scope():
-        network = checkpoints.open_network(args, devices.training_policy(precision))
-        checkpoints.start_from_imagenet(network, args)
-        instances = coco.read_instances(args.data_path, "train2017")
-        print(f"{len(instances.images)} instances")
-        training.train(training.Trainer(network, args.seed), coco.instance_batches(instances, args), args)
+        model = models.begin(args.im_size, **arguments.beginning(args), pretrained=arguments.pretrained(args))
+        print(model.summary(args.im_size))
+        arguments.training_run(args).train(model, coco_sources(args.data_path, args.data_shares))
 
 
 if __name__ == "__main__":

@@ -9,8 +9,8 @@ def parse(argv):
     parser = arguments.parser(__doc__)
     parser.add_argument("--data_path", default="data/YouTube-Objects", help="preprocessed folder (README, 'Data')")
     parser.add_argument("--whole_model_path", default="", help="weights: checkpoint, or folder (newest)")
-    arguments.add_network_options(parser)
-    arguments.add_guide_options(parser, im_size=[640, 360])
+    arguments.add_model_options(parser)
+    arguments.add_size_option(parser, [640, 360])
     arguments.add_testing_options(parser)
     arguments.add_device_options(parser)
     args = parser.parse_args(argv)
@@ -22,15 +22,18 @@ def parse(argv):
 def main(argv=None):
     """Run the script; see `-h`."""
     args = parse(argv)
-    from osmn import checkpoints, datasets, devices, inference  # TensorFlow takes seconds to import
-    from osmn.evaluation import evaluate_youtube
+    from osmn import devices, models, segmenting  # TensorFlow takes seconds to import
+    from osmn.data import youtube_objects
+    from osmn.evaluation import tables
+    from osmn.evaluation.youtube_objects import evaluate
 
-    precision = devices.configure(args)
-    videos = datasets.youtube_videos(args.data_path)
-    network = checkpoints.open_network(args, precision)
-    inference.segment_videos(network, datasets.share(videos, args.shard), args, precision)
+    devices.configure([args.gpu_id])
+    videos = youtube_objects.videos(args.data_path)
+    model = models.load(args.whole_model_path, arguments.model_options(args), args.precision)
+    print(model.summary(args.im_size))
+    segmenting.segment_videos(model, videos, arguments.testing_options(args), arguments.values(args, "data_path"))
     if args.shard[1] == 1:
-        evaluate_youtube(args.data_path, args.result_path)
+        tables.report_youtube_objects(evaluate(args.data_path, args.result_path), args.result_path)
     else:
         print("this was one share of the videos: score all of them by youtube_eval.py")
 

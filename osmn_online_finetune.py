@@ -9,8 +9,8 @@ def parse(argv):
     parser = arguments.parser(__doc__)
     arguments.add_davis_options(parser)
     parser.add_argument("--whole_model_path", default="", help="weights that each object starts from")
-    arguments.add_network_options(parser)
-    arguments.add_guide_options(parser, im_size=[854, 480])
+    arguments.add_model_options(parser)
+    arguments.add_size_option(parser, [854, 480])
     arguments.add_training_options(parser, data_aug_scales=[0.5, 0.8, 1.0])
     arguments.add_testing_options(parser)
     arguments.add_device_options(parser)
@@ -23,14 +23,19 @@ def parse(argv):
 def main(argv=None):
     """Run the script; see `-h`."""
     args = parse(argv)
-    from osmn import checkpoints, datasets, devices, online  # TensorFlow takes seconds to import
-    from osmn.evaluation import score_if_annotated
+    from osmn import devices, models, online  # TensorFlow takes seconds to import
+    from osmn.data import davis
+    from osmn.evaluation.tables import score_if_annotated
 
-    precision = devices.configure(args)
-    videos = datasets.davis_videos(args.data_path, args.data_version, args.test_split)
-    network = checkpoints.open_network(args, devices.training_policy(precision))
-    online.finetune_and_segment(network, datasets.share(videos, args.shard), args, precision)
-    score_if_annotated(args, videos)
+    devices.configure([args.gpu_id], args.deterministic)
+    videos = davis.videos(args.data_path, args.data_version, args.test_split)
+    model = models.begin(args.im_size, **arguments.beginning(args) | {"folder": None})
+    print(model.summary(args.im_size))
+    run, testing = arguments.training_run(args), arguments.testing_options(args)
+    online.finetune_and_segment(model, videos, run, testing, arguments.values(args, "data_path", "data_version"))
+    score_if_annotated(
+        args.data_path, args.result_path, args.data_version, args.test_split, videos, shards=args.shard[1]
+    )
 
 
 if __name__ == "__main__":

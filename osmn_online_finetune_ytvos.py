@@ -10,8 +10,8 @@ def parse(argv):
     arguments.add_ytvos_options(parser)
     parser.add_argument("--whole_model_path", default="", help="weights that each object starts from")
     parser.add_argument("--start_id", metavar="VIDEO", help="leave out the videos before this one")
-    arguments.add_network_options(parser)
-    arguments.add_guide_options(parser, im_size=[448, 256])
+    arguments.add_model_options(parser)
+    arguments.add_size_option(parser, [448, 256])
     arguments.add_training_options(parser, data_aug_scales=[0.8, 1.0, 1.5])
     arguments.add_testing_options(parser)
     arguments.add_device_options(parser)
@@ -24,14 +24,16 @@ def parse(argv):
 def main(argv=None):
     """Run the script; see `-h`."""
     args = parse(argv)
-    from osmn import checkpoints, datasets, devices, online, ytvos  # TensorFlow takes seconds to import
+    from osmn import devices, models, online  # TensorFlow takes seconds to import
+    from osmn.data import ytvos
 
-    precision = devices.configure(args)
+    devices.configure([args.gpu_id], args.deterministic)
     videos = ytvos.starting_at(ytvos.videos(args.data_path, args.test_split, args.all_frames), args.start_id)
-    videos = datasets.share(videos, args.shard)
-    network = checkpoints.open_network(args, devices.training_policy(precision))
+    model = models.begin(args.im_size, **arguments.beginning(args) | {"folder": None})
+    print(model.summary(args.im_size))
     print(f"propagating through {'every frame' if args.all_frames else 'the frames that meta.json lists'}")
-    online.finetune_and_segment(network, videos, args, precision)
+    run, testing = arguments.training_run(args), arguments.testing_options(args)
+    online.finetune_and_segment(model, videos, run, testing, arguments.values(args, "data_path", "all_frames"))
     print(f"masks and merged PNGs are in {args.result_path}; ytvos_merge_result.py makes the submission of them")
 
 

@@ -11,10 +11,12 @@ def parse(argv):
     parser.add_argument("--whole_model_path", default="", help="weights to start from: checkpoint, or folder (newest)")
     parser.add_argument("--only_testing", action="store_true", help="no training: segment and score")
     parser.add_argument("--use_full_res", action="store_true", help="read JPEGImages/Full-Resolution in testing")
-    arguments.add_network_options(parser)
-    arguments.add_guide_options(parser, im_size=[854, 480])
+    arguments.add_model_options(parser)
+    arguments.add_size_option(parser, [854, 480])
     arguments.add_training_options(parser, data_aug_scales=[0.5, 0.8, 1.0])
     arguments.add_guide_choice_options(parser)
+    arguments.add_distractor_options(parser)
+    arguments.add_coco_mixing_options(parser)
     arguments.add_testing_options(parser)
     arguments.add_device_options(parser, several=True)
     args = parser.parse_args(argv)
@@ -22,25 +24,46 @@ def parse(argv):
     return args
 
 
+def train(args):
+    """Train as asked for; return the model to test."""
+    from osmn import models, sources
+    from osmn.data import davis
+
+    model = models.begin(args.im_size, **arguments.beginning(args))
+    print(model.summary(args.im_size))
+    if model.path is None:
+        print("no --whole_model_path: training starts from random weights")
+    validity = (args.label_valid_ratio, args.bbox_valid_ratio) if args.randomize_guide else None
+    examples = davis.examples(args.data_path, args.data_version, "train", validity)
+    videos = [sources.video_source(examples, args.flip_target)]
+    mixed = sources.mixed(videos, sources.coco_sources(args.coco_path), args.coco_share)
+    return arguments.training_run(args).train(model, mixed)
+
+
 @reports_input_errors
 def main(argv=None):
     """Run the script; see `-h`."""
     args = parse(argv)
-    from osmn import checkpoints, datasets, devices, inference, replicas, training  # TensorFlow takes seconds to import
-    from osmn.evaluation import score_if_annotated
+    # Here, because TensorFlow takes seconds to import.
+    from osmn import devices, models, replicas, segmenting
+    from osmn.data import davis
+    from osmn.evaluation.tables import score_if_annotated
 
-    precision = devices.configure(args)
-    videos = datasets.davis_videos(args.data_path, args.data_version, args.test_split, args.use_full_res)
-    with replicas.strategy().scope():
-        network = checkpoints.open_network(args, precision if args.only_testing else devices.training_policy(precision))
-        if not args.only_testing:
-            validity = (args.label_valid_ratio, args.bbox_valid_ratio) if args.randomize_guide else None
-            examples = datasets.davis_examples(args.data_path, args.data_version, "train", validity)
-            training.train(training.Trainer(network, args.seed), datasets.video_batches(examples, args), args)
-        if not replicas.is_chief():
-            return
-    inference.segment_videos(network, datasets.share(videos, args.shard), args, precision)
-    score_if_annotated(args, videos)
+    devices.configure(args.gpu_id, args.deterministic)
+    videos = davis.videos(args.data_path, args.data_version, args.test_split, args.use_full_res)
+    if args.only_testing:
+        model = models.load(args.whole_model_path, arguments.model_options(args), args.precision)
+        print(model.summary(args.im_size))
+    else:
+        with replicas.strategy().scope():
+            model = train(args)
+            if not replicas.is_chief():
+                return
+    origin = arguments.values(args, "data_path", "data_version", "use_full_res")
+    segmenting.segment_videos(model, videos, arguments.testing_options(args), origin, replace=not args.only_testing)
+    score_if_annotated(
+        args.data_path, args.result_path, args.data_version, args.test_split, videos, shards=args.shard[1]
+    )
 
 
 if __name__ == "__main__":

@@ -11,16 +11,34 @@ def parse(argv):
     parser.add_argument("--whole_model_path", default="", help="start from this whole model, not ImageNet")
     parser.add_argument("--only_testing", action="store_true", help="no training: segment")
     parser.add_argument("--use_cached_list", action="store_true", help="keep the list of valid guides beside meta.json")
-    arguments.add_network_options(parser)
-    arguments.add_guide_options(parser, im_size=[448, 256])
+    arguments.add_model_options(parser)
+    arguments.add_size_option(parser, [448, 256])
     arguments.add_training_options(parser, data_aug_scales=[1.0])
     arguments.add_imagenet_options(parser)
     arguments.add_guide_choice_options(parser)
+    arguments.add_distractor_options(parser)
+    arguments.add_coco_mixing_options(parser)
     arguments.add_testing_options(parser)
     arguments.add_device_options(parser, several=True)
     args = parser.parse_args(argv)
     arguments.required(args, "result_path", "whole_model_path" if args.only_testing else "model_save_path")
+    if not args.only_testing:
+        arguments.check_embedding_start(args)
     return args
+
+
+def train(args):
+    """Train as asked for; return the model to test."""
+    from osmn import models, sources
+    from osmn.data import ytvos
+
+    model = models.begin(args.im_size, **arguments.beginning(args), pretrained=arguments.pretrained(args))
+    print(model.summary(args.im_size))
+    validity = (args.label_valid_ratio, args.bbox_valid_ratio) if args.randomize_guide else None
+    examples = ytvos.examples(args.data_path, tuple(args.im_size), validity, args.use_cached_list)
+    videos = [sources.video_source(examples, args.flip_target)]
+    mixed = sources.mixed(videos, sources.coco_sources(args.coco_path), args.coco_share)
+    return arguments.training_run(args).train(model, mixed)
 
 
 @reports_input_errors
@@ -28,23 +46,22 @@ def main(argv=None):
     """Run the script; see `-h`."""
     args = parse(argv)
     # Here, because TensorFlow takes seconds to import.
-    from osmn import checkpoints, datasets, devices, inference, replicas, training, ytvos
+    from osmn import devices, models, replicas, segmenting
+    from osmn.data import ytvos
 
-    precision = devices.configure(args)
+    devices.configure(args.gpu_id, args.deterministic)
     videos = ytvos.videos(args.data_path, args.test_split, args.all_frames)
-    with replicas.strategy().scope():
-        network = checkpoints.open_network(args, precision if args.only_testing else devices.training_policy(precision))
-        if not args.only_testing:
-            checkpoints.start_from_imagenet(network, args)
-            validity = (args.label_valid_ratio, args.bbox_valid_ratio) if args.randomize_guide else None
-            examples = ytvos.examples(args.data_path, tuple(args.im_size), validity, args.use_cached_list)
-            training.train(training.Trainer(network, args.seed), datasets.video_batches(examples, args), args)
-        trained = None if args.only_testing else checkpoints.newest_checkpoint(args.model_save_path)
-        if not replicas.is_chief():
-            return
-    videos = ytvos.unfinished(datasets.share(videos, args.shard), args.result_path, args.save_score, trained)
+    if args.only_testing:
+        model = models.load(args.whole_model_path, arguments.model_options(args), args.precision)
+        print(model.summary(args.im_size))
+    else:
+        with replicas.strategy().scope():
+            model = train(args)
+            if not replicas.is_chief():
+                return
     print(f"propagating through {'every frame' if args.all_frames else 'the frames that meta.json lists'}")
-    inference.segment_videos(network, videos, args, precision)
+    origin = arguments.values(args, "data_path", "all_frames")
+    segmenting.segment_videos(model, videos, arguments.testing_options(args), origin, replace=not args.only_testing)
     print(f"masks and merged PNGs are in {args.result_path}; ytvos_merge_result.py makes the submission of them")
 
 

@@ -3,7 +3,7 @@
 import argparse
 
 from osmn.errors import reports_input_errors
-from osmn.evaluation import evaluate_youtube
+from osmn.evaluation import tables, youtube_objects
 
 
 @reports_input_errors
@@ -18,7 +18,7 @@ def main(argv=None):
     parser.add_argument("data_path", metavar="DATA_PATH", help="the preprocessed dataset, with Labels and all.txt")
     parser.add_argument("result_path", metavar="RESULT_PATH", help="the results, <class>_<number>/<frame>.png")
     args = parser.parse_args(argv)
-    evaluate_youtube(args.data_path, args.result_path)
+    tables.report_youtube_objects(youtube_objects.evaluate(args.data_path, args.result_path), args.result_path)
 
 
 if __name__ == "__main__":

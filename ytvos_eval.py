@@ -3,7 +3,7 @@
 import argparse
 
 from osmn.errors import reports_input_errors
-from osmn.submission import evaluate
+from osmn.evaluation import tables, ytvos
 
 
 @reports_input_errors
@@ -24,7 +24,8 @@ def main(argv=None):
         "--unseen", metavar="FILE", help="the categories that training did not have, one a line (default: none)"
     )
     args = parser.parse_args(argv)
-    evaluate(args.data_path, args.result_path, args.split, args.unseen)
+    scores = ytvos.evaluate(args.data_path, args.result_path, args.split, args.unseen)
+    tables.report_ytvos(scores, args.result_path, unseen_given=args.unseen is not None)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ to the other contour (about 40 ms an object, as the benchmark's own code); both 
 
 import argparse
 import functools
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -14,24 +13,25 @@ from pathlib import Path
 import numpy as np
 from scipy import ndimage
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
 from osmn.errors import reports_input_errors
-from osmn.evaluation import MASKS, davis_sequences, read_result, score, worthwhile_processes
+from osmn.evaluation.davis import sequences as davis_sequences
+from osmn.evaluation.metrics import contour, contour_tolerance, region_similarity
+from osmn.evaluation.scoring import read_result, score
 from osmn.files import read_labels, write_labels
-from osmn.metrics import contour, contour_tolerance, region_similarity
+from osmn.processes import worthwhile_processes
+from osmn.results import MASKS
 
 
 def plain_scores(sequences):
-    """Return what `osmn.evaluation.score` returns, computed on whole frames."""
+    """Return what `osmn.evaluation.scoring.score` returns, computed on whole frames."""
     scores = []
     for sequence in sequences:
-        values = np.ones((len(sequence.frames), len(sequence.object_ids), 2))
-        for row, frame in zip(values, sequence.frames, strict=True):
-            truth = read_labels(sequence.truth_folder / f"{frame}.png")
+        values = np.ones((len(sequence.truths), len(sequence.object_ids), 2))
+        for row, path in zip(values, sequence.truths, strict=True):
+            truth = read_labels(path)
             if sequence.source == MASKS:
                 truth = (truth != 0).astype(np.uint8)
-            result = read_result(sequence, frame, truth.shape[::-1])
+            result = read_result(sequence, path.stem, truth.shape[::-1])
             for pair, object_id in zip(row, sequence.object_ids, strict=True):
                 masks = truth == object_id, result == object_id
                 pair[:] = region_similarity(*masks), _plain_contour_accuracy(*masks)
@@ -88,8 +88,8 @@ def main(argv=None):
             data, results = write_synthetic(Path(folder), args.frames, args.objects)
             version, split = 2017, "val"
         sequences = davis_sequences(data, results, version, split)
-        frames = sum(len(sequence.frames) for sequence in sequences)
-        objects = sum(len(sequence.frames) * len(sequence.object_ids) for sequence in sequences)
+        frames = sum(len(sequence.truths) for sequence in sequences)
+        objects = sum(len(sequence.truths) * len(sequence.object_ids) for sequence in sequences)
         print(f"{len(sequences)} sequences, {frames} frames, {objects / frames:.1f} objects a frame\n")
         ways = [
             ("plain: whole frames, 1 process", plain_scores),

@@ -1,52 +1,45 @@
-"""What a model makes of its guides: single steps from the true previous mask, with its own multipliers and with others.
+"""What a model makes of its guides: single steps from the true previous mask, with its own gammas and with others.
 
 Takes the options of `osmn_train_eval.py` that describe a trained model. From every `--every`-th frame of the test
 split, one frame is segmented with that frame's true mask as spatial guide, so that no error of propagation counts.
 "IoU" is that with the next frame's truth, "area" the mask's size relative to the truth's. "other" is the same with
-the mean of the multipliers of the training objects, in place of those of the object's visual guide: what the visual
+the mean of the gammas of the training objects, in place of those of the object's visual guide: what the visual
 modulator knows of the object is the difference. A network without visual modulator has no "other".
 """
 
-import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
 import numpy as np
-import tensorflow as tf
 
 import osmn_train_eval
 from osmn import args as arguments
-from osmn import checkpoints, datasets, devices, evaluation, files, inference, metrics
+from osmn import devices, files, models, results
+from osmn.data import davis
+from osmn.data.types import Reference
+from osmn.engine import TensorFlowEngine
 from osmn.errors import reports_input_errors
+from osmn.evaluation.metrics import region_similarity
+from osmn.masks import resized
 
 
-class StepPropagator(inference.Propagator):
-    """A Propagator whose multipliers are given, as one list for each object: `given` is set before each run."""
+def own_gammas(engine, video):
+    """Return the gammas of a video's objects, from their reference frames: a list, an object's a list of arrays."""
+    gammas = []
+    for number, reference in video.references.items():
+        frame = files.read_image(video.frames[number])
+        gammas += [engine.gammas(frame, mask) for mask in results.reference_masks(reference).values()]
+    return gammas
 
-    given = ()
 
-    def multipliers(self, view):
-        """Return the next object's; see `Propagator.multipliers`."""
-        return next(self.given)
-
-    def own(self, video):
-        """Return the multipliers of a video's objects, from their first frame."""
-        views = [view for start in inference.first_views(video).values() for view in start.values()]
-        return [super(StepPropagator, self).multipliers(view) for view in views]
-
-    def step(self, video, number, multipliers, truth, im_size):
-        """Return the masks of the frame after `number`, bool (N, h, w), from that frame's true ones."""
-        frames = [files.read_image(path, im_size) for path in video.frames[number : number + 2]]
-        self.given = iter(multipliers)
-        _, then = self.run(frames, {0: {i: inference.FirstView(frames[0], mask) for i, mask in enumerate(truth)}})
-        return then.masks
+def step(engine, frame, before, gammas, im_size):
+    """Return the masks of a frame, bool (N, h, w), from its objects' gammas and masks in the frame `before`."""
+    masks = np.stack([resized(mask.astype(np.uint8), im_size) > 0 for mask in before])
+    gammas = [np.concatenate(layer) for layer in zip(*gammas, strict=True)]
+    return engine.segment(files.read_image(frame, im_size), masks, gammas)[1]
 
 
 def true_masks(video, number, data_path):
     """Return the masks of a frame's objects, a list of bool (H, W), in the order of `video.object_ids`."""
-    path = Path(data_path) / "Annotations/480p" / video.name / f"{video.frames[number].stem}.png"
-    return list(inference.given_masks(datasets.FirstAnnotation(path, video.object_ids)).values())
+    path = davis.annotations(data_path, video.name)[video.frames[number].stem]
+    return list(results.reference_masks(Reference(path, video.object_ids)).values())
 
 
 @reports_input_errors
@@ -56,29 +49,31 @@ def main(argv=None):
     parser.add_argument("--every", type=arguments.positive(int), default=10, help="frames from one step to the next")
     own_args, rest = parser.parse_known_args(argv)
     args = osmn_train_eval.parse([*rest, "--only_testing", "--result_path", "unused"])
-    precision = devices.configure(args)
-    network = inference.for_inference(checkpoints.open_network(args, precision), precision)
-    propagator = StepPropagator(network, arguments.sample_options(args))
-    training = datasets.davis_videos(args.data_path, args.data_version, "train")
-    videos = datasets.davis_videos(args.data_path, args.data_version, args.test_split)
-    known = [each for video in training for each in propagator.own(video)]
-    mean = [tf.reduce_mean(tf.stack(column), axis=0) for column in zip(*known, strict=True)]
+    im_size = tuple(args.im_size)
+    devices.configure(args.gpu_id, args.deterministic)
+    model = models.load(args.whole_model_path, arguments.model_options(args), args.precision)
+    print(model.summary(im_size))
+    engine = TensorFlowEngine(model.network, args.vg_pad_ratio)
+    training = davis.videos(args.data_path, args.data_version, "train")
+    videos = davis.videos(args.data_path, args.data_version, args.test_split)
+    known = [each for video in training for each in own_gammas(engine, video)]
+    mean = [np.mean(layer, axis=0) for layer in zip(*known, strict=True)]
     print("object                    IoU    area" + ("   other IoU   other area" if mean else ""))
     rows = []
     for video in videos:
-        multipliers = [propagator.own(video)] + ([[mean] * len(video.object_ids)] if mean else [])
-        results = []
+        gammas = [own_gammas(engine, video)] + ([[mean] * len(video.object_ids)] if mean else [])
+        figures = []
         for number in range(0, len(video.frames) - 1, own_args.every):
             before, truth = (true_masks(video, n, args.data_path) for n in (number, number + 1))
             measured = []
-            for chosen in multipliers:
-                masks = propagator.step(video, number, chosen, before, tuple(args.im_size))
+            for chosen in gammas:
+                masks = step(engine, video.frames[number + 1], before, chosen, im_size)
                 size = truth[0].shape[::-1]
-                masks = [evaluation.resized(mask.astype(np.uint8), size) > 0 for mask in masks]
-                measured.append([metrics.region_similarity(*pair) for pair in zip(truth, masks, strict=True)])
+                masks = [resized(mask.astype(np.uint8), size) > 0 for mask in masks]
+                measured.append([region_similarity(*pair) for pair in zip(truth, masks, strict=True)])
                 measured.append([m.sum() / max(1, t.sum()) for t, m in zip(truth, masks, strict=True)])
-            results.append(measured)
-        for object_id, row in zip(video.object_ids, np.mean(results, axis=0).T, strict=True):
+            figures.append(measured)
+        for object_id, row in zip(video.object_ids, np.mean(figures, axis=0).T, strict=True):
             print_row(video.name if object_id is None else f"{video.name} {object_id}", row)
             rows.append(row)
     print_row("mean", np.mean(rows, axis=0))

@@ -1,4 +1,4 @@
-"""Milliseconds per frame of propagation, beside a yardstick measured in the same run: `python benchmarks/inference.py`.
+"""Milliseconds per frame of propagation, beside a yardstick measured in the same run: `python -m benchmarks.inference`.
 
 The yardstick is the 13 plain convolutions of VGG16 with their ReLUs and pools, float32, on one frame of the same size.
 "network" is the segmentation net alone; "end to end" reads, propagates and writes the result files of a video. Each is
@@ -6,20 +6,22 @@ the median over rounds in which all cases take turns, so that a machine's drift 
 """
 
 import argparse
+import functools
 import itertools
-import sys
 import tempfile
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
 import numpy as np
 import tensorflow as tf
 
-from osmn import datasets, devices, files, inference, networks, samples
-from osmn.args import BASE_MODELS, PRECISIONS
+from osmn import devices, files, models, networks, segmenting
+from osmn.args import PRECISIONS
+from osmn.config import BASE_MODELS, ModelConfig
+from osmn.data.types import Reference, Video
+from osmn.engine import TensorFlowEngine
 from osmn.networks.vgg import VGG16_STAGES
+from osmn.predictor import Predictor
 
 
 def yardstick(height, width):
@@ -69,54 +71,50 @@ def make_video(folder, objects, frames, height, width):
     for number in range(frames):
         paths.append(folder / f"{number:05d}.jpg")
         tf.io.write_file(str(paths[-1]), tf.io.encode_jpeg(np.roll(base, 2 * number, axis=1)))
-    return datasets.Video(
-        "noise", tuple(paths), {0: datasets.FirstAnnotation(annotation, tuple(range(1, objects + 1)))}
-    )
+    return Video("noise", tuple(paths), {0: Reference(annotation, tuple(range(1, objects + 1)))})
 
 
 def cases(options, folder):
     """Yield (precision, objects, network function, end-to-end function that returns seconds per frame)."""
     width, height = options.im_size
-    reference = networks.build(networks.NetworkOptions(options.base_model))
+    reference = networks.build(ModelConfig(options.base_model))
     randomize(reference)
     for precision in options.precisions:
-        network = inference.for_inference(reference, precision)
-        propagator = inference.Propagator(network, samples.SampleOptions())
-        segment = tf.function(network.segment)
+        network = models.for_inference(reference, precision)
+        predictor = Predictor(TensorFlowEngine(network), (width, height))
+        execution = devices.choose_execution()
+        segment = tf.function(functools.partial(network.segment, execution=execution))
         for objects in options.objects:
             guides = tf.random.normal((objects, 224, 224, 3))
             inputs = (tf.random.normal((1, height, width, 3)), tf.random.uniform((objects, height, width, 1)))
-            multipliers = network.visual_parameters(guides)
+            gammas = network.gammas(guides, execution)
             video = make_video(folder / f"{objects}", objects, options.frames, height, width)
 
-            def end_to_end(propagator=propagator, video=video):
+            def end_to_end(predictor=predictor, video=video):
                 times = []
-                inference.segment_video(
-                    propagator,
-                    video,
-                    folder / "results",
-                    (width, height),
-                    progress=lambda: times.append(time.perf_counter()),
+                segmenting.segment_video(
+                    predictor, video, folder / "results", progress=lambda: times.append(time.perf_counter())
                 )
                 return (times[-1] - times[1]) / (len(times) - 2)
 
-            yield precision, objects, lambda s=segment, i=inputs, m=multipliers: s(*i, m), end_to_end
+            yield precision, objects, lambda s=segment, i=inputs, g=gammas: s(*i, g), end_to_end
 
 
 def shared_batches(options):
     """Print what it gains that the frames of several videos, of one object each, share a batch."""
     width, height = options.im_size
-    reference = networks.build(networks.NetworkOptions(options.base_model))
+    reference = networks.build(ModelConfig(options.base_model))
     randomize(reference)
     print("precision  videos in a batch  network ms / frame  / 1 video")
     for precision in options.precisions:
-        network = inference.for_inference(reference, precision)
-        segment = tf.function(network.segment)
+        network = models.for_inference(reference, precision)
+        execution = devices.choose_execution()
+        segment = tf.function(functools.partial(network.segment, execution=execution))
         cases = []
         for count in options.videos:
             images, spatial = tf.random.normal((count, height, width, 3)), tf.random.uniform((count, height, width, 1))
-            multipliers = network.visual_parameters(tf.random.normal((count, 224, 224, 3)))
-            cases.append((count, lambda s=segment, a=(images, spatial, multipliers): s(*a), []))
+            gammas = network.gammas(tf.random.normal((count, 224, 224, 3)), execution)
+            cases.append((count, lambda s=segment, a=(images, spatial, gammas): s(*a), []))
         for _ in range(options.rounds + 1):
             for count, network_call, times in cases:
                 times.append(seconds(network_call) / count)

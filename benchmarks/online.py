@@ -1,9 +1,9 @@
 """Seconds that online fine-tuning spends on each object beside its steps and frames.
 
 Takes the options of `osmn_online_finetune.py`, runs that script, and prints a table at its end. "steps" are the time in
-training steps, "frames" that in propagation, frame by frame; "tracing" is what the first step and the first frame of
-the run take beyond the median one, a part of these two. The rest: "input", waiting for samples; "save", writing
-checkpoints; "other", restoring weights, visual modulators, result files.
+training steps, "frames" that in propagation, frame by frame, the visual guide too; "tracing" is what the first step and
+the first frame of the run take beyond the median one, a part of these two. The rest: "input", waiting for samples;
+"save", writing checkpoints; "other", restoring weights, result files.
 """
 
 import contextlib
@@ -11,15 +11,12 @@ import functools
 import itertools
 import sys
 import time
-from pathlib import Path
 from unittest import mock
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import numpy as np
 
 import osmn_online_finetune
-from osmn import datasets, inference, online, training
+from osmn import online, pipeline, segmenting, training
 
 
 class Stopwatch:
@@ -53,31 +50,30 @@ class Stopwatch:
     def step(self, original):
         """Wrap `Trainer.train_step`, until its losses are there."""
 
-        def wrapped(trainer, batch, rate):
+        def wrapped(trainer, *arguments):
             start = time.perf_counter()
-            losses, logits = original(trainer, batch, rate)
+            losses, logits = original(trainer, *arguments)
             losses.segmentation.numpy()
             self.steps[-1].append(time.perf_counter() - start)
             return losses, logits
 
         return wrapped
 
-    def run(self, original):
-        """Wrap `Propagator.run`."""
+    def follow(self, original):
+        """Wrap `segmenting.follow`."""
 
         @functools.wraps(original)
-        def wrapped(propagator, frames, starts):
-            return timed(original(propagator, frames, starts), self.frames[-1])
+        def wrapped(*arguments):
+            return timed(original(*arguments), self.frames[-1])
 
         return wrapped
 
     def batches(self, original):
-        """Wrap `video_batches`."""
+        """Wrap the iteration over `pipeline.Batches`."""
 
         @functools.wraps(original)
-        def wrapped(examples, args):
-            make_batches = original(examples, args)
-            return lambda first, last: timed(make_batches(first, last), self.inputs[-1])
+        def wrapped(batches):
+            return timed(original(batches), self.inputs[-1])
 
         return wrapped
 
@@ -120,8 +116,8 @@ def main(argv=None):
             (training.Trainer, "reset", watch.reset),
             (training.Trainer, "train_step", watch.step),
             (training.Trainer, "save", watch.save),
-            (datasets, "video_batches", watch.batches),
-            (inference.Propagator, "run", watch.run),
+            (pipeline.Batches, "__iter__", watch.batches),
+            (segmenting, "follow", watch.follow),
         ):
             stack.enter_context(mock.patch.object(owner, name, wrap(getattr(owner, name))))
         osmn_online_finetune.main(argv)

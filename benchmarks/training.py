@@ -14,51 +14,50 @@ import argparse
 import collections
 import contextlib
 import io
-import sys
 import tempfile
 import time
 from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import keras
 import numpy as np
 import tensorflow as tf
 from tensorflow.tsl.profiler.protobuf import xplane_pb2
 
-from osmn import coco, datasets, devices, networks, replicas, samples, synthetic, training
-from osmn.args import BASE_MODELS, PRECISIONS
+from osmn import devices, networks, sources, synthetic, training
+from osmn.args import PRECISIONS
+from osmn.config import BASE_MODELS, ModelConfig
+from osmn.data import coco, davis
+from osmn.guides import GUIDE_SIDE
+from osmn.pipeline import Pipeline, PipelineOptions
 from preprocessing import preprocess_davis
 
 BACKBONES = {"lite": keras.applications.MobileNet}  # The others have VGG16.
 
 
-def davis_pipeline(data_path):
-    """Return (loader, number of examples, whether images are augmented) of DAVIS's consecutive frames."""
-    examples = datasets.davis_examples(data_path, 2017, "train")
-    return datasets.video_loader(examples), len(examples), False
+def davis_source(data_path):
+    """Return the `sources.Source` of DAVIS's consecutive frames."""
+    return sources.video_source(davis.examples(data_path, 2017, "train"))
 
 
-def coco_pipeline(data_path):
+def coco_source(data_path):
     """Return the same of COCO's instances."""
-    instances = coco.read_instances(data_path, "train2017")
-    return coco.instance_loader(instances), len(instances.images), True
+    return sources.instance_source(coco.read_instances(data_path, "train2017"))
 
 
-def batches(pipeline, options):
-    """Return an iterator over batches of one size."""
-    load, count, augmented = pipeline
-    fixed = samples.SampleOptions(), tuple(options.im_size), (1.0,), options.batch_size, 0, (0, 1000000)
-
-    def make_dataset(*part):
-        return datasets.training_dataset(load, count, *fixed, augment_target=augmented, part=part)
-
-    return iter(replicas.distribute(make_dataset, options.batch_size))
+def batches(source, options):
+    """Return the batches, of one size, of more steps than are measured."""
+    made = PipelineOptions(tuple(options.im_size), batch_size=options.batch_size)
+    return Pipeline([source], ModelConfig(options.base_model), made).batches(0, 1000000)
 
 
-def print_input_speed(name, pipeline, options):
+def make_trainer(precision, options):
+    """Return a `training.Trainer` of a network with initial weights."""
+    return training.Trainer(networks.build(ModelConfig(options.base_model), devices.training_policy(precision)))
+
+
+def print_input_speed(name, source, options):
     """Measure and print the speed of an input pipeline alone."""
-    iterator = batches(pipeline, options)
+    iterator = iter(batches(source, options))
     next(iterator)
     start, cpu_start = time.perf_counter(), time.process_time()
     for _ in range(options.input_batches):
@@ -68,17 +67,17 @@ def print_input_speed(name, pipeline, options):
     print(f"input {name}: {made / seconds:.1f} samples/s, {made / cpu_seconds:.1f} per core and second")
 
 
-def measure_step(precision, pipeline, options):
+def measure_step(precision, source, options):
     """Return (seconds of a step, seconds of waiting for a batch), medians over `options.steps` steps."""
-    network = networks.build(networks.NetworkOptions(options.base_model), devices.training_policy(precision))
-    trainer = training.Trainer(network)
-    iterator, rate = batches(pipeline, options), tf.constant(1e-9)
+    trainer = make_trainer(precision, options)
+    made, rate = batches(source, options), tf.constant(1e-9)
+    iterator = iter(made)
     steps, waits = [], []
     for number in range(options.steps + 1):
         start = time.perf_counter()
         batch = next(iterator)
         ready = time.perf_counter()
-        losses, _ = trainer.train_step(batch, rate)
+        losses, _ = trainer.train_step(batch, rate, made.element_spec)
         losses.segmentation.numpy()
         if number:  # the first traces
             waits.append(ready - start)
@@ -91,7 +90,7 @@ def measure_plain(precision, options):
     keras.config.set_dtype_policy(devices.training_policy(precision))
     make = BACKBONES.get(options.base_model, keras.applications.VGG16)
     width, height = options.im_size
-    inputs = [tf.random.normal((options.batch_size, *size, 3)) for size in ((height, width), 2 * (samples.GUIDE_SIDE,))]
+    inputs = [tf.random.normal((options.batch_size, *size, 3)) for size in ((height, width), 2 * (GUIDE_SIDE,))]
     nets = [make(include_top=False, weights=None, input_shape=x.shape[1:]) for x in inputs]
     keras.config.set_dtype_policy("float32")
     variables = [v.value for net in nets for v in net.trainable_variables]
@@ -110,12 +109,12 @@ def measure_plain(precision, options):
     return np.median(seconds[1:])
 
 
-def compare_precisions(pipeline, options):
+def compare_precisions(source, options):
     """Measure and print a table of steps, one row for each precision."""
     print("precision  step s  images/s  / first  wait ms  wait / step  plain s  step / plain")
     first = None
     for precision in options.precisions:
-        step, wait = measure_step(precision, pipeline, options)
+        step, wait = measure_step(precision, source, options)
         plain = measure_plain(precision, options)
         speed = options.batch_size / (step + wait)
         first = first or speed
@@ -123,30 +122,29 @@ def compare_precisions(pipeline, options):
         print(f"{row}  {plain:7.2f}  {step / plain:12.2f}", flush=True)
 
 
-def compare_replicas(pipeline, options):
+def compare_replicas(source, options):
     """Measure and print a table of steps on one and on several virtual devices."""
     print("precision  devices  step s  / one device")
     cpus = [f"CPU:{number}" for number in range(options.replicas)]
     for precision in options.precisions:
         # The mirrored one first: after other functions, TensorFlow deals out the keys of its collectives otherwise.
         with tf.distribute.MirroredStrategy(cpus).scope():
-            several, _ = measure_step(precision, pipeline, options)
-        one, _ = measure_step(precision, pipeline, options)
+            several, _ = measure_step(precision, source, options)
+        one, _ = measure_step(precision, source, options)
         print(f"{precision:9}  {1:7}  {one:6.2f}  {1:12.2f}")
         print(f"{precision:9}  {options.replicas:7}  {several:6.2f}  {several / one:12.2f}", flush=True)
 
 
-def profile_step(precision, pipeline, options):
+def profile_step(precision, source, options):
     """Print the time of a step by kind of operation, as TensorFlow's profiler tells it."""
-    trainer = training.Trainer(
-        networks.build(networks.NetworkOptions(options.base_model), devices.training_policy(precision))
-    )
-    batch, rate = next(batches(pipeline, options)), tf.constant(1e-9)
-    trainer.train_step(batch, rate)[0].segmentation.numpy()  # traces
+    trainer = make_trainer(precision, options)
+    made, rate = batches(source, options), tf.constant(1e-9)
+    batch = next(iter(made))
+    trainer.train_step(batch, rate, made.element_spec)[0].segmentation.numpy()  # traces
     with tempfile.TemporaryDirectory() as folder:
         with tf.profiler.experimental.Profile(folder):
             for _ in range(options.steps):
-                trainer.train_step(batch, rate)[0].segmentation.numpy()
+                trainer.train_step(batch, rate, made.element_spec)[0].segmentation.numpy()
         (path,) = Path(folder).glob("**/*.xplane.pb")
         planes = xplane_pb2.XSpace.FromString(path.read_bytes()).planes
     seconds, calls = collections.Counter(), collections.Counter()
@@ -187,18 +185,18 @@ def main():
             with contextlib.redirect_stdout(io.StringIO()):
                 synthetic.make_dataset(Path(folder), 2, 1, 12, (854, 480), 0)
                 preprocess_davis.main([folder])
-        pipeline = davis_pipeline(options.davis_path or folder)
+        source = davis_source(options.davis_path or folder)
         if options.replicas > 1:
-            compare_replicas(pipeline, options)
+            compare_replicas(source, options)
             return
         if options.profile:
             for precision in options.precisions:
-                profile_step(precision, pipeline, options)
+                profile_step(precision, source, options)
             return
-        print_input_speed("DAVIS", pipeline, options)
+        print_input_speed("DAVIS", source, options)
         if options.coco_path:
-            print_input_speed("COCO", coco_pipeline(options.coco_path), options)
-        compare_precisions(pipeline, options)
+            print_input_speed("COCO", coco_source(options.coco_path), options)
+        compare_precisions(source, options)
 
 
 if __name__ == "__main__":

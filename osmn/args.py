@@ -4,11 +4,15 @@ Nothing here imports TensorFlow, so that `-h` and mistakes in arguments answer a
 """
 
 import argparse
+import dataclasses
+import math
 
+from osmn.config import BASE_MODELS
 from osmn.errors import InputError
 
-BASE_MODELS = ("osvos", "masktrack", "deeplab", "lite")
 PRECISIONS = ("float32", "bfloat16", "float16")
+SCHEDULES = ("constant", "cosine")
+LOSSES = ("balanced", "jaccard")
 
 
 def parser(description):
@@ -21,8 +25,8 @@ def positive(kind):
 
     def convert(text):
         value = kind(text)
-        if value <= 0:
-            raise argparse.ArgumentTypeError(f"{text} is not above zero")
+        if not 0 < value < math.inf:
+            raise argparse.ArgumentTypeError(f"{text} is not a number above zero")
         return value
 
     return convert
@@ -33,40 +37,79 @@ def non_negative(kind):
 
     def convert(text):
         value = kind(text)
-        if value < 0:
-            raise argparse.ArgumentTypeError(f"{text} is below zero")
+        if not 0 <= value < math.inf:
+            raise argparse.ArgumentTypeError(f"{text} is not a number from zero up")
         return value
 
     return convert
 
 
-def add_network_options(to):
-    """Add the switches that decide a network's variables."""
-    group = to.add_argument_group("network")
-    group.add_argument("--base_model", choices=BASE_MODELS, default="osvos", help="segmentation net")
-    group.add_argument("--mod_early_conv", action="store_true", help="modulate stages 1 and 2 too")
-    group.add_argument("--no_visual_modulator", action="store_true", help="leave out the visual modulator")
-    group.add_argument("--no_spatial_modulator", action="store_true", help="leave out the spatial modulator")
-    group.add_argument(
-        "--aligned_size", type=positive(int), nargs=2, metavar=("W", "H"), help="pad the network's input to this size"
-    )
+def finite(text):
+    """Parse a number that is neither infinite nor NaN."""
+    value = float(text)
+    if not math.isfinite(value):
+        raise argparse.ArgumentTypeError(f"{text} is not a finite number")
+    return value
 
 
-def add_guide_options(to, im_size, testing=True):
-    """Add the options of the network's inputs, in training and, with `testing`, in testing."""
-    group = to.add_argument_group("inputs")
-    group.add_argument("--im_size", type=positive(int), nargs=2, metavar=("W", "H"), default=im_size, help="image size")
-    group.add_argument(
-        "--mean_value", type=float, nargs=3, metavar=("B", "G", "R"), default=[104.0, 117.0, 123.0], help="subtracted"
+def place(text):
+    """Parse a place in a video: a frame's number, or a time such as 4.5s or 1:02.5."""
+    from osmn.video import position
+
+    try:
+        return position(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def share(text):
+    """Parse a number from 0 to 1."""
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text} is not from 0 to 1")
+    return value
+
+
+def decay(text):
+    """Parse a number from 0 to below 1."""
+    value = share(text)
+    if value == 1:
+        raise argparse.ArgumentTypeError(f"{text} is not below 1")
+    return value
+
+
+def add_model_options(to, testing=True):
+    """Add what a model is: its network and the inputs that it is trained on.
+
+    A model's own configuration, beside its weights, says all of it; options are for models that have none, such as
+    those of the published program, and for models that are to be trained.
+    """
+    group = to.add_argument_group(
+        "model", "for a model without a configuration beside it (.json); where there is one, leave these out"
     )
-    group.add_argument("--scale_value", type=float, default=1.0, help="multiplies what is left (lite: 0.00787)")
-    group.add_argument("--bbox_sup", action="store_true", help="boxes only: keep the guide's background")
-    group.add_argument(
-        "--use_original_mask", action="store_true", help="the spatial guide is the dilated mask, not a Gaussian"
-    )
-    group.add_argument("--vg_keep_aspect_ratio", action="store_true", help="fit the guide into its square and pad")
-    if testing:
-        group.add_argument("--vg_pad_ratio", type=non_negative(float), default=0.03, help="guide's padding in testing")
+
+    def add(name, about, default=None, **how):
+        # No attribute unless it is given: only then can it contradict a model's configuration.
+        about = about if default is None else f"{about} (default: {default})"
+        group.add_argument(f"--{name}", default=argparse.SUPPRESS, help=about, **how)
+
+    add("base_model", "segmentation net", "osvos", choices=BASE_MODELS)
+    add("mod_early_conv", "modulate stages 1 and 2 too", action="store_true")
+    add("no_visual_modulator", "leave out the visual modulator", action="store_true")
+    add("no_spatial_modulator", "leave out the spatial modulator", action="store_true")
+    size = {"type": positive(int), "nargs": 2, "metavar": ("W", "H")}
+    add("aligned_size", "pad the network's input to this size", **size)
+    bgr = {"type": finite, "nargs": 3, "metavar": ("B", "G", "R")}
+    add("mean_value", "subtracted from the image; for lite give 127.5 127.5 127.5", "104 117 123", **bgr)
+    add("scale_value", "multiplies what is left; for lite give 0.00787", "1", type=finite)
+    add("bbox_sup", "boxes only: keep the guide's background", action="store_true")
+    add("use_original_mask", "the spatial guide is the dilated mask, not a Gaussian", action="store_true")
+    add("vg_keep_aspect_ratio", "fit the guide into its square and pad", action="store_true")
+
+
+def add_size_option(to, im_size):
+    """Add the size of the network's images, by default `im_size`, [width, height]."""
+    to.add_argument("--im_size", type=positive(int), nargs=2, metavar=("W", "H"), default=im_size, help="image size")
 
 
 def add_training_options(to, data_aug_scales):
@@ -79,6 +122,24 @@ def add_training_options(to, data_aug_scales):
     )
     group.add_argument(
         "--learning_rate", type=positive(float), default=1e-5, help="of Adam; the loss is a sum of pixels"
+    )
+    group.add_argument(
+        "--lr_schedule",
+        choices=SCHEDULES,
+        default="constant",
+        help="constant: as published; cosine: the rate falls to 0 at --training_iters",
+    )
+    group.add_argument(
+        "--warmup_iters", type=non_negative(int), default=0, help="steps over which the rate rises to --learning_rate"
+    )
+    group.add_argument(
+        "--loss",
+        choices=LOSSES,
+        default="balanced",
+        help="balanced: as published; jaccard: masks nearer to the true size",
+    )
+    group.add_argument(
+        "--ema", type=decay, metavar="DECAY", help="keep an average of the weights, for testing and export (try 0.998)"
     )
     group.add_argument("--save_iters", type=positive(int), default=1000, help="steps between checkpoints")
     group.add_argument("--max_to_keep", type=positive(int), default=2, help="checkpoints kept")
@@ -101,12 +162,47 @@ def add_training_options(to, data_aug_scales):
     group.add_argument("--sg_std_perturb_ratio", type=non_negative(float), default=0.4, help="spatial guide: scale")
 
 
+def add_distractor_options(to, videos=True):
+    """Add the augmentations that the published program lacks; those of `videos` too."""
+    group = to.add_argument_group("augmentation beyond the published one")
+    group.add_argument(
+        "--distractors",
+        type=share,
+        default=0.0,
+        metavar="SHARE",
+        help="of samples whose frame gets a second object; half of these ask for it",
+    )
+    if videos:
+        group.add_argument("--flip_target", action="store_true", help="mirror frame, label and previous mask at random")
+
+
+def add_coco_mixing_options(to):
+    """Add the mixing of still images into a training on videos."""
+    group = to.add_argument_group("still images among the videos' frames")
+    group.add_argument(
+        "--coco_path", nargs="+", default=[], help="COCO folders to draw samples from too; without it the next two idle"
+    )
+    group.add_argument("--coco_share", type=share, default=0.5, metavar="SHARE", help="of samples from --coco_path")
+    add_random_crop_option(group)
+
+
+def add_random_crop_option(to):
+    """Add the augmentation of still images that has a strength."""
+    to.add_argument("--random_crop_ratio", type=share, default=0.0, help="a COCO image's sides move by up to this")
+
+
 def add_imagenet_options(to):
     """Add the sources of initial weights for training from ImageNet."""
     group = to.add_argument_group("initial weights")
     about = 'checkpoint, .npy, Keras .h5, or "imagenet" to download'
     group.add_argument("--vis_mod_model_path", default="models/vgg_16.ckpt", help=f"of the visual modulator: {about}")
     group.add_argument("--seg_model_path", default="models/vgg_16.ckpt", help=f"of the segmentation net: {about}")
+    group.add_argument(
+        "--embedding_start",
+        choices=("published", "small"),
+        default="published",
+        help="of the embedding in lite's visual modulator: the published constants, or small random weights",
+    )
 
 
 def add_guide_choice_options(to):
@@ -123,6 +219,13 @@ def add_testing_options(to):
     """Add the options of propagation and of its result files."""
     group = to.add_argument_group("testing")
     group.add_argument("--result_path", default="", help="folder of the masks")
+    group.add_argument("--overwrite", action="store_true", help="replace results of another model or other options")
+    group.add_argument(
+        "--vg_pad_ratio",
+        type=non_negative(float),
+        default=0.03,
+        help="the guide's crop grows by this part of its sides",
+    )
     group.add_argument("--save_score", action="store_true", help="also write each object's probabilities (.npy)")
     group.add_argument("--crf_postprocessing", action="store_true", help="refine each mask by a dense CRF")
     group.add_argument("--shard", type=shard, default="0/1", metavar="I/N", help="only share I of N of the videos")
@@ -169,27 +272,73 @@ def add_device_options(to, several=False):
     )
 
 
-def network_options(args):
-    """Return the `NetworkOptions` of parsed arguments."""
-    from osmn.networks import NetworkOptions
+def model_options(args):
+    """Return {`ModelConfig` field: value} of the options that were given."""
+    from osmn.config import ModelConfig
 
-    return NetworkOptions(
-        base_model=args.base_model,
-        mod_early_conv=args.mod_early_conv,
-        visual_modulator=not args.no_visual_modulator,
-        spatial_modulator=not args.no_spatial_modulator,
-        fix_bn=getattr(args, "fix_bn", False),
-        fix_seg=getattr(args, "fix_seg", False),
-        aligned_size=tuple(args.aligned_size) if args.aligned_size else None,
-    )
+    found = _fields(args, ModelConfig)
+    found.pop("im_size", None)  # Not what the model was trained at.
+    return found
 
 
-def sample_options(args):
-    """Return the `SampleOptions` of parsed arguments; options that a script does not take keep their defaults."""
-    from osmn.samples import SampleOptions
+def testing_options(args):
+    """Return the `SegmentingOptions` of parsed arguments."""
+    from osmn.segmenting import SegmentingOptions
 
-    values = {name: getattr(args, name) for name in SampleOptions._fields if hasattr(args, name)}
-    return SampleOptions(**values | {"mean_value": tuple(args.mean_value)})
+    return SegmentingOptions(**_fields(args, SegmentingOptions))
+
+
+def beginning(args):
+    """Return the keyword arguments of `models.begin` for a training, of parsed arguments."""
+    return {
+        "given": model_options(args),
+        "precision": args.precision,
+        "start": args.whole_model_path,
+        "folder": None if args.restart_training else args.model_save_path,
+        "seed": args.seed,
+        "small_embedding": getattr(args, "embedding_start", "published") == "small",
+    }
+
+
+def pretrained(args):
+    """Return {scope: source} of the ImageNet weights that a training starts from."""
+    return {"osmn/modulator": args.vis_mod_model_path, "osmn/seg": args.seg_model_path}
+
+
+def training_run(args):
+    """Return the `TrainingRun` of parsed arguments; options that a script does not take keep their defaults."""
+    from osmn.pipeline import PipelineOptions
+    from osmn.runs import TrainingRun
+    from osmn.samples import Augmentation
+    from osmn.training import TrainingOptions
+
+    trainer = {"dropout_seed": args.seed} | values(args, "loss", "fix_bn", "fix_seg", "ema")
+    augmentation = Augmentation(**_fields(args, Augmentation))
+    pipeline = PipelineOptions(**_fields(args, PipelineOptions) | {"augmentation": augmentation})
+    return TrainingRun(trainer, TrainingOptions(**_fields(args, TrainingOptions)), pipeline, args.model_save_path)
+
+
+def values(args, *names):
+    """Return {option: value} of some options."""
+    return {name: getattr(args, name) for name in names}
+
+
+def _fields(args, kind):
+    """Return {field: value} of a dataclass's fields that are options of the script; lists as tuples."""
+    found = {field.name: getattr(args, field.name) for field in dataclasses.fields(kind) if hasattr(args, field.name)}
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in found.items()}
+
+
+def check_embedding_start(args):
+    """Raise InputError for an `--embedding_start` that does nothing."""
+    if args.embedding_start == "published":
+        return
+    if getattr(args, "base_model", "osvos") != "lite" or hasattr(args, "no_visual_modulator"):
+        raise InputError(f"--embedding_start {args.embedding_start} is for the visual modulator of --base_model lite")
+    if args.whole_model_path:
+        raise InputError(
+            f"--embedding_start {args.embedding_start} does nothing to the weights of --whole_model_path; leave one out"
+        )
 
 
 def required(args, *names):

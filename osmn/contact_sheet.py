@@ -1,34 +1,18 @@
-"""A picture of results to look at, rows of frames with coloured masks: `python -m osmn.contact_sheet -h`."""
+"""A picture of results to look at: rows of frames with coloured masks."""
 
-import argparse
-import sys
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
-from scipy import ndimage
 
-from osmn.errors import InputError, reports_input_errors
-from osmn.files import davis_palette, read_image, read_labels, replacing
+from osmn.errors import InputError
+from osmn.files import read_image, read_labels, replacing
+from osmn.folders import frame_files
+from osmn.masks import overlay
 
 TILE_WIDTH, GAP, TITLE_HEIGHT, CAPTION_WIDTH = 224, 6, 26, 58
-OPACITY = 0.5
 PICTURES = (".png", ".jpg")
 INK, PAPER = (32, 32, 32), (255, 255, 255)
-
-
-def overlay(image, labels):
-    """Return an RGB image, uint8 (H, W, 3), with the objects of `labels`, uint8 (H, W), tinted and outlined."""
-    labels = np.where(labels == 255, 1, labels)  # Binary results are 0 and 255.
-    colors = np.reshape(davis_palette(), (256, 3))[labels]
-    # DAVIS's colours are half as bright; an outline must stand out.
-    colors = colors * (255 / np.maximum(colors.max(axis=-1, keepdims=True), 1))
-    pixels = np.where(labels[:, :, None] > 0, (1 - OPACITY) * image + OPACITY * colors, image)
-    edge = ndimage.maximum_filter(labels, 3) != ndimage.minimum_filter(labels, 3)
-    outline = ndimage.binary_dilation(edge & (labels > 0)) & (labels > 0)
-    pixels[outline] = colors[outline]
-    pixels[edge & (labels == 0)] = 255
-    return pixels.astype(np.uint8)
 
 
 def contact_sheet(data_path, result_path, sequences, out_path, frames_per_sequence, truth=True, photographs=True):
@@ -68,9 +52,7 @@ def contact_sheet(data_path, result_path, sequences, out_path, frames_per_sequen
 
 def _tiles(data_path, kinds, name, count, photographs):
     """Return the tiles of one sequence: kind -> pictures."""
-    frames = sorted((data_path / "JPEGImages/480p" / name).glob("*.jpg"))
-    if not frames:
-        raise InputError(f"{data_path / 'JPEGImages/480p' / name} holds no frames (*.jpg)")
+    frames = list(frame_files(data_path / "JPEGImages/480p" / name).values())
     chosen = np.unique(np.linspace(0, len(frames) - 1, count).round().astype(int))
     tiles = {kind: [] for kind in kinds}
     for frame in (frames[index] for index in chosen):
@@ -80,37 +62,3 @@ def _tiles(data_path, kinds, name, count, photographs):
         for kind, folder in kinds.items():
             tiles[kind].append(Image.fromarray(overlay(image, read_labels(folder / name / f"{frame.stem}.png", size))))
     return tiles
-
-
-@reports_input_errors
-def main(argv=None):
-    """Draw frames of DAVIS sequences with the masks of a result folder, and the true masks below."""
-    parser = argparse.ArgumentParser(
-        prog="python -m osmn.contact_sheet",
-        description=main.__doc__,
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-    )
-    parser.add_argument("data_path", help="DAVIS folder")
-    parser.add_argument("result_path", help="holds <sequence>/<frame>.png")
-    parser.add_argument("out_path", help="picture to write, .png or .jpg")
-    parser.add_argument("sequences", nargs="+", help="a row for each")
-    parser.add_argument("--frames", type=int, default=5, help="frames in a row")
-    parser.add_argument("--no_truth", action="store_true", help="leave out the true masks")
-    parser.add_argument("--no_photographs", action="store_true", help="masks on a plain ground, not over the frames")
-    args = parser.parse_args(argv)
-    if args.frames < 1:
-        parser.error("--frames must be at least 1")
-    contact_sheet(
-        args.data_path,
-        args.result_path,
-        args.sequences,
-        args.out_path,
-        args.frames,
-        truth=not args.no_truth,
-        photographs=not args.no_photographs,
-    )
-    print(f"{args.out_path}: {len(args.sequences)} sequences")
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -32,3 +32,9 @@ def refine(frame, mask):
     field.addPairwiseBilateral(rgbim=np.array(frame, order="C"), **BILATERAL)  # A copy: it takes no read-only array.
     labels = np.argmax(field.inference(ITERATIONS), axis=0)
     return labels.reshape(height, width).astype(bool)
+
+
+def refiner():
+    """Return `refine` after making sure that its packages are there; InputError if not."""
+    load()
+    return refine

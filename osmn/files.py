@@ -1,4 +1,4 @@
-"""Images, masks and scores on disk: read with the file's name in every error, written whole or not at all.
+"""Images, masks, scores and lists on disk: read with the file's name in every error, written whole or not at all.
 
 Pillow reads and resizes here, as in the published program: pixel centres at +0.5, bilinear with antialiasing for
 images, nearest neighbour for masks.
@@ -7,30 +7,34 @@ images, nearest neighbour for masks.
 import contextlib
 import json
 import os
+import secrets
 import sys
-import tempfile
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from osmn.errors import InputError
+from osmn.masks import davis_palette
+
+UNFINISHED = ".osmn-writing-"  # what the names of our temporary files, and of no others, start with
 
 
 @contextlib.contextmanager
 def replacing(path):
-    """Yield a temporary name beside `path` that becomes `path` if the block succeeds, and is removed if it fails."""
+    """Yield a temporary name beside `path` that becomes `path` if the block succeeds, and is removed if it fails.
+
+    The block creates the file, so that it has the permissions of any new file. `remove_unfinished` removes what is left
+    by a program that is killed in the block.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
-    os.close(handle)
+    temporary = path.with_name(f"{UNFINISHED}{secrets.token_hex(8)}{path.suffix}")
     try:
-        yield Path(temporary)
-        os.chmod(temporary, 0o666 & ~_umask())
+        yield temporary
         os.replace(temporary, path)
     finally:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
+        temporary.unlink(missing_ok=True)
 
 
 def cached(path, key, make):
@@ -56,16 +60,35 @@ def cached(path, key, make):
     return value
 
 
+@contextlib.contextmanager
+def named_write_errors(path):
+    """Turn a failure to write `path` into an InputError that names it."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"{path} cannot be written ({error.strerror}); give a folder that can be") from None
+
+
 def remove_unfinished(folder):
-    """Remove the hidden files that `replacing` leaves in `folder`, and in the folders in it, when it is killed."""
-    for path in Path(folder).rglob(".*-*"):
+    """Remove the temporary files that `replacing` leaves in `folder`, and in the folders in it, when it is killed."""
+    for path in Path(folder).rglob(f"{UNFINISHED}*"):
         path.unlink(missing_ok=True)
 
 
-def _umask():
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def read_names(path, hint):
+    """Return the names in a text file, separated by white space.
+
+    Raises InputError, naming the file and ending in `hint`, if it cannot be read or holds none.
+    """
+    try:
+        names = Path(path).read_text().split()
+    except FileNotFoundError:
+        raise InputError(f"{path} does not exist; {hint}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} cannot be read ({getattr(error, 'strerror', 'not text')}); {hint}") from None
+    if not names:
+        raise InputError(f"{path} names no sequence; {hint}")
+    return names
 
 
 def _open(path):
@@ -104,17 +127,6 @@ def read_labels(path, size=None):
     if size is not None and image.size != tuple(size):
         image = image.resize(tuple(size), Image.Resampling.NEAREST)
     return np.asarray(image)
-
-
-def davis_palette():
-    """Return the DAVIS (PASCAL VOC) palette, 768 ints in 0..255: colour i spreads the bits of i over R, G, B."""
-    ids = np.arange(256)
-    palette = np.zeros((256, 3), int)
-    for bit in range(8):
-        for channel in range(3):
-            palette[:, channel] |= (ids >> channel & 1) << (7 - bit)
-        ids >>= 3
-    return palette.ravel().tolist()
 
 
 def write_mask(path, mask):

@@ -1,116 +1,127 @@
-"""Online fine-tuning: each object's own network, trained on the first frame, segments its video."""
+"""Online fine-tuning: each object's own network, trained on its reference frame, segments its video."""
 
 from pathlib import Path
 
 from tqdm import tqdm
 
-from osmn import checkpoints, crf, datasets, files, inference, training
-from osmn.args import sample_options
+from osmn import checkpoints, files, manifest, models, results, segmenting, training
+from osmn.data.types import reference_example, shard_of
+from osmn.errors import InputError
+from osmn.pipeline import Pipeline
+from osmn.sources import video_source
 
 
-def finetune_and_segment(network, videos, args, precision):
-    """Finetune on each object of `videos` and write its masks under `args.result_path`.
+class Finetuner:
+    """Trains one network anew for every object, from the same weights, restored in memory: it is traced once."""
 
-    Every object starts from the weights that `network` has now, restored in memory: one network, traced once. Its
-    models are in `args.model_save_path/<video>[/<id>]`. An interrupted run goes on with the first unfinished object;
-    so that objects can be merged then, their probabilities are kept on disk until the video's last object is done.
-    """
-    if args.crf_postprocessing:
-        crf.load()
-    trainer = training.Trainer(network, args.seed)
-    start = trainer.weights()
-    segmenting = inference.for_inference(network, precision)
-    propagator = inference.Propagator(segmenting, sample_options(args), crf.refine if args.crf_postprocessing else None)
-    with tqdm(total=sum(len(video.object_ids) for video in videos), unit="object", dynamic_ncols=True) as bar:
-        for video in videos:
-            folder = Path(args.result_path) / video.name
-            left = video.object_ids if args.restart_training else unfinished(video, args)
-            for object_id in video.object_ids:
-                bar.set_postfix_str(f"{video.name} {object_id or ''}")
-                if object_id in left:
-                    model = model_folder(video, object_id, args)
-                    trainer.reset(start)
-                    example = datasets.first_frame_example(video, object_id)
-                    training.train(trainer, datasets.video_batches([example], args), args, model, final=True)
-                    inference.copy_weights(network, segmenting)
-                    scores = args.save_score or object_id is not None
-                    alone = video_of_object(video, object_id)
-                    inference.segment_video(propagator, alone, folder, tuple(args.im_size), scores, merged=False)
-                bar.update()
-            if None not in video.object_ids:
-                merge_objects(video, folder, args.save_score)
+    def __init__(self, network, options):
+        self._trainer, self._options = training.Trainer(network, **options.trainer), options
+        self._start = self._trainer.weights()
+
+    def train(self, video, object_id):
+        """Give the network the weights that are trained on an object of a `Video`."""
+        self._trainer.reset(self._start)
+        source = video_source([reference_example(video, object_id)])
+        batches = Pipeline([source], self._trainer.network.config, self._options.pipeline).batches
+        folder = model_folder(self._options, video, object_id)
+        training.train(self._trainer, batches, self._options.training, folder, final=True)
 
 
-def video_of_object(video, object_id):
-    """Return the video with only one of its objects."""
-    starts = {n: f._replace(object_ids=(object_id,)) for n, f in video.starts.items() if object_id in f.object_ids}
-    return video._replace(starts=starts)
-
-
-def result_frames(video, object_id):
-    """Return the numbers of the frames after its first for which an object has results."""
-    (start,) = video_of_object(video, object_id).starts
-    numbers = range(len(video.frames)) if video.listed is None else sorted(video.listed[object_id])
-    return [number for number in numbers if number > start]
-
-
-def last_frame(video, object_id):
-    """Return the name of the last frame for which an object has a mask."""
-    (start,) = video_of_object(video, object_id).starts
-    return video.frames[max([start, *result_frames(video, object_id)])].stem
-
-
-def model_folder(video, object_id, args):
+def model_folder(options, video, object_id):
     """Return the folder of an object's checkpoints."""
-    return inference.object_folder(Path(args.model_save_path) / video.name, object_id)
+    return results.object_folder(Path(options.model_save_path) / video.name, object_id)
 
 
-def unfinished(video, args):
-    """Return the ids of a video's objects whose results, as of the last step of training, are not complete.
+def finetune_and_segment(model, videos, options, testing, origin):
+    """Finetune a model on each object of the shard's share of `videos`, and write the object's results.
 
-    Where all masks are there and merged, the score files may be gone. Before, merging needs those of every object.
+    Every object starts from the weights that the model has now. An interrupted run goes on with the first unfinished
+    object; so that objects can be merged then, their probabilities are kept on disk until the video's last object is
+    done.
+
+    Args:
+        model: `models.Model`, from `models.begin`.
+        videos: list of `Video`.
+        options: `runs.TrainingRun`; an object's checkpoints are in `<model_save_path>/<video>[/<id>]`.
+        testing: `segmenting.SegmentingOptions`.
+        origin: {option: value} of where the videos come from.
+
+    Raises:
+        InputError: if the folder of results or of models is another run's, and must stay.
     """
-    folder = Path(args.result_path) / video.name
-    masks, scored = set(), set()
-    for object_id in video.object_ids:
-        results, last = inference.object_folder(folder, object_id), last_frame(video, object_id)
-        trained = model_folder(video, object_id, args) / f"{checkpoints.CHECKPOINT_NAME}-{args.training_iters}.index"
-        mask, scores = results / f"{last}.png", results / f"{last}.npy"
-        if _in_order(trained, mask):
-            masks.add(object_id)
-            if _in_order(mask, scores) or not result_frames(video, object_id):
-                scored.add(object_id)
-    complete = None in masks or (masks == set(video.object_ids) and is_merged(video, folder))
-    finished = masks if complete and not args.save_score else scored
-    return [object_id for object_id in video.object_ids if object_id not in finished]
+    run = _open_runs(model, videos, options, testing, origin)
+    finetuner = Finetuner(model.network, options)
+    network = models.for_inference(model.network, model.precision)
+    predictor = testing.predictor(network)
+    mine = shard_of(videos, testing.shard)
+    with tqdm(total=sum(len(video.object_ids) for video in mine), unit="object", dynamic_ncols=True) as bar:
+        for video in mine:
+            written = results.video_files(video, results.Output(testing.save_score))
+            if run.is_finished(video.name, written):
+                bar.update(len(video.object_ids))
+                continue
+            merged = f"{video.name}/merged"
+            if not run.is_finished(merged, written):
+                for object_id in video.object_ids:
+                    bar.set_postfix_str(f"{video.name} {object_id or ''}")
+                    alone = video.of_object(object_id)
+                    # Merging needs the probabilities of every object.
+                    output = results.Output(testing.save_score or object_id is not None, merged=False)
+                    part, masks = f"{video.name}/{object_id or 'object'}", results.video_files(alone, output)
+                    if not run.is_finished(part, masks):
+                        finetuner.train(video, object_id)
+                        models.copy_weights(model.network, network)
+                        segmenting.segment_video(predictor, alone, testing.result_path, output)
+                        run.finish(part, masks)
+                    bar.update()
+                if None not in video.object_ids:
+                    merge_objects(video, Path(testing.result_path) / video.name)
+                run.finish(merged, written)
+            if not testing.save_score:
+                results.remove_scores(Path(testing.result_path) / video.name, video)
+            run.finish(video.name, written)
 
 
-def is_merged(video, folder):
-    """Tell whether a video's last merged frame is there and not older than its objects' last masks."""
-    last_frames = {object_id: last_frame(video, object_id) for object_id in video.object_ids}
-    merged = folder / f"{max(last_frames.values())}.png"
-    return all(_in_order(folder / str(object_id) / f"{last}.png", merged) for object_id, last in last_frames.items())
+def _open_runs(model, videos, options, testing, origin):
+    """Return the `Run` of the results; the folder of models must be of the same run, or empty."""
+    anew = testing.overwrite or options.training.restart_training
+    folders = [model_folder(options, video, object_id) for video in videos for object_id in video.object_ids]
+    unknown = manifest.read_run(options.model_save_path, manifest.TRAINING) is None and any(
+        map(checkpoints.newest_checkpoint, folders)
+    )
+    if unknown and not anew:
+        raise InputError(
+            f"{options.model_save_path} holds models, and no {manifest.TRAINING} that says how they were trained; give"
+            " another --model_save_path, or --overwrite to train them anew"
+        )
+
+    def delete_models():
+        for folder in folders:
+            checkpoints.delete_checkpoints(folder)
+
+    if unknown:
+        delete_models()
+    trained = options.that_change_results() | origin
+    made_by = model.described(trained)
+    manifest.open_run(options.model_save_path, made_by, "--model_save_path", anew, delete_models, manifest.TRAINING)
+    made_by = model.described(trained | testing.that_change_results())
+    run = manifest.open_run(testing.result_path, made_by, "--result_path", anew)
+    if options.training.restart_training:
+        run.forget()
+    return run
 
 
-def _in_order(*paths):
-    """Tell whether all files exist and none is older than the one before it."""
-    times = [path.stat().st_mtime_ns if path.is_file() else None for path in paths]
-    return None not in times and times == sorted(times)
-
-
-def merge_objects(video, folder, keep_scores):
-    """Write a video's merged PNGs from its objects' score files, and delete these unless `keep_scores`."""
-    frames = {object_id: set(result_frames(video, object_id)) for object_id in video.object_ids}
-    folders = {object_id: inference.object_folder(folder, object_id) for object_id in frames}
-    for number, frame in enumerate([] if is_merged(video, folder) else video.frames):
-        given = inference.given_masks(video.starts[number]) if number in video.starts else {}
+def merge_objects(video, folder):
+    """Write a video's merged PNGs into `folder`, from its objects' score files there."""
+    segmented = {object_id: video.result_numbers(object_id) for object_id in video.object_ids}
+    for number, frame in enumerate(video.frames):
+        given = results.reference_masks(video.references[number]) if number in video.references else {}
         if given:
             size = next(iter(given.values())).shape[::-1]
-        listed = [object_id for object_id, numbers in frames.items() if number in numbers]
-        scores = {object_id: files.read_scores(folders[object_id] / f"{frame.stem}.npy") for object_id in listed}
+        scores = {
+            object_id: files.read_scores(results.object_folder(folder, object_id) / f"{frame.stem}.npy")
+            for object_id, numbers in segmented.items()
+            if number in numbers
+        }
         if given or scores:
-            inference.write_merged(folder / f"{frame.stem}.png", size, scores, given)
-    if not keep_scores:
-        for results in folders.values():
-            for path in results.glob("*.npy"):
-                path.unlink()
+            results.write_merged(folder / f"{frame.stem}.png", size, scores, given)

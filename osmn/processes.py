@@ -1,11 +1,15 @@
 """Work shared out to several processes, and how many of them the machine serves."""
 
+import itertools
 import multiprocessing
 import os
+import signal
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 
 from osmn.errors import InputError
+
+FRAMES_WORTH_A_PROCESS = 250  # Starting one takes about as long as scoring this many.
 
 
 def processors():
@@ -13,17 +17,27 @@ def processors():
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def worthwhile_processes(frames):
+    """Return how many processes it is worth starting to score or merge so many frames: at most one per processor."""
+    return min(processors(), 1 + frames // FRAMES_WORTH_A_PROCESS)
+
+
 def in_processes(function, jobs, processes):
-    """Yield `function(job)` for each of `jobs`, in order, computed by so many processes (1: by this one).
+    """Yield `function(*job)` for each of `jobs`, in order, computed by so many processes (1: by this one).
 
     The processes are spawned, not forked: a caller may have TensorFlow's threads running. The first error stops them
     all.
     """
     if min(processes, len(jobs)) <= 1:
-        yield from map(function, jobs)
+        yield from itertools.starmap(function, jobs)
         return
-    with ProcessPoolExecutor(min(processes, len(jobs)), multiprocessing.get_context("spawn")) as pool:
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(min(processes, len(jobs)), context, initializer=_leave_interrupts_to_parent) as pool:
         try:
-            yield from pool.map(function, jobs)
+            yield from pool.map(function, *zip(*jobs, strict=True))
         except BrokenProcessPool:
             raise InputError("a worker process was killed, probably for lack of memory; run this again") from None
+
+
+def _leave_interrupts_to_parent():
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

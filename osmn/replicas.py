@@ -11,6 +11,7 @@ import os
 import tensorflow as tf
 
 from osmn.errors import InputError
+from osmn.networks import Part
 
 
 def strategy():
@@ -44,6 +45,11 @@ def total(x):
 def position():
     """Return the number of this replica, from 0."""
     return tf.distribute.get_replica_context().replica_id_in_sync_group if count() > 1 else 0
+
+
+def part():
+    """Return this replica's `Part` of a batch, for the network."""
+    return Part(position(), count(), total)
 
 
 def assign(variable, value):

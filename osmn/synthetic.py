@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
-from osmn.errors import InputError
+from osmn.data import davis
 from osmn.files import read_labels, replacing, write_labels, write_mask
 
 # The outline of a shape: its radius, at most 1, by the angle in radians.
@@ -210,15 +210,10 @@ def repeat_first_mask(data_path, split, result_path):
     The files are those of `osmn_train_eval.py`: `<sequence>/<object>/<frame>.png`, black for the first frame, and the
     merged, indexed `<sequence>/<frame>.png`.
     """
-    data_path, result_path = Path(data_path), Path(result_path)
-    split_file = data_path / f"ImageSets/2017/{split}.txt"
-    if not split_file.is_file():
-        raise InputError(f"{split_file} does not exist")
-    for name in split_file.read_text().split():
-        frames = sorted(path.stem for path in (data_path / "JPEGImages/480p" / name).glob("*.jpg"))
-        first = read_labels(data_path / "Annotations/480p" / name / f"{frames[0]}.png")
-        for frame in frames:
-            write_labels(result_path / name / f"{frame}.png", first)
-            for number in range(1, int(first.max()) + 1):
-                mask = (first == number) & (frame != frames[0])
-                write_mask(result_path / name / str(number) / f"{frame}.png", mask)
+    for video in davis.videos(data_path, 2017, split):
+        folder, first = Path(result_path) / video.name, read_labels(video.references[0].mask)
+        for number, frame in enumerate(video.frames):
+            write_labels(folder / f"{frame.stem}.png", first)
+            for object_id in video.object_ids:
+                mask = first == object_id if number else np.zeros_like(first)
+                write_mask(folder / str(object_id) / f"{frame.stem}.png", mask)

@@ -1,6 +1,7 @@
-"""Training: the loss, the optimizer, one step, and the loop with its checkpoints."""
+"""Training: one step, and the loop with its checkpoints."""
 
 import contextlib
+import dataclasses
 from pathlib import Path
 from typing import NamedTuple
 
@@ -8,70 +9,53 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from osmn import checkpoints, replicas
+from osmn import checkpoints, devices, replicas, samples
 from osmn.errors import InputError
+from osmn.losses import LOSSES
+from osmn.optimizer import Adam, Average, learning_rate
 
-BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8  # Adam, as published
+# A batch of any size, as tf.function is to see it: one graph, so that rounding is that of a run that was not resumed.
+BATCH = samples.Sample(*(tf.TensorSpec((None, *shape)) for shape in samples.SHAPES))
 FIRST_LOSS_SCALE = 2.0**10  # float16 only
 LOSS_SCALE_GROWTH_STEPS = 2000
 
 
+@dataclasses.dataclass(frozen=True)
+class TrainingOptions:
+    """How a run trains; names and defaults are those of the command line, as published.
+
+    Attributes:
+        training_iters: steps in all, resumed ones too.
+        learning_rate: of Adam.
+        lr_schedule: "constant", or "cosine" (see `optimizer.learning_rate`).
+        warmup_iters: steps over which the rate rises to `learning_rate`.
+        save_iters: steps between checkpoints.
+        max_to_keep: checkpoints kept.
+        display_iters: steps between reports of the loss.
+        use_image_summary: write samples and predictions to TensorBoard.
+        restart_training: ignore the checkpoints in the folder.
+    """
+
+    training_iters: int = 200000
+    learning_rate: float = 1e-5
+    lr_schedule: str = "constant"
+    warmup_iters: int = 0
+    save_iters: int = 1000
+    max_to_keep: int = 2
+    display_iters: int = 20
+    use_image_summary: bool = False
+    restart_training: bool = False
+
+    def rate(self, step):
+        """Return the learning rate of step `step`, from 0."""
+        return learning_rate(step, self.learning_rate, self.lr_schedule, self.warmup_iters, self.training_iters)
+
+
 class Losses(NamedTuple):
-    """A step's losses: the class-balanced cross-entropy (a sum over pixels) and the L2 term."""
+    """A step's losses: that of the segmentation (a sum over pixels) and the L2 term."""
 
     segmentation: tf.Tensor
     l2: tf.Tensor
-
-
-def class_balanced_loss(logits, labels):
-    """Return the class-balanced sigmoid cross-entropy of (B, H, W, 1) logits, *summed* over all pixels, as released.
-
-    Of a batch split over replicas this is one replica's part, with the counts of the whole batch. `labels` are positive
-    above 0.5. The cross-entropy of positives is weighted by the batch's share of negatives, and the other way round.
-    """
-    positive = tf.cast(labels > 0.5, tf.float32)
-    total = tf.cast(tf.size(labels) * replicas.count(), tf.float32)
-    positives = replicas.total(tf.reduce_sum(positive))
-    weights = tf.where(labels > 0.5, (total - positives) / total, positives / total)
-    return tf.reduce_sum(weights * tf.nn.sigmoid_cross_entropy_with_logits(positive, logits))
-
-
-class Adam:
-    """Adam in TF1's form, with TF1's fused kernel: `w -= lr_t m / (sqrt(v) + epsilon)`, its state under TF1 names."""
-
-    def __init__(self, variables):
-        """Make the slots of `variables`, {TF1 name: variable}."""
-        self.variables = variables
-        self.slots = {
-            f"{name}/{slot}": tf.Variable(tf.zeros(variable.shape), trainable=False)
-            for name, variable in variables.items()
-            for slot in checkpoints.ADAM_SLOTS
-        }
-        self.powers = {"beta1_power": tf.Variable(BETA_1), "beta2_power": tf.Variable(BETA_2)}
-
-    def state(self):
-        """Return {TF1 name: variable} of everything that a checkpoint needs."""
-        return self.slots | self.powers
-
-    def apply(self, gradients, learning_rate):
-        """Update the variables; `gradients` is in their order."""
-        power_1, power_2 = self.powers.values()
-        for (name, variable), gradient in zip(self.variables.items(), gradients, strict=True):
-            first, second = (self.slots[f"{name}/{slot}"] for slot in checkpoints.ADAM_SLOTS)
-            tf.raw_ops.ResourceApplyAdam(
-                var=variable.handle,
-                m=first.handle,
-                v=second.handle,
-                beta1_power=power_1,
-                beta2_power=power_2,
-                lr=learning_rate,
-                beta1=BETA_1,
-                beta2=BETA_2,
-                epsilon=EPSILON,
-                grad=gradient,
-            )
-        replicas.assign(power_1, power_1 * BETA_1)
-        replicas.assign(power_2, power_2 * BETA_2)
 
 
 class Trainer:
@@ -80,18 +64,28 @@ class Trainer:
     Args:
       network: an `Osmn` with float32 variables.
       dropout_seed: integer; a step's dropout is a function of it and of the step. None: no dropout.
+      loss: a name of `losses.LOSSES`.
+      fix_bn: batch norm normalises by its moving statistics.
+      fix_seg: nothing of the segmentation net is trained but its last layer.
+      ema: decay, 0 to below 1, of the average of the weights that is kept beside them; None for no average.
     """
 
-    def __init__(self, network, dropout_seed=0):
+    def __init__(self, network, dropout_seed=0, loss="balanced", fix_bn=False, fix_seg=False, ema=None):
+        if fix_seg:
+            network.freeze_segmentation()
         self.network = network
         self.step = tf.Variable(0, dtype=tf.int64, trainable=False)
         self._dropout_seed = dropout_seed
+        self._execution = devices.choose_execution(training=True, fixed_statistics=fix_bn)
         named = network.tf1_variables()
         self._trained = {n: v.value for n, v in named.items() if v.trainable}
         self._decays = {n: network.l2_weight(n) for n in named if network.l2_weight(n)}
         self._constant_l2 = sum(network.l2_weight(n) * np.sum(v**2) / 2 for n, v in network.constants().items())
         self._model = {n: v.value for n, v in named.items()}
         self._optimizer = Adam(self._trained)
+        self._average = None if ema is None else Average(self._model, ema)
+        self._loss = LOSSES[loss]
+        self._steps = {}
         self._scaled = network.compute_dtype == "float16"
         self._scale = {"loss_scale": tf.Variable(FIRST_LOSS_SCALE), "loss_scale_steps": tf.Variable(0, dtype=tf.int64)}
 
@@ -100,11 +94,12 @@ class Trainer:
         seed = None
         if self._dropout_seed is not None:
             seed = tf.cast(tf.stack([tf.constant(self._dropout_seed, tf.int64), self.step]), tf.int32)
+        execution = dataclasses.replace(self._execution, dropout_seed=seed, part=replicas.part())
         variables = list(self._trained.values())
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(variables)
-            logits = self.network(batch.guide, batch.spatial, batch.image, training=True, seed=seed)
-            loss = class_balanced_loss(logits, batch.label)
+            logits = self.network(batch.guide, batch.spatial, batch.image, execution=execution)
+            loss = self._loss(logits, batch.label)
             scaled = loss * self._scale["loss_scale"] if self._scaled else loss
         gradients = tape.gradient(scaled, variables)
         gradients = replicas.total(
@@ -123,26 +118,38 @@ class Trainer:
         """Return the L2 term: the sum over convolution kernels, constant ones too, of `weight * sum(w^2) / 2`."""
         return tf.add_n([d * tf.nn.l2_loss(self._model[n]) for n, d in self._decays.items()]) + self._constant_l2
 
-    @tf.function(reduce_retracing=True)
-    def train_step(self, batch, learning_rate):
-        """Update the network by one batch; return its `Losses` and logits (of the first replica) before the update."""
-        losses, logits = tf.distribute.get_strategy().run(self._replica_step, (batch, learning_rate))
+    def train_step(self, batch, rate, spec=BATCH):
+        """Update the network by one batch; return its `Losses` and logits (of the first replica) before the update.
+
+        Args:
+          batch: `Sample` of (B, ...) tensors.
+          rate: the learning rate, a scalar tensor.
+          spec: what `batch` and others are to tf.function: there is one graph for all batches that it describes.
+        """
+        if tuple(spec) not in self._steps:
+            self._steps[tuple(spec)] = tf.function(self._step, input_signature=[spec, tf.TensorSpec([])])
+        return self._steps[tuple(spec)](batch, rate)
+
+    def _step(self, batch, rate):
+        losses, logits = tf.distribute.get_strategy().run(self._replica_step, (batch, rate))
         return Losses(*map(replicas.first, losses)), replicas.first(logits)
 
-    def _replica_step(self, batch, learning_rate):
+    def _replica_step(self, batch, rate):
         losses, logits, gradients = self.gradients(batch)
         if self._scaled:
-            self._apply_if_finite(gradients, learning_rate)
+            self._apply_if_finite(gradients, rate)
         else:
-            self._optimizer.apply(gradients, learning_rate)
+            self._optimizer.apply(gradients, rate)
         replicas.assign(self.step, self.step + 1)
+        if self._average is not None:
+            self._average.update(self.step)
         return losses, logits
 
-    def _apply_if_finite(self, gradients, learning_rate):
+    def _apply_if_finite(self, gradients, rate):
         """Skip a step whose float16 gradients overflow and halve the loss scale; double it after many that did not."""
         scale, good_steps = self._scale["loss_scale"], self._scale["loss_scale_steps"]
         if tf.reduce_all([tf.reduce_all(tf.math.is_finite(g)) for g in gradients]):
-            self._optimizer.apply(gradients, learning_rate)
+            self._optimizer.apply(gradients, rate)
             grow = good_steps + 1 >= LOSS_SCALE_GROWTH_STEPS
             replicas.assign(scale, tf.where(grow, scale * 2, scale))
             replicas.assign(good_steps, tf.where(grow, tf.zeros_like(good_steps), good_steps + 1))
@@ -158,10 +165,9 @@ class Trainer:
         """Start anew from `weights`: step 0, a fresh optimizer. Nothing is traced again."""
         for name, variable in self._model.items():
             variable.assign(weights[name])
-        for variable in self._optimizer.slots.values():
-            variable.assign(tf.zeros_like(variable))
-        for variable, value in zip(self._optimizer.powers.values(), (BETA_1, BETA_2), strict=True):
-            variable.assign(value)
+        self._optimizer.reset()
+        if self._average is not None:
+            self._average.reset()
         self._scale["loss_scale"].assign(FIRST_LOSS_SCALE)
         self._scale["loss_scale_steps"].assign(0)
         self.step.assign(0)
@@ -169,73 +175,110 @@ class Trainer:
     def state(self):
         """Return {TF1 name: variable} of all that a resumed run needs."""
         state = self._model | self._optimizer.state() | {"global_step": self.step}
+        if self._average is not None:
+            state |= self._average.state()
         return state | self._scale if self._scaled else state
 
+    def use_average(self):
+        """Give the network the average of its weights, if there is one, for testing; training ends with it."""
+        if self._average is not None:
+            for name, average in self._average.averages.items():
+                self._model[name].assign(average)
+
     def save(self, folder, max_to_keep, finished=False):
-        """Write `<folder>/osmn.ckpt-<step>`; if `finished`, without the optimizer's state, two thirds of the size."""
+        """Write `<folder>/osmn.ckpt-<step>`.
+
+        If `finished`, without the optimizer's state, two thirds of the size, and with the average of the weights, if
+        there is one, in their place. Raises InputError, and writes nothing, if a value is not finite.
+        """
         state = self._finished_state() if finished else self.state()
         # Tensors, not arrays: they share the variables' memory, and copying 2 GB takes longer than writing them.
         values = {name: tf.convert_to_tensor(variable) for name, variable in state.items()} | self.network.constants()
-        checkpoints.save_training_checkpoint(folder, int(self.step.numpy()), values, max_to_keep)
+        broken = [name for name, value in values.items() if not np.all(np.isfinite(value))]
+        if broken:
+            raise InputError(f"{broken[0]} is not finite after step {int(self.step)}; lower --learning_rate")
+        checkpoints.save_training_checkpoint(folder, int(self.step.numpy()), values, self.network.config, max_to_keep)
 
     def _finished_state(self):
-        return self._model | {"global_step": self.step}
+        model = self._model if self._average is None else self._average.averages
+        return model | {"global_step": self.step}
 
     def restore(self, path, finished=False):
-        """Continue from a checkpoint of `save` (or of the published program); a `finished` one gives only weights."""
-        state = self._finished_state() if finished else self.state()
+        """Continue from a checkpoint of `save` (or of the published program); a `finished` one gives only weights.
+
+        Of a training that kept no average of the weights, the average starts here.
+        """
+        state = self._model | {"global_step": self.step} if finished else self.state()
+        begins = self._average is not None and not checkpoints.has_average(path)
+        if begins:
+            state = {name: v for name, v in state.items() if name not in self._average.state()}
         values = checkpoints.load_training_state(path, {name: tuple(v.shape) for name, v in state.items()})
         for name, variable in state.items():
             variable.assign(values[name])
+        if begins:
+            self._average.reset()
 
 
-def train(trainer, make_batches, args, folder=None, final=False):
-    """Train until `args.training_iters`, resuming from `args.model_save_path` unless `args.restart_training`.
+def train(trainer, make_batches, options, folder, final=False):
+    """Train until `options.training_iters`, resuming from the newest checkpoint in `folder`.
+
+    At the end the network has the average of its weights, if the trainer keeps one.
 
     Args:
       trainer: a Trainer with its initial weights.
-      make_batches: (first step, last step) -> iterator over `Sample` batches, a pure function of the step.
-      args: the options of `osmn.args.add_training_options`.
-      folder: of the checkpoints; `args.model_save_path` by default.
+      make_batches: (first step, last step) -> iterable of `Sample` batches, a pure function of the step, such as
+        `pipeline.batches` gives.
+      options: TrainingOptions.
+      folder: of the checkpoints and TensorBoard's summaries.
       final: nothing trains the model further: its last checkpoint has no optimizer's state.
 
-    The cases: (1) `--restart_training`, or a final model of fewer steps than are asked for: the folder's checkpoints
+    The cases: (1) `restart_training`, or a final model of fewer steps than are asked for: the folder's checkpoints
     are deleted, step 0; (2) a checkpoint is there: its step, weights and optimizer, but the learning rate asked for
     now; (3) none: step 0.
     """
-    folder = Path(folder or args.model_save_path)
+    folder = Path(folder)
     newest = checkpoints.newest_checkpoint(folder)
-    anew = args.restart_training  # Then the checkpoint is not even read: it may be damaged.
+    anew = options.restart_training  # Then the checkpoint is not even read: it may be damaged.
     finished = final and newest is not None and not anew and not checkpoints.has_optimizer_state(newest)
-    if finished and checkpoints.step_of(newest) < args.training_iters:
-        print(f"{newest} is a finished model: trained anew to have {args.training_iters} steps")
-        anew = True
-    chief = replicas.is_chief()
+    if finished and checkpoints.step_of(newest) < options.training_iters:
+        print(f"{newest} is a finished model: trained anew to have {options.training_iters} steps")
+        anew, finished = True, False
     if newest is not None and anew:
-        if chief:
+        if replicas.is_chief():
             checkpoints.delete_checkpoints(folder)
     elif newest is not None:
         trainer.restore(newest, finished)
         print(f"resumed from {newest}")
     first = int(trainer.step.numpy())
-    if first >= args.training_iters:
-        print(f"{newest} has {first} steps already; --training_iters {args.training_iters} asks for no more")
-        return
-    rate = tf.constant(args.learning_rate)
-    bar = tqdm(total=args.training_iters, initial=first, unit="step", dynamic_ncols=True, disable=not chief)
-    with bar, Summaries(folder, args) if chief else contextlib.nullcontext() as summaries:
-        for step, batch in enumerate(make_batches(first, args.training_iters), first + 1):
-            losses, logits = trainer.train_step(batch, rate)
+    if first < options.training_iters:
+        _train_steps(trainer, make_batches(first, options.training_iters), first, options, folder, final)
+    elif first:
+        print(f"{newest} has {first} steps already; --training_iters {options.training_iters} asks for no more")
+    else:
+        print(f"--training_iters {options.training_iters}: no training, the weights stay as they are")
+    if not finished:
+        trainer.use_average()
+
+
+def _train_steps(trainer, batches, first, options, folder, final):
+    """Train on the batches of the steps from `first` on, with reports, summaries and checkpoints."""
+    chief, last = replicas.is_chief(), options.training_iters
+    spec = getattr(batches, "element_spec", BATCH)
+    bar = tqdm(total=last, initial=first, unit="step", dynamic_ncols=True, disable=not chief)
+    pictured = trainer.network.config if options.use_image_summary else None
+    with bar, Summaries(folder, pictured) if chief else contextlib.nullcontext() as summaries:
+        for step, batch in enumerate(batches, first + 1):
+            rate = options.rate(step - 1)
+            losses, logits = trainer.train_step(batch, tf.constant(rate), spec)
             bar.update()
-            last = step == args.training_iters
-            shown, saved = (last or step % period == 0 for period in (args.display_iters, args.save_iters))
+            shown, saved = (step == last or step % n == 0 for n in (options.display_iters, options.save_iters))
             if shown or saved:
                 require_finite(step, losses)
             if shown and chief:
-                report(bar, losses, args)
-                summaries.write(step, losses, type(batch)(*map(replicas.first, batch)), logits)
+                report(bar, losses, rate, logits.shape[0] * replicas.count())
+                summaries.write(step, losses, rate, type(batch)(*map(replicas.first, batch)), logits)
             if saved and chief:
-                trainer.save(folder, args.max_to_keep, finished=final and last)
+                trainer.save(folder, options.max_to_keep, finished=final and step == last)
     replicas.wait_for_all()
 
 
@@ -246,28 +289,28 @@ def require_finite(step, losses):
         raise InputError(f"the loss is {loss} at step {step}; lower --learning_rate")
 
 
-def report(bar, losses, args):
-    """Show a step's losses and the speed at the progress bar."""
+def report(bar, losses, rate, images):
+    """Show a step's losses, its learning rate and the speed (of `images` a step) at the progress bar."""
     loss, l2 = float(losses.segmentation), float(losses.l2)
-    speed = (bar.format_dict["rate"] or 0) * args.batch_size
-    bar.set_postfix_str(f"loss {loss:.1f} L2 {l2:.3f} rate {args.learning_rate:g} {speed:.1f} images/s")
+    speed = (bar.format_dict["rate"] or 0) * images
+    bar.set_postfix_str(f"loss {loss:.1f} L2 {l2:.3f} rate {rate:g} {speed:.1f} images/s")
 
 
 class Summaries:
-    """TensorBoard's scalars, and with `--use_image_summary` pictures, in the folder of the checkpoints."""
+    """TensorBoard's scalars, in the folder of the checkpoints; with a `ModelConfig` also pictures, of its inputs."""
 
-    def __init__(self, folder, args):
+    def __init__(self, folder, config=None):
         self._writer = tf.summary.create_file_writer(str(folder))
-        self._args = args
+        self._config = config
 
-    def write(self, step, losses, batch, logits):
+    def write(self, step, losses, rate, batch, logits):
         """Write one step's losses and, if asked for, its first sample and prediction."""
         with self._writer.as_default(step):
             tf.summary.scalar("loss/segmentation", losses.segmentation)
             tf.summary.scalar("loss/l2", losses.l2)
-            tf.summary.scalar("learning_rate", self._args.learning_rate)
-            if self._args.use_image_summary:
-                mean, scale = tf.constant(self._args.mean_value), self._args.scale_value
+            tf.summary.scalar("learning_rate", rate)
+            if self._config is not None:
+                mean, scale = tf.constant(self._config.mean_value), self._config.scale_value
                 for name, image in (("guide", batch.guide), ("image", batch.image)):
                     tf.summary.image(name, (image[:1, ..., ::-1] / scale + mean[::-1]) / 255)
                 for name, image in (("spatial_guide", batch.spatial), ("label", batch.label)):

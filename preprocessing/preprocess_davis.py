@@ -12,16 +12,15 @@ again.
 """
 
 import argparse
-import sys
 from pathlib import Path
 
 import numpy as np
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # The repository, for `import osmn`.
+from tqdm import tqdm
 
 from osmn.errors import InputError, reports_input_errors
-from osmn.files import read_labels, write_mask
-from osmn.preprocessing import for_each_sequence, make_output_folder, visible
+from osmn.files import read_labels, remove_unfinished, write_mask
+from osmn.folders import mask_files, subfolders
+from osmn.processes import in_processes, processors
 
 
 def split_sequence(annotations, split, union):
@@ -32,18 +31,16 @@ def split_sequence(annotations, split, union):
         split: the folder that gets one folder of binary masks per object.
         union: the folder that gets the masks of all objects together.
     """
-    frames = visible(annotations, (".png",))
-    if not frames:
-        raise InputError(f"{annotations} holds no annotations (*.png)")
-    first = object_ids(read_labels(frames[0]))
+    frames = mask_files(annotations)
+    first = object_ids(read_labels(next(iter(frames.values()))))
     folders = {number: split / str(number) for number in range(1, int(first.max()) + 1)}
     for folder in (union, *folders.values()):
-        make_output_folder(folder)
-    for frame in frames:
-        labels = object_ids(read_labels(frame))
-        write_mask(union / frame.name, labels > 0)
+        remove_unfinished(folder)
+    for name, path in frames.items():
+        labels = object_ids(read_labels(path))
+        write_mask(union / f"{name}.png", labels > 0)
         for number, folder in folders.items():
-            write_mask(folder / frame.name, labels == number)
+            write_mask(folder / f"{name}.png", labels == number)
 
 
 def object_ids(labels):
@@ -57,13 +54,12 @@ def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data_dir", metavar="DATA_DIR", type=Path, help="the folder that holds DAVIS's Annotations/")
     annotations = parser.parse_args(argv).data_dir / "Annotations"
-    sequences = visible(annotations / "480p")
+    sequences = subfolders(annotations / "480p")
     if not sequences:
         raise InputError(f"{annotations / '480p'} holds no sequences (folders of annotations)")
-    for_each_sequence(
-        split_sequence,
-        [(path, annotations / "480p_split" / path.name, annotations / "480p_all" / path.name) for path in sequences],
-    )
+    jobs = [(path, annotations / "480p_split" / path.name, annotations / "480p_all" / path.name) for path in sequences]
+    for _ in tqdm(in_processes(split_sequence, jobs, processors()), total=len(jobs), unit="sequence"):
+        pass
     print(f"{len(sequences)} sequences: wrote {annotations / '480p_split'} and {annotations / '480p_all'}")
 
 

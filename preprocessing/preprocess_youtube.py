@@ -23,13 +23,13 @@ import shutil
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # The repository, for `import osmn`.
+from tqdm import tqdm
 
 from osmn.errors import InputError, reports_input_errors
-from osmn.files import read_image, replacing, write_mask
-from osmn.preprocessing import for_each_sequence, make_output_folder, visible
+from osmn.files import read_image, remove_unfinished, replacing, write_mask
+from osmn.folders import frame_files, subfolders
+from osmn.processes import in_processes, processors
 
-SUFFIXES = (".jpg", ".jpeg", ".png")
 THRESHOLD = 127  # As published: labels stored as JPEG are not exactly 0 and 255.
 
 
@@ -63,7 +63,7 @@ def convert_sequence(shot, images_out, labels_out):
     missing = [f"{shot / name} does not exist" for name in ("images", "labels") if not (shot / name).is_dir()]
     if missing:
         return False, missing
-    images, labels = (visible(shot / name, SUFFIXES) for name in ("images", "labels"))
+    images, labels = (list(frame_files(shot / name, required=False).values()) for name in ("images", "labels"))
     pairs = pair(images, labels)
     unused = [label.name for label in labels if label not in pairs.values()]
     unlabelled = [image.name for image in images if image not in pairs]
@@ -76,7 +76,7 @@ def convert_sequence(shot, images_out, labels_out):
         return False, problems or [f"{shot} is empty"]
 
     for folder in (images_out, labels_out):
-        make_output_folder(folder)
+        remove_unfinished(folder)
     for image in images[images.index(next(iter(pairs))) :]:
         with replacing(images_out / image.name) as temporary:
             shutil.copyfile(image, temporary)
@@ -94,17 +94,16 @@ def main(argv=None):
     root = parser.parse_args(argv).data_dir
     shots = {
         f"{category.name}_{video.name}": video / "shots" / "001"
-        for category in visible(root)
+        for category in subfolders(root)
         if (category / "data").is_dir()
-        for video in visible(category / "data")
+        for video in subfolders(category / "data")
     }
     if not shots:
         raise InputError(
             f"{root} holds no <class>/data/<NNNN> folders; give the folder that YouTube-Objects was unpacked in"
         )
-    results = for_each_sequence(
-        convert_sequence, [(shot, root / "Images" / name, root / "Labels" / name) for name, shot in shots.items()]
-    )
+    jobs = [(shot, root / "Images" / name, root / "Labels" / name) for name, shot in shots.items()]
+    results = list(tqdm(in_processes(convert_sequence, jobs, processors()), total=len(jobs), unit="sequence"))
     names = [name for name, (written, _) in zip(shots, results, strict=True) if written]
     problems = [problem for _, problems in results for problem in problems]
     for problem in problems:

@@ -7,18 +7,13 @@ checkpoint's prefix. Train and test with it at the same `--scale_value` (default
 
     python osmn_coco_pretrain.py --seg_model_path OUT --vis_mod_model_path OUT --scale_value 0.01 ...
 
-VGG16's features are of size 7 to 560 (root mean square, inputs of +-128), but the maps of the spatial modulator start
-below 0.1, so that it takes long until they count. ReLUs and pools commute with positive factors: the new network
-computes the old one's features, each layer's divided by its size.
+Why, and how: `osmn/pretrained/rescaling.py`.
 """
 
 import argparse
-import sys
 from pathlib import Path
 
 import numpy as np
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # The repository, for `import osmn`.
 
 from osmn import args as arguments
 from osmn.errors import InputError, reports_input_errors
@@ -26,35 +21,6 @@ from osmn.errors import InputError, reports_input_errors
 IMAGES_USED = 24
 IMAGE_SIZE = (224, 224)  # ImageNet's
 SCOPE = "osmn/modulator"  # of the two VGG16s in the network, the one with fully connected layers
-
-
-def rescale(stages, fc6, images, scale_value):
-    """Give the layers of a VGG16 the weights with which its features have root mean square 1.
-
-    Args:
-        stages: its convolutions, a list of lists of layers.
-        fc6: the first fully connected layer, or None: it takes back the factor, so that later layers keep theirs.
-        images: float32 (B, H, W, 3), BGR, mean subtracted, values of +-128.
-        scale_value: the network is to get `images * scale_value`.
-
-    Raises:
-        InputError: for a layer all of whose features are 0.
-    """
-    import tensorflow as tf
-
-    x, size_before = tf.convert_to_tensor(images), 1 / scale_value
-    for stage in stages:
-        for layer in stage:
-            x = layer(x)
-            size = float(tf.sqrt(tf.reduce_mean(tf.square(x))))
-            if not size:
-                raise InputError(f"every feature of {layer.name.split('.')[-1]} is 0")
-            layer.kernel.assign(layer.kernel * (size_before / size))
-            layer.bias.assign(layer.bias / size)
-            size_before = size
-        x = tf.nn.max_pool2d(x, 2, 2, "SAME")
-    if fc6 is not None:
-        fc6.kernel.assign(fc6.kernel * size_before)
 
 
 @reports_input_errors
@@ -68,18 +34,20 @@ def main(argv=None):
         "--scale_value", type=arguments.positive(float), default=0.01, help="of the inputs (default: 0.01)"
     )
     args = parser.parse_args(argv)
-    from osmn import checkpoints, files, networks, preprocessing, samples
+    from osmn import checkpoints, files, folders, guides, networks
+    from osmn.config import ModelConfig
+    from osmn.pretrained import imagenet, rescaling
 
-    paths = preprocessing.visible(args.images, (".jpg", ".jpeg"))[:IMAGES_USED]
+    paths = list(folders.frame_files(args.images, required=False).values())[:IMAGES_USED]
     if not paths:
         raise InputError(f"{args.images} holds no photographs (.jpg)")
-    options = samples.SampleOptions()
-    images = np.stack([samples.normalize(files.read_image(path, IMAGE_SIZE), options) for path in paths])
-    network = networks.build(networks.NetworkOptions())
-    missing = set(checkpoints.load_imagenet(network, SCOPE, args.source))
+    config = ModelConfig()
+    images = np.stack([guides.normalize(files.read_image(path, IMAGE_SIZE), config) for path in paths])
+    network = networks.build(config)
+    missing = set(imagenet.load(network, SCOPE, args.source))
     fc6 = None if f"{SCOPE}/fc6/weights" in missing else network.visual.hidden[0]
     try:
-        rescale(network.visual.stages, fc6, images, args.scale_value)
+        rescaling.rescale(network.visual.stages, fc6, images, args.scale_value)
     except InputError as error:
         raise InputError(f"{args.source}: {error}; give the weights of a trained VGG16") from error
     found = {n: v for n, v in network.tf1_variables().items() if n.startswith(f"{SCOPE}/") and n not in missing}

@@ -8,21 +8,6 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def pytest_addoption(parser):
-    parser.addoption(
-        "--published_rounding",
-        action="store_true",
-        help="sum convolutions in the order of the processor that made the golden files, and check those strictly",
-    )
-
-
-def pytest_configure(config):
-    if config.getoption("--published_rounding"):
-        import onednn
-
-        onednn.assume_caches(onednn.PUBLISHED_CACHES)
-
-
 @pytest.fixture(scope="session")
 def shared():
     """Return the folder of real data, published masks and weights; skip where it is absent."""
@@ -47,3 +32,11 @@ def davis(tmp_path_factory):
     for annotations in sorted((masks / "480p").iterdir()):
         split_sequence(annotations, masks / "480p_split" / annotations.name, masks / "480p_all" / annotations.name)
     return root
+
+
+@pytest.fixture
+def video(davis):
+    """Return the `Video` of that folder that has two objects."""
+    from osmn.data.davis import videos
+
+    return videos(davis, 2017, "val")[1]

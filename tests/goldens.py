@@ -10,18 +10,18 @@ from pathlib import Path
 
 import numpy as np
 
-from osmn.networks import NetworkOptions
+from osmn.config import ModelConfig
 
 FOLDER = Path(__file__).parent / "goldens"
 HEIGHT, WIDTH = 96, 160
 VARIANTS = {
-    "osvos": NetworkOptions(),
-    "osvos_early": NetworkOptions(mod_early_conv=True),
-    "osvos_novis": NetworkOptions(visual_modulator=False),
-    "osvos_nosp": NetworkOptions(spatial_modulator=False),
-    "deeplab": NetworkOptions(base_model="deeplab"),
-    "masktrack": NetworkOptions(base_model="masktrack"),
-    "lite": NetworkOptions(base_model="lite"),
+    "osvos": ModelConfig(),
+    "osvos_early": ModelConfig(mod_early_conv=True),
+    "osvos_novis": ModelConfig(no_visual_modulator=True),
+    "osvos_nosp": ModelConfig(no_spatial_modulator=True),
+    "deeplab": ModelConfig(base_model="deeplab"),
+    "masktrack": ModelConfig(base_model="masktrack"),
+    "lite": ModelConfig(base_model="lite"),
 }
 
 
@@ -52,7 +52,7 @@ def weight(name, shape):
     value = generator.standard_normal(shape, np.float32)
     value *= np.float32(_deviation(name, shape))
     leaf = name.rpartition("/")[2]
-    if leaf == "gamma" or (leaf == "biases" and _is_multiplier(name)):
+    if leaf == "gamma" or (leaf == "biases" and _makes_gammas(name)):
         value += 1
     return np.exp(value) if leaf == "moving_variance" else value
 
@@ -71,7 +71,7 @@ def _deviation(name, shape):
     return gain * np.sqrt(2 / inputs_per_output)
 
 
-def _is_multiplier(name):
+def _makes_gammas(name):
     return "Conv2d_out_" in name or ("modulator" in name and "fc8/" in name)
 
 

@@ -1,41 +1,46 @@
 """Networks that are simple enough to work out their masks by hand, and a way to have the scripts use them."""
 
+import dataclasses
+
 import keras
 import numpy as np
 import tensorflow as tf
 
-from osmn import checkpoints
-from osmn.networks import NetworkOptions
+from osmn import models
+from osmn.config import ModelConfig
 
 
 class ColourKey:
     """Segments what has the colour of the object in its visual guide; the spatial guide does not count."""
 
-    options = NetworkOptions()
+    config = ModelConfig()
+    gamma_channels = (3,)
     dtype_policy = keras.DTypePolicy("float32")
 
-    def visual_parameters(self, guide):
+    def gammas(self, guide, execution):
         return [tf.reduce_max(guide, axis=[1, 2], keepdims=True)]
 
-    def segment(self, image, spatial, scales):
-        distance = tf.reduce_max(tf.abs(image - scales[0]), axis=-1, keepdims=True)
+    def segment(self, image, spatial, gammas, execution):
+        distance = tf.reduce_max(tf.abs(image - gammas[0]), axis=-1, keepdims=True)
         return (40 - distance) / 8
 
 
 class Follower:
     """Segments where the spatial guide is high: where the object was, smaller with every frame."""
 
-    options = NetworkOptions(visual_modulator=False)
+    config = ModelConfig(no_visual_modulator=True)
+    gamma_channels = ()
     dtype_policy = keras.DTypePolicy("float32")
 
-    def segment(self, image, spatial, scales):
+    def segment(self, image, spatial, gammas, execution):
         return 8 * (spatial - 0.5)
 
 
 class Pixelwise:
     """A logistic regression on a pixel's colour and spatial guide, with four weights and a bias to train."""
 
-    options = NetworkOptions(visual_modulator=False)
+    config = ModelConfig(no_visual_modulator=True)
+    gamma_channels = ()
     dtype_policy = keras.DTypePolicy("float32")
     compute_dtype = "float32"
 
@@ -52,10 +57,10 @@ class Pixelwise:
     def l2_weight(self, name):
         return 1e-4 if name == "net/weights" else 0.0
 
-    def __call__(self, guide, spatial, image, training=False, seed=None):
-        return self.segment(image, spatial, [])
+    def __call__(self, guide, spatial, image, execution):
+        return self.segment(image, spatial, [], execution)
 
-    def segment(self, image, spatial, scales):
+    def segment(self, image, spatial, gammas, execution):
         objects = tf.shape(spatial)[0]
         image = tf.broadcast_to(image, [objects, *tf.unstack(tf.shape(image))[1:]])
         pixels = tf.concat([image, spatial], axis=-1)
@@ -63,5 +68,12 @@ class Pixelwise:
 
 
 def stand_in(monkeypatch, network):
-    """Have the scripts open `network` as whatever `--whole_model_path` names."""
-    monkeypatch.setattr(checkpoints, "open_network", lambda args, dtype: network())
+    """Have the scripts take `network`, with the options given as its configuration, for whatever model they name."""
+
+    def load(path, given, precision):
+        opened = network()
+        opened.config = dataclasses.replace(opened.config, **given)
+        return models.Model(opened, "float32")
+
+    monkeypatch.setattr(models, "load", load)
+    monkeypatch.setattr(models, "begin", lambda im_size, given, precision, **_: load(None, given, precision))

@@ -1,13 +1,65 @@
-"""What is kept in files between runs."""
+"""Files that are written whole or not at all, and what is kept in files between runs."""
 
 import json
 import os
 import pickle
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from osmn.files import cached
+from osmn.files import cached, remove_unfinished, replacing
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# -- Whole or not at all ----------------------------------------------------------------------------------------------
+
+
+def test_a_file_appears_under_its_name_when_it_is_whole(tmp_path):
+    (tmp_path / "a.txt").write_text("old")
+    with replacing(tmp_path / "a.txt") as temporary:
+        temporary.write_text("new")
+        assert temporary.suffix == ".txt"
+        assert (tmp_path / "a.txt").read_text() == "old"
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("a.txt", "new")]
+
+
+def test_a_file_that_could_not_be_written_leaves_nothing(tmp_path):
+    with pytest.raises(ZeroDivisionError), replacing(tmp_path / "a.txt") as temporary:
+        temporary.write_text("half")
+        raise ZeroDivisionError
+    assert not list(tmp_path.iterdir())
+
+
+def test_files_have_the_permissions_that_the_umask_gives_and_it_is_never_changed(tmp_path, monkeypatch):
+    before = os.umask(0o027)
+    try:
+        with monkeypatch.context() as patched:
+            patched.delattr(os, "umask")  # Other threads write files at the same time.
+            with replacing(tmp_path / "a.txt") as temporary:
+                temporary.write_text("text")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "a.txt").stat().st_mode & 0o777 == 0o640
+
+
+def test_of_hidden_files_only_those_that_a_killed_write_left_are_removed(tmp_path):
+    code = "import os, signal, sys; from osmn.files import replacing\n"
+    code += "with replacing(sys.argv[1]) as path: path.write_bytes(b'half'); os.kill(os.getpid(), signal.SIGKILL)"
+    for name in ("00001.png", "video/00001.png"):
+        assert subprocess.run([sys.executable, "-c", code, tmp_path / name], cwd=ROOT).returncode == -9
+    left = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert len(left) == 2
+    users = [tmp_path / name for name in (".my-notes.txt", "video/.cache-2/a.png", "video/.00001-abc123.png")]
+    for path in users:
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"mine")
+    remove_unfinished(tmp_path)
+    assert sorted(path for path in tmp_path.rglob("*") if path.is_file()) == sorted(users)
+
+
+# -- Kept between runs ------------------------------------------------------------------------------------------------
 
 KEY, VALUE = [1, "a.json", 0.5], {"v": [[1, 2], "text"]}
 

@@ -16,14 +16,23 @@ import tensorflow as tf
 from event_files import summaries
 from test_coco import polygon, write_annotations, write_image
 
-from osmn import checkpoints, networks
+from osmn import checkpoints, networks, samples
+from osmn.config import ModelConfig, read_config
+from osmn.manifest import RUN
 
 ROOT = Path(__file__).resolve().parent.parent
 LITE = ["--base_model", "lite", "--mean_value", *["127.5"] * 3, "--scale_value", "0.00787", "--im_size", 64, 48]
 LITE += ["--training_iters", 6, "--save_iters", 2, "--display_iters", 1, "--batch_size", 2, "--deterministic"]
 LITE += ["--learning_rate", 0.001, "--precision", "float32"]
+# With this seed runs that were resumed begin with other sizes than uninterrupted ones, and all sizes come.
+SEED, SCALES = 10, (0.5, 0.8, 1.0)
+LITE += ["--seed", SEED, "--data_aug_scales", *SCALES]
 STEPS = {1, 2, 3, 4, 5, 6}
-FAST = ["--data_aug_scales", 1, "--no_visual_modulator"]
+FAST = ["--no_visual_modulator"]
+# Everything that the published program lacks and that training keeps or draws.
+NEW = ["--ema", 0.6, "--lr_schedule", "cosine", "--warmup_iters", 2, "--loss", "jaccard", "--distractors", 0.7]
+NEW += ["--random_crop_ratio", 0.1]
+EVERY_STEP = ["--save_iters", 1]
 
 
 @pytest.fixture
@@ -35,14 +44,14 @@ def scratch(tmp_path):
 @pytest.fixture
 def model(scratch):
     """Return the path of a whole model to start from: `lite`'s initial weights."""
-    network = networks.build(networks.NetworkOptions(base_model="lite"))
+    network = networks.build(ModelConfig("lite"))
     checkpoints.write_variables(scratch / "start.ckpt", {n: v.numpy() for n, v in network.tf1_variables().items()})
     return scratch / "start.ckpt"
 
 
 def start(folder, script, *options, worker=None):
     """Start a script with its models in `folder/model`: a process; `worker` is its cluster and its number."""
-    environment = os.environ | {"CUDA_VISIBLE_DEVICES": "-1"}
+    environment = os.environ | {"CUDA_VISIBLE_DEVICES": "-1", "PYTHONUNBUFFERED": "1"}
     if worker is not None:
         cluster, index = worker
         task = {"type": "worker", "index": index}
@@ -74,6 +83,15 @@ def kill_when(process, reached, folder):
     assert process.wait() == -signal.SIGKILL
 
 
+def kill_after_every_step(start, folder, model="model"):
+    """Kill -9 what `start()` starts when step 1 is saved, then, started again, when step 2 is; in the end let it be."""
+    for step in sorted(STEPS)[:-1]:
+        kill_when(start(), saved(folder, step, model), folder)
+    finish(start(), folder)
+    log = (folder / "log").read_text()
+    assert [step for step in STEPS if f"/{model}/osmn.ckpt-{step}\n" in log] == sorted(STEPS)[:-1]  # Resumed from all.
+
+
 def finish(process, folder):
     assert process.wait() == 0, (folder / "log").read_text()[-3000:]
 
@@ -97,6 +115,7 @@ def leave_half_a_checkpoint(folder):
     """Leave what a kill in the middle of writing the checkpoint of step 4 may leave."""
     data = folder / "model/osmn.ckpt-2.data-00000-of-00001"
     (folder / "model/osmn.ckpt-4.data-00000-of-00001").write_bytes(data.read_bytes()[:1000])
+    (folder / "model/osmn.ckpt-4.json").write_bytes((folder / "model/osmn.ckpt-2.json").read_bytes())
     (folder / "model/.writing-abc").mkdir()
     (folder / "model/.writing-abc/osmn.ckpt-4.index").write_bytes(b"half")
 
@@ -112,7 +131,16 @@ def assert_same_training(ours, theirs, model="model"):
     assert names == set(readers[1].get_variable_to_shape_map())
     for name in names:
         np.testing.assert_array_equal(readers[0].get_tensor(name), readers[1].get_tensor(name), err_msg=name)
-    assert sorted(path.name for path in (ours / model).glob(".writing-*")) == []
+    assert read_config(ours / model / "osmn.ckpt-6") == read_config(theirs / model / "osmn.ckpt-6")
+    assert_no_leftovers(ours / model)
+
+
+def assert_no_leftovers(folder):
+    """Check that a folder of checkpoints has all files of each, and nothing else but summaries."""
+    names = [path.name for path in folder.iterdir() if "events" not in path.name]
+    steps = {name.partition(".index")[0] for name in names if name.endswith(".index")}
+    ends = (".data-00000-of-00001", ".index", ".json")
+    assert sorted(names) == sorted(f"{step}{end}" for step in steps for end in ends)
 
 
 def assert_same_masks(ours, theirs):
@@ -120,6 +148,8 @@ def assert_same_masks(ours, theirs):
     masks = sorted(path.relative_to(theirs) for path in (theirs / "results").rglob("*.png"))
     assert masks
     assert all((ours / path).read_bytes() == (theirs / path).read_bytes() for path in masks)
+    ours, theirs = (json.loads((folder / "results" / RUN).read_text()) for folder in (ours, theirs))
+    assert ours["model_sha256"] == theirs["model_sha256"]
 
 
 # -- One process ------------------------------------------------------------------------------------------------------
@@ -141,37 +171,82 @@ def test_training_killed_twice_and_run_again_equals_an_uninterrupted_one(davis, 
     assert_same_masks(killed, whole)
 
 
+def test_the_steps_of_these_runs_draw_several_sizes():
+    sizes = [tuple(samples.batch_size_scale(SEED, step - 1, (64, 48), SCALES).numpy()) for step in sorted(STEPS)]
+    assert sizes == [(32, 24), (64, 48), (32, 24), (51, 38), (51, 38), (64, 48)]
+
+
+@pytest.fixture
+def coco(scratch):
+    """Return two folders in COCO's layout, of three images and of one, each with an object."""
+    random = np.random.default_rng(0)
+    folders = [scratch / "three images", scratch / "one image"]
+    for folder, numbers in zip(folders, ((1, 2, 3), (4,)), strict=True):
+        images = [write_image(folder, n, random.integers(0, 256, (30, 40, 3), np.uint8)) for n in numbers]
+        write_annotations(folder, images, [(n, [polygon(2 * n, 4, 18 + n, 26)], {}) for n in numbers])
+    return folders
+
+
+@pytest.fixture
+def mobilenet(scratch):
+    """Return a checkpoint of MobileNet as TF-slim names it, for both of `lite`'s."""
+    network = networks.build(ModelConfig("lite"))
+    variables = {n: v for n, v in network.tf1_variables().items() if n.startswith("osmn/seg/Conv2d")}
+    path = scratch / "mobilenet.ckpt"
+    checkpoints.write_variables(path, {n.replace("osmn/seg", "MobilenetV1"): v.numpy() for n, v in variables.items()})
+    return path
+
+
 @pytest.mark.slow
-def test_training_of_the_whole_network_killed_anywhere_and_run_again_equals_an_uninterrupted_one(davis, scratch):
-    options = ["--data_aug_scales", 0.5, 1]
+def test_training_of_the_whole_network_killed_after_every_step_equals_an_uninterrupted_one(davis, scratch):
     whole, killed = scratch / "whole", scratch / "killed"
-    finish(start_davis(davis, whole, *options), whole)
-    for reached in (traced(killed), saving(killed, 2), saved(killed, 2), saving(killed, 4), saving(killed, 6)):
-        kill_when(start_davis(davis, killed, *options), reached, killed)
-    finish(start_davis(davis, killed, *options), killed)
+    finish(start_davis(davis, whole), whole)
+    for reached in (traced(killed), saving(killed, 1)):
+        kill_when(start_davis(davis, killed, *EVERY_STEP), reached, killed)
+    kill_after_every_step(lambda: start_davis(davis, killed, *EVERY_STEP), killed)
     assert_same_training(killed, whole)
     assert_same_masks(killed, whole)
 
 
 @pytest.mark.slow
-def test_pretraining_killed_anywhere_and_run_again_equals_an_uninterrupted_one(model, scratch):
-    data, whole, killed = scratch / "coco", scratch / "whole", scratch / "killed"
-    random = np.random.default_rng(0)
-    images = [write_image(data, n, random.integers(0, 256, (30, 40, 3), np.uint8)) for n in (1, 2, 3)]
-    write_annotations(data, images, [(n, [polygon(2 * n, 4, 18 + n, 26)], {}) for n in (1, 2, 3)])
-    options = ["--data_path", data, "--whole_model_path", model, "--data_aug_scales", 0.5, 1]
-    options += ["--random_crop_ratio", 0.1]
-    finish(start(whole, "osmn_coco_pretrain.py", *options), whole)
+def test_training_with_all_new_options_killed_after_every_step_equals_an_uninterrupted_one(davis, coco, scratch):
+    options = [*NEW, "--flip_target", "--coco_path", *coco, "--coco_share", 0.5]
+    whole, killed = scratch / "whole", scratch / "killed"
+    finish(start_davis(davis, whole, *options), whole)
+    kill_after_every_step(lambda: start_davis(davis, killed, *options, *EVERY_STEP), killed)
+    assert_same_training(killed, whole)
+    assert_same_masks(killed, whole)
+
+
+def start_pretraining(coco, folder, *options):
+    """Start stage 1 on the synthetic COCO."""
+    return start(folder, "osmn_coco_pretrain.py", "--random_crop_ratio", 0.1, "--data_path", *coco, *options)
+
+
+@pytest.mark.slow
+def test_pretraining_killed_anywhere_and_run_again_equals_an_uninterrupted_one(model, coco, scratch):
+    options, whole, killed = ["--whole_model_path", model], scratch / "whole", scratch / "killed"
+    finish(start_pretraining(coco[:1], whole, *options), whole)
     for reached in (traced(killed), saving(killed, 2), saved(killed, 4), saving(killed, 6)):
-        kill_when(start(killed, "osmn_coco_pretrain.py", *options), reached, killed)
-    finish(start(killed, "osmn_coco_pretrain.py", *options), killed)
+        kill_when(start_pretraining(coco[:1], killed, *options), reached, killed)
+    finish(start_pretraining(coco[:1], killed, *options), killed)
+    assert_same_training(killed, whole)
+
+
+@pytest.mark.slow
+def test_pretraining_with_all_new_options_killed_after_every_step_equals_an_uninterrupted_one(mobilenet, coco, scratch):
+    options = [*NEW, "--data_shares", 2, 3, "--embedding_start", "small"]
+    options += ["--vis_mod_model_path", mobilenet, "--seg_model_path", mobilenet]
+    whole, killed = scratch / "whole", scratch / "killed"
+    finish(start_pretraining(coco, whole, *options), whole)
+    kill_after_every_step(lambda: start_pretraining(coco, killed, *options, *EVERY_STEP), killed)
     assert_same_training(killed, whole)
 
 
 @pytest.mark.slow
 def test_online_finetuning_killed_anywhere_and_run_again_equals_an_uninterrupted_one(davis, model, scratch):
     whole, killed = scratch / "whole", scratch / "killed"
-    finish(start_online(davis, model, whole, "--data_aug_scales", 0.5, 1), whole)
+    finish(start_online(davis, model, whole), whole)
     folders = [path.parent.relative_to(whole) for path in sorted(whole.rglob("osmn.ckpt-6.index"))]
     assert len(folders) == 3  # One object in the first video, two in the second.
     first, _, last = folders
@@ -183,8 +258,8 @@ def test_online_finetuning_killed_anywhere_and_run_again_equals_an_uninterrupted
         saved(killed, 2, last),
         (results / "00001.png").exists,  # Merging.
     ):
-        kill_when(start_online(davis, model, killed, "--data_aug_scales", 0.5, 1), reached, killed)
-    finish(start_online(davis, model, killed, "--data_aug_scales", 0.5, 1), killed)
+        kill_when(start_online(davis, model, killed), reached, killed)
+    finish(start_online(davis, model, killed), killed)
     for folder in folders:
         assert_same_training(killed, whole, folder)
     assert_same_masks(killed, whole)
@@ -227,13 +302,14 @@ def test_two_processes_equal_one(davis, scratch):
 
 
 @pytest.mark.slow
-def test_two_processes_of_which_one_was_killed_and_all_started_again_equal_uninterrupted_ones(davis, scratch):
+def test_two_processes_of_which_one_is_killed_after_every_step_equal_uninterrupted_ones(davis, scratch):
     whole, killed = scratch / "whole", scratch / "killed"
     finish_two(start_two(davis, whole), whole)
-    for victim, step in ((1, 2), (0, 4)):
-        workers = start_two(davis, killed)
+    for step in sorted(STEPS)[:-1]:
+        workers = start_two(davis, killed, *EVERY_STEP)
+        victim = step % 2
         kill_when(workers[victim], saved(killed, step), killed)
         assert workers[1 - victim].wait(timeout=120) != 0  # It does not go on, nor wait for ever.
-    finish_two(start_two(davis, killed), killed)
+    finish_two(start_two(davis, killed, *EVERY_STEP), killed)
     assert_same_training(killed, whole)
     assert_same_masks(killed, whole)

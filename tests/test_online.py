@@ -1,17 +1,23 @@
 """Online fine-tuning: every object from the same weights, interrupted runs, result files, the scripts."""
 
+import re
 import shutil
 
 import numpy as np
 import pytest
 from stand_ins import Pixelwise, stand_in
 from test_ytvos import paint, write_video
+from trees import tree
 
 import osmn_online_finetune
 import osmn_online_finetune_ytvos
-from osmn import checkpoints, inference, networks, online, training
-from osmn.datasets import davis_videos
+from osmn import checkpoints, models, networks, online, results, segmenting, training
+from osmn.config import ModelConfig, read_config
+from osmn.data.davis import videos
 from osmn.files import read_labels, write_labels
+from osmn.pipeline import PipelineOptions
+from osmn.runs import TrainingRun
+from osmn.training import TrainingOptions
 
 FRAMES = [f"{number:05d}" for number in range(5)]
 
@@ -19,7 +25,7 @@ FRAMES = [f"{number:05d}" for number in range(5)]
 @pytest.fixture(scope="module")
 def davis(davis, tmp_path_factory):
     """Return a DAVIS folder whose split `val` is one sequence, `pair`, of two objects and five frames."""
-    (_, video) = davis_videos(davis, 2017, "val")
+    (_, video) = videos(davis, 2017, "val")
     root = tmp_path_factory.mktemp("davis")
     for folder in ("JPEGImages/480p", "Annotations/480p"):
         shutil.copytree(davis / folder / video.name, root / folder / "pair")
@@ -31,10 +37,6 @@ def davis(davis, tmp_path_factory):
 
 def words(*arguments):
     return [str(word) for word in arguments]
-
-
-def tree(folder, pattern="*"):
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob(pattern) if path.is_file()}
 
 
 def finetune(davis, folder, *more, network=Pixelwise):
@@ -141,19 +143,19 @@ def test_an_object_is_the_same_whatever_was_trained_before_it(davis, whole, tmp_
 @pytest.mark.slow
 def test_nothing_of_the_real_network_leaks_from_object_to_object(davis, tmp_path):
     """Compare all variables after the training of object 2, with and without object 1 before it."""
-    network = networks.build(networks.NetworkOptions(base_model="lite", visual_modulator=False))
-    (video,) = davis_videos(davis, 2017, "val")
-    folders = ["--data_path", "d", "--whole_model_path", "m", "--base_model", "lite", "--no_visual_modulator"]
-    options = ["--im_size", 64, 32, "--training_iters", 2, "--learning_rate", 0.01, "--batch_size", 1]
+    network = networks.build(ModelConfig("lite", no_visual_modulator=True))
+    (video,) = videos(davis, 2017, "val")
+    options = TrainingOptions(training_iters=2, learning_rate=0.01)
+    pipeline = PipelineOptions((64, 32), batch_size=1)
     start = {name: variable.numpy() for name, variable in network.tf1_variables().items()}
     runs = {}
     for run, objects in (("both", (1, 2)), ("second", (2,))):
         for name, variable in network.tf1_variables().items():
             variable.assign(start[name])
-        more = ["--model_save_path", tmp_path / run, "--result_path", tmp_path / run, "--data_aug_scales", 1]
-        args = osmn_online_finetune.parse(words(*folders, *options, *more))
-        some = video._replace(starts={0: video.starts[0]._replace(object_ids=objects)})
-        online.finetune_and_segment(network, [some], args, "float32")
+        some = video._replace(references={0: video.references[0]._replace(object_ids=objects)})
+        finetuning = TrainingRun({}, options, pipeline, str(tmp_path / run))
+        testing = segmenting.SegmentingOptions(str(tmp_path / run), (64, 32))
+        online.finetune_and_segment(models.Model(network, "float32"), [some], finetuning, testing, {})
         runs[run] = {name: variable.numpy() for name, variable in network.tf1_variables().items()}
     moved = [name for name in start if not np.array_equal(start[name], runs["both"][name])]
     assert any("moving" in name for name in moved) and any("weights" in name for name in moved)
@@ -181,9 +183,9 @@ def interrupt(monkeypatch, function, module, call):
 @pytest.mark.parametrize(
     "module, function, call, remaining",
     [
-        pytest.param(inference, "segment_video", 2, 0, id="trained, not segmented"),
+        pytest.param(segmenting, "segment_video", 2, 0, id="trained, not segmented"),
         pytest.param(training.Trainer, "save", 2, 1, id="in the training of the last object"),
-        pytest.param(inference, "write_merged", 3, 0, id="in merging"),
+        pytest.param(results, "write_merged", 3, 0, id="in merging"),
     ],
 )
 def test_a_repeated_run_does_not_train_finished_objects_again_and_ends_with_the_same_bytes(
@@ -198,35 +200,84 @@ def test_a_repeated_run_does_not_train_finished_objects_again_and_ends_with_the_
         assert (tmp_path / "models" / name).read_bytes() == content
 
 
-def test_a_run_interrupted_while_it_deletes_score_files_goes_on(davis, whole, copied):
-    finetune(davis, copied, "--save_score")
-    for path in sorted((copied / "results").rglob("*.npy"))[::2]:
-        path.unlink()
-    assert finetune(davis, copied) == []
-    assert tree(copied / "results") == tree(whole / "results")
+def test_a_run_interrupted_while_it_deletes_score_files_goes_on(davis, whole, tmp_path):
+    def delete_some(folder, video):
+        for path in sorted(folder.rglob("*.npy"))[::2]:
+            path.unlink()
+        raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as monkeypatch, pytest.raises(KeyboardInterrupt):
+        monkeypatch.setattr(online.results, "remove_scores", delete_some)
+        monkeypatch.setattr(online.results, "remove_leftovers", lambda folder, video: None)
+        finetune(davis, tmp_path)
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.png")}
+    assert finetune(davis, tmp_path) == []
+    assert tree(tmp_path / "results") == tree(whole / "results")
+    assert before == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.png")}
 
 
-def test_an_object_whose_model_or_masks_are_gone_is_done_again(davis, whole, copied):
-    shutil.rmtree(copied / "models/pair/2")
-    assert finetune(davis, copied) == ["pair/2"]
-    assert tree(copied / "results") == tree(whole / "results")
+def test_an_object_whose_masks_are_gone_is_segmented_again_by_its_model(davis, whole, copied):
     shutil.rmtree(copied / "results/pair/1")
     assert finetune(davis, copied) == []
     assert tree(copied / "results") == tree(whole / "results")
 
 
-def test_more_iterations_train_and_segment_all_objects_again_as_if_asked_for_at_once(
-    davis, whole, copied, tmp_path, capsys
-):
-    finetune(davis, copied, "--training_iters", 40)
-    assert "osmn.ckpt-20 is a finished model: trained anew to have 40 steps" in capsys.readouterr().out
-    finetune(davis, tmp_path / "at once", "--training_iters", 40)
-    assert tree(copied / "results").keys() == tree(whole / "results").keys()
-    assert tree(copied / "results") == tree(tmp_path / "at once/results")
+def test_an_object_whose_masks_and_model_are_gone_is_trained_again(davis, whole, copied):
+    shutil.rmtree(copied / "results/pair/2")
+    shutil.rmtree(copied / "models/pair/2")
+    assert finetune(davis, copied) == ["pair/2"]
+    assert tree(copied / "results") == tree(whole / "results")
+
+
+@pytest.mark.parametrize(
+    "more, said",
+    [
+        (["--training_iters", 40], "training_iters was 20, is 40"),
+        (["--learning_rate", 0.2], "learning_rate was 0.1, is 0.2"),
+        (["--data_aug_scales", 0.5], r"data_aug_scales was \[1.0\], is \[0.5\]"),
+        (["--seed", 1], "seed was 0, is 1"),
+        (["--scale_value", 0.02], "scale_value was 0.01, is 0.02"),
+    ],
+)
+def test_another_training_in_the_same_folders_is_named_and_refused(davis, whole, copied, capsys, more, said):
+    with pytest.raises(SystemExit):
+        finetune(davis, copied, *more)
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert re.search(rf"error: {copied}/models holds results of another run .*{said}", line)
+    assert tree(copied) == tree(whole)
+
+
+def test_the_same_models_are_segmented_anew_with_other_options_in_another_folder(davis, whole, copied, capsys):
+    with pytest.raises(SystemExit):
+        finetune(davis, copied, "--vg_pad_ratio", 0.1)
+    assert f"{copied}/results holds results of another run (vg_pad_ratio was 0.03, is 0.1)" in capsys.readouterr().err
+    assert finetune(davis, copied, "--vg_pad_ratio", 0.1, "--result_path", copied / "other") == []
+    assert tree(copied / "other").keys() == tree(whole / "results").keys()
+
+
+def test_overwriting_trains_and_segments_all_objects_again_as_if_in_new_folders(davis, whole, copied, tmp_path):
+    assert finetune(davis, copied, "--training_iters", 40, "--overwrite") == ["pair/1", "pair/2"]
+    finetune(davis, tmp_path / "new", "--training_iters", 40)
+    assert tree(copied / "results") == tree(tmp_path / "new/results")
     assert tree(copied / "results", "*.png") != tree(whole / "results", "*.png")
-    models = tree(copied / "models", "osmn.ckpt-*")
-    assert models == tree(tmp_path / "at once/models", "osmn.ckpt-*")
-    assert {path for path in models if path.endswith(".index")} == {f"pair/{i}/osmn.ckpt-40.index" for i in (1, 2)}
+    models_of = [tree(folder / "models", "osmn.ckpt-*") for folder in (copied, tmp_path / "new")]
+    assert models_of[0] == models_of[1]
+    assert {path for path in models_of[0] if path.endswith(".index")} == {
+        f"pair/{i}/osmn.ckpt-40.index" for i in (1, 2)
+    }
+
+
+def test_models_of_unknown_origin_are_named_and_not_taken(davis, copied, capsys):
+    (copied / "models/training.json").unlink()
+    with pytest.raises(SystemExit):
+        finetune(davis, copied)
+    assert f"error: {copied}/models holds models, and no training.json" in capsys.readouterr().err
+
+
+def test_every_model_has_its_configuration_beside_it(whole):
+    for object_id in (1, 2):
+        config = read_config(whole / f"models/pair/{object_id}/osmn.ckpt-20")
+        assert (config.scale_value, config.im_size) == (0.01, None)
 
 
 def test_an_object_killed_between_checkpoints_goes_on_from_the_last_one(davis, whole, tmp_path, monkeypatch, capsys):

@@ -6,9 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from osmn.errors import InputError
-from osmn.files import read_labels, write_labels
-from osmn.preprocessing import for_each_sequence
+from osmn.files import UNFINISHED, write_labels
 from preprocessing import preprocess_davis, preprocess_youtube
 
 
@@ -82,7 +80,7 @@ def test_davis_repeated_after_an_interruption_gives_the_same_files(davis):
     whole = tree(davis)
     (davis / "Annotations/480p_split/dogs/1/00001.png").unlink()
     (davis / "Annotations/480p_all/dogs/00000.png").write_bytes(b"half")
-    (davis / "Annotations/480p_all/dogs/.00001-x1y2z3.png").write_bytes(b"unfinished")
+    (davis / "Annotations/480p_all/dogs" / f"{UNFINISHED}x1y2z3.png").write_bytes(b"unfinished")
 
     preprocess_davis.main([str(davis)])
 
@@ -182,7 +180,7 @@ def test_youtube_repeated_after_an_interruption_gives_the_same_files(youtube):
     preprocess_youtube.main([str(youtube)])
     whole = tree(youtube)
     (youtube / "Images/boat_0001/frame0001.jpg").write_bytes(b"half")
-    (youtube / "Labels/boat_0001/.frame0001-x1y2z3.png").write_bytes(b"unfinished")
+    (youtube / "Labels/boat_0001" / f"{UNFINISHED}x1y2z3.png").write_bytes(b"unfinished")
     (youtube / "all.txt").unlink()
 
     preprocess_youtube.main([str(youtube)])
@@ -198,12 +196,3 @@ def test_youtube_names_a_damaged_label(youtube, capsys):
 
 def test_youtube_names_a_folder_without_classes(tmp_path, capsys):
     assert str(tmp_path) in exit_message(capsys, preprocess_youtube.main, tmp_path)
-
-
-def test_results_come_in_the_order_of_the_calls():
-    assert for_each_sequence(pow, [(2, n) for n in range(7)]) == [1, 2, 4, 8, 16, 32, 64]
-
-
-def test_an_error_in_one_sequence_ends_the_others(tmp_path):
-    with pytest.raises(InputError, match=r"missing\.png"):
-        for_each_sequence(read_labels, [(tmp_path / "missing.png",)] * 3)

@@ -1,4 +1,4 @@
-"""`preprocessing/rescale_vgg.py`: the same features, of size 1."""
+"""VGG16 rescaled, and `preprocessing/rescale_vgg.py`: the same features, of size 1."""
 
 import itertools
 
@@ -8,7 +8,9 @@ import tensorflow as tf
 from PIL import Image
 
 from osmn import checkpoints, networks
+from osmn.config import ModelConfig
 from osmn.networks.vgg import build_stages
+from osmn.pretrained import imagenet, rescaling
 from preprocessing import rescale_vgg
 
 
@@ -58,7 +60,7 @@ def test_features_keep_their_direction_and_get_size_1(weights):
     inputs = np.random.default_rng(2).normal(0, 70, (2, 32, 32, 3)).astype(np.float32)
     before = features(stages_of(weights), inputs)
     stages = stages_of(weights)
-    rescale_vgg.rescale(stages, None, inputs, 0.01)
+    rescaling.rescale(stages, None, inputs, 0.01)
     after = features(stages, inputs * np.float32(0.01))
     for old, new in zip(before, after, strict=True):
         np.testing.assert_allclose(np.sqrt(np.mean(new**2)), 1, rtol=1e-4)
@@ -71,7 +73,7 @@ def test_the_first_fully_connected_layer_takes_the_factor_back(weights):
 
     inputs = np.random.default_rng(2).normal(0, 70, (1, 32, 32, 3)).astype(np.float32)
     size = np.sqrt(np.mean(features(stages_of(weights), inputs)[-1] ** 2))
-    rescale_vgg.rescale(stages_of(weights), Fc6, inputs, 0.01)
+    rescaling.rescale(stages_of(weights), Fc6, inputs, 0.01)
     np.testing.assert_allclose(Fc6.kernel, [size, 2 * size], rtol=1e-5)
 
 
@@ -79,8 +81,8 @@ def test_the_written_checkpoint_starts_a_network(weights, images, tmp_path, caps
     checkpoints.write_variables(tmp_path / "vgg_16.ckpt", weights, v1=True)
     rescale_vgg.main([str(tmp_path / "vgg_16.ckpt"), str(images), str(tmp_path / "unit.ckpt")])
     assert f"written: {tmp_path / 'unit.ckpt'} (26 variables), for --scale_value 0.01" in capsys.readouterr().out
-    network = networks.build(networks.NetworkOptions(visual_modulator=False))
-    kept = checkpoints.load_imagenet(network, "osmn/seg", tmp_path / "unit.ckpt")
+    network = networks.build(ModelConfig(no_visual_modulator=True))
+    kept = imagenet.load(network, "osmn/seg", tmp_path / "unit.ckpt")
     assert all("_16/" in name or "fuse" in name for name in kept)
 
 

@@ -1,5 +1,6 @@
 """The scripts as their users call them: `main([...])` and the command line."""
 
+import re
 import shutil
 import signal
 import subprocess
@@ -9,8 +10,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from trees import tree
 
+import osmn_coco_pretrain
+import osmn_online_finetune
 import osmn_train_eval
+import osmn_train_eval_ytvos
+from osmn import args as arguments
+from osmn.config import ModelConfig, resolve
 from osmn.files import read_labels, read_scores
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -27,14 +34,10 @@ def words(*arguments):
     return [str(word) for word in arguments]
 
 
-def tree(folder, pattern="*"):
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob(pattern) if path.is_file()}
-
-
-def error(capsys, *arguments):
-    """Return the line with which `osmn_train_eval.py` refuses its arguments."""
+def error(capsys, *arguments, script=osmn_train_eval):
+    """Return the line with which a script refuses its arguments."""
     with pytest.raises(SystemExit) as stopped:
-        osmn_train_eval.main(words(*arguments))
+        script.main(words(*arguments))
     assert stopped.value.code == 2
     stderr = capsys.readouterr().err
     assert "Traceback" not in stderr
@@ -64,17 +67,20 @@ def test_help_is_shown_without_importing_tensorflow(script):
 
 
 PUBLISHED_DEFAULTS = {
-    **{"aligned_size": None, "base_model": "osvos", "im_size": [854, 480], "data_aug_scales": [0.5, 0.8, 1]},
+    **{"im_size": [854, 480], "data_aug_scales": [0.5, 0.8, 1]},
     **{"vg_random_crop_ratio": 0.1, "vg_pad_ratio": 0.03, "vg_random_rotate_angle": 10},
-    **{"sg_center_perturb_ratio": 0.2, "sg_std_perturb_ratio": 0.4, "mean_value": [104, 117, 123], "scale_value": 1},
+    **{"sg_center_perturb_ratio": 0.2, "sg_std_perturb_ratio": 0.4},
     **{"batch_size": 8, "gpu_id": [0], "training_iters": 200000, "save_iters": 1000, "learning_rate": 1e-5},
     **{"max_to_keep": 2, "display_iters": 20, "data_version": 2017, "test_split": "val"},
     **{"label_valid_ratio": 0.003, "bbox_valid_ratio": 0.2},
 }
 PUBLISHED_SWITCHES = (
-    *("mod_early_conv", "no_spatial_modulator", "no_visual_modulator", "fix_bn", "fix_seg", "bbox_sup"),
-    *("use_original_mask", "crf_postprocessing", "vg_keep_aspect_ratio", "vg_color_aug", "save_score"),
+    *("fix_bn", "fix_seg", "crf_postprocessing", "vg_color_aug", "save_score"),
     *("use_image_summary", "only_testing", "restart_training", "use_full_res", "randomize_guide"),
+)
+PUBLISHED_MODEL_SWITCHES = (
+    *("mod_early_conv", "no_spatial_modulator", "no_visual_modulator", "bbox_sup", "use_original_mask"),
+    "vg_keep_aspect_ratio",
 )
 
 
@@ -85,6 +91,92 @@ def test_options_have_the_published_names_and_defaults():
     switched = [f"--{name}" for name in PUBLISHED_SWITCHES]
     args = vars(osmn_train_eval.parse(["--result_path", "r", "--whole_model_path", "w", *switched]))
     assert all(args[name] for name in PUBLISHED_SWITCHES)
+
+
+def test_options_of_the_model_have_the_published_names_and_the_models_own_values_where_not_given():
+    args = osmn_train_eval.parse(["--result_path", "r", "--model_save_path", "m"])
+    assert arguments.model_options(args) == {}
+    assert resolve({}, None, None) == ModelConfig("osvos", mean_value=(104, 117, 123), scale_value=1)
+    values = ["--base_model", "lite", "--aligned_size", "480", "480", "--mean_value", "1", "2", "3"]
+    switched = [*values, "--scale_value", "0.5", *(f"--{name}" for name in PUBLISHED_MODEL_SWITCHES)]
+    args = osmn_train_eval.parse(["--result_path", "r", "--model_save_path", "m", *switched])
+    given = {"base_model": "lite", "aligned_size": (480, 480), "mean_value": (1, 2, 3), "scale_value": 0.5}
+    assert arguments.model_options(args) == given | dict.fromkeys(PUBLISHED_MODEL_SWITCHES, True)
+
+
+NEW_DEFAULTS = {  # As published: nothing of it.
+    **{"lr_schedule": "constant", "warmup_iters": 0, "loss": "balanced", "ema": None},
+    **{"distractors": 0, "flip_target": False, "coco_path": [], "random_crop_ratio": 0},
+}
+
+
+def test_new_options_of_training_default_to_what_is_published():
+    paths = ["--result_path", "r", "--model_save_path", "m"]
+    for parse in (osmn_train_eval.parse, osmn_train_eval_ytvos.parse):
+        args = vars(parse(paths))
+        assert {name: args[name] for name in NEW_DEFAULTS} == NEW_DEFAULTS
+    args = osmn_coco_pretrain.parse(["--model_save_path", "m"])
+    assert (args.data_path, args.data_shares, args.embedding_start) == (["data/COCO"], None, "published")
+
+
+TRAINING = ("--lr_schedule", "--warmup_iters", "--loss", "--ema")
+VIDEOS = ("--distractors", "--flip_target", "--coco_path", "--coco_share", "--random_crop_ratio")
+
+
+@pytest.mark.parametrize(
+    "script, options",
+    [
+        (osmn_coco_pretrain, (*TRAINING, "--distractors", "--data_shares", "--embedding_start", "--random_crop_ratio")),
+        (osmn_train_eval, (*TRAINING, *VIDEOS)),
+        (osmn_train_eval_ytvos, (*TRAINING, *VIDEOS, "--embedding_start")),
+        (osmn_online_finetune, TRAINING),
+    ],
+)
+def test_help_explains_the_new_options_of_training(capsys, script, options):
+    with pytest.raises(SystemExit):
+        script.main(["-h"])
+    shown = capsys.readouterr().out
+    for option in options:
+        # After the option and its values, on its line or the next, some words.
+        assert re.search(rf"^  {option}\b[^\n]*(\n +|  +)[A-Za-z][^\n]* [a-z]", shown, re.M), option
+
+
+@pytest.mark.parametrize("value", ["1", "1.5", "-0.1", "nan"])
+def test_a_decay_is_from_0_to_below_1(capsys, value):
+    with pytest.raises(SystemExit) as stopped:
+        osmn_coco_pretrain.main(["--model_save_path", "m", "--ema", value])
+    assert stopped.value.code == 2
+    assert f"argument --ema: {value} is not " in capsys.readouterr().err.splitlines()[-1]
+
+
+@pytest.mark.parametrize("option, value", [("--learning_rate", "nan"), ("--distractors", "nan"), ("--scale", "inf")])
+def test_numbers_that_are_none_are_refused(capsys, option, value):
+    option = {"--scale": "--data_aug_scales"}.get(option, option)
+    with pytest.raises(SystemExit) as stopped:
+        osmn_coco_pretrain.main(["--model_save_path", "m", option, value])
+    assert stopped.value.code == 2
+    assert f"argument {option}: {value} is not " in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_options_that_would_do_nothing_are_refused(capsys):
+    for script, paths in (
+        (osmn_coco_pretrain, ["--model_save_path", "m"]),
+        (osmn_train_eval_ytvos, ["--model_save_path", "m", "--result_path", "r"]),
+    ):
+        small = [*paths, "--embedding_start", "small"]
+        for more in ([], ["--base_model", "lite", "--no_visual_modulator"]):
+            line = error(capsys, *small, *more, script=script)
+            assert "--embedding_start small is for the visual modulator of --base_model lite" in line
+        line = error(capsys, *small, "--base_model", "lite", "--whole_model_path", "w", script=script)
+        assert "--embedding_start small does nothing to the weights of --whole_model_path" in line
+    testing = ["--only_testing", "--whole_model_path", "w", "--result_path", "r"]
+    assert osmn_train_eval_ytvos.parse([*testing, "--embedding_start", "small"])
+
+
+def test_shares_of_another_number_than_there_are_folders_are_refused(capsys):
+    paths = ["--model_save_path", "m", "--data_path", "a", "b", "--data_shares", 1]
+    line = error(capsys, *paths, script=osmn_coco_pretrain)
+    assert line == "error: --data_shares has 1 numbers; give one for each --data_path: 2"
 
 
 # -- osmn_train_eval.py -----------------------------------------------------------------------------------------------
@@ -126,6 +218,20 @@ def test_testing_a_folder_of_checkpoints_gives_the_same_bytes_and_prints_the_miu
         np.testing.assert_array_equal(read_labels(path.with_suffix(".png")), 255 * (scores > 0.5))
 
 
+def test_a_trained_model_says_itself_what_it_is(davis, trained, tmp_path, capsys):
+    testing = ["--data_path", davis, "--only_testing", "--whole_model_path", trained / "model"]
+    osmn_train_eval.main(words(*testing, "--result_path", tmp_path, "--im_size", 64, 48, "--save_score"))
+    assert f"lite of {trained / 'model/osmn.ckpt-2'}, 64x48, float32, " in capsys.readouterr().out
+    assert tree(tmp_path) == tree(trained / "results")
+
+
+def test_an_option_that_contradicts_the_models_configuration_is_one_line(davis, trained, tmp_path, capsys):
+    testing = ["--data_path", davis, "--only_testing", "--whole_model_path", trained / "model"]
+    line = error(capsys, *testing, "--result_path", tmp_path, "--base_model", "osvos")
+    assert f"--base_model osvos contradicts {trained}/model/osmn.ckpt-2.json, which says lite" in line
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_split_without_annotations_is_segmented_and_not_scored(davis, trained, tmp_path, capsys):
     data = tmp_path / "davis"
     shutil.copytree(davis, data)
@@ -137,6 +243,17 @@ def test_a_split_without_annotations_is_segmented_and_not_scored(davis, trained,
     assert f"masks are in {tmp_path / 'results'}" in capsys.readouterr().out
     assert tree(tmp_path / "results", "*.png") == tree(trained / "results", "*.png")
     assert not (tmp_path / "results/iou.txt").exists()
+
+
+def test_training_from_random_weights_is_said_once(davis, trained, tmp_path, capsys):
+    said = "no --whole_model_path: training starts from random weights"
+    paths = ["--data_path", davis, "--result_path", tmp_path / "results"]
+    nothing = [*paths, *TINY, "--no_visual_modulator", "--training_iters", 0]
+    osmn_train_eval.main(words(*nothing, "--model_save_path", tmp_path / "model"))
+    assert said in capsys.readouterr().out.splitlines()
+    finished = [*paths, "--model_save_path", trained / "model", *TINY, "--training_iters", 2]
+    osmn_train_eval.main(words(*finished))
+    assert said not in capsys.readouterr().out
 
 
 def test_paths_that_must_be_given_are_named(capsys):
@@ -174,7 +291,7 @@ def test_a_damaged_frame_in_testing_is_named(davis, trained, tmp_path, capsys):
     testing = ["--only_testing", "--whole_model_path", trained / "model", *TINY]
     line = error(capsys, "--data_path", tmp_path / "davis", "--result_path", tmp_path / "results", *testing)
     assert f"{name}/00003.jpg is not a readable image" in line
-    for path in (tmp_path / "results").rglob("*.*"):
+    for path in (tmp_path / "results").rglob("*.png"):
         read_labels(path)  # What is there is whole.
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import osmn_contact_sheet
 from osmn import contact_sheet as sheets
 from osmn.errors import InputError
 from osmn.files import read_image, read_labels, write_labels, write_mask
@@ -79,22 +80,6 @@ def test_preprocessing_accepts_the_dataset(data):
     assert sorted(path.name for path in (data / "Annotations/480p_split" / name).iterdir()) == ["1", "2"]
 
 
-def test_overlay_tints_the_object_and_leaves_the_rest():
-    image = np.full((9, 9, 3), 100, np.uint8)
-    labels = np.zeros((9, 9), np.uint8)
-    labels[:, :6] = 1
-    tinted = sheets.overlay(image, labels)
-    np.testing.assert_array_equal(tinted[4, 0], [177, 50, 50])  # Half of the pixel, half of red.
-    np.testing.assert_array_equal(tinted[4, 5], [255, 0, 0])
-    np.testing.assert_array_equal(tinted[4, 6], [255, 255, 255])
-    np.testing.assert_array_equal(tinted[4, 8], [100, 100, 100])
-
-
-def test_overlay_shows_a_binary_result_as_object_one():
-    image, mask = np.zeros((9, 9, 3), np.uint8), np.tri(9, dtype=np.uint8)
-    np.testing.assert_array_equal(sheets.overlay(image, 255 * mask), sheets.overlay(image, mask))
-
-
 @pytest.mark.parametrize("truth", [True, False])
 def test_contact_sheet_has_a_tile_for_each_frame(data, tmp_path, truth):
     repeat_first_mask(data, "val", tmp_path / "results")
@@ -142,12 +127,12 @@ def test_baseline_names_a_missing_split(data, tmp_path):
 def test_contact_sheet_is_drawn_from_the_command_line(data, tmp_path, capsys):
     name = sorted(path.name for path in (data / "JPEGImages/480p").iterdir())[0]
     labels = data / "Annotations/480p"
-    sheets.main([str(data), str(labels), str(tmp_path / "sheet.png"), name, "--frames", "2", "--no_truth"])
+    osmn_contact_sheet.main([str(data), str(labels), str(tmp_path / "sheet.png"), name, "--frames", "2", "--no_truth"])
     assert capsys.readouterr().out == f"{tmp_path / 'sheet.png'}: 1 sequences\n"
     with pytest.raises(SystemExit, match="2"):
-        sheets.main([str(data), str(tmp_path), str(tmp_path / "none.png"), "missing"])
+        osmn_contact_sheet.main([str(data), str(tmp_path), str(tmp_path / "none.png"), "missing"])
     assert "missing" in capsys.readouterr().err
     assert not (tmp_path / "none.png").exists()
     with pytest.raises(SystemExit, match="2"):
-        sheets.main([str(data), str(labels), str(tmp_path / "sheet"), name])
+        osmn_contact_sheet.main([str(data), str(labels), str(tmp_path / "sheet"), name])
     assert capsys.readouterr().err == f"error: {tmp_path / 'sheet'} is not a picture's name; end it in .png or .jpg\n"

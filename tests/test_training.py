@@ -1,7 +1,4 @@
-"""The loss, the optimizer, and the loop with its checkpoints."""
-
-import argparse
-import math
+"""A step of training, and the loop with its checkpoints."""
 
 import keras
 import numpy as np
@@ -9,17 +6,27 @@ import pytest
 import tensorflow as tf
 from event_files import summaries
 
-from osmn import args as arguments
 from osmn import checkpoints
+from osmn.config import ModelConfig, read_config
 from osmn.errors import InputError
+from osmn.guides import GUIDE_SIDE
+from osmn.losses import class_balanced_loss, jaccard_loss
+from osmn.networks import INFERENCE
 from osmn.samples import Sample
-from osmn.training import FIRST_LOSS_SCALE, Adam, Trainer, class_balanced_loss, train
+from osmn.training import (
+    FIRST_LOSS_SCALE,
+    Trainer,
+    TrainingOptions,
+    train,
+)
 
 DECAY = 0.5  # L2 of the stand-in's weight.
 
 
 class Brightness:
     """A stand-in for a network, with two variables: logits = image * weight + bias, computed in `compute_dtype`."""
+
+    config = ModelConfig(im_size=(4, 3))
 
     def __init__(self, compute_dtype="float32"):
         self.compute_dtype = compute_dtype
@@ -34,7 +41,7 @@ class Brightness:
     def l2_weight(self, name):
         return DECAY if name == "net/weights" else 0.0
 
-    def __call__(self, guide, spatial, image, training=False, seed=None):
+    def __call__(self, guide, spatial, image, execution=INFERENCE):
         image, weight, bias = (tf.cast(x, self.compute_dtype) for x in (image, self.weight.value, self.bias.value))
         return tf.cast(image[..., :1] * weight + bias, tf.float32)
 
@@ -42,8 +49,8 @@ class Brightness:
 class Noisy(Brightness):
     """A stand-in with something like dropout."""
 
-    def __call__(self, guide, spatial, image, training=False, seed=None):
-        logits = super().__call__(guide, spatial, image, training, seed)
+    def __call__(self, guide, spatial, image, execution=INFERENCE):
+        logits, seed = super().__call__(guide, spatial, image), execution.dropout_seed
         return logits if seed is None else logits * tf.random.stateless_uniform(tf.shape(logits), seed)
 
 
@@ -51,25 +58,19 @@ def batch_of(step):
     """Return a step's batch of 2 images of 3x4."""
     image = np.random.default_rng(step).normal(size=(2, 3, 4, 3)).astype(np.float32)
     label = (image[..., :1] + image[..., 1:2] > 0).astype(np.float32)
-    return Sample(*(tf.constant(x) for x in (image, image[..., :1], image, label)))
+    guide = np.full((2, GUIDE_SIDE, GUIDE_SIDE, 3), step, np.float32)
+    return Sample(*(tf.constant(x) for x in (guide, image[..., :1], image, label)))
 
 
 def batches(first, last):
     return [batch_of(step) for step in range(first, last)]
 
 
-def options(folder, **changes):
-    parser = argparse.ArgumentParser()
-    arguments.add_training_options(parser, [1.0])
-    arguments.add_guide_options(parser, (4, 3))
-    values = vars(parser.parse_args([])) | {"model_save_path": str(folder), "learning_rate": 0.1, "display_iters": 1}
-    return argparse.Namespace(**values | changes)
-
-
-def run(folder, make_batches=batches, trainer=None, **changes):
+def run(folder, make_batches=batches, trainer=None, final=False, **changes):
     """Train a stand-in in `folder`; return the Trainer."""
     trainer = trainer or Trainer(Brightness())
-    train(trainer, make_batches, options(folder, **changes))
+    options = TrainingOptions(**{"learning_rate": 0.1, "display_iters": 1} | changes)
+    train(trainer, make_batches, options, folder, final)
     return trainer
 
 
@@ -91,71 +92,7 @@ def steps_in(folder):
     return [int(prefix.name.rpartition("-")[2]) for prefix in checkpoints.list_checkpoints(folder)]
 
 
-# -- Loss -------------------------------------------------------------------------------------------------------------
-
-
-def as_maps(*rows):
-    return tf.constant(np.reshape(rows, (1, 2, 2, 1)), tf.float32)
-
-
-def test_loss_weights_positives_by_the_share_of_negatives_and_sums():
-    logits, labels = as_maps(0, 0, 0, math.log(3)), as_maps(1, 0, 0, 0)
-    # Cross-entropies: log 2 three times, and log(1 + 3) = 2 log 2 for the last. One positive among four.
-    expected = (3 / 4 * 1 + 1 / 4 * (1 + 1 + 2)) * math.log(2)
-    assert float(class_balanced_loss(logits, labels)) == pytest.approx(expected)
-
-
-def test_loss_is_a_sum_over_the_batch():
-    logits, labels = as_maps(0.3, -1, 2, 0.5), as_maps(1, 0, 1, 0)
-    twice = [tf.concat([maps, maps], axis=0) for maps in (logits, labels)]
-    assert float(class_balanced_loss(*twice)) == pytest.approx(2 * float(class_balanced_loss(logits, labels)))
-
-
-def test_shares_are_those_of_the_whole_batch():
-    logits = tf.zeros((2, 2, 2, 1))
-    labels = tf.concat([as_maps(1, 1, 1, 1), as_maps(0, 0, 0, 1)], axis=0)  # 5 of 8 positive.
-    assert float(class_balanced_loss(logits, labels)) == pytest.approx(2 * 5 * 3 / 8 * math.log(2))
-
-
-def test_labels_are_positive_above_a_half():
-    logits = as_maps(1, 2, 3, 4)
-    soft, hard = as_maps(0.4, 0.5, 0.51, 1), as_maps(0, 0, 1, 1)
-    assert float(class_balanced_loss(logits, soft)) == float(class_balanced_loss(logits, hard))
-
-
-@pytest.mark.parametrize("label", [0.0, 1.0])
-def test_a_batch_of_one_class_has_loss_and_gradient_zero(label):
-    logits = as_maps(-50, 0, 1, 50)
-    with tf.GradientTape() as tape:
-        tape.watch(logits)
-        loss = class_balanced_loss(logits, tf.fill((1, 2, 2, 1), label))
-    assert float(loss) == 0
-    np.testing.assert_array_equal(tape.gradient(loss, logits), np.zeros((1, 2, 2, 1)))
-
-
-# -- Optimizer --------------------------------------------------------------------------------------------------------
-
-
-def test_first_step_of_adam_moves_every_weight_by_the_rate_against_its_gradient():
-    variable = tf.Variable([1.0, -2.0, 3.0])
-    Adam({"w": variable}).apply([tf.constant([0.3, -40.0, 0.0])], tf.constant(0.01))
-    np.testing.assert_allclose(variable, [0.99, -1.99, 3.0], rtol=1e-6)
-
-
-def test_three_steps_of_adam_equal_tf1s_formula():
-    rng = np.random.default_rng(0)
-    # Small gradients too: there it matters that epsilon is added after the correction, as in TF1.
-    gradients = (rng.normal(size=(3, 5)) * [1e-9, 1e-7, 1e-3, 1, 100]).astype(np.float32)
-    variable = tf.Variable(np.linspace(-1, 1, 5).astype(np.float32))
-    adam = Adam({"w": variable})
-    w, m, v = variable.numpy().astype(np.float64), np.zeros(5), np.zeros(5)
-    for t, gradient in enumerate(gradients.astype(np.float64), 1):
-        adam.apply([tf.constant(gradient, tf.float32)], tf.constant(0.01))
-        m, v = 0.9 * m + 0.1 * gradient, 0.999 * v + 0.001 * gradient**2
-        w -= 0.01 * math.sqrt(1 - 0.999**t) / (1 - 0.9**t) * m / (np.sqrt(v) + 1e-8)
-    np.testing.assert_allclose(variable, w, rtol=1e-4)  # 1 - 0.999 in float32 is off by 5e-5.
-    np.testing.assert_allclose(adam.state()["w/Adam"], m, rtol=1e-4)
-    np.testing.assert_allclose(adam.state()["w/Adam_1"], v, rtol=1e-4)
+# -- A step -----------------------------------------------------------------------------------------------------------
 
 
 def test_gradient_of_the_l2_term_is_its_weight_times_the_variable():
@@ -170,6 +107,22 @@ def test_gradient_of_the_l2_term_is_its_weight_times_the_variable():
     assert float(losses.segmentation) == pytest.approx(float(loss))
     assert float(losses.l2) == pytest.approx(DECAY * 0.25**2 / 2)
     assert logits.shape == (2, 3, 4, 1)
+
+
+def test_a_step_takes_the_loss_asked_for():
+    losses, _, _ = Trainer(Brightness(), loss="jaccard").gradients(batch_of(0))
+    batch = batch_of(0)
+    assert float(losses.segmentation) == pytest.approx(float(jaccard_loss(Brightness()(*batch[:3]), batch.label)))
+
+
+def test_batches_of_all_sizes_have_one_graph():
+    trainer = Trainer(Brightness())
+    traced, gradients = [], trainer.gradients
+    trainer.gradients = lambda batch: traced.append(batch) or gradients(batch)
+    for height, count in ((3, 2), (2, 2), (3, 1)):
+        batch = Sample(*(x[:count] if x.shape[1] == GUIDE_SIDE else x[:count, :height] for x in batch_of(0)))
+        trainer.train_step(batch, tf.constant(0.1))
+    assert len(traced) == 1
 
 
 def test_a_step_reports_the_losses_before_its_update():
@@ -258,6 +211,11 @@ def test_a_checkpoint_holds_the_whole_state_under_published_names(tmp_path):
     assert reader.get_tensor("beta1_power") == pytest.approx(0.9**4)  # As TF1: that of the next step.
 
 
+def test_every_checkpoint_says_what_its_network_is(tmp_path):
+    run(tmp_path, training_iters=2, save_iters=1)
+    assert [read_config(prefix) for prefix in checkpoints.list_checkpoints(tmp_path)] == 2 * [Brightness.config]
+
+
 def test_checkpoints_come_every_save_iters_and_at_the_end_and_the_newest_are_kept(tmp_path):
     run(tmp_path, training_iters=7, save_iters=2, max_to_keep=3)
     assert steps_in(tmp_path) == [4, 6, 7]
@@ -308,6 +266,168 @@ def test_a_loss_that_is_not_a_number_is_not_saved_over_good_checkpoints(tmp_path
     with pytest.raises(InputError, match="the loss is nan at step 3"):
         run(tmp_path, broken_batches, training_iters=9, save_iters=1, display_iters=5)
     assert steps_in(tmp_path) == [1, 2]
+
+
+def infinite_moment(trainer):
+    trainer.state()["net/weights/Adam_1"].assign([np.inf])
+
+
+def broken_weight(trainer):
+    trainer.network.weight.assign([np.nan])
+
+
+@pytest.mark.parametrize("spoil, name", [(infinite_moment, "net/weights/Adam_1"), (broken_weight, "net/weights")])
+def test_a_value_that_is_not_finite_is_not_saved_though_the_loss_was(tmp_path, spoil, name):
+    trainer = run(tmp_path, training_iters=2, save_iters=1)
+    spoil(trainer)
+    with pytest.raises(InputError, match=f"{name} is not finite after step 2; lower --learning_rate"):
+        trainer.save(tmp_path / "new", 2)
+    assert not (tmp_path / "new").exists()
+
+
+class Overflowing(Brightness):
+    """A stand-in whose gradient is not a number where its image is above 1, and whose logits always are."""
+
+    def __call__(self, guide, spatial, image, execution=INFERENCE):
+        # The square root's slope is infinite at 0, and 0 times that is not a number.
+        hidden = tf.where(image[..., :1] > 1, tf.sqrt(0 * self.weight.value), 1.0)
+        return super().__call__(guide, spatial, image) * hidden
+
+
+def test_gradients_that_are_no_numbers_are_not_saved_over_good_checkpoints(tmp_path):
+    def last_is_broken(first, last):
+        dark = [batch._replace(image=tf.minimum(batch.image, 1)) for batch in batches(first, last)]
+        return [*dark[:-1], batch_of(last)._replace(image=tf.fill((2, 3, 4, 3), 2.0))] if last == 3 else dark
+
+    run(tmp_path, last_is_broken, Trainer(Overflowing()), training_iters=2, save_iters=1)
+    with pytest.raises(InputError, match=r"net/\w+ is not finite after step 3; lower --learning_rate"):
+        run(tmp_path, last_is_broken, Trainer(Overflowing()), training_iters=3, save_iters=1)
+    assert steps_in(tmp_path) == [1, 2]
+
+
+def test_the_rate_of_a_schedule_is_a_function_of_the_step_also_of_a_resumed_run(tmp_path):
+    schedule = {"lr_schedule": "cosine", "warmup_iters": 2, "learning_rate": 0.25}
+    whole = run(tmp_path / "a", training_iters=6, **schedule)
+    written = {step: float(value) for step, (value,) in summaries(tmp_path / "a")["learning_rate"].items()}
+    # Two steps up, then half a wave in four: 1, (2 + sqrt(2)) / 4, 1/2, (2 - sqrt(2)) / 4 of the rate.
+    expected = {1: 0.125, 2: 0.25, 3: 0.25, 4: 0.2133883, 5: 0.125, 6: 0.03661165}
+    assert written == pytest.approx(expected)
+    with pytest.raises(InputError):
+        run(tmp_path / "b", broken_at(4), training_iters=6, save_iters=1, **schedule)
+    assert_equal_states(state(run(tmp_path / "b", training_iters=6, **schedule)), state(whole))
+
+
+def broken_at(broken):
+    """Return batches of which that of a step, from 0, is not a number."""
+
+    def make_batches(first, last):
+        for step, batch in enumerate(batches(first, last), first):
+            yield batch._replace(image=batch.image * np.nan) if step == broken else batch
+
+    return make_batches
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_no_training_at_all_is_said_and_leaves_the_weights(tmp_path, capsys, restart):
+    trainer = run(tmp_path, None, training_iters=0, restart_training=restart)
+    assert capsys.readouterr().out == "--training_iters 0: no training, the weights stay as they are\n"
+    np.testing.assert_array_equal(weights(trainer), np.float32([0.25, -0.5]))
+    assert list(tmp_path.iterdir()) == []
+
+
+# -- The average of the weights ---------------------------------------------------------------------------------------
+
+AVERAGES = {"net/weights/ExponentialMovingAverage", "net/biases/ExponentialMovingAverage"}
+
+
+def averaged(folder, iters, **changes):
+    """Train a stand-in that keeps an average; return the Trainer."""
+    return run(folder, trainer=Trainer(Brightness(), ema=0.6), training_iters=iters, **changes)
+
+
+def followed(iters, decay=0.6):
+    """Return (weights, average) after so many steps, worked out step by step."""
+    trainer = Trainer(Brightness())
+    average = weights(trainer)
+    for step in range(iters):
+        trainer.train_step(batch_of(step), tf.constant(0.1))
+        share = 1 - min(decay, (2 + step) / (11 + step))
+        average = average + share * (weights(trainer) - average)
+    return weights(trainer), average
+
+
+def saved(prefix, ending=""):
+    """Return the weights in a checkpoint, or their averages."""
+    reader = checkpoints.CheckpointReader(prefix)
+    return np.concatenate([reader.read(f"net/{leaf}{ending}") for leaf in ("weights", "biases")])
+
+
+def test_a_checkpoint_holds_the_weights_and_their_average(tmp_path):
+    averaged(tmp_path, 5)
+    raw, average = followed(5)
+    assert checkpoints.CheckpointReader(tmp_path / "osmn.ckpt-5").shapes.keys() >= AVERAGES
+    np.testing.assert_array_equal(saved(tmp_path / "osmn.ckpt-5"), raw)
+    np.testing.assert_allclose(saved(tmp_path / "osmn.ckpt-5", "/ExponentialMovingAverage"), average, rtol=1e-5)
+
+
+def test_after_training_the_network_has_the_average(tmp_path):
+    np.testing.assert_allclose(weights(averaged(tmp_path, 5)), followed(5)[1], rtol=1e-5)
+    # Also where there is nothing left to train.
+    np.testing.assert_allclose(weights(averaged(tmp_path, 5)), followed(5)[1], rtol=1e-5)
+
+
+def test_training_goes_on_from_the_weights_and_not_from_their_average(tmp_path):
+    averaged(tmp_path / "a", 2)
+    averaged(tmp_path / "a", 5)
+    averaged(tmp_path / "b", 5)
+    ours, theirs = (checkpoints.CheckpointReader(tmp_path / name / "osmn.ckpt-5") for name in "ab")
+    assert ours.shapes == theirs.shapes
+    for name in ours.shapes:
+        np.testing.assert_array_equal(ours.read(name), theirs.read(name), err_msg=name)
+
+
+def test_a_model_is_loaded_with_the_average(tmp_path):
+    trained = averaged(tmp_path, 5)
+    network = Brightness()
+    assert checkpoints.load_weights(network, tmp_path) == []
+    np.testing.assert_array_equal(np.concatenate([network.weight.numpy(), network.bias.numpy()]), weights(trained))
+
+
+def test_a_finished_model_holds_the_average_under_plain_names(tmp_path):
+    trained = averaged(tmp_path, 5, final=True)
+    assert set(checkpoints.CheckpointReader(tmp_path / "osmn.ckpt-5").shapes) == {
+        *("net/weights", "net/biases", "global_step")
+    }
+    np.testing.assert_allclose(saved(tmp_path / "osmn.ckpt-5"), followed(5)[1], rtol=1e-5)
+    again = averaged(tmp_path, 5, final=True)
+    np.testing.assert_array_equal(weights(again), weights(trained))
+
+
+def test_a_finished_model_that_is_trained_anew_ends_with_the_average_too(tmp_path):
+    averaged(tmp_path, 2, final=True)
+    np.testing.assert_allclose(weights(averaged(tmp_path, 5, final=True)), followed(5)[1], rtol=1e-5)
+
+
+def test_an_average_may_start_in_a_training_that_had_none(tmp_path):
+    run(tmp_path, training_iters=2)
+    averaged(tmp_path, 3)
+    (before, _), (after, _) = followed(2), followed(3)
+    share = 1 - 4 / 13
+    np.testing.assert_array_equal(saved(tmp_path / "osmn.ckpt-3"), after)
+    np.testing.assert_allclose(
+        saved(tmp_path / "osmn.ckpt-3", "/ExponentialMovingAverage"), before + share * (after - before), rtol=1e-5
+    )
+
+
+def test_a_reset_trainer_averages_like_a_new_one(tmp_path):
+    trainer = Trainer(Brightness(), ema=0.6)
+    start = trainer.weights()
+    first = weights(run(tmp_path / "a", trainer=trainer, training_iters=3))
+    trainer.reset(start)
+    np.testing.assert_array_equal(weights(run(tmp_path / "b", trainer=trainer, training_iters=3)), first)
+
+
+# -- Summaries --------------------------------------------------------------------------------------------------------
 
 
 def test_losses_and_rate_are_summarised_at_display_steps_and_at_the_end(tmp_path):

@@ -15,6 +15,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 from stand_ins import ColourKey, Follower, Pixelwise, stand_in
+from trees import tree
 
 import davis_eval
 import osmn_eval_youtube
@@ -22,9 +23,14 @@ import osmn_online_finetune_ytvos
 import osmn_train_eval_ytvos
 import ytvos_eval
 import ytvos_merge_result
-from osmn import datasets, files, inference, online, ytvos
+from osmn import files, online
+from osmn.data import ytvos
+from osmn.data.types import shard_of
+from osmn.engine import TensorFlowEngine
 from osmn.errors import InputError
 from osmn.files import read_labels, replacing, write_labels, write_mask, write_scores
+from osmn.predictor import Predictor
+from osmn.sources import video_loader
 from preprocessing import preprocess_youtube
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -37,12 +43,6 @@ COLOURS[21:23] = (200, 60, 60), (200, 60, 90)
 
 def words(*arguments):
     return [str(word) for word in arguments]
-
-
-def tree(folder, pattern="*"):
-    """Return {name: bytes} of a folder's files but hidden ones."""
-    paths = (path for path in Path(folder).rglob(pattern) if path.is_file() and not path.name.startswith("."))
-    return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
 
 
 def error(capsys, main, *arguments):
@@ -268,7 +268,7 @@ def test_a_video_without_objects_is_left_out(by_colour, tmp_path):
     write_video(tmp_path / "data/valid", "v", frames, {1: (0,)})
     write_video(tmp_path / "data/valid", "nothing", frames, {})
     evaluate(tmp_path / "data", tmp_path / "results")
-    assert sorted(path.name for path in (tmp_path / "results").iterdir()) == ["v"]
+    assert sorted(tree(tmp_path / "results")) == ["v/00000.png", "v/1/00000.png"]
 
 
 # -- Every frame, or the listed ones ----------------------------------------------------------------------------------
@@ -287,9 +287,11 @@ def sparse(tmp_path):
 
 def propagated(box, times):
     """Return where `Follower` sees, after so many frames, an object that was in `box`."""
-    frames = [np.zeros((*SIZE[::-1], 3), np.uint8)] * (times + 1)
-    starts = {0: {1: inference.FirstView(frames[0], paint({1: box}) == 1)}}
-    *_, last = inference.Propagator(Follower(), inference.samples.SampleOptions()).run(frames, starts)
+    frame = np.zeros((*SIZE[::-1], 3), np.uint8)
+    predictor = Predictor(TensorFlowEngine(Follower()))
+    predictor.start(frame)
+    predictor.add_object(1, paint({1: box}) == 1)
+    *_, last = predictor.propagate([frame] * times)
     return last.masks[0]
 
 
@@ -312,35 +314,33 @@ def test_all_frames_propagates_through_every_jpeg_and_writes_the_listed_ones(spa
     assert sorted(tree(tmp_path / "all/v")) == sorted([*written, "2/00003.png", "2/00006.png"])
 
 
+def test_frames_may_be_pngs_and_come_in_natural_order(tmp_path):
+    names = ["8", "9", "10", "11"]
+    labels = paint({1: (4, 4, 12, 12)})
+    for split in ("train", "valid"):
+        write_video(tmp_path / split, "v", dict.fromkeys(range(4), labels), {1: (0, 1, 3)})
+        for number, name in enumerate(names):
+            for path in list((tmp_path / split).rglob(f"{number:05d}.*")):
+                path.rename(path.with_name(name + (".png" if path.suffix == ".png" or number % 2 else ".JPG")))
+        meta = tmp_path / split / "meta.json"
+        meta.write_text(json.dumps({"videos": {"v": {"objects": {"1": {"frames": ["11", "8", "9"]}}}}}))
+    (listed,), (every,) = (ytvos.videos(tmp_path, "valid", all_frames) for all_frames in (False, True))
+    assert [path.name for path in listed.frames] == ["8.JPG", "9.png", "11.png"]
+    assert [path.name for path in every.frames] == ["8.JPG", "9.png", "10.JPG", "11.png"]
+    assert listed.references == every.references == {0: (tmp_path / "valid/Annotations/v/8.png", (1,))}
+    assert every.listed == {1: {0, 1, 3}}
+    assert described(ytvos.examples(tmp_path, SIZE)) == [(1, [8], 8, 9, 9), (1, [8], 9, 11, 11)]
+
+
+def test_a_listed_frame_that_is_missing_is_named(sparse, tmp_path, monkeypatch, capsys):
+    stand_in(monkeypatch, Follower)
+    (sparse / "valid/JPEGImages/v/00003.jpg").unlink()
+    paths = ["--data_path", sparse, "--whole_model_path", "m", "--result_path", tmp_path / "results"]
+    options = ["--only_testing", "--im_size", *SIZE, "--precision", "float32"]
+    assert "JPEGImages/v/00003.jpg does not exist" in error(capsys, osmn_train_eval_ytvos.main, *paths, *options)
+
+
 # -- Many videos, many machines ---------------------------------------------------------------------------------------
-
-
-def videos_of(*work):
-    """Return videos of so many frames, one object each."""
-    starts = {0: datasets.FirstAnnotation(None, (1,))}
-    return [datasets.Video(f"v{n}", tuple(range(count)), starts) for n, count in enumerate(work)]
-
-
-def test_shares_are_deterministic_disjoint_complete_and_keep_the_order():
-    videos = videos_of(*np.random.default_rng(0).integers(1, 60, 40))
-    shares = [datasets.share(videos, (index, 7)) for index in range(7)]
-    assert sorted(video.name for share in shares for video in share) == sorted(video.name for video in videos)
-    assert shares == [datasets.share(videos, (index, 7)) for index in range(7)]
-    for share in shares:
-        assert share == [video for video in videos if video in share]
-
-
-def test_shares_are_balanced_by_frames_times_objects():
-    videos = videos_of(*np.random.default_rng(0).integers(1, 60, 200))
-    loads = [sum(len(v.frames) for v in datasets.share(videos, (index, 7))) for index in range(7)]
-    assert max(loads) - min(loads) <= 5
-    starts = {0: datasets.FirstAnnotation(None, (1, 2)), 3: datasets.FirstAnnotation(None, (3, 4, 5))}
-    many = datasets.Video("many", tuple(range(10)), starts)  # As much as 50 frames.
-    assert datasets.share([*videos_of(20, 20, 10), many], (0, 2)) == [many]
-
-
-def test_more_shares_than_videos_leave_some_empty():
-    assert [len(datasets.share(videos_of(3, 4), (index, 4))) for index in range(4)] == [1, 1, 0, 0]
 
 
 def test_shards_together_write_the_files_of_one_run(by_colour, data, results, tmp_path):
@@ -356,9 +356,9 @@ def test_one_graph_serves_all_videos(data, monkeypatch, tmp_path):
     traces = []
 
     class Traced(ColourKey):
-        def segment(self, image, spatial, scales):
+        def segment(self, image, spatial, gammas, execution):
             traces.append(1)
-            return super().segment(image, spatial, scales)
+            return super().segment(image, spatial, gammas, execution)
 
     stand_in(monkeypatch, Traced)
     evaluate(data, tmp_path)
@@ -366,11 +366,11 @@ def test_one_graph_serves_all_videos(data, monkeypatch, tmp_path):
 
 
 def test_files_that_a_killed_run_left_half_written_are_removed(by_colour, data, results, tmp_path):
-    for name in ("late/.00005-abc.png", "late/1/.00005-abc.png"):
-        with replacing(tmp_path / name) as temporary:
+    for name in ("late", "late/1"):
+        with replacing(tmp_path / name / f"{files.UNFINISHED}abc.png") as temporary:
             temporary.write_bytes(b"half")
     evaluate(data, tmp_path)
-    assert not list(tmp_path.rglob(".*"))
+    assert not list(tmp_path.rglob(f"{files.UNFINISHED}*"))
     assert tree(tmp_path) == tree(results)
 
 
@@ -404,12 +404,13 @@ def test_a_run_that_was_interrupted_anywhere_and_repeated_equals_one_that_was_no
     with pytest.MonkeyPatch.context() as monkeypatch, pytest.raises(KeyboardInterrupt):
         interrupt_reading(monkeypatch, after)
         evaluate(data, tmp_path)
-    left = [video.name for video in ytvos.unfinished(ytvos.videos(data, "valid"), tmp_path)]
+    finished = {path.stem for path in (tmp_path / ".osmn-finished").glob("*.json")}
+    left = [video.name for video in ytvos.videos(data, "valid") if video.name not in finished]
     before = modified(tmp_path)
     assert 0 < len(left) < len(VIDEOS)
     evaluate(data, tmp_path)
     assert tree(tmp_path) == tree(results)
-    assert f"{len(VIDEOS) - len(left)} of {len(VIDEOS)} videos have results" in capsys.readouterr().out
+    assert f"{len(VIDEOS) - len(left)} of {len(VIDEOS)} videos are finished in" in capsys.readouterr().out
     now = modified(tmp_path)
     for path, time in before.items():  # Of finished videos nothing is written again.
         assert (now[path] == time) == (path.relative_to(tmp_path).parts[0] not in left)
@@ -428,27 +429,22 @@ def test_finished_videos_are_done_again_for_their_scores(by_colour, data, result
     shutil.copytree(results, tmp_path / "results")
     evaluate(data, tmp_path / "results", "--save_score")
     # The video of a single frame has no scores.
-    assert "1 of 7 videos have results" in capsys.readouterr().out
+    assert "1 of 7 videos are finished in" in capsys.readouterr().out
     assert tree(tmp_path / "results", "*.png") == tree(results)
     frames = sum(len(numbers) - 1 for _, listed in VIDEOS.values() for numbers in listed.values())
     assert len(tree(tmp_path / "results", "*.npy")) == frames
     evaluate(data, tmp_path / "results", "--save_score")
-    assert "7 of 7 videos have results" in capsys.readouterr().out
-
-
-def test_results_that_are_older_than_the_training_are_not_complete(data, results, tmp_path):
-    (tmp_path / "osmn.ckpt-2.index").write_bytes(b"")
-    found = ytvos.videos(data, "valid")
-    assert ytvos.unfinished(found, results) == []
-    assert ytvos.unfinished(found, results, trained=tmp_path / "osmn.ckpt-2") == found
-    os.utime(tmp_path / "osmn.ckpt-2.index", (1, 1))
-    assert ytvos.unfinished(found, results, trained=tmp_path / "osmn.ckpt-2") == []
+    assert "7 of 7 videos are finished in" in capsys.readouterr().out
 
 
 def test_start_id_leaves_out_the_videos_before_it_and_then_shares_the_others(data, monkeypatch, capsys):
     given = []
     stand_in(monkeypatch, Pixelwise)
-    monkeypatch.setattr(online, "finetune_and_segment", lambda network, videos, *_: given.append(videos))
+
+    def note(model, videos, run, testing, origin):
+        given.append(shard_of(videos, testing.shard))
+
+    monkeypatch.setattr(online, "finetune_and_segment", note)
     paths = ["--data_path", data, "--whole_model_path", "m", "--model_save_path", "s", "--result_path", "r"]
     options = [*paths, "--precision", "float32"]
     osmn_online_finetune_ytvos.main(words(*options, "--start_id", "gone"))
@@ -569,7 +565,7 @@ def test_an_object_that_is_nowhere_valid_is_guided_by_its_first_frame(train):
 
 
 def test_indexed_annotations_are_read_as_the_mask_of_the_examples_object(train):
-    load = tf.function(datasets.video_loader(ytvos.examples(train, SIZE)))
+    load = tf.function(video_loader(ytvos.examples(train, SIZE)))
     for number, object_id, previous, now in ((0, 1, {1: COLUMN[1]}, NEXT_COLUMN), (2, 2, NEXT_COLUMN, COLUMN)):
         guide_frame, guide_mask, previous_mask, frame, label = load(tf.constant(number), (0, 0))
         assert guide_frame.shape == frame.shape == (24, 32, 3)
@@ -640,7 +636,7 @@ def test_training_then_segments_and_a_second_training_segments_again(data, train
     first = tree(tmp_path / "results")
     assert len(first) == sum(len(f) + sum(map(len, listed.values())) for f, listed in VIDEOS.values())
     osmn_train_eval_ytvos.main(words(*paths, *options, "--training_iters", 2))
-    assert "7 of 7 videos have results" in capsys.readouterr().out
+    assert "7 of 7 videos are finished in" in capsys.readouterr().out
     osmn_train_eval_ytvos.main(words(*paths, *options, "--training_iters", 4, "--learning_rate", 1))
     assert "have results" not in capsys.readouterr().out
     assert tree(tmp_path / "results").keys() == first.keys()

@@ -1,19 +1,19 @@
 """The four networks of OSMN and how to build one."""
 
-from osmn.networks.base import NetworkOptions, Osmn
+from osmn.networks.base import Osmn
+from osmn.networks.execution import INFERENCE, Execution, Part
 from osmn.networks.layers import Initialization
 from osmn.networks.mobilenet import LiteOsmn
 from osmn.networks.vgg import VggOsmn
 
-__all__ = ["BASE_MODELS", "Initialization", "NetworkOptions", "Osmn", "build"]
-
-BASE_MODELS = {"osvos": VggOsmn, "masktrack": VggOsmn, "deeplab": VggOsmn, "lite": LiteOsmn}
+__all__ = ["INFERENCE", "Execution", "Initialization", "Osmn", "Part", "build"]
 
 
-def build(options, dtype="float32", seed=0):
-    """Return the `Osmn` network that `options` (a NetworkOptions) describe.
+def build(config, dtype="float32", seed=0, small_embedding=False):
+    """Return the `Osmn` network that a `ModelConfig` describes.
 
     `dtype` is a Keras dtype policy: "float32", "mixed_bfloat16" or "mixed_float16" (float32 variables), "bfloat16" or
-    "float16" (for inference). `seed` decides the initial weights.
+    "float16" (for inference). `seed` and `small_embedding` decide the initial weights: see `Initialization`.
     """
-    return BASE_MODELS[options.base_model](options, dtype, Initialization(seed=seed))
+    kind = LiteOsmn if config.base_model == "lite" else VggOsmn
+    return kind(config, dtype, Initialization(seed, small_embedding=small_embedding))

@@ -1,10 +1,9 @@
 """What the four networks have in common: the options, the call, and the TF1 names of their variables."""
 
-from typing import NamedTuple
-
-import keras
 import tensorflow as tf
 
+from osmn.networks.backend import keras
+from osmn.networks.execution import INFERENCE
 from osmn.networks.layers import BatchNormalization
 
 LEAVES = {
@@ -14,19 +13,7 @@ LEAVES = {
 }
 
 
-class NetworkOptions(NamedTuple):
-    """The switches that decide a network's variables and computation."""
-
-    base_model: str = "osvos"
-    mod_early_conv: bool = False
-    visual_modulator: bool = True
-    spatial_modulator: bool = True
-    fix_bn: bool = False
-    fix_seg: bool = False
-    aligned_size: tuple[int, int] | None = None  # (width, height)
-
-
-def multiplier_dtype(dtype):
+def gamma_dtype(dtype):
     """Return the dtype policy of the visual modulator in a network of policy `dtype`: no half precision for inference.
 
     It runs once per object, and its rounding errors would stay for the whole video.
@@ -37,61 +24,81 @@ def multiplier_dtype(dtype):
 class Osmn(keras.Model):
     """A visual modulator, a spatial modulator and a segmentation net.
 
-    Subclasses provide `visual_parameters`, `_logits`, `constants` and `l2_weight`.
+    Subclasses provide `visual` (the visual modulator or None), `_logits`, `freeze_segmentation`, `constants` and
+    `l2_weight`.
+
+    Args:
+      config: ModelConfig.
+      dtype: Keras dtype policy.
+      modulated_channels: the number of channels of each modulated layer, in their order.
     """
 
-    def __init__(self, options, dtype):
+    def __init__(self, config, dtype, modulated_channels):
         super().__init__(name="osmn", dtype=dtype, autocast=False)
-        self.options = options
+        self.config = config
+        self.modulated_channels = tuple(modulated_channels)
 
-    def call(self, guide, spatial, image, training=False, seed=None):
+    @property
+    def gamma_channels(self):
+        """The number of channels of each gamma, a tuple; empty without a visual modulator."""
+        return () if self.config.no_visual_modulator else self.modulated_channels
+
+    def call(self, guide, spatial, image, execution=INFERENCE):
         """Return the logits, float32 (B, H, W, 1), of a batch.
 
         Args:
           guide: normalised visual guides (B, 224, 224, 3).
           spatial: spatial guides (B, H, W, 1), of any H and W.
           image: normalised images (B, H, W, 3).
-          training: normalise by the batch's statistics (unless `fix_bn`) and drop out (unless `seed` is None).
-          seed: (2,) integers, the seed of dropout.
+          execution: an `Execution`, how to compute them.
         """
-        return self.segment(image, spatial, self.visual_parameters(guide, training, seed), training, seed)
+        return self.segment(image, spatial, self.gammas(guide, execution), execution)
 
-    def visual_parameters(self, guide, training=False, seed=None):
-        """Map visual guides (B, 224, 224, 3) to one (B, 1, 1, C) multiplier per modulated layer, as a list.
+    def gammas(self, guide, execution=INFERENCE):
+        """Map visual guides (B, 224, 224, 3) to one gamma (B, 1, 1, C) per modulated layer, as a list.
 
-        The list is empty without a visual modulator. The other arguments are those of `call`.
+        The list is empty without a visual modulator.
         """
-        raise NotImplementedError
+        return self.visual(guide, execution=execution) if self.visual is not None else []
 
-    def segment(self, image, spatial, scales, training=False, seed=None):
-        """Return the logits, float32 (B, H, W, 1), given the multipliers of `visual_parameters`.
+    def segment(self, image, spatial, gammas, execution=INFERENCE):
+        """Return the logits, float32 (B, H, W, 1), given the result of `gammas`.
 
         `image` is (B, H, W, 3), or (1, H, W, 3) for B objects of one frame: then what comes before the first modulation
-        is computed once. The other arguments are those of `call`.
+        is computed once. The other arguments are those of `call`. Raises ValueError unless there is one gamma for each
+        channel of each modulated layer, or none at all without a visual modulator.
         """
+        wanted = self.gamma_channels
+        given = tuple(gamma.shape[-1] for gamma in gammas)
+        if given != wanted:
+            raise ValueError(f"gammas of {wanted or 'no'} channels are wanted, not of {given or 'none'}")
+        gammas = gammas if wanted else [None] * len(self.modulated_channels)
         size = tf.shape(image)[1:3]
-        if self.options.aligned_size is not None:
+        if self.config.aligned_size is not None:
             image, spatial = (self._align(x, size) for x in (image, spatial))
-        logits = self._logits(image, spatial, scales, training, seed)
-        if self.options.aligned_size is not None:
-            top, left = (self._aligned_shape() - size) // 2
+        logits = self._logits(image, spatial, gammas, execution)
+        if self.config.aligned_size is not None:
+            top, left = tf.unstack((self._aligned_shape() - size) // 2)
             logits = logits[:, top : top + size[0], left : left + size[1]]
         return tf.broadcast_to(logits, tf.concat([tf.shape(spatial)[:1], size, [1]], axis=0))
 
-    def _shifts(self, stage, guide, training):
-        """Return what a stage of the spatial modulator (or None) adds to each of its layers, for `modulate`."""
-        if stage is None:
-            return []
-        return stage(guide, training=not self.options.fix_bn) if training else stage.shifts(guide)
-
     def _aligned_shape(self):
-        return tf.constant(self.options.aligned_size[::-1])
+        return tf.constant(self.config.aligned_size[::-1])
 
     def _align(self, x, size):
         """Pad (B, H, W, C) with zeros, centred, to `aligned_size`."""
         before = (self._aligned_shape() - size) // 2
         after = self._aligned_shape() - size - before
         return tf.pad(x, [[0, 0], [before[0], after[0]], [before[1], after[1]], [0, 0]])
+
+    def freeze_segmentation(self):
+        """Have nothing of the segmentation net trained but its last layer (`--fix_seg`)."""
+        raise NotImplementedError
+
+    @property
+    def output_bias(self):
+        """The variable, (1,), that is added to every logit: the last layer's bias."""
+        raise NotImplementedError
 
     def tf1_variables(self):
         """Return the variables under their published names: TF1 name -> keras.Variable, sorted by name."""

@@ -6,18 +6,25 @@ A layer's name is the scope of its TF1 variables with "." for "/", so `Osmn.tf1_
 import zlib
 from typing import NamedTuple
 
-import keras
 import numpy as np
 import tensorflow as tf
 
-from osmn import replicas
+from osmn.networks.backend import keras
+from osmn.networks.execution import FactoredBeta
 
 
 class Initialization(NamedTuple):
-    """How a network's variables start: `seed` makes them; `stddev` of the convolutions (0.001, as published)."""
+    """How a network's variables start.
+
+    Attributes:
+      seed: makes them.
+      stddev: of the convolutions; 0.001, as published.
+      small_embedding: `lite`'s visual embedding starts from small random weights instead of the published constants.
+    """
 
     seed: int = 0
     stddev: float = 0.001
+    small_embedding: bool = False
 
     def normal(self, name, truncated=False, stddev=None):
         """Return the initializer of the variable `name`, its own pure function of (seed, name)."""
@@ -32,6 +39,7 @@ def convolution(name, kernel_size, channels_in, channels_out, dtype, kernel_init
         channels_out,
         kernel_size,
         padding="same",
+        data_format="channels_last",
         use_bias=bias is not None,
         kernel_initializer=kernel_initializer,
         bias_initializer=keras.initializers.Constant(bias or 0.0),
@@ -59,51 +67,44 @@ class BatchNormalization(keras.layers.Layer):
         self.moving_variance = self.add_weight(shape=shape, initializer="ones", name="moving_variance", trainable=False)
         self.built = True
 
-    def call(self, x, training=False):
-        """Normalise by the batch's statistics when `training` (and update the moving ones), else by the moving ones."""
-        if training and replicas.count() > 1:
-            return self._normalize_over_replicas(x)
-        if not training and tf.config.list_physical_devices("GPU"):
-            return self._normalize_by_moving_statistics(x)
-        statistics = {} if training else {"mean": self.moving_mean.value, "variance": self.moving_variance.value}
-        y, mean, variance = tf.compat.v1.nn.fused_batch_norm(
-            x, self.gamma.value, self.beta.value, epsilon=self.epsilon, is_training=training, **statistics
-        )
-        if training:
-            self.update_moving_statistics(mean, variance)
+    def call(self, x, execution):
+        """Normalise by the batch's statistics, and update the moving ones, or by the moving ones: see `Execution`."""
+        offset, scale = self.beta.value, self.gamma.value
+        if not execution.batch_statistics:
+            return execution.normalize(
+                x, self.moving_mean.value, self.moving_variance.value, offset, scale, self.epsilon
+            )
+        if execution.part.count == 1:
+            y, mean, variance = normalize_batch(x, offset, scale, self.epsilon)
+        else:
+            y, mean, variance = normalize_part(x, offset, scale, self.epsilon, execution.part)
+        self.update_moving_statistics(mean, variance)
         return y
-
-    def _normalize_by_moving_statistics(self, x):
-        # Plain operations: on a GPU the fused kernel's gradient is not deterministic then, and `--deterministic` fails.
-        mean, variance = self.moving_mean.value, self.moving_variance.value
-        x32 = tf.cast(x, tf.float32)
-        y = tf.nn.batch_normalization(x32, mean, variance, self.beta.value, self.gamma.value, self.epsilon)
-        return tf.cast(y, x.dtype)
-
-    def _normalize_over_replicas(self, x):
-        x32 = tf.cast(x, tf.float32)
-        count = tf.cast(tf.size(x) // tf.shape(x)[-1] * replicas.count(), tf.float32)
-        mean = replicas.total(tf.reduce_mean(x32, axis=[0, 1, 2])) / replicas.count()
-        variance = replicas.total(tf.reduce_mean((x32 - mean) ** 2, axis=[0, 1, 2])) / replicas.count()
-        self.update_moving_statistics(mean, variance * count / (count - 1))
-        y = (x32 - mean) * (tf.math.rsqrt(variance + self.epsilon) * self.gamma.value) + self.beta.value
-        return tf.cast(y, x.dtype)
 
     def update_moving_statistics(self, mean, variance):
         """Move the statistics towards a batch's mean and unbiased variance, both (C,)."""
         for moving, value in ((self.moving_mean, mean), (self.moving_variance, variance)):
-            replicas.assign(moving.value, moving.value - (moving.value - value) * (1 - self.decay))
+            # Where a variable has a copy for each part of a batch, this assigns to the part's own; the values agree.
+            moved = moving.value - (moving.value - value) * (1 - self.decay)
+            tf.raw_ops.AssignVariableOp(resource=moving.value.handle, value=moved)
 
 
-class SpatialShift(NamedTuple):
-    """An additive map `relu(guide * slope + intercept)`, not yet multiplied out.
+def normalize_batch(x, offset, scale, epsilon):
+    """Return x (B, H, W, C) normalised by its own statistics, its mean and its unbiased variance, both (C,).
 
-    `guide` (B, H, W, 1) is the spatial guide at the layer's resolution; `slope` and `intercept` are (C,).
+    With TensorFlow's fused kernel, which is faster than `normalize_part` and needs the whole batch.
     """
+    return tf.compat.v1.nn.fused_batch_norm(x, scale, offset, epsilon=epsilon, is_training=True)
 
-    guide: tf.Tensor
-    slope: tf.Tensor
-    intercept: tf.Tensor
+
+def normalize_part(x, offset, scale, epsilon, part):
+    """Return the same for one `Part` of a batch: normalised by the whole batch's statistics, and these."""
+    x32 = tf.cast(x, tf.float32)
+    count = tf.cast(tf.size(x) // tf.shape(x)[-1] * part.count, tf.float32)
+    mean = part.total(tf.reduce_mean(x32, axis=[0, 1, 2])) / part.count
+    variance = part.total(tf.reduce_mean((x32 - mean) ** 2, axis=[0, 1, 2])) / part.count
+    y = (x32 - mean) * (tf.math.rsqrt(variance + epsilon) * scale) + offset
+    return tf.cast(y, x.dtype), mean, variance * count / (count - 1)
 
 
 class SpatialModulation(keras.layers.Layer):
@@ -118,13 +119,18 @@ class SpatialModulation(keras.layers.Layer):
         self.normalization = BatchNormalization(f"{name}.BatchNorm", sum(channels), self.DECAY)
         self.built = True
 
-    def call(self, guide, training=False):
-        """Map the pooled guide (B, H, W, 1) to one additive map (B, H, W, C) per modulated layer of the stage."""
-        maps = tf.nn.relu(self.normalization(self.convolution(guide), training=training))
+    def call(self, guide, execution):
+        """Map the pooled guide (B, H, W, 1) to one beta for each modulated layer of the stage, for `modulate`.
+
+        In training a map (B, H, W, C), else a FactoredBeta.
+        """
+        if not execution.training:
+            return self.factored(guide)
+        maps = tf.nn.relu(self.normalization(self.convolution(guide), execution=execution))
         return tf.split(maps, self.channels, axis=-1)
 
-    def shifts(self, guide):
-        """Return the maps of `call` by the moving statistics, as `SpatialShift`s.
+    def factored(self, guide):
+        """Return the betas by the moving statistics, as FactoredBetas.
 
         The convolution has a single input channel, so the stage is one linear function of the guide per channel, and no
         map of all channels need be made before it is added to the features.
@@ -134,33 +140,7 @@ class SpatialModulation(keras.layers.Layer):
         slope = scale * tf.reshape(self.convolution.kernel.value, [-1])
         intercept = norm.beta.value - scale * norm.moving_mean.value
         pieces = zip(tf.split(slope, self.channels), tf.split(intercept, self.channels), strict=True)
-        return [SpatialShift(guide, *piece) for piece in pieces]
-
-
-def modulate(features, scale=None, shift=None, training=False):
-    """Return `features * scale + shift`, as released: after the layer's ReLU.
-
-    `features` (1 or B, H, W, C), `scale` (B, 1, 1, C) or None, `shift` a map (B, H, W, C), a SpatialShift or None.
-    Features of one image broadcast over the objects: what comes before the first modulation is computed once.
-    """
-    if training or tf.config.list_physical_devices("GPU"):
-        return _modulate(features, scale, shift)
-    return _fused_modulate(features, scale, shift)
-
-
-def _modulate(features, scale, shift):
-    dtype = features.dtype
-    if scale is not None:
-        features *= tf.cast(scale, dtype)
-    if isinstance(shift, SpatialShift):
-        guide, slope, intercept = (tf.cast(x, dtype) for x in shift)
-        shift = tf.nn.relu(guide * slope + intercept)
-    return features if shift is None else features + tf.cast(shift, dtype)
-
-
-# XLA makes one pass of four. Not in training, where its gradient takes minutes on a CPU, nor on a GPU, where it needs
-# CUDA tools that a pip installation may lack.
-_fused_modulate = tf.function(_modulate, jit_compile=True)
+        return [FactoredBeta(guide, *piece) for piece in pieces]
 
 
 def transposed_bilinear_matrix(size, stride, cropped_size):

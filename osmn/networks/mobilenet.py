@@ -1,16 +1,15 @@
 """The network `lite`: MobileNet v1 for the visual modulator and for the segmentation net."""
 
-import keras
 import tensorflow as tf
 
-from osmn.networks.base import Osmn, multiplier_dtype
+from osmn.networks.backend import keras
+from osmn.networks.base import Osmn, gamma_dtype
 from osmn.networks.layers import (
     BatchNormalization,
     SpatialModulation,
     convolution,
     fused_side_output,
     legacy_bilinear_matrix,
-    modulate,
     resample,
 )
 
@@ -26,6 +25,7 @@ EMBEDDING_CHANNELS = 2048
 SIDE_CHANNELS = 16
 BATCH_NORM_DECAY = 0.997
 L2_WEIGHT = 0.00004
+SMALL_EMBEDDING_STDDEV = 0.002
 MOBILENET_STDDEV = 0.09  # TF-slim's initial weights of MobileNet: batch norm with epsilon 0.001 would erase N(0, 0.001)
 
 
@@ -38,9 +38,9 @@ class NormalizedConvolution(keras.layers.Layer):
         self.normalization = BatchNormalization(f"{convolution_layer.name}.BatchNorm", channels, BATCH_NORM_DECAY)
         self.built = True
 
-    def call(self, x, training=False):
+    def call(self, x, execution):
         """Map (B, H, W, C) to (B, H / stride, W / stride, C')."""
-        return tf.nn.relu6(self.normalization(self.convolution(x), training=training))
+        return tf.nn.relu6(self.normalization(self.convolution(x), execution=execution))
 
 
 def build_mobilenet(scope, dtype, initialization):
@@ -55,7 +55,14 @@ def build_mobilenet(scope, dtype, initialization):
     for number, (stride, channels) in enumerate(MOBILENET_BLOCKS, 1):
         name = f"{scope}.Conv2d_{number}_depthwise"
         depthwise = keras.layers.DepthwiseConv2D(
-            3, stride, "same", use_bias=False, depthwise_initializer=normal(name), name=name, dtype=dtype
+            3,
+            stride,
+            "same",
+            data_format="channels_last",
+            use_bias=False,
+            depthwise_initializer=normal(name),
+            name=name,
+            dtype=dtype,
         )
         depthwise.build((None, None, None, channels_in))
         name = f"{scope}.Conv2d_{number}_pointwise"
@@ -71,22 +78,25 @@ class VisualModulator(keras.layers.Layer):
     def __init__(self, modulated_channels, dtype, initialization):
         super().__init__(name="visual_modulator", dtype=dtype, autocast=False)
         self.stem, self.blocks = build_mobilenet("osmn.modulator", dtype, initialization)
-        # Weights 0 and bias 1, as published: training starts from a multiplier of 1.
         name, channels_in = "osmn.modulator.Logits.Conv2d_1c_1x1", MOBILENET_BLOCKS[-1][1]
-        self.embedding = convolution(
-            name, 1, channels_in, EMBEDDING_CHANNELS, dtype, "zeros", bias=1.0, activation="relu"
-        )
+        # As published, weights 0 and bias 1. All units then have one gradient and stay one unit for ever; and a head
+        # sums 2048 values of 1, so that Adam's first steps move its gammas by 2048 times the rate.
+        start, bias = "zeros", 1.0
+        if initialization.small_embedding:
+            start, bias = initialization.normal(name, stddev=SMALL_EMBEDDING_STDDEV), 0.0
+        self.embedding = convolution(name, 1, channels_in, EMBEDDING_CHANNELS, dtype, start, bias, activation="relu")
+        # Weights 0 and bias 1, as published: training starts from gammas of 1.
         self.heads = [
             convolution(f"osmn.Conv2d_out_{number}", 1, EMBEDDING_CHANNELS, channels, dtype, "zeros", bias=1.0)
             for number, channels in enumerate(modulated_channels, 1)
         ]
         self.built = True
 
-    def call(self, guide, training=False):
-        """Map visual guides (B, 224, 224, 3) to one (B, 1, 1, C) multiplier per modulated block."""
-        x = self.stem(tf.cast(guide, self.compute_dtype), training=training)
+    def call(self, guide, execution):
+        """Map visual guides (B, 224, 224, 3) to one gamma (B, 1, 1, C) per modulated block."""
+        x = self.stem(tf.cast(guide, self.compute_dtype), execution=execution)
         for depthwise, pointwise in self.blocks:
-            x = pointwise(depthwise(x, training=training), training=training)
+            x = pointwise(depthwise(x, execution=execution), execution=execution)
         x = self.embedding(tf.nn.avg_pool2d(x, 7, 7, "VALID"))
         return [head(x) for head in self.heads]
 
@@ -94,17 +104,17 @@ class VisualModulator(keras.layers.Layer):
 class LiteOsmn(Osmn):
     """OSMN on MobileNet."""
 
-    def __init__(self, options, dtype, initialization):
-        super().__init__(options, dtype)
+    def __init__(self, config, dtype, initialization):
         channels = [MOBILENET_BLOCKS[block - 1][1] for block in MODULATED_BLOCKS]
+        super().__init__(config, dtype, channels)
         self.visual = None
-        if options.visual_modulator:
-            self.visual = VisualModulator(channels, multiplier_dtype(dtype), initialization)
-        self.spatial = []
-        if options.spatial_modulator:
+        if not config.no_visual_modulator:
+            self.visual = VisualModulator(channels, gamma_dtype(dtype), initialization)
+        self.spatial = {}
+        if not config.no_spatial_modulator:
             for block, c in zip(MODULATED_BLOCKS, channels, strict=True):
                 name = f"osmn.modulator_sp.conv{block}"
-                self.spatial.append(SpatialModulation(name, [c], initialization.normal(name)))
+                self.spatial[block] = SpatialModulation(name, [c], initialization.normal(name))
         self.stem, self.blocks = build_mobilenet("osmn.seg", dtype, initialization)
         self.sides = [
             convolution(name, 3, c, SIDE_CHANNELS, dtype, initialization.normal(name))
@@ -112,31 +122,26 @@ class LiteOsmn(Osmn):
         ]
         name = "osmn.score"
         self.fuse = convolution(name, 1, SIDE_CHANNELS * len(self.sides), 1, dtype, initialization.normal(name))
-        if options.fix_seg:
-            for layer in self._flatten_layers():
-                if layer.name.startswith("osmn.seg.") or layer in self.sides:
-                    layer.trainable = False
         self.built = True
 
-    def visual_parameters(self, guide, training=False, seed=None):
-        """See `Osmn.visual_parameters`."""
-        if self.visual is None:
-            return []
-        return self.visual(guide, training=training and not self.options.fix_bn)
+    def freeze_segmentation(self):
+        """See `Osmn.freeze_segmentation`."""
+        for layer in self._flatten_layers():
+            if layer.name.startswith("osmn.seg.") or layer in self.sides:
+                layer.trainable = False
 
-    def _logits(self, image, spatial, scales, training, seed):
-        normalize = training and not self.options.fix_bn  # by the batch's statistics
-        scales, spatial_stages = iter(scales), iter(self.spatial)
+    def _logits(self, image, spatial, gammas, execution):
+        gammas = iter(gammas)
         guide = tf.cast(spatial, tf.float32)
         features = []
-        x = self.stem(tf.cast(image, self.compute_dtype), training=normalize)
+        x = self.stem(tf.cast(image, self.compute_dtype), execution=execution)
         for number, (depthwise, pointwise) in enumerate(self.blocks, 1):
-            x = pointwise(depthwise(x, training=normalize), training=normalize)
+            x = pointwise(depthwise(x, execution=execution), execution=execution)
             if number in MODULATED_BLOCKS:
                 factor = 2 if features else 4
                 guide = tf.nn.avg_pool2d(guide, factor, factor, "SAME")
-                shifts = iter(self._shifts(next(spatial_stages, None), guide, training))
-                x = modulate(x, next(scales, None), next(shifts, None), training)
+                (beta,) = self.spatial[number](guide, execution=execution) if self.spatial else (None,)
+                x = execution.modulate(x, next(gammas), beta)
                 features.append(x)
         return self._side_logits(features, tf.shape(image)[1:3])
 
@@ -152,6 +157,11 @@ class LiteOsmn(Osmn):
             matrices = [whole[axis] @ legacy_bilinear_matrix(shape[axis], half[axis]) for axis in (0, 1)]
             logits += resample(scores, *matrices)
         return logits
+
+    @property
+    def output_bias(self):
+        """See `Osmn.output_bias`."""
+        return self.fuse.bias
 
     def constants(self):
         """See `Osmn.constants`: resizing has no kernels here."""

@@ -2,17 +2,15 @@
 
 from typing import NamedTuple
 
-import keras
 import tensorflow as tf
 
-from osmn import replicas
-from osmn.networks.base import Osmn, multiplier_dtype
+from osmn.networks.backend import keras
+from osmn.networks.base import Osmn, gamma_dtype
 from osmn.networks.layers import (
     SpatialModulation,
     bilinear_kernel,
     convolution,
     fused_side_output,
-    modulate,
     resample,
     transposed_bilinear_matrix,
 )
@@ -60,20 +58,20 @@ def build_stages(scope, channels_in, dtype, initialization, dilation=(1, 1, 1, 1
     return stages
 
 
-def dropout(x, training, seed, layer):
-    """Drop half of the values, as published; a pure function of the (2,) `seed` and the layer's number."""
-    if not training or seed is None:
+def dropout(x, execution, layer):
+    """Drop half of the values, as published; a pure function of the execution's seed and the layer's number."""
+    if execution.dropout_seed is None:
         return x
-    batch = tf.shape(x)[0]
-    # Drawn for the whole batch, so that a replica's share of it is what one replica would draw.
-    shape = tf.concat([[batch * replicas.count()], tf.shape(x)[1:]], axis=0)
-    kept = tf.random.stateless_uniform(shape, tf.random.fold_in(seed, layer)) >= DROPOUT_RATE
-    kept = kept[replicas.position() * batch : (replicas.position() + 1) * batch]
+    batch, part = tf.shape(x)[0], execution.part
+    # Drawn for the whole batch, so that the number of its parts does not count.
+    shape = tf.concat([[batch * part.count], tf.shape(x)[1:]], axis=0)
+    kept = tf.random.stateless_uniform(shape, tf.random.fold_in(execution.dropout_seed, layer)) >= DROPOUT_RATE
+    kept = kept[part.number * batch : (part.number + 1) * batch]
     return tf.where(kept, x / (1 - DROPOUT_RATE), tf.zeros_like(x))
 
 
 class VisualModulator(keras.layers.Layer):
-    """VGG16 classifier of the visual guide whose last layer gives one multiplier per modulated channel."""
+    """VGG16 classifier of the visual guide whose last layer gives one gamma per modulated channel."""
 
     def __init__(self, modulated_channels, dtype, initialization):
         super().__init__(name="visual_modulator", dtype=dtype, autocast=False)
@@ -84,19 +82,19 @@ class VisualModulator(keras.layers.Layer):
             convolution(name, size, c_in, c_out, dtype, initialization.normal(name))
             for name, size, c_in, c_out in ((f"{scope}.fc6", 7, 512, 4096), (f"{scope}.fc7", 1, 4096, 4096))
         ]
-        # Weights 0 and bias 1: training starts from a multiplier of 1.
+        # Weights 0 and bias 1: training starts from gammas of 1.
         self.output_layer = convolution(f"{scope}.fc8", 1, 4096, sum(self.modulated_channels), dtype, "zeros", bias=1.0)
         self.built = True
 
-    def call(self, guide, training=False, seed=None):
-        """Map visual guides (B, 224, 224, 3) to one (B, 1, 1, C) multiplier per modulated layer."""
+    def call(self, guide, execution):
+        """Map visual guides (B, 224, 224, 3) to one gamma (B, 1, 1, C) per modulated layer."""
         x = tf.cast(guide, self.compute_dtype)
         for stage in self.stages:
             for layer in stage:
                 x = layer(x)
             x = tf.nn.max_pool2d(x, 2, 2, "SAME")
         for number, layer in enumerate(self.hidden):
-            x = dropout(tf.nn.relu(fully_connected(layer, x)), training, seed, number)
+            x = dropout(tf.nn.relu(fully_connected(layer, x)), execution, number)
         return tf.split(fully_connected(self.output_layer, x), self.modulated_channels, axis=-1)
 
 
@@ -111,14 +109,8 @@ def covering_convolution(x, kernel):
     """Return the VALID convolution of x (B, H, W, C) with a kernel (H, W, C, C'): (B, 1, 1, C').
 
     As matrix products, its gradients too, because the CPU's convolution kernels take up to eight times as long for fc6.
-    For a single x the product itself is theirs, which costs little and sums fc6's 25 088 terms in the published
-    program's order: see "Golden files" in doc/results.md.
     """
     rows, columns = tf.reshape(x, [tf.shape(x)[0], -1]), tf.reshape(kernel, [-1, kernel.shape[-1]])
-    if x.shape[0] == 1:
-        product = tf.nn.conv2d(x, kernel, 1, "VALID")
-    else:
-        product = tf.matmul(rows, columns)[:, None, None, :]
 
     def gradients(upstream):
         upstream = upstream[:, 0, 0, :]
@@ -126,26 +118,27 @@ def covering_convolution(x, kernel):
         kernel_gradient = tf.matmul(rows, upstream, transpose_a=True)
         return tf.reshape(x_gradient, tf.shape(x)), tf.reshape(kernel_gradient, kernel.shape)
 
-    return product, gradients
+    return tf.matmul(rows, columns)[:, None, None, :], gradients
 
 
 class VggOsmn(Osmn):
     """OSMN on VGG16."""
 
-    def __init__(self, options, dtype, initialization):
-        super().__init__(options, dtype)
-        self.variant = VARIANTS[options.base_model]
-        self.first_modulated = 1 if options.mod_early_conv else FIRST_MODULATED_STAGE
-        modulated = VGG16_STAGES[self.first_modulated - 1 :]
+    def __init__(self, config, dtype, initialization):
+        first_modulated = 1 if config.mod_early_conv else FIRST_MODULATED_STAGE
+        modulated = VGG16_STAGES[first_modulated - 1 :]
         channels = [c for layers, c in modulated for _ in range(layers)]
+        super().__init__(config, dtype, channels)
+        self.first_modulated = first_modulated
+        self.variant = VARIANTS[config.base_model]
         self.visual = None
-        if options.visual_modulator:
-            self.visual = VisualModulator(channels, multiplier_dtype(dtype), initialization)
+        if not config.no_visual_modulator:
+            self.visual = VisualModulator(channels, gamma_dtype(dtype), initialization)
         self.spatial = {}
-        if options.spatial_modulator and not self.variant.guide_as_input:
+        if not config.no_spatial_modulator and not self.variant.guide_as_input:
             for stage, (layers, c) in enumerate(modulated, self.first_modulated):
                 name = f"osmn.modulator_sp.conv{stage}"
-                self.spatial[f"stage{stage}"] = SpatialModulation(name, [c] * layers, initialization.normal(name))
+                self.spatial[stage] = SpatialModulation(name, [c] * layers, initialization.normal(name))
         dilation = (1, 1, 1, 1, 2) if self.variant.dilated else (1, 1, 1, 1, 1)
         channels_in = 4 if self.variant.guide_as_input else 3
         self.stages = build_stages("osmn.seg", channels_in, dtype, initialization, dilation)
@@ -153,8 +146,6 @@ class VggOsmn(Osmn):
             self.branches = self._build_branches(dtype, initialization)
         else:
             self.sides, self.fuse = self._build_sides(dtype, initialization)
-        if options.fix_seg:
-            self._freeze()
         self.built = True
 
     def _build_sides(self, dtype, initialization):
@@ -181,19 +172,16 @@ class VggOsmn(Osmn):
                 branches[-1].append(convolution(name, size, c_in, c_out, dtype, initialization.normal(name), **extra))
         return branches
 
-    def _freeze(self):
+    def freeze_segmentation(self):
+        """See `Osmn.freeze_segmentation`."""
         for layer in self._flatten_layers():
             # As released: everything of the segmentation net but the fusion.
             if layer.name.startswith("osmn.seg.") and not layer.name.endswith("upscore-fuse"):
                 layer.trainable = False
 
-    def visual_parameters(self, guide, training=False, seed=None):
-        """See `Osmn.visual_parameters`."""
-        return self.visual(guide, training=training, seed=seed) if self.visual is not None else []
-
-    def _logits(self, image, spatial, scales, training, seed):
+    def _logits(self, image, spatial, gammas, execution):
         size = tf.shape(image)[1:3]
-        scales = iter(scales)
+        gammas = iter(gammas)
         x = image
         if self.variant.guide_as_input:
             image = tf.broadcast_to(image, tf.concat([tf.shape(spatial)[:3], [3]], axis=0))
@@ -207,14 +195,16 @@ class VggOsmn(Osmn):
                 x = tf.nn.max_pool2d(x, self.variant.pool_size, stride, "SAME")
                 if stride == 2:
                     guide = tf.nn.avg_pool2d(guide, 2, 2, "SAME")
-            shifts = iter(self._shifts(self.spatial.get(f"stage{stage}"), guide, training))
-            for layer in layers:
+            betas = [None] * len(layers)
+            if stage in self.spatial:
+                betas = self.spatial[stage](guide, execution=execution)
+            for layer, beta in zip(layers, betas, strict=True):
                 x = layer(x)
                 if stage >= self.first_modulated:
-                    x = modulate(x, next(scales, None), next(shifts, None), training)
+                    x = execution.modulate(x, next(gammas), beta)
             side_outputs.append(x)
         if self.variant.dilated:
-            return self._dilated_logits(x, size, training, seed)
+            return self._dilated_logits(x, size, execution)
         return self._side_logits(side_outputs[1:], size)
 
     def _side_logits(self, features, size):
@@ -228,17 +218,22 @@ class VggOsmn(Osmn):
             logits += resample(scores, *matrices)
         return logits
 
-    def _dilated_logits(self, x, size, training, seed):
+    def _dilated_logits(self, x, size, execution):
         x = tf.nn.max_pool2d(x, 3, 1, "SAME")
         scores = 0.0
         for number, (fc6, fc7, fc8) in enumerate(self.branches):
-            hidden = dropout(fc6(x), training, seed, 10 + 2 * number)
-            hidden = dropout(fc7(hidden), training, seed, 11 + 2 * number)
+            hidden = dropout(fc6(x), execution, 10 + 2 * number)
+            hidden = dropout(fc7(hidden), execution, 11 + 2 * number)
             scores += tf.cast(fc8(hidden), tf.float32)
         rows, columns = (
             transposed_bilinear_matrix(tf.shape(scores)[axis], DILATED_STRIDE, size[axis - 1]) for axis in (1, 2)
         )
         return resample(scores, rows, columns)
+
+    @property
+    def output_bias(self):
+        """See `Osmn.output_bias`; of the dilated nets, whose branches are summed, the first branch's."""
+        return self.branches[0][-1].bias if self.variant.dilated else self.fuse.bias
 
     def constants(self):
         """See `Osmn.constants`: the kernels of the transposed convolutions."""

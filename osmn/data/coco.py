@@ -1,14 +1,13 @@
-"""COCO 2017 for stage 1: which instances are examples, and how one is read."""
+"""COCO 2017 for stage 1: which instances are examples."""
 
 import json
 from pathlib import Path
 from typing import NamedTuple
 
-import tensorflow as tf
 from pycocotools import mask as coco_masks
 from tqdm import tqdm
 
-from osmn import datasets, files
+from osmn import files
 from osmn.errors import InputError
 from osmn.processes import in_processes, processors
 
@@ -76,9 +75,8 @@ def _filter(annotations, min_foreground):
     return [names, sizes, codes]
 
 
-def _encode(job):
+def _encode(chunk, min_foreground, annotations):
     """Return [(number in the chunk, code)] of a chunk's instances that cover more than a share of their image."""
-    chunk, min_foreground, annotations = job
     kept = []
     for number, (identity, segmentation, _, height, width) in enumerate(chunk):
         try:
@@ -99,33 +97,3 @@ def _encode(job):
             counts = code["counts"]
             kept.append((number, counts.decode() if isinstance(counts, bytes) else counts))
     return kept
-
-
-def instance_loader(instances):
-    """Return `load(number, seed)` for `datasets.training_dataset`: guide, previous mask and target are one image."""
-    images = tf.constant(instances.images)
-
-    def decode(number):
-        return coco_masks.decode({"size": instances.sizes[number], "counts": instances.codes[number]})
-
-    def load(number, seed):
-        del seed  # There is one guide.
-        frame = datasets.decode_image(images[number])
-        mask = tf.numpy_function(decode, [number], tf.uint8, stateful=False)
-        mask = tf.ensure_shape(mask, [None, None]) > 0
-        return frame, mask, mask, frame, mask
-
-    return load
-
-
-def instance_batches(instances, args):
-    """Return (first step, last step) -> iterator over `Sample` batches, of `Instances` and a script's options."""
-
-    def check(number):
-        frame = files.read_image(instances.images[number])
-        if frame.shape[:2] != tuple(instances.sizes[number]):
-            raise InputError(
-                f"{instances.images[number]} is {frame.shape[:2]}, its annotation {instances.sizes[number]}"
-            )
-
-    return datasets.batches(instance_loader(instances), check, len(instances.images), args, augment_target=True)

@@ -1,0 +1,127 @@
+"""What a model is: the switches of its network and the inputs that it was trained on, in a file beside its weights."""
+
+import dataclasses
+import json
+import math
+from pathlib import Path
+
+from osmn.errors import InputError
+
+BASE_MODELS = ("osvos", "masktrack", "deeplab", "lite")
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelConfig:
+    """A model's configuration; names and defaults are those of the command line, as published.
+
+    Attributes:
+        base_model: the segmentation net, one of `BASE_MODELS`.
+        mod_early_conv: stages 1 and 2 are modulated too.
+        no_visual_modulator: the network has no visual modulator.
+        no_spatial_modulator: the network has no spatial modulator.
+        aligned_size: (width, height) that the network's input is padded to; None: it is not.
+        mean_value: blue, green and red subtracted from an image of values 0 to 255.
+        scale_value: multiplies the difference.
+        use_original_mask: the spatial guide is the dilated mask instead of a Gaussian.
+        bbox_sup: the visual guide keeps its background.
+        vg_keep_aspect_ratio: the visual guide is fitted into its square and padded, not stretched.
+        im_size: (width, height) of the frames that it was trained on; None: not known.
+        bias_shift: what calibration has added to the last layer's bias (it is part of the weights).
+    """
+
+    base_model: str = "osvos"
+    mod_early_conv: bool = False
+    no_visual_modulator: bool = False
+    no_spatial_modulator: bool = False
+    aligned_size: tuple[int, int] | None = None
+    mean_value: tuple[float, float, float] = (104.0, 117.0, 123.0)
+    scale_value: float = 1.0
+    use_original_mask: bool = False
+    bbox_sup: bool = False
+    vg_keep_aspect_ratio: bool = False
+    im_size: tuple[int, int] | None = None
+    bias_shift: float = 0.0
+
+    def __post_init__(self):
+        """Raise ValueError for a value that no model can have."""
+        if self.base_model not in BASE_MODELS:
+            raise ValueError(f"base_model is {self.base_model!r}, not one of {', '.join(BASE_MODELS)}")
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if not _fits(value, field.default, optional=field.default is None):
+                raise ValueError(f"{field.name} is {value!r}")
+
+
+def _fits(value, default, optional):
+    """Tell whether a value can stand where `default` does: of its type, finite, of its length; sizes above 0."""
+    if optional:
+        return value is None or (_all_of(value, int, 2) and min(value) > 0)
+    if isinstance(default, tuple):
+        return _all_of(value, (int, float), len(default)) and all(map(math.isfinite, value))
+    if isinstance(default, float):
+        return _all_of((value,), (int, float), 1) and math.isfinite(value)
+    return isinstance(value, type(default))
+
+
+def _all_of(values, kind, count):
+    return (
+        isinstance(values, tuple)
+        and len(values) == count
+        and all(isinstance(v, kind) and not isinstance(v, bool) for v in values)
+    )
+
+
+def config_path(model_path):
+    """Return the path of the configuration of a checkpoint, given by its prefix or file."""
+    return Path(f"{model_path}.json")
+
+
+def to_json(config):
+    """Return a ModelConfig as readable JSON."""
+    return json.dumps(dataclasses.asdict(config), indent=2) + "\n"
+
+
+def read_config(model_path):
+    """Return the ModelConfig beside a checkpoint, None if there is none (files of the published program have none).
+
+    Raises InputError, naming the file, if it is damaged or holds what this version does not know.
+    """
+    path = config_path(model_path)
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        values = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+        return ModelConfig(**values)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(f"{path} is not the configuration of a model ({reason}); copy it again") from None
+
+
+def resolve(given, stored, source):
+    """Return the ModelConfig of a model that has one stored, or not, and of options that were given.
+
+    Args:
+        given: {field: value} of the options on the command line.
+        stored: the model's own ModelConfig, or None: what is not given has its published default then.
+        source: the model's path, for the message.
+
+    Raises:
+        InputError: for an option that contradicts the model's own configuration.
+    """
+    if stored is None:
+        return ModelConfig(**given)
+    for name, value in given.items():
+        if value != getattr(stored, name):
+            option = f"--{name}" if value is True else f"--{name} {_words(value)}"
+            says = _says(getattr(stored, name))
+            raise InputError(f"{option} contradicts {config_path(source)}, which {says}; leave the option out")
+    return stored
+
+
+def _says(value):
+    return "has none" if value is None or value is False else f"says {_words(value)}"
+
+
+def _words(value):
+    return " ".join(f"{v:g}" for v in value) if isinstance(value, tuple) else str(value)

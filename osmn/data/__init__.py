@@ -1,0 +1,1 @@
+"""Datasets: which videos to segment, which examples to train on, what to score. Nothing here imports TensorFlow."""

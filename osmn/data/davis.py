@@ -1,0 +1,110 @@
+"""DAVIS: its splits, which frames are annotated and with which objects, its videos and training examples."""
+
+import concurrent.futures
+from pathlib import Path
+
+from tqdm import tqdm
+
+from osmn.data.types import Example, Guide, Reference, Video
+from osmn.errors import InputError
+from osmn.files import read_labels, read_names
+from osmn.folders import frame_files, mask_files, subfolders
+from osmn.masks import covered_shares
+
+ANNOTATIONS = "Annotations/480p"
+
+
+def sequence_names(data_path, version, split):
+    """Return the names of the sequences in `ImageSets/<version>/<split>.txt`."""
+    lists = Path(data_path) / "ImageSets" / str(version)
+    known = ", ".join(sorted(path.stem for path in lists.glob("*.txt")))
+    hint = f"the splits there are {known}" if known else "the data path must be a DAVIS folder"
+    return read_names(lists / f"{split}.txt", hint)
+
+
+def annotations(data_path, name):
+    """Return {frame name: path} of a sequence's annotations, in order; InputError if there are none."""
+    return mask_files(Path(data_path) / ANNOTATIONS / name)
+
+
+def object_ids(annotation, version):
+    """Return the ids of a sequence's objects, given its first annotation: 1..max label (2017), or None for all (2016).
+
+    Raises InputError, naming the file, for an annotation of 2017 whose labels are no object ids.
+    """
+    last = int(read_labels(annotation).max())
+    if version == 2016:
+        return (None,)
+    if not 0 < last < 255:
+        raise InputError(f"{annotation} has {last} as its largest label, not an object's id; take it as version 2016")
+    return tuple(range(1, last + 1))
+
+
+def videos(data_path, version, split, use_full_res=False):
+    """Return the `Video`s of a split; `use_full_res` takes the frames of JPEGImages/Full-Resolution."""
+    images = Path(data_path) / "JPEGImages" / ("Full-Resolution" if use_full_res else "480p")
+    found = []
+    for name in sequence_names(data_path, version, split):
+        frames = frame_files(images / name)
+        first = next(iter(frames))
+        masks = annotations(data_path, name)
+        if first not in masks:
+            path = Path(data_path) / ANNOTATIONS / name / f"{first}.png"
+            raise InputError(f"{path} does not exist; it must show the objects in the first frame")
+        reference = Reference(masks[first], object_ids(masks[first], version))
+        found.append(Video(name, tuple(frames.values()), {0: reference}))
+    return found
+
+
+def is_annotated(data_path, found):
+    """Tell whether every frame of `found`, Videos of DAVIS, has an annotation to score it with."""
+    return all(annotations(data_path, video.name).keys() >= {frame.stem for frame in video.frames} for video in found)
+
+
+def examples(data_path, version, split, validity=None):
+    """Return the training `Example`s of a split: consecutive frames (t - 1, t) of every object.
+
+    Args:
+      data_path: a DAVIS folder that `preprocessing/preprocess_davis.py` has prepared.
+      version: 2016 (all objects as one) or 2017 (each object).
+      split: the split's name, as "train".
+      validity: None for the first frame as guide, or (label ratio, box ratio): the guides are the frames in which the
+        object covers more than these shares of the image and of its box, or else the first one; pairs with a frame
+        in which the object is absent are left out.
+    """
+    data_path = Path(data_path)
+    folders = []
+    for name in sequence_names(data_path, version, split):
+        root = data_path / "Annotations" / ("480p_all" if version == 2016 else "480p_split") / name
+        if not root.is_dir():
+            raise InputError(f"{root} does not exist; run python preprocessing/preprocess_davis.py {data_path}")
+        images = data_path / "JPEGImages/480p" / name
+        frames = frame_files(images)
+        objects = [root] if version == 2016 else [path for path in subfolders(root) if path.name.isdecimal()]
+        folders += [(images, frames, folder) for folder in objects]
+    found = []
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        for images, frames, folder in tqdm(folders, desc="masks", unit="object", disable=validity is None, leave=False):
+            masks = mask_files(folder)
+            missing = next((name for name in masks if name not in frames), None)
+            if missing is not None:
+                raise InputError(f"{images / missing}.jpg does not exist, though {folder} has its mask")
+            guides = [Guide(str(frames[name]), str(mask)) for name, mask in masks.items()]
+            found += _object_examples(guides, validity, pool)
+    if not found:
+        raise InputError(f"{data_path}: no two consecutive frames in the split {split}")
+    return found
+
+
+def _object_examples(guides, validity, pool):
+    present = [True] * len(guides)
+    valid = guides[:1]
+    if validity is not None:
+        shares = list(pool.map(lambda guide: covered_shares(read_labels(guide.mask) > 0), guides))
+        present = [area > 0 for area, _ in shares]
+        valid = [g for g, (area, fill) in zip(guides, shares, strict=True) if area > validity[0] and fill > validity[1]]
+    return [
+        Example(tuple(valid or guides[:1]), guides[t - 1].mask, guides[t].frame, guides[t].mask)
+        for t in range(1, len(guides))
+        if present[t - 1] and present[t]
+    ]

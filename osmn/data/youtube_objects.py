@@ -1,0 +1,33 @@
+"""YouTube-Objects, as `preprocessing/preprocess_youtube.py` prepares it: its videos and which frames have labels."""
+
+import sys
+from pathlib import Path
+
+from osmn.data.types import Reference, Video
+from osmn.files import read_names
+from osmn.folders import frame_files, mask_files
+
+
+def sequence_names(data_path):
+    """Return the names of the sequences, <class>_<number>."""
+    return read_names(Path(data_path) / "all.txt", f"run python preprocessing/preprocess_youtube.py {data_path}")
+
+
+def labels(data_path, name):
+    """Return {frame name: path} of a sequence's labels, in order; they may be none."""
+    folder = Path(data_path) / "Labels" / name
+    return mask_files(folder, required=False) if folder.is_dir() else {}
+
+
+def videos(data_path):
+    """Return the `Video`s, one object without id each; a video of a single frame is named on stderr and left out."""
+    data_path = Path(data_path)
+    found = []
+    for name in sequence_names(data_path):
+        frames = frame_files(data_path / "Images" / name)
+        if len(frames) < 2:
+            print(f"{name} has a single frame: left out", file=sys.stderr)
+            continue
+        mask = data_path / "Labels" / name / f"{next(iter(frames))}.png"
+        found.append(Video(name, tuple(frames.values()), {0: Reference(mask, (None,))}))
+    return found

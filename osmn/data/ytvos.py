@@ -1,0 +1,156 @@
+"""YouTube-VOS: what its meta.json lists, its videos, where objects come and go, and its training examples."""
+
+import concurrent.futures
+import itertools
+import json
+from pathlib import Path
+from typing import NamedTuple
+
+from tqdm import tqdm
+
+from osmn.data.types import Example, Guide, Reference, Video
+from osmn.errors import InputError
+from osmn.files import cached, read_labels
+from osmn.folders import frame_files, natural_key
+from osmn.masks import covered_shares
+
+CACHE_VERSION = 1
+
+
+class Listing(NamedTuple):
+    """What meta.json says of a video: the objects of each frame, where each starts, and their categories (or None).
+
+    Frames are named without suffix and in order.
+    """
+
+    name: str
+    objects_by_frame: dict
+    starts: dict
+    categories: dict
+
+
+def read_listings(data_path, split):
+    """Return the Listings in DATA_PATH/<split>/meta.json of the videos that have objects; InputError if it is none."""
+    path = Path(data_path) / split / "meta.json"
+    try:
+        listed = json.loads(path.read_text())["videos"]
+        listings = [_listing(name, entry["objects"]) for name, entry in sorted(listed.items()) if entry["objects"]]
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror}); DATA_PATH must be a YouTube-VOS folder") from None
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+        raise InputError(f"{path} is not a YouTube-VOS meta.json ({error!r}); download it again") from None
+    if not listings:
+        raise InputError(f"{path} lists no video with objects; download it again")
+    return listings
+
+
+def _listing(name, objects):
+    frames = {int(object_id): sorted(entry["frames"], key=natural_key) for object_id, entry in objects.items()}
+    by_frame = {frame: [] for frame in sorted({*itertools.chain(*frames.values())}, key=natural_key)}
+    for object_id in sorted(frames):
+        for frame in frames[object_id]:
+            by_frame[frame].append(object_id)
+    starts = {object_id: listed[0] for object_id, listed in sorted(frames.items())}
+    return Listing(name, by_frame, starts, {int(i): entry.get("category") for i, entry in objects.items()})
+
+
+def annotations(data_path, split):
+    """Return the folder that holds <video>/<frame>.png, indexed."""
+    return Path(data_path) / split / "Annotations"
+
+
+def videos(data_path, split, all_frames=False):
+    """Return the `Video`s of a split. Each object starts at its own first listed frame.
+
+    Propagation visits the frames that meta.json lists, or with `all_frames` every frame of the video's folder; results
+    are for the frames listed for an object.
+    """
+    found = []
+    for listing in read_listings(data_path, split):
+        frames = _frames(data_path, split, listing)
+        if not all_frames:
+            frames = {name: frames[name] for name in listing.objects_by_frame}
+        numbers = {name: number for number, name in enumerate(frames)}
+        masks = annotations(data_path, split) / listing.name
+        references, listed = {}, {object_id: set() for object_id in listing.starts}
+        for name, object_ids in listing.objects_by_frame.items():
+            for object_id in object_ids:
+                listed[object_id].add(numbers[name])
+            starting = tuple(object_id for object_id in object_ids if listing.starts[object_id] == name)
+            if starting:
+                references[numbers[name]] = Reference(masks / f"{name}.png", starting)
+        found.append(Video(listing.name, tuple(frames.values()), references, listed))
+    return found
+
+
+def _frames(data_path, split, listing):
+    """Return {name: path}, in order, of a video's frames: all in its folder, and listed ones that are missing there."""
+    folder = Path(data_path) / split / "JPEGImages" / listing.name
+    found = frame_files(folder)
+    missing = {name: folder / f"{name}.jpg" for name in listing.objects_by_frame if name not in found}
+    found |= missing  # Whoever reads them says so.
+    return {name: found[name] for name in sorted(found, key=natural_key)} if missing else found
+
+
+def starting_at(found, name):
+    """Return the videos from the one named `name` on; all if it is None."""
+    if name is None:
+        return found
+    names = [video.name for video in found]
+    if name not in names:
+        raise InputError(f"--start_id {name}: there is no such video in this split")
+    return found[names.index(name) :]
+
+
+def examples(data_path, im_size, validity=None, cache=False):
+    """Return the training `Example`s of the split `train`: consecutive listed frames of every object.
+
+    `validity` is as in `osmn.data.davis.examples`, checked on labels of `im_size` (width, height). With `cache` its
+    result, which takes minutes, is kept beside meta.json, keyed by that file and the options; a stale or damaged cache
+    is made again.
+    """
+    root, masks = Path(data_path) / "train", annotations(data_path, "train")
+    listings = read_listings(data_path, "train")
+    valid = None
+    if validity is not None:
+        state = (root / "meta.json").stat()
+        key = [CACHE_VERSION, state.st_size, state.st_mtime_ns, list(im_size), list(validity)]
+
+        def make():
+            return _valid_frames(masks, listings, im_size, validity)
+
+        valid = cached(root / ".osmn-valid-frames.json", key, make) if cache else make()
+    found = []
+    for listing in listings:
+        frames = _frames(data_path, "train", listing)
+        guide_of = {
+            name: Guide(str(frames[name]), str(masks / listing.name / f"{name}.png"))
+            for name in listing.objects_by_frame
+        }
+        for object_id, first in listing.starts.items():
+            names = [name for name, object_ids in listing.objects_by_frame.items() if object_id in object_ids]
+            valid_names = [first] if valid is None else valid[listing.name][str(object_id)] or [first]
+            guides = tuple(guide_of[name] for name in valid_names)
+            for before, name in itertools.pairwise(names):
+                found.append(Example(guides, guide_of[before].mask, *guide_of[name], object_id))
+    if not found:
+        raise InputError(f"{root}/meta.json lists no object with two frames; download it again")
+    return found
+
+
+def _valid_frames(masks, listings, im_size, validity):
+    """Return {video: {object id as text: [frames in which the object is large enough]}}."""
+
+    def check(listing):
+        valid = {str(object_id): [] for object_id in listing.starts}
+        for name, object_ids in listing.objects_by_frame.items():
+            labels = read_labels(masks / listing.name / f"{name}.png", im_size)
+            for object_id in object_ids:
+                area, fill = covered_shares(labels == object_id)
+                if area > validity[0] and fill > validity[1]:
+                    valid[str(object_id)].append(name)
+        return valid
+
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        checked = tqdm(pool.map(check, listings), total=len(listings), desc="masks", unit="video", dynamic_ncols=True)
+        return dict(zip((listing.name for listing in listings), checked, strict=True))

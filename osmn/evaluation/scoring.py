@@ -1,0 +1,108 @@
+"""Score sequences: J and F of every object in every frame, in several processes.
+
+A frame is read, scored and forgotten, so memory does not grow with the number or the length of the sequences.
+"""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from tqdm import tqdm
+
+from osmn.errors import InputError
+from osmn.evaluation.metrics import frame_scores
+from osmn.files import named_write_errors, read_labels, read_scores, write_labels
+from osmn.masks import merge, resized
+from osmn.processes import in_processes, worthwhile_processes
+from osmn.results import MASKS, SCORES
+
+FRAMES_PER_JOB = 16
+
+
+class Sequence(NamedTuple):
+    """What is scored of a sequence: these objects in these frames."""
+
+    name: str
+    truths: tuple  # the paths of the annotations, <frame>.png
+    result_folder: Path
+    source: str
+    object_ids: tuple
+
+
+def result_files(sequence, frame):
+    """Return the paths that the result of a frame is read from: one per object for SCORES, else one."""
+    if sequence.source == SCORES:
+        return [sequence.result_folder / str(object_id) / f"{frame}.npy" for object_id in sequence.object_ids]
+    return [sequence.result_folder / f"{frame}.png"]
+
+
+def read_result(sequence, frame, size):
+    """Return the uint8 (H, W) object ids of a frame's result at `size` (width, height)."""
+    paths = result_files(sequence, frame)
+    if sequence.source == SCORES:
+        scores = [read_scores(path) for path in paths]
+        for path, score in zip(paths, scores, strict=True):
+            if score.shape != scores[0].shape:
+                raise InputError(
+                    f"{path} is {score.shape[1]}x{score.shape[0]}, but {paths[0]} is"
+                    f" {scores[0].shape[1]}x{scores[0].shape[0]}; run the evaluation again for this sequence"
+                )
+        return resized(merge(scores, sequence.object_ids), size)
+    labels = read_labels(paths[0], size)
+    if sequence.source == MASKS:
+        return (labels != 0).astype(np.uint8)
+    if labels.max() > max(sequence.object_ids):
+        raise InputError(
+            f"{paths[0]} holds object {labels.max()}, but the last object of {sequence.name} is"
+            f" {max(sequence.object_ids)}; merged PNGs hold object ids, not 0/255 masks"
+        )
+    return labels
+
+
+def score(sequences, vis_path=None, processes=None):
+    """Return, for each of `sequences` in order, an array (frames, objects, 2) of J and F.
+
+    `vis_path` gets the results as they are scored: indexed PNGs, VIS_PATH/<sequence>/<frame>.png. `processes` is the
+    number of processes to use; by default one per core, but only as many as the work is worth.
+    """
+    for sequence in sequences:
+        _require_results(sequence)
+    jobs, owners = [], []
+    for index, sequence in enumerate(sequences):
+        for start in range(0, len(sequence.truths), FRAMES_PER_JOB):
+            jobs.append((sequence._replace(truths=sequence.truths[start : start + FRAMES_PER_JOB]), vis_path))
+            owners.append(index)
+    frames = sum(len(sequence.truths) for sequence in sequences)
+    scores = [[] for _ in sequences]
+    with tqdm(total=frames, desc="scoring", unit="frame", disable=None) as progress:
+        scored = in_processes(_score_job, jobs, processes or worthwhile_processes(frames))
+        for owner, values in zip(owners, scored, strict=True):
+            scores[owner].append(values)
+            progress.update(len(values))
+    return [np.concatenate(values) for values in scores]
+
+
+def _require_results(sequence):
+    """Name a missing result before minutes are spent on the others."""
+    for truth in sequence.truths:
+        for path in result_files(sequence, truth.stem):
+            if not path.is_file():
+                raise InputError(
+                    f"{path} does not exist, though {truth.parent} has that frame; run the evaluation again"
+                )
+
+
+def _score_job(sequence, vis_path):
+    """Score a few frames of a sequence: (frames, objects, 2)."""
+    scores = []
+    for path in sequence.truths:
+        truth = read_labels(path)
+        if sequence.source == MASKS:
+            truth = (truth != 0).astype(np.uint8)
+        result = read_result(sequence, path.stem, truth.shape[::-1])
+        scores.append(frame_scores(truth, result, sequence.object_ids))
+        if vis_path is not None:
+            shown = Path(vis_path) / sequence.name / f"{path.stem}.png"
+            with named_write_errors(shown):
+                write_labels(shown, result)
+    return np.stack(scores)

@@ -1,0 +1,72 @@
+"""Scores of YouTube-Objects results: the IoU of each sequence."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from osmn.data import youtube_objects
+from osmn.errors import InputError
+from osmn.evaluation.scoring import Sequence, score
+from osmn.results import MASKS
+
+
+@dataclass(frozen=True)
+class SequenceScore:
+    """The mean IoU over so many frames of a sequence of a class."""
+
+    sequence: str
+    category: str
+    frames: int
+    iou: float
+
+
+@dataclass(frozen=True)
+class Scores:
+    """The `SequenceScore`s, and the names of the sequences that have too few labels to be scored."""
+
+    sequences: tuple
+    skipped: tuple
+
+    @property
+    def iou(self):
+        """The mean over sequences, as published."""
+        return float(np.mean([score.iou for score in self.sequences]))
+
+    @property
+    def classes(self):
+        """{class: IoUs of its sequences}, in order of their names."""
+        names = sorted({score.category for score in self.sequences})
+        return {name: [score.iou for score in self.sequences if score.category == name] for name in names}
+
+    @property
+    def class_iou(self):
+        """The mean over classes of the means over their sequences: the dataset's usual figure."""
+        return float(np.mean([np.mean(ious) for ious in self.classes.values()]))
+
+
+def evaluate(data_path, result_path, processes=None):
+    """Return the `Scores` of the results in `result_path`."""
+    scored, skipped = sequences(data_path, result_path)
+    # A sequence is named <class>_<number>.
+    rows = [
+        SequenceScore(sequence.name, sequence.name.rpartition("_")[0], len(values), float(values[..., 0].mean()))
+        for sequence, values in zip(scored, score(scored, processes=processes), strict=True)
+    ]
+    return Scores(tuple(rows), tuple(skipped))
+
+
+def sequences(data_path, result_path):
+    """Return the Sequences of YouTube-Objects, all labelled frames but the first, and the names with fewer than two."""
+    found, skipped = [], []
+    for name in youtube_objects.sequence_names(data_path):
+        truths = tuple(youtube_objects.labels(data_path, name).values())
+        if len(truths) < 2:
+            skipped.append(name)
+        else:
+            found.append(Sequence(name, truths[1:], Path(result_path) / name, MASKS, (1,)))
+    if not found:
+        raise InputError(
+            f"{Path(data_path) / 'Labels'} has no sequence with two labels; run preprocess_youtube.py again"
+        )
+    return found, skipped

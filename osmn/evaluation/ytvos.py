@@ -1,0 +1,119 @@
+"""Scores of YouTube-VOS results: J and F over the objects of seen and of unseen categories, and their mean G."""
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from osmn.data.ytvos import annotations, read_listings
+from osmn.errors import InputError
+from osmn.evaluation.scoring import Sequence, score
+from osmn.results import MERGED, SCORES, find_source
+from osmn.submission import merge_results
+
+
+@dataclass(frozen=True)
+class ObjectScore:
+    """The mean J and F of an object over its frames, and whether its category is among those of training."""
+
+    video: str
+    object_id: int
+    category: str | None
+    seen: bool
+    frames: int
+    j: float
+    f: float
+
+
+@dataclass(frozen=True)
+class Scores:
+    """The `ObjectScore`s of a split, and how many objects are listed for a single frame, so that they have none."""
+
+    objects: tuple
+    not_scored: int
+
+    def of(self, seen):
+        """Return the scores of the objects of seen categories, or of unseen ones."""
+        return [score for score in self.objects if score.seen == seen]
+
+    def means(self, seen):
+        """Return the means [J, F] over the objects of seen categories, or of unseen ones; [] if there are none."""
+        scores = self.of(seen)
+        return [sum(values) / len(scores) for values in zip(*((s.j, s.f) for s in scores), strict=True)]
+
+    @property
+    def g(self):
+        """The mean of those means that there are."""
+        available = self.means(True) + self.means(False)
+        return sum(available) / len(available)
+
+
+def evaluate(data_path, result_path, split, unseen_path=None, processes=None):
+    """Return the `Scores` of a split whose annotations are there.
+
+    An object is scored in the frames that meta.json lists for it after its first, where it is given. `unseen_path` is a
+    list of the categories that training did not have, one a line; without it every category is seen.
+    """
+    listings, truths = read_listings(data_path, split), annotations(data_path, split)
+    unseen = set() if unseen_path is None else _categories(Path(unseen_path), Path(data_path) / split, listings)
+    scored = [(listing, frames) for listing in listings if (frames := _scored_frames(listing))]
+    if not scored:
+        raise InputError(f"{data_path}/{split}/meta.json lists no object with two frames: there is nothing to score")
+    for listing, frames in scored:
+        for frame in frames:
+            if not (truths / listing.name / f"{frame}.png").is_file():
+                raise InputError(
+                    f"{truths / listing.name / frame}.png does not exist; only a split with all of its annotations"
+                    " can be scored, such as videos held out from train"
+                )
+    with tempfile.TemporaryDirectory() as merged:
+        sequences = _merged_sequences(scored, truths, Path(result_path), Path(merged), processes)
+        tables = score(sequences, processes=processes)
+    objects = []
+    for (listing, frames), sequence, table in zip(scored, sequences, tables, strict=True):
+        for column, object_id in enumerate(sequence.object_ids):
+            rows = [row for row, frame in enumerate(frames) if object_id in frames[frame]]
+            if rows:
+                category = listing.categories[object_id]
+                means = table[rows, column].mean(axis=0).tolist()
+                seen = category not in unseen
+                objects.append(ObjectScore(listing.name, object_id, category, seen, len(rows), *means))
+    return Scores(tuple(objects), sum(len(listing.starts) for listing in listings) - len(objects))
+
+
+def _scored_frames(listing):
+    """Return {frame: ids of the objects listed for it that do not start there}, without frames that have none."""
+    frames = {
+        frame: [i for i in object_ids if listing.starts[i] != frame]
+        for frame, object_ids in listing.objects_by_frame.items()
+    }
+    return {frame: object_ids for frame, object_ids in frames.items() if object_ids}
+
+
+def _categories(path, split, listings):
+    """Return the categories in the list at `path`; InputError if meta.json does not say an object's category."""
+    try:
+        categories = {line.strip() for line in path.read_text().splitlines()} - {""}
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} cannot be read ({getattr(error, 'strerror', 'not text')})") from None
+    for listing in listings:
+        for object_id, category in listing.categories.items():
+            if category is None:
+                raise InputError(f"{split}/meta.json has no category for object {object_id} of {listing.name}")
+    return categories
+
+
+def _merged_sequences(scored, truths, result_path, merged, processes):
+    """Return the Sequences to score; videos that have score files are merged into the folder `merged` first."""
+    to_merge = {listing.name: listing for listing, _ in scored if find_source(result_path / listing.name) == SCORES}
+    if to_merge:
+        merge_results(list(to_merge.values()), truths, result_path, merged, processes=processes)
+    return [
+        Sequence(
+            listing.name,
+            tuple(truths / listing.name / f"{frame}.png" for frame in frames),
+            (merged if listing.name in to_merge else result_path) / listing.name,
+            MERGED,
+            tuple(listing.starts),
+        )
+        for listing, frames in scored
+    ]

@@ -1,0 +1,54 @@
+"""What lies in a folder: frames, masks, further folders; hidden ones are nobody's, and frame 2 comes before 10."""
+
+import re
+from pathlib import Path
+
+from osmn.errors import InputError
+
+FRAME_SUFFIXES = (".jpg", ".jpeg", ".png")
+MASK_SUFFIXES = (".png",)
+
+
+def natural_key(name):
+    """Return the key that sorts names as people do: their numbers as numbers, "2" before "10" and "1" before "01"."""
+    parts = re.split(r"(\d+)", name)  # texts and numbers in turns
+    return [int(part) if place % 2 else part for place, part in enumerate(parts)], len(name)
+
+
+def frame_files(folder, required=True):
+    """Return {name without suffix: path} of the frames in `folder`, JPEGs and PNGs, in natural order.
+
+    Raises InputError, naming the folder, if it does not exist or holds two frames of one name, and, where they are
+    `required`, if it holds none.
+    """
+    return _files(folder, FRAME_SUFFIXES, "frames", required)
+
+
+def mask_files(folder, required=True):
+    """Return {name without suffix: path} of the masks in `folder`, PNGs, in natural order; see `frame_files`."""
+    return _files(folder, MASK_SUFFIXES, "masks", required)
+
+
+def subfolders(folder):
+    """Return the paths of the folders in `folder`, in natural order; InputError if it does not exist."""
+    return sorted((path for path in _visible(folder) if path.is_dir()), key=lambda path: natural_key(path.name))
+
+
+def _visible(folder):
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise InputError(f"{folder} {'is not a folder' if folder.exists() else 'does not exist'}; check the data path")
+    # Hidden files: what a killed run leaves unfinished, and what some systems add.
+    return [path for path in folder.iterdir() if not path.name.startswith(".")]
+
+
+def _files(folder, suffixes, kind, required):
+    paths = [path for path in _visible(folder) if path.suffix.lower() in suffixes]
+    found = {}
+    for path in sorted(paths, key=lambda path: (natural_key(path.stem), path.suffix)):
+        if path.stem in found:
+            raise InputError(f"{folder} holds both {found[path.stem].name} and {path.name}; keep one of them")
+        found[path.stem] = path
+    if required and not found:
+        raise InputError(f"{folder} holds no {kind} ({', '.join(suffixes)}); check the data path")
+    return found

@@ -1,0 +1,138 @@
+"""What made the files of a folder, and which parts of it are finished: `run.json` and `.osmn-finished/`.
+
+Work that is there already is recognised by what made it (the model's weights and configuration, and the options that
+change results) and by its files, never by their times, so that a folder may be copied.
+"""
+
+import dataclasses
+import hashlib
+import json
+import shutil
+from pathlib import Path
+
+import osmn
+from osmn.errors import InputError
+from osmn.files import replacing
+
+RUN = "run.json"
+TRAINING = "training.json"  # of a folder of online fine-tuning's models, which may be that of the results too
+FINISHED = ".osmn-finished"
+IDENTITY = ("model_sha256", "config", "options")  # What two runs must agree on for the same results.
+
+
+def described(model, model_sha256, config, options):
+    """Return what makes a run's results, in JSON's types.
+
+    Args:
+        model: the path of its weights, as given.
+        model_sha256: of the weights, in hex; see `checkpoints.fingerprint`.
+        config: the `ModelConfig`.
+        options: {name: value} of all options that change results, and only those.
+    """
+    made_by = {
+        "program": f"osmn {osmn.__version__}",
+        "model": str(model),
+        "model_sha256": model_sha256,
+        "config": dataclasses.asdict(config),
+        "options": options,
+    }
+    return json.loads(json.dumps(made_by))
+
+
+class Run:
+    """A folder's manifest, opened by `open_run`."""
+
+    def __init__(self, folder, made_by):
+        self._folder = Path(folder)
+        identity = json.dumps({name: made_by[name] for name in IDENTITY}, sort_keys=True)
+        self._key = hashlib.sha256(identity.encode()).hexdigest()
+
+    def is_finished(self, part, expected):
+        """Tell whether a part was finished by this run and its files are as it left them.
+
+        `part` is the name of a piece of work, such as "<video>" or "<video>/<object>"; `expected` are the paths, in the
+        folder, of the files that there must be.
+        """
+        try:
+            content = json.loads(self._marker(part).read_text(encoding="utf-8"))
+            sizes = dict(content["files"])
+            if content["run"] != self._key:
+                return False
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+            return False  # Not there, or damaged: the part is done again.
+        return all(self._size(name) == sizes.get(name) is not None for name in expected)
+
+    def finish(self, part, files):
+        """Note that a part is finished: its `files`, paths in the folder, are written."""
+        with replacing(self._marker(part)) as temporary:
+            sizes = {name: self._size(name) for name in files}
+            temporary.write_text(json.dumps({"run": self._key, "files": sizes}), encoding="utf-8")
+
+    def forget(self):
+        """Take everything for unfinished."""
+        shutil.rmtree(self._folder / FINISHED, ignore_errors=True)
+
+    def _marker(self, part):
+        return self._folder / FINISHED / f"{part}.json"
+
+    def _size(self, name):
+        path = self._folder / name
+        return path.stat().st_size if path.is_file() else None
+
+
+def open_run(folder, made_by, option, overwrite=False, clear=lambda: None, name=RUN):
+    """Return the `Run` that makes a folder's files.
+
+    Args:
+        folder: need not exist.
+        made_by: from `described`.
+        option: the option that names the folder, for the message.
+        overwrite: results of other options may be replaced.
+        clear: called before they are, to remove what must not be taken for this run's.
+        name: of the manifest.
+
+    Raises:
+        InputError: if the folder has results of another model or of other options, naming the difference.
+    """
+    folder = Path(folder)
+    before = read_run(folder, name)
+    if before is not None:
+        difference = _difference(before, made_by)
+        if difference is not None and not overwrite:
+            raise InputError(
+                f"{folder} holds results of another run ({difference}); give another {option}, or --overwrite to"
+                " replace them"
+            )
+        if difference is not None:
+            clear()
+            shutil.rmtree(folder / FINISHED, ignore_errors=True)
+    if before != made_by:
+        with replacing(folder / name) as temporary:
+            temporary.write_text(json.dumps(made_by, indent=2) + "\n", encoding="utf-8")
+    return Run(folder, made_by)
+
+
+def read_run(folder, name=RUN):
+    """Return what made a folder's files, from its manifest; None if it has none. InputError if it is damaged."""
+    path = Path(folder) / name
+    try:
+        made_by = json.loads(path.read_text(encoding="utf-8"))
+        if not all(isinstance(made_by[name], dict) for name in ("config", "options")) or "model_sha256" not in made_by:
+            raise ValueError("it does not say what made the results")
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise InputError(f"{path} is damaged ({error}); remove it, and the results beside it are made again") from None
+    return made_by
+
+
+def _difference(before, now):
+    """Return the first difference between two runs that changes results, in words; None if there is none."""
+    for group in ("options", "config"):
+        for name in sorted(before[group].keys() | now[group].keys()):
+            old, new = before[group].get(name), now[group].get(name)
+            if old != new:
+                return f"{name} was {json.dumps(old)}, is {json.dumps(new)}"
+    if before["model_sha256"] != now["model_sha256"]:
+        return f"model was {before.get('model')}, is {now['model']}"
+    return None

@@ -1,0 +1,64 @@
+"""Masks as arrays: objects merged into labels, labels at another size, their colours, and over a photograph."""
+
+import numpy as np
+from PIL import Image
+from scipy import ndimage
+
+OPACITY = 0.5  # of an overlay
+
+
+def merge(probabilities, object_ids, background=0.5):
+    """Return uint8 (H, W) ids from probability maps (H, W), one per object: the largest wins, if above `background`.
+
+    Elsewhere the id is 0. Objects are taken in numeric order, whatever the order given: of equal probabilities the
+    smaller id wins.
+    """
+    pairs = sorted(zip(object_ids, probabilities, strict=True), key=lambda pair: pair[0])
+    best = np.full(np.shape(probabilities[0]), background, np.float32)
+    labels = np.zeros(best.shape, np.uint8)
+    for object_id, probability in pairs:
+        ahead = probability > best
+        labels[ahead] = object_id
+        best = np.where(ahead, probability, best)
+    return labels
+
+
+def resized(labels, size):
+    """Return uint8 (H, W) labels at `size` (width, height), nearest neighbour."""
+    if labels.shape[::-1] == tuple(size):
+        return labels
+    return np.asarray(Image.fromarray(labels).resize(tuple(size), Image.Resampling.NEAREST))
+
+
+def covered_shares(mask):
+    """Return the share of the image and of its own box that a bool (H, W) mask covers; (0, 0) for an empty mask."""
+    rows, columns = mask.any(axis=1).nonzero()[0], mask.any(axis=0).nonzero()[0]
+    if not rows.size:
+        return 0.0, 0.0
+    area = mask.sum()
+    return area / mask.size, area / ((rows[-1] - rows[0] + 1) * (columns[-1] - columns[0] + 1))
+
+
+def davis_palette():
+    """Return the DAVIS (PASCAL VOC) palette, 768 ints in 0..255: colour i spreads the bits of i over R, G, B."""
+    ids = np.arange(256)
+    palette = np.zeros((256, 3), int)
+    for bit in range(8):
+        for channel in range(3):
+            palette[:, channel] |= (ids >> channel & 1) << (7 - bit)
+        ids >>= 3
+    return palette.ravel().tolist()
+
+
+def overlay(image, labels):
+    """Return an RGB image, uint8 (H, W, 3), with the objects of `labels`, uint8 (H, W), tinted and outlined."""
+    labels = np.where(labels == 255, 1, labels)  # Binary results are 0 and 255.
+    colors = np.reshape(davis_palette(), (256, 3))[labels]
+    # DAVIS's colours are half as bright; an outline must stand out.
+    colors = colors * (255 / np.maximum(colors.max(axis=-1, keepdims=True), 1))
+    pixels = np.where(labels[:, :, None] > 0, (1 - OPACITY) * image + OPACITY * colors, image)
+    edge = ndimage.maximum_filter(labels, 3) != ndimage.minimum_filter(labels, 3)
+    outline = ndimage.binary_dilation(edge & (labels > 0)) & (labels > 0)
+    pixels[outline] = colors[outline]
+    pixels[edge & (labels == 0)] = 255
+    return pixels.astype(np.uint8)

@@ -1,0 +1,124 @@
+"""A model to train or to test: its configuration, its network, and where the weights come from."""
+
+import dataclasses
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from osmn import checkpoints, devices, manifest, networks
+from osmn.config import read_config, resolve
+from osmn.pretrained import imagenet
+
+
+@dataclasses.dataclass(frozen=True)
+class Model:
+    """A network with weights.
+
+    Attributes:
+        network: an `Osmn`; its configuration is `network.config`.
+        precision: "float32", "bfloat16" or "float16": of its arithmetic.
+        path: the checkpoint that the weights come from; None for initial weights.
+    """
+
+    network: networks.Osmn
+    precision: str
+    path: Path | None = None
+
+    def summary(self, im_size):
+        """Return one line that says what computes: model, size (width, height), precision, device."""
+        origin = f" of {self.path}" if self.path else ""
+        size = "x".join(map(str, im_size))
+        return f"{self.network.config.base_model}{origin}, {size}, {self.precision}, {devices.name()}"
+
+    def described(self, options):
+        """Return what makes results, for a manifest: this model and {name: value} of the options that change them."""
+        weights = "" if self.path is None else checkpoints.fingerprint(self.path)
+        return manifest.described(self.path, weights, self.network.config, {"precision": self.precision} | options)
+
+
+def load(path, given=None, precision=None):
+    """Return the `Model` of a checkpoint, to be tested.
+
+    Args:
+        path: a checkpoint's prefix or file, or a folder, of which the newest is taken.
+        given: {`ModelConfig` field: value} of what the caller says of the model. It may not contradict the
+            configuration beside the checkpoint; where there is none, the rest has its published defaults.
+        precision: None for the device's own.
+
+    Raises:
+        InputError: if there is no such checkpoint, or if it does not fit.
+    """
+    path = checkpoints.find_checkpoint(path)
+    config = resolve(given or {}, read_config(path), path)
+    precision = precision or devices.default_precision(config.base_model)
+    network = networks.build(config, precision)
+    load_weights(network, path)
+    return Model(network, precision, path)
+
+
+def begin(im_size, given=None, precision=None, start=None, folder=None, seed=0, small_embedding=False, pretrained=None):
+    """Return the `Model` that a training begins with; its weights are those of `start`, or initial ones.
+
+    Args:
+        im_size: (width, height) of the training's images at scale 1.
+        given: as in `load`.
+        precision: None for the device's own.
+        start: a checkpoint to start from, as in `load`; None for initial weights.
+        folder: of the training's checkpoints: the configuration is that of the newest one, from which it goes on.
+        seed: of the initial weights.
+        small_embedding: see `networks.Initialization`.
+        pretrained: {scope: source} of ImageNet weights, for `pretrained.imagenet.load`; without `start`, and where no
+            checkpoint in `folder` replaces them.
+    """
+    newest = checkpoints.newest_checkpoint(folder) if folder else None
+    start = checkpoints.find_checkpoint(start) if start else None
+    source = newest or start
+    config = resolve(given or {}, read_config(source) if source else None, source)
+    config = dataclasses.replace(config, im_size=tuple(im_size))
+    precision = precision or devices.default_precision(config.base_model)
+    network = networks.build(config, devices.training_policy(precision), seed, small_embedding)
+    if start:
+        load_weights(network, start)
+    elif pretrained and not newest:
+        load_imagenet(network, pretrained)
+    return Model(network, precision, newest or start)
+
+
+def load_imagenet(network, sources):
+    """Load ImageNet weights, {scope: source}, and say which variables keep their initial values."""
+    for scope, source in sources.items():
+        if scope == "osmn/modulator" and network.config.no_visual_modulator:
+            continue
+        initial = imagenet.load(network, scope, source)
+        print(f"{scope} from {source}; initial values: {checkpoints.listing(initial) or 'none'}")
+
+
+def load_weights(network, path):
+    """Load a checkpoint into a network; say on stderr what it holds that the network has no use for."""
+    unused = checkpoints.load_weights(network, path)
+    if unused:
+        print(f"{path}: not used by this network: {checkpoints.listing(unused)}", file=sys.stderr)
+
+
+def trained(model, folder):
+    """Return a `Model` that has been trained as the one to test: in its precision, of `folder`'s newest checkpoint."""
+    path = checkpoints.newest_checkpoint(folder) or model.path  # Without any step there is none.
+    return Model(for_inference(model.network, model.precision), model.precision, path)
+
+
+def for_inference(network, precision):
+    """Return a network with `network`'s weights, stored and computed in `precision`."""
+    if network.dtype_policy.name == precision:
+        return network
+    copy = networks.build(network.config, precision)
+    copy_weights(network, copy)
+    return copy
+
+
+def copy_weights(network, copy):
+    """Give `copy`, from `for_inference`, the weights that `network` has now."""
+    if copy is not network:
+        targets = copy.tf1_variables()
+        for name, variable in network.tf1_variables().items():
+            targets[name].assign(np.asarray(variable, np.float32))

@@ -1,0 +1,87 @@
+"""How a network is computed: all that depends on the purpose (training or not) and on the device, chosen by the caller.
+
+A network's layers get one `Execution` with each call. The functions here are plain TensorFlow operations, right on any
+device; `osmn.devices` chooses those that are fast on the devices at hand.
+"""
+
+import dataclasses
+from collections.abc import Callable
+from typing import NamedTuple
+
+import tensorflow as tf
+
+
+class FactoredBeta(NamedTuple):
+    """A beta `relu(guide * slope + intercept)`, not yet multiplied out.
+
+    `guide` (B, H, W, 1) is the spatial guide at the layer's resolution; `slope` and `intercept` are (C,).
+    """
+
+    guide: tf.Tensor
+    slope: tf.Tensor
+    intercept: tf.Tensor
+
+
+def modulate(features, gamma=None, beta=None):
+    """Return `features * gamma + beta`, as released: after the layer's ReLU.
+
+    `features` (1 or B, H, W, C), `gamma` (B, 1, 1, C) or None, `beta` a map (B, H, W, C), a FactoredBeta or None.
+    Features of one image broadcast over the objects: what comes before the first modulation is computed once.
+    """
+    dtype = features.dtype
+    if gamma is not None:
+        features *= tf.cast(gamma, dtype)
+    if isinstance(beta, FactoredBeta):
+        guide, slope, intercept = (tf.cast(x, dtype) for x in beta)
+        beta = tf.nn.relu(guide * slope + intercept)
+    return features if beta is None else features + tf.cast(beta, dtype)
+
+
+def normalize(x, mean, variance, offset, scale, epsilon):
+    """Return `(x - mean) / sqrt(variance + epsilon) * scale + offset`; x is (B, H, W, C), the rest (C,)."""
+    y = tf.nn.batch_normalization(tf.cast(x, tf.float32), mean, variance, offset, scale, epsilon)
+    return tf.cast(y, x.dtype)
+
+
+class Part(NamedTuple):
+    """Which part of a batch is computed here: `number` of `count` equal ones, all computed at the same time.
+
+    `total` maps a tensor to its sum over all parts, and is differentiable.
+    """
+
+    number: int = 0
+    count: int = 1
+    total: Callable = lambda x: x
+
+
+WHOLE = Part()
+
+
+@dataclasses.dataclass(frozen=True)  # No NamedTuple: Keras would take such an argument apart.
+class Execution:
+    """How to compute a network.
+
+    Attributes:
+      training: batch norm normalises by the batch's statistics and updates the moving ones (unless `fixed_statistics`),
+        and betas are computed in the published order.
+      fixed_statistics: batch norm normalises by its moving statistics in training too.
+      dropout_seed: (2,) integers that dropout is a function of; None: no dropout.
+      part: the part of the batch; batch norm's statistics and dropout are those of the whole batch.
+      modulate: `modulate` of this module, or a faster equal of it.
+      normalize: `normalize` of this module, or a faster equal of it: batch norm by moving statistics.
+    """
+
+    training: bool = False
+    fixed_statistics: bool = False
+    dropout_seed: tf.Tensor | None = None
+    part: Part = WHOLE
+    modulate: Callable = modulate
+    normalize: Callable = normalize
+
+    @property
+    def batch_statistics(self):
+        """Tell whether batch norm normalises by the batch's statistics."""
+        return self.training and not self.fixed_statistics
+
+
+INFERENCE = Execution()

@@ -1,0 +1,172 @@
+"""Segment objects through a video, frame by frame, in memory: `from osmn import Predictor`."""
+
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from osmn.masks import merge, resized
+
+SIDE_MULTIPLE = 32  # The networks' coarsest features have a 32nd of the image's sides.
+
+
+class Segmentation(NamedTuple):
+    """The objects of one frame.
+
+    Attributes:
+        object_ids: in the order in which they were added.
+        probabilities: float32 (N, h, w) from 0 to 1, of the network's size.
+        masks: bool (N, h, w): where an object is, whatever the others are; refined, if the predictor refines.
+        frame_size: (width, height) of the frame.
+    """
+
+    object_ids: tuple
+    probabilities: np.ndarray
+    masks: np.ndarray
+    frame_size: tuple
+
+    def labels(self, size=None):
+        """Return the object ids of each pixel, uint8 (H, W), 0 for the background.
+
+        The largest probability wins, if it is above 0.5. `size` is (width, height), the frame's by default.
+        """
+        height, width = self.probabilities.shape[1:]
+        labels = merge(self.probabilities, self.object_ids) if self.object_ids else np.zeros((height, width), np.uint8)
+        return resized(labels, size or self.frame_size)
+
+
+def without_objects(size, frame_size):
+    """Return the `Segmentation` of a frame in which nothing is followed; sizes are (width, height)."""
+    shape = (0, *size[::-1])
+    return Segmentation((), np.zeros(shape, np.float32), np.zeros(shape, bool), frame_size)
+
+
+class Predictor:
+    """Follows objects through a video: give their masks where they are known, then take one frame after the other.
+
+    An object is given by its mask in a *reference frame*; the visual guide is made of that once. From then on its mask
+    in the last frame guides the network in the next one. Given again, an object is corrected: the new mask and guide
+    replace the old ones.
+
+    >>> from osmn import Predictor
+    >>> predictor = Predictor.from_checkpoint(model_path)
+    >>> frames = iter(video)  # RGB, uint8 (H, W, 3)
+    >>> predictor.start(next(frames))
+    >>> predictor.add_object(1, first_mask)  # bool (H, W)
+    >>> for segmentation in predictor.propagate(frames):
+    ...     labels = segmentation.labels()  # uint8 (H, W): 1 on the object, 0 elsewhere
+    ...     if lost(labels):
+    ...         predictor.add_object(1, repainted(labels))
+
+    It holds one video's state and nothing of the process: several may be used at a time, each by one thread, and share
+    an engine.
+
+    Args:
+        engine: what runs the network, such as `engine.TensorFlowEngine`.
+        im_size: (width, height) that frames are resized to for the network.
+        short_side: without `im_size`, frames are resized to about this, in pixels, both sides multiples of 32. None:
+            frames are taken as they are.
+        refine: (frame uint8 (h, w, 3), mask bool (h, w)) -> mask, of the network's size, applied to every mask before
+            it is returned and propagated, such as `crf.refine`; None: no refinement.
+    """
+
+    def __init__(self, engine, im_size=None, short_side=None, refine=None):
+        self._engine, self.im_size, self._short_side, self._refine = engine, im_size, short_side, refine
+        self._forget()
+
+    @classmethod
+    def from_checkpoint(cls, path, precision=None, im_size=None, given=None):
+        """Return a predictor of a saved model.
+
+        Args:
+            path: a checkpoint's prefix or file, or a folder, of which the newest is taken.
+            precision: "float32", "bfloat16" or "float16"; None: as `devices.default_precision` has it.
+            im_size: see `Predictor`; None: frames get the short side of those that the model was trained on.
+            given: {field: value} of the `ModelConfig` of a model that has none beside it, such as those of the
+                published program: `{"base_model": "lite", ...}`.
+
+        Raises:
+            InputError: if there is no such model, or if it does not fit.
+        """
+        from osmn import models  # TensorFlow takes seconds to import
+        from osmn.engine import TensorFlowEngine
+
+        network = models.load(path, given, precision).network
+        short_side = min(network.config.im_size) if network.config.im_size else None
+        return cls(TensorFlowEngine(network), im_size, short_side)
+
+    def _forget(self):
+        self._frame, self._size = None, None
+        self._gammas = {}  # {object id: list of (1, 1, 1, C)}
+        self._masks = {}  # {object id: bool (h, w)} in the last frame
+        self._all_gammas = []
+
+    @property
+    def object_ids(self):
+        """The ids of the objects that are followed, in the order in which they were added."""
+        return tuple(self._masks)
+
+    def start(self, frame):
+        """Begin a video, without objects, at its first frame: uint8 (H, W, 3), RGB."""
+        self._forget()
+        self._take(frame)
+
+    def add_object(self, object_id, mask, frame=None):
+        """Follow an object from the last frame on, or correct it there; it is in the results from the next frame on.
+
+        Args:
+            object_id: any id; an integer from 1 to 255 for `Segmentation.labels`.
+            mask: bool (h, w), of any size: the object in the last frame. An object may be absent: all False.
+            frame: uint8 (H, W, 3), RGB: the last frame in better quality, to make the visual guide of.
+        """
+        if self._frame is None:
+            raise ValueError("start(frame) comes first")
+        mask = np.asarray(mask)
+        if mask.ndim != 2 or not mask.size:
+            raise ValueError(f"a mask is (height, width), not {mask.shape}")
+        mask = mask.astype(bool)
+        self._gammas[object_id] = self._engine.gammas(self._frame if frame is None else checked(frame), mask)
+        self._masks[object_id] = resized(mask.astype(np.uint8), self._size).astype(bool)
+        self._all_gammas = [np.concatenate(layer) for layer in zip(*self._gammas.values(), strict=True)]
+
+    def step(self, frame):
+        """Take the next frame, uint8 (H, W, 3), RGB; return its `Segmentation`."""
+        small = self._take(frame)
+        size = frame.shape[1::-1]
+        if not self._masks:
+            return without_objects(self._size, size)
+        masks = np.stack(list(self._masks.values()))
+        probabilities, masks = self._engine.segment(small, masks, self._all_gammas)
+        if self._refine is not None:
+            masks = np.stack([self._refine(small, mask) for mask in masks])
+        self._masks = dict(zip(self._masks, masks, strict=True))
+        return Segmentation(self.object_ids, probabilities, masks, size)
+
+    def propagate(self, frames):
+        """Yield the `Segmentation` of each of `frames`, an iterable, as they come."""
+        for frame in frames:
+            yield self.step(frame)
+
+    def _take(self, frame):
+        """Keep the last frame as it is; return it at the network's size."""
+        self._frame = checked(frame)
+        if self._size is None:
+            self._size = tuple(self.im_size or network_size(frame.shape[1::-1], self._short_side))
+        if frame.shape[1::-1] == self._size:
+            return frame
+        return np.asarray(Image.fromarray(frame).resize(self._size, Image.Resampling.BILINEAR))
+
+
+def checked(frame):
+    """Return a frame if it is one; ValueError if not."""
+    if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3 or not frame.size:
+        raise ValueError(f"a frame is uint8 (height, width, 3), not {frame.dtype} {frame.shape}")
+    return frame
+
+
+def network_size(frame_size, short_side):
+    """Return (width, height) for the network: about `short_side`, multiples of 32; the frame's size for None."""
+    if short_side is None:
+        return tuple(frame_size)
+    scale = short_side / min(frame_size)
+    return tuple(max(SIDE_MULTIPLE, SIDE_MULTIPLE * round(side * scale / SIDE_MULTIPLE)) for side in frame_size)

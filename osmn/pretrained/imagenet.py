@@ -1,0 +1,132 @@
+"""ImageNet weights in: TF-slim checkpoints, `.npy` dictionaries, Keras files, or by way of `keras.applications`."""
+
+import pickle
+import re
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+from osmn.checkpoints import CheckpointReader
+from osmn.errors import InputError
+from osmn.networks.backend import keras
+
+
+def load(network, scope, source):
+    """Initialise the variables of `scope` ("osmn/modulator" or "osmn/seg") with ImageNet weights.
+
+    `source` is a TF1 checkpoint whose first scope component stands for `scope` (`vgg_16/...`, `MobilenetV1/...`), a
+    `.npy` dictionary {layer: {"weights", "biases"}}, a Keras VGG16 file (`.h5`, `.weights.h5`) or the word "imagenet",
+    which downloads through `keras.applications`. What has the same name and shape is taken. Returns the names of the
+    variables that keep their initial values. Raises InputError if nothing fits.
+    """
+    targets = {n: v for n, v in network.tf1_variables().items() if n.startswith(f"{scope}/")}
+    if str(source) == "imagenet" or str(source).endswith(".h5"):
+        found = _keras_weights("lite" if network.config.base_model == "lite" else "vgg", str(source))
+        values = {f"{scope}/{name}": value for name, value in found.items()}
+    elif str(source).endswith(".npy"):
+        layers = _read_npy_dictionary(source)
+        last_names = {name: name.split("/")[-2:] for name in targets}
+        values = {n: layers[layer][leaf] for n, (layer, leaf) in last_names.items() if leaf in layers.get(layer, {})}
+    else:
+        reader = CheckpointReader(source)
+        names = {f"{scope}/{n.partition('/')[2]}": n for n in reader.shapes}
+        fitting = {n for n, v in targets.items() if n in names and tuple(reader.shapes[names[n]]) == tuple(v.shape)}
+        values = {n: reader.read(names[n]) for n in fitting}
+    taken = {n for n, v in targets.items() if n in values and tuple(np.shape(values[n])) == tuple(v.shape)}
+    if not taken:
+        raise InputError(f"{source} holds no weights for {scope} of --base_model {network.config.base_model}")
+    for name in taken:
+        targets[name].assign(values[name])
+    return sorted(set(targets) - taken)
+
+
+def _keras_weights(family, source):
+    """Return ImageNet weights of keras.applications under TF-slim names without their first component."""
+    if source != "imagenet" and not Path(source).is_file():
+        raise InputError(f"{source} does not exist; see README, 'Weights'")
+    application = keras.applications.MobileNet if family == "lite" else keras.applications.VGG16
+    model, failure = None, ""
+    for include_top in (True, False):
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of layers that the file lacks, before Keras refuses it
+                model = application(
+                    weights=source if source == "imagenet" else None,
+                    include_top=include_top,
+                    input_shape=(224, 224, 3),
+                )
+                if source != "imagenet":
+                    model.load_weights(source)
+            break
+        except Exception as error:  # Keras and the download raise anything.
+            model, failure = None, " ".join(str(error).split())[:200]
+    if model is None:
+        what = "the download of ImageNet weights failed" if source == "imagenet" else f"{source} is not a {family} file"
+        raise InputError(f"{what} ({failure}); give a file instead, see README, 'Weights'")
+    weights = {}
+    for layer in model.layers:
+        values = [np.asarray(w) for w in layer.weights]
+        if family == "lite":
+            weights |= _mobilenet_names(layer.name, values)
+        else:
+            weights |= _vgg_names(layer.name, values)
+    return weights
+
+
+def _vgg_names(layer, values):
+    if match := re.fullmatch(r"block(\d)_conv(\d)", layer):
+        name = "conv{0}/conv{0}_{1}".format(*match.groups())
+    elif layer in ("fc1", "fc2"):
+        name = {"fc1": "fc6", "fc2": "fc7"}[layer]
+        values = [values[0].reshape((7, 7, 512, 4096) if layer == "fc1" else (1, 1, 4096, 4096)), values[1]]
+    else:
+        return {}
+    return {f"{name}/weights": values[0], f"{name}/biases": values[1]}
+
+
+def _mobilenet_names(layer, values):
+    match = re.fullmatch(r"conv(?:_(dw|pw)_(\d+)|1)(_bn)?", layer)
+    if not match:
+        return {}
+    kind, number, norm = match.groups()
+    name = f"Conv2d_{number}_{'depthwise' if kind == 'dw' else 'pointwise'}" if kind else "Conv2d_0"
+    if norm:
+        leaves = ("gamma", "beta", "moving_mean", "moving_variance")
+        return {f"{name}/BatchNorm/{leaf}": value for leaf, value in zip(leaves, values, strict=True)}
+    if not kind:
+        return {f"{name}/weights": values[0][:, :, ::-1]}  # Keras trained it on RGB; the network's input is BGR.
+    return {f"{name}/{'depthwise_weights' if kind == 'dw' else 'weights'}": values[0]}
+
+
+class _ArrayUnpickler(pickle.Unpickler):
+    """Reads pickled dictionaries of arrays and refuses everything else: a pickle can run any code."""
+
+    ALLOWED = frozenset(
+        (module, name)
+        for module in ("numpy", "numpy.core.multiarray", "numpy._core.multiarray")
+        for name in ("_reconstruct", "ndarray", "dtype", "scalar")
+    ) | {("_codecs", "encode")}
+
+    def find_class(self, module, name):
+        if (module, name) not in self.ALLOWED:
+            raise pickle.UnpicklingError(f"it wants to run {module}.{name}")
+        return super().find_class(module, name)
+
+
+def _read_npy_dictionary(path):
+    try:
+        with open(path, "rb") as file:
+            version = np.lib.format.read_magic(file)
+            read_header = (
+                np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+            )
+            shape, _, dtype = read_header(file)
+            if not dtype.hasobject or shape != ():
+                raise ValueError(f"an array of shape {shape}, not a dictionary")
+            layers = _ArrayUnpickler(file, encoding="latin1").load().item()
+        return {name: {leaf: np.asarray(v, np.float32) for leaf, v in layer.items()} for name, layer in layers.items()}
+    except FileNotFoundError:
+        raise InputError(f"{path} does not exist; see README, 'Weights'") from None
+    except (OSError, EOFError, ValueError, AttributeError, pickle.UnpicklingError) as error:
+        raise InputError(f"{path} is not a dictionary {{layer: {{weights, biases}}}} of arrays ({error})") from None

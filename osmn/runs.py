@@ -1,0 +1,38 @@
+"""A training run: how a model is trained, on which samples, and where its checkpoints are."""
+
+import dataclasses
+
+from osmn import models
+from osmn.pipeline import Pipeline, PipelineOptions
+from osmn.training import Trainer, TrainingOptions, train
+
+UNIMPORTANT = ("save_iters", "max_to_keep", "display_iters", "use_image_summary", "restart_training", "num_loader")
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingRun:
+    """All options of a training run.
+
+    Attributes:
+        trainer: {argument: value} of `training.Trainer`.
+        training: `training.TrainingOptions`.
+        pipeline: `pipeline.PipelineOptions`.
+        model_save_path: folder of the checkpoints.
+    """
+
+    trainer: dict
+    training: TrainingOptions
+    pipeline: PipelineOptions
+    model_save_path: str
+
+    def train(self, model, sources):
+        """Train a `models.Model`, from `models.begin`, on a list of `Source`s; return it as the one to test."""
+        batches = Pipeline(sources, model.network.config, self.pipeline).batches
+        train(Trainer(model.network, **self.trainer), batches, self.training, self.model_save_path)
+        return models.trained(model, self.model_save_path)
+
+    def that_change_results(self):
+        """Return {option: value} of the options that change the trained weights."""
+        options = self.trainer | dataclasses.asdict(self.training) | dataclasses.asdict(self.pipeline)
+        options |= options.pop("augmentation")
+        return {name: value for name, value in options.items() if name not in UNIMPORTANT}

@@ -1,0 +1,74 @@
+"""What a model makes of videos whose every frame is annotated: short propagations, and single steps with other guides.
+
+Other than `osmn.evaluation`, nothing is written and memory holds one video: made for calibration and for validation
+during training.
+"""
+
+import dataclasses
+
+import numpy as np
+
+from osmn import files, results
+from osmn.data.types import Reference
+from osmn.evaluation.metrics import region_similarity
+from osmn.masks import resized
+
+
+@dataclasses.dataclass(frozen=True)
+class Figures:
+    """Means over objects.
+
+    Attributes:
+        j: J of propagation from the first frame.
+        area: median of the masks' area in propagation, of the truth's.
+    """
+
+    j: float
+    area: float
+
+
+def true_masks(video, masks, frame):
+    """Return the masks of a video's objects in a frame, a list of bool (H, W), given {frame name: annotation}."""
+    return list(results.reference_masks(Reference(masks[frame.stem], tuple(video.object_ids))).values())
+
+
+def propagate(predictor, video, masks, stride=1):
+    """Propagate through every `stride`-th frame of a video whose objects are given in its first frame.
+
+    Args:
+        predictor: `Predictor`.
+        video: `Video`.
+        masks: {frame name: path} of its annotations.
+        stride: 1 or more.
+
+    Returns:
+        J and the area relative to the truth's, (frames, objects, 2), without the first and the last frame.
+    """
+    frames = video.frames[::stride]
+    predictor.start(files.read_image(frames[0]))
+    for object_id, mask in zip(video.object_ids, true_masks(video, masks, frames[0]), strict=True):
+        predictor.add_object(object_id, mask)
+    rows = []
+    for frame in frames[1:-1]:
+        segmentation = predictor.step(files.read_image(frame))
+        rows.append(compare(segmentation.masks, true_masks(video, masks, frame)))
+    return np.array(rows)
+
+
+def compare(ours, truths):
+    """Return [J, area relative to the truth's] of each of some masks, bool (h, w), and the true ones, bool (H, W)."""
+    rows = []
+    for mask, truth in zip(ours, truths, strict=True):
+        whole = resized(mask.astype(np.uint8), truth.shape[::-1]).astype(bool)
+        rows.append((region_similarity(truth, whole), whole.sum() / max(1, truth.sum())))
+    return rows
+
+
+def figures(predictor, videos, annotations, stride=1):
+    """Return the `Figures` of some videos, `annotations` being {video name: {frame name: path}}."""
+    means, areas = [], []
+    for video in videos:
+        rows = propagate(predictor, video, annotations[video.name], stride)
+        means += list(rows[..., 0].mean(axis=0))
+        areas += list(np.median(rows[..., 1], axis=0))
+    return Figures(float(np.mean(means)), float(np.median(areas)))

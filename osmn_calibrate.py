@@ -1,0 +1,70 @@
+"""Calibrate a model: add to the last layer's bias what gives propagation the highest J, and save the model.
+
+The published loss weighs the object's pixels as much as all others, so that its optimum lies above the logit of the
+true probability; masks are too large, and propagation multiplies it. One number added to the logits after training
+mends that. It is chosen on annotated videos that the model was not trained on and is not to be scored on.
+"""
+
+from osmn import args as arguments
+from osmn.errors import reports_input_errors
+
+
+def parse(argv):
+    """Return the parsed command line."""
+    parser = arguments.parser(__doc__)
+    arguments.add_davis_options(parser)
+    parser.add_argument("--whole_model_path", default="", help="model to calibrate: checkpoint, or folder (newest)")
+    parser.add_argument("--output", default="", help="prefix of the calibrated model's checkpoint; none: only print")
+    parser.add_argument(
+        "--shifts",
+        type=arguments.finite,
+        nargs="+",
+        default=[-3.0, -2.5, -2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0],
+        help="numbers to try",
+    )
+    parser.add_argument("--stride", type=arguments.positive(int), default=2, help="from a frame to the next")
+    arguments.add_model_options(parser)
+    arguments.add_size_option(parser, [448, 256])
+    arguments.add_device_options(parser)
+    args = parser.parse_args(argv)
+    arguments.required(args, "whole_model_path")
+    return args
+
+
+@reports_input_errors
+def main(argv=None):
+    """Run the script; see `-h`."""
+    args = parse(argv)
+    # Here, because TensorFlow takes seconds to import.
+    import dataclasses
+
+    from osmn import checkpoints, devices, models, validation
+    from osmn.data import davis
+    from osmn.engine import TensorFlowEngine
+    from osmn.predictor import Predictor
+
+    devices.configure([args.gpu_id])
+    videos = davis.videos(args.data_path, args.data_version, args.test_split)
+    annotations = {video.name: davis.annotations(args.data_path, video.name) for video in videos}
+    model = models.load(args.whole_model_path, arguments.model_options(args), args.precision or "float32")
+    print(model.summary(args.im_size))
+    network = model.network
+    start = network.output_bias.numpy()
+    predictor = Predictor(TensorFlowEngine(network), tuple(args.im_size))
+    print(" shift      J  area")
+    found = {}
+    for shift in sorted(args.shifts):
+        network.output_bias.assign(start + shift)
+        found[shift] = validation.figures(predictor, videos, annotations, args.stride)
+        print(f"{shift:6.2f}  {found[shift].j:.3f}  {found[shift].area:.2f}", flush=True)
+    best = max(found, key=lambda shift: found[shift].j)
+    print(f"best: {best:g}, J {found[best].j:.3f}, masks of {found[best].area:.2f} times the true area")
+    if args.output:
+        network.output_bias.assign(start + best)
+        config = dataclasses.replace(network.config, bias_shift=network.config.bias_shift + best)
+        checkpoints.write_variables(args.output, checkpoints.model_values(network), config)
+        print(f"written: {args.output}")
+
+
+if __name__ == "__main__":
+    main()

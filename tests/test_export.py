@@ -1,0 +1,162 @@
+"""`osmn_export.py`: a trained model as one to ship."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import zero_networks
+from checkpoint_files import OPTIMIZER_STATE, check_values, random_values, without
+
+import osmn_export
+from osmn import checkpoints, devices, models
+from osmn.config import ModelConfig, config_path, read_config
+
+ROOT = Path(__file__).resolve().parent.parent
+CONFIG = ModelConfig("lite", no_visual_modulator=True, mean_value=(127.5, 127.5, 127.5), scale_value=0.00787)
+OPTIONS = ["--base_model", "lite", "--no_visual_modulator", "--mean_value", *["127.5"] * 3, "--scale_value", "0.00787"]
+
+
+@pytest.fixture(scope="module")
+def values():
+    return random_values(zero_networks.build(CONFIG))
+
+
+@pytest.fixture(autouse=True)
+def devices_stay(monkeypatch):
+    """Other tests in this process may compute on a GPU already."""
+    monkeypatch.setattr(devices, "use_gpus", lambda numbers: None)
+
+
+@pytest.fixture
+def trained(values, tmp_path):
+    """Return the folder of a training's checkpoint, with the optimizer's state and without a configuration."""
+    checkpoints.write_variables(tmp_path / "trained" / "osmn.ckpt-3", values | OPTIMIZER_STATE)
+    return tmp_path / "trained"
+
+
+def export(model, output, *options):
+    osmn_export.main(["--whole_model_path", str(model), "--output", str(output), *options])
+
+
+@pytest.mark.parametrize("v1", [False, True])
+@pytest.mark.parametrize("base_model", ["osvos", "lite"])
+def test_export_and_import_give_identical_variables(tmp_path, capsys, base_model, v1):
+    config = ModelConfig(base_model, no_visual_modulator=True)
+    network = zero_networks.build(config)
+    values = random_values(network)
+    checkpoints.write_variables(tmp_path / "trained" / "osmn.ckpt-3", values | OPTIMIZER_STATE)
+    exported = tmp_path / "new" / "model.ckpt"
+    export(tmp_path / "trained", exported, "--base_model", base_model, "--no_visual_modulator", *["--v1"] * v1)
+    assert capsys.readouterr().out == f"{exported}: {len(values)} variables\n"
+    assert exported.is_file() == v1
+
+    reader = tf.train.load_checkpoint(str(exported))
+    assert set(reader.get_variable_to_shape_map()) == set(values)  # No optimizer's state, and the constants.
+    for name, value in values.items():
+        np.testing.assert_array_equal(reader.get_tensor(name), value, err_msg=name)
+    assert checkpoints.load_weights(network, exported) == []
+    check_values(network, values)
+
+
+def test_half_precision_halves_the_file_and_rounds_the_weights(trained, values, tmp_path):
+    whole, half = tmp_path / "whole", tmp_path / "half"
+    export(trained, whole, *OPTIONS)
+    export(trained, half, *OPTIONS, "--half")
+    sizes = [sum(part.stat().st_size for part in tmp_path.glob(f"{path.name}.*")) for path in (whole, half)]
+    assert sizes[1] < 0.55 * sizes[0]
+    assert checkpoints.CheckpointReader(half).read("osmn/score/weights").dtype == np.float32
+    network = models.load(half, precision="float32").network
+    check_values(network, {name: value.astype(np.float16) for name, value in values.items()})
+
+
+def test_a_single_file_in_half_precision_is_refused(trained, tmp_path, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        export(trained, tmp_path / "model", *OPTIONS, "--half", "--v1")
+    assert stopped.value.code == 2
+    assert re.fullmatch(r"error: --v1 and --half: .*; leave one out\n", capsys.readouterr().err)
+    assert not list(tmp_path.glob("model*"))
+
+
+def test_of_a_training_with_an_average_of_the_weights_the_average_is_exported(trained, values, tmp_path):
+    network = zero_networks.build(CONFIG)
+    average = random_values(network, seed=1)
+    averages = {checkpoints.average_name(name): average[name] for name in network.tf1_variables()}
+    checkpoints.write_variables(trained / "osmn.ckpt-4", values | averages | OPTIMIZER_STATE)
+    export(trained, tmp_path / "model", *OPTIONS)
+    reader = checkpoints.CheckpointReader(tmp_path / "model")
+    assert set(reader.shapes) == set(average)  # Plain names alone.
+    for name, value in average.items():
+        np.testing.assert_array_equal(reader.read(name), value, err_msg=name)
+
+
+@pytest.mark.parametrize("options", [[], ["--v1"], ["--half"]], ids=str)
+def test_an_exported_model_says_what_it_is_and_needs_no_options(trained, values, tmp_path, options):
+    export(trained, tmp_path / "once" / "model", *OPTIONS, *options)
+    assert read_config(tmp_path / "once" / "model") == CONFIG
+    model = models.load(tmp_path / "once" / "model", precision="float32")
+    assert model.network.config == CONFIG
+    export(tmp_path / "once" / "model", tmp_path / "twice" / "model", *options)
+    assert read_config(tmp_path / "twice" / "model") == CONFIG
+    reader = checkpoints.CheckpointReader(tmp_path / "twice" / "model")
+    check_values(model.network, {name: reader.read(name) for name in values})
+
+
+def test_the_configuration_beside_a_model_goes_with_it_and_may_not_be_contradicted(values, tmp_path, capsys):
+    checkpoints.write_variables(tmp_path / "model", values, CONFIG)
+    export(tmp_path / "model", tmp_path / "exported")
+    assert read_config(tmp_path / "exported") == CONFIG
+    with pytest.raises(SystemExit) as stopped:
+        export(tmp_path / "model", tmp_path / "other", "--scale_value", "1")
+    assert stopped.value.code == 2
+    assert "--scale_value 1.0 contradicts" in capsys.readouterr().err
+    assert not list(tmp_path.glob("other*"))
+
+
+def lacks_variables(path, values):
+    checkpoints.write_variables(path, without(values, "osmn/score/biases"))
+    return "lacks osmn/score/biases"
+
+
+def is_damaged(path, values):
+    path.write_bytes(np.random.default_rng(0).bytes(1000))
+    return "not a TensorFlow checkpoint"
+
+
+def has_a_damaged_configuration(path, values):
+    checkpoints.write_variables(path, values)
+    config_path(path).write_text("{")
+    return "is not the configuration of a model"
+
+
+def is_missing(path, values):
+    return "does not exist"
+
+
+@pytest.mark.parametrize("make", [lacks_variables, is_damaged, has_a_damaged_configuration, is_missing])
+def test_a_model_that_cannot_be_used_gives_one_line_and_no_file(make, values, tmp_path, capsys):
+    problem = make(tmp_path / "model", values)
+    with pytest.raises(SystemExit) as stopped:
+        export(tmp_path / "model", tmp_path / "exported", *OPTIONS)
+    assert stopped.value.code == 2
+    message = capsys.readouterr().err
+    assert re.fullmatch(r"error: .*\n", message) and problem in message and str(tmp_path / "model") in message
+    assert not list(tmp_path.glob("exported*"))
+
+
+def test_the_script_runs_from_any_folder(tmp_path):
+    result = subprocess.run(
+        [sys.executable, ROOT / "osmn_export.py", "--whole_model_path", "none", "--output", "exported"],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        check=False,
+    )
+    assert result.returncode == 2
+    assert "Traceback" not in result.stderr
+    assert [line for line in result.stderr.splitlines() if line.startswith("error: ")] == [
+        "error: none does not exist, neither as a file nor as a checkpoint prefix; see README, 'Weights'"
+    ]

@@ -1,0 +1,127 @@
+"""The manifest of a result folder: whose results it holds, and what of them is finished."""
+
+import json
+import shutil
+
+import pytest
+
+from osmn import manifest
+from osmn.config import ModelConfig
+from osmn.errors import InputError
+
+
+def made_by(model="m.ckpt", sha="aa", scale=1.0, **options):
+    options = {"im_size": (64, 48), "crf_postprocessing": False} | options
+    return manifest.described(model, sha, ModelConfig(scale_value=scale), options)
+
+
+def open_run(folder, *arguments, overwrite=False, **options):
+    return manifest.open_run(folder, made_by(*arguments, **options), "--result_path", overwrite)
+
+
+def write(folder, name, content="x"):
+    (folder / name).parent.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_text(content)
+
+
+def test_run_json_says_what_made_the_results(tmp_path):
+    open_run(tmp_path)
+    content = json.loads((tmp_path / "run.json").read_text())
+    assert content == made_by()
+    assert content["options"]["im_size"] == [64, 48]
+    assert content["config"]["base_model"] == "osvos"
+    assert content["program"].startswith("osmn ")
+    assert manifest.read_run(tmp_path) == content
+
+
+def test_a_part_is_finished_when_it_was_finished_and_its_files_are_there(tmp_path):
+    run = open_run(tmp_path)
+    write(tmp_path, "car/1.png")
+    assert not run.is_finished("car", ["car/1.png"])
+    run.finish("car", ["car/1.png"])
+    assert run.is_finished("car", ["car/1.png"])
+    assert not run.is_finished("car", ["car/1.png", "car/2.png"])
+    assert not run.is_finished("dog", [])
+    write(tmp_path, "car/1.png", "longer")
+    assert not run.is_finished("car", ["car/1.png"])
+    (tmp_path / "car/1.png").unlink()
+    assert not run.is_finished("car", ["car/1.png"])
+
+
+def test_the_same_run_knows_what_is_finished_in_a_copy_without_times(tmp_path):
+    run = open_run(tmp_path / "a")
+    write(tmp_path / "a", "car/1.png")
+    run.finish("car", ["car/1.png"])
+    shutil.copytree(tmp_path / "a", tmp_path / "b", copy_function=shutil.copyfile)
+    assert open_run(tmp_path / "b").is_finished("car", ["car/1.png"])
+
+
+@pytest.mark.parametrize(
+    "changed, said",
+    [
+        ({"crf_postprocessing": True}, "crf_postprocessing was false, is true"),
+        ({"im_size": (32, 24)}, r"im_size was \[64, 48\], is \[32, 24\]"),
+        ({"learning_rate": 0.1}, "learning_rate was null, is 0.1"),
+        ({"scale": 0.5}, "scale_value was 1.0, is 0.5"),
+        ({"model": "n.ckpt", "sha": "bb"}, "model was m.ckpt, is n.ckpt"),
+    ],
+)
+def test_results_of_another_run_are_named_and_refused(tmp_path, changed, said):
+    open_run(tmp_path)
+    before = (tmp_path / "run.json").read_bytes()
+    with pytest.raises(InputError, match=said + r"\); give another --result_path, or --overwrite"):
+        open_run(tmp_path, **changed)
+    assert (tmp_path / "run.json").read_bytes() == before
+
+
+def test_overwriting_forgets_what_the_other_run_finished(tmp_path):
+    run = open_run(tmp_path)
+    write(tmp_path, "car/1.png")
+    run.finish("car", ["car/1.png"])
+    other = open_run(tmp_path, im_size=(32, 24), overwrite=True)
+    assert not other.is_finished("car", ["car/1.png"])
+    assert json.loads((tmp_path / "run.json").read_text())["options"]["im_size"] == [32, 24]
+    assert not open_run(tmp_path, overwrite=True).is_finished("car", ["car/1.png"])
+
+
+def test_the_same_weights_under_another_path_or_script_are_the_same_run(tmp_path):
+    run = open_run(tmp_path)
+    write(tmp_path, "car/1.png")
+    run.finish("car", ["car/1.png"])
+    assert open_run(tmp_path, "elsewhere/m.ckpt").is_finished("car", ["car/1.png"])
+
+
+def test_what_must_not_be_taken_for_the_new_run_s_is_cleared_before_it_is_written_down(tmp_path):
+    open_run(tmp_path)
+    seen = []
+
+    def clear():
+        seen.append(json.loads((tmp_path / "run.json").read_text())["model_sha256"])
+
+    manifest.open_run(tmp_path, made_by(sha="bb"), "--result_path", overwrite=True, clear=clear)
+    manifest.open_run(tmp_path, made_by(sha="bb"), "--result_path", overwrite=True, clear=clear)
+    assert seen == ["aa"]
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"config": {}, "options": {}}', "[" * 100_000])
+def test_a_damaged_manifest_is_named(tmp_path, text):
+    write(tmp_path, "run.json", text)
+    with pytest.raises(InputError, match=r"run\.json is damaged .*; remove it"):
+        open_run(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"run": 1}', '{"run": "x", "files": []}', "[" * 100_000])
+def test_a_damaged_note_of_a_finished_part_means_that_it_is_done_again(tmp_path, text):
+    run = open_run(tmp_path)
+    write(tmp_path, "car/1.png")
+    run.finish("car", ["car/1.png"])
+    write(tmp_path, ".osmn-finished/car.json", text)
+    assert not run.is_finished("car", ["car/1.png"])
+
+
+def test_parts_of_parts_are_finished_on_their_own(tmp_path):
+    run = open_run(tmp_path)
+    write(tmp_path, "car/1/1.png")
+    run.finish("car/1", ["car/1/1.png"])
+    assert run.is_finished("car/1", ["car/1/1.png"])
+    assert not run.is_finished("car", [])

@@ -1,0 +1,39 @@
+"""Masks as arrays."""
+
+import numpy as np
+
+from osmn.masks import merge, overlay
+
+
+def test_merge_takes_the_largest_probability_above_the_background():
+    one = np.array([[0.9, 0.4, 0.6, 0.5]], np.float32)
+    two = np.array([[0.8, 0.3, 0.7, 0.2]], np.float32)
+    np.testing.assert_array_equal(merge([one, two], [1, 2]), [[1, 0, 2, 0]])
+    np.testing.assert_array_equal(merge([one, two], [1, 2], background=0.65), [[1, 0, 2, 0]])
+
+
+def test_merge_orders_ids_as_numbers_so_that_ties_go_to_the_smaller():
+    ids = sorted(range(1, 12), key=str)  # 1, 10, 11, 2, ...
+    maps = [np.full((1, 11), 0.6, np.float32) for _ in ids]
+    for object_id, probability in zip(ids, maps, strict=True):
+        probability[0, object_id - 1 :] = 0.9
+    np.testing.assert_array_equal(merge(maps, ids), np.ones((1, 11)))
+    for object_id, probability in zip(ids, maps, strict=True):
+        probability[0] = np.where(np.arange(11) == object_id - 1, 0.9, 0.6)
+    np.testing.assert_array_equal(merge(maps, ids)[0], np.arange(1, 12))
+
+
+def test_overlay_tints_the_object_and_leaves_the_rest():
+    image = np.full((9, 9, 3), 100, np.uint8)
+    labels = np.zeros((9, 9), np.uint8)
+    labels[:, :6] = 1
+    tinted = overlay(image, labels)
+    np.testing.assert_array_equal(tinted[4, 0], [177, 50, 50])  # Half of the pixel, half of red.
+    np.testing.assert_array_equal(tinted[4, 5], [255, 0, 0])
+    np.testing.assert_array_equal(tinted[4, 6], [255, 255, 255])
+    np.testing.assert_array_equal(tinted[4, 8], [100, 100, 100])
+
+
+def test_overlay_shows_a_binary_result_as_object_one():
+    image, mask = np.zeros((9, 9, 3), np.uint8), np.tri(9, dtype=np.uint8)
+    np.testing.assert_array_equal(overlay(image, 255 * mask), overlay(image, mask))

@@ -1,0 +1,207 @@
+"""The predictor: objects through frames, in memory, with an engine that can be worked out by hand."""
+
+import doctest
+
+import numpy as np
+import pytest
+
+from osmn import predictor as module
+from osmn.predictor import Predictor, network_size
+
+
+class Shift:
+    """An engine: an object moves one pixel to the right in every frame; its gamma is its reference frame's red."""
+
+    def __init__(self):
+        self.seen = []
+
+    def gammas(self, frame, mask):
+        return [np.full((1, 1, 1, 1), frame[..., 0].max(), np.float32)]
+
+    def segment(self, frame, masks, gammas):
+        self.seen.append((frame.shape, [float(g) for g in gammas[0].ravel()]))
+        moved = np.roll(masks, 1, axis=2)
+        return np.where(moved, np.float32(0.9), np.float32(0.1)), moved
+
+
+def frame(value=0, shape=(32, 64)):
+    return np.full((*shape, 3), value, np.uint8)
+
+
+def square(left, shape=(32, 64)):
+    mask = np.zeros(shape, bool)
+    mask[8:16, left : left + 8] = True
+    return mask
+
+
+def test_an_object_is_in_the_results_from_the_frame_after_it_is_given_on():
+    predictor = Predictor(Shift())
+    predictor.start(frame())
+    assert predictor.object_ids == ()
+    predictor.add_object(1, square(10))
+    first = predictor.step(frame())
+    assert first.object_ids == predictor.object_ids == (1,)
+    np.testing.assert_array_equal(first.masks[0], square(11))
+    np.testing.assert_array_equal(predictor.step(frame()).masks[0], square(12))
+
+
+def test_without_objects_a_frame_has_an_empty_segmentation():
+    predictor = Predictor(Shift())
+    predictor.start(frame())
+    nothing = predictor.step(frame())
+    assert nothing.object_ids == () and nothing.masks.shape == nothing.probabilities.shape == (0, 32, 64)
+    assert not nothing.labels().any()
+
+
+def test_an_object_may_join_at_any_frame():
+    predictor = Predictor(Shift())
+    predictor.start(frame())
+    predictor.add_object(1, square(10))
+    predictor.step(frame())
+    predictor.add_object(5, square(30))
+    both = predictor.step(frame())
+    assert both.object_ids == (1, 5)
+    np.testing.assert_array_equal(both.masks, [square(12), square(31)])
+
+
+def test_a_corrected_object_goes_on_from_its_new_mask_with_a_new_guide_and_keeps_its_place():
+    engine = Shift()
+    predictor = Predictor(engine)
+    predictor.start(frame(7))
+    predictor.add_object(1, square(10))
+    predictor.add_object(2, square(40))
+    predictor.step(frame(9))
+    predictor.add_object(1, square(20))
+    after = predictor.step(frame())
+    assert after.object_ids == (1, 2)
+    np.testing.assert_array_equal(after.masks, [square(21), square(42)])
+    assert [gammas for _, gammas in engine.seen] == [[7, 7], [9, 7]]
+
+
+def test_a_reference_frame_of_better_quality_makes_the_visual_guide():
+    engine = Shift()
+    predictor = Predictor(engine)
+    predictor.start(frame(7))
+    predictor.add_object(1, square(10), frame(200, (64, 128)))
+    predictor.step(frame())
+    assert engine.seen[0][1] == [200]
+
+
+def test_frames_are_resized_for_the_network_and_labels_are_of_the_frames_size():
+    engine = Shift()
+    predictor = Predictor(engine, im_size=(64, 32))
+    predictor.start(frame(shape=(64, 128)))
+    predictor.add_object(3, square(10).repeat(2, axis=0).repeat(2, axis=1))
+    segmentation = predictor.step(frame(shape=(64, 128)))
+    assert engine.seen[0][0] == (32, 64, 3)
+    np.testing.assert_array_equal(segmentation.masks[0], square(11))
+    np.testing.assert_array_equal(segmentation.labels(), 3 * square(11).repeat(2, axis=0).repeat(2, axis=1))
+    assert segmentation.labels((64, 32)).shape == (32, 64)
+
+
+def test_labels_are_those_of_the_largest_probability_above_a_half():
+    probabilities = np.float32([[[0.6, 0.4, 0.9]], [[0.7, 0.3, 0.2]]])
+    segmentation = module.Segmentation((2, 1), probabilities, probabilities > 0.5, (3, 1))
+    np.testing.assert_array_equal(segmentation.labels(), [[1, 0, 2]])
+
+
+def test_refined_masks_are_returned_and_propagated():
+    calls = []
+
+    def refine(frame, mask):
+        calls.append((frame.shape, mask.copy()))
+        return square(50)
+
+    predictor = Predictor(Shift(), refine=refine)
+    predictor.start(frame())
+    predictor.add_object(1, square(10))
+    np.testing.assert_array_equal(predictor.step(frame()).masks[0], square(50))
+    predictor.step(frame())
+    np.testing.assert_array_equal([mask for _, mask in calls], [square(11), square(51)])
+
+
+def test_starting_again_forgets_the_objects_and_the_size():
+    predictor = Predictor(Shift())
+    predictor.start(frame())
+    predictor.add_object(1, square(10))
+    predictor.start(frame(shape=(16, 16)))
+    assert predictor.object_ids == ()
+    assert predictor.step(frame(shape=(16, 16))).masks.shape == (0, 16, 16)
+
+
+def test_propagation_takes_frames_as_they_are_asked_for():
+    predictor = Predictor(Shift())
+    predictor.start(frame())
+    predictor.add_object(1, square(10))
+    taken = []
+
+    def frames():
+        for number in range(5):
+            taken.append(number)
+            yield frame()
+
+    results = predictor.propagate(frames())
+    next(results)
+    assert taken == [0]
+    np.testing.assert_array_equal(list(results)[-1].masks[0], square(15))
+
+
+@pytest.mark.parametrize(
+    "wrong", [np.zeros((4, 4), np.uint8), np.zeros((4, 4, 3), np.float32), np.zeros((0, 4, 3), np.uint8)]
+)
+def test_what_is_no_frame_is_refused(wrong):
+    with pytest.raises(ValueError, match="a frame is uint8"):
+        Predictor(Shift()).start(wrong)
+
+
+def test_an_object_before_the_first_frame_and_a_mask_of_three_axes_are_refused():
+    predictor = Predictor(Shift())
+    with pytest.raises(ValueError, match="comes first"):
+        predictor.add_object(1, square(10))
+    predictor.start(frame())
+    with pytest.raises(ValueError, match=r"a mask is \(height, width\)"):
+        predictor.add_object(1, square(10)[..., None])
+
+
+def test_two_predictors_share_an_engine_and_nothing_else():
+    engine = Shift()
+    one, two = Predictor(engine), Predictor(engine)
+    for predictor, left in ((one, 10), (two, 30)):
+        predictor.start(frame())
+        predictor.add_object(1, square(left))
+    np.testing.assert_array_equal(one.step(frame()).masks[0], square(11))
+    np.testing.assert_array_equal(two.step(frame()).masks[0], square(31))
+
+
+@pytest.mark.parametrize(
+    "frame_size, short_side, expected",
+    [
+        ((854, 480), 256, (448, 256)),
+        ((480, 854), 256, (256, 448)),
+        ((1920, 1080), 256, (448, 256)),
+        ((640, 480), 256, (352, 256)),
+        ((40, 1000), 256, (256, 6400)),
+        ((853, 479), None, (853, 479)),
+    ],
+)
+def test_without_a_size_frames_get_the_short_side_of_the_training_in_multiples_of_32(frame_size, short_side, expected):
+    assert network_size(frame_size, short_side) == expected
+
+
+def test_the_example_in_the_docstring_runs(monkeypatch):
+    monkeypatch.setattr(Predictor, "from_checkpoint", classmethod(lambda cls, path: cls(Shift())))
+    corrected = []
+    names = {
+        "model_path": "models/osmn_lite",
+        "video": [frame(), frame(), frame()],
+        "first_mask": square(10),
+        "lost": lambda labels: not corrected and not labels[:, 40:].any(),
+        "repainted": lambda labels: corrected.append(labels) or square(40),
+    }
+    example = doctest.DocTestParser().get_doctest(Predictor.__doc__, names, "Predictor", None, 0)
+    assert len(example.examples) >= 6
+    runner = doctest.DocTestRunner()
+    runner.run(example, clear_globs=False)
+    assert runner.summarize(verbose=False).failed == 0
+    np.testing.assert_array_equal(example.globs["labels"] > 0, square(41))
+    assert len(corrected) == 1

@@ -1,0 +1,216 @@
+"""A stranger's own video, through `osmn_segment.py`: masks, overlay, corrections, mistakes."""
+
+import av
+import numpy as np
+import pytest
+from PIL import Image
+from stand_ins import Follower, stand_in
+
+import osmn_segment
+from osmn import own_video
+from osmn.files import read_labels, read_scores, write_labels
+from osmn.masks import overlay
+
+SIZE = (64, 48)  # of the clip
+FRAMES = 6
+
+
+@pytest.fixture
+def clip(tmp_path):
+    """Return the path of a clip of dark frames, lossless, at uneven times."""
+    path = tmp_path / "my holiday é.mkv"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("ffv1", rate=25)
+        stream.width, stream.height, stream.pix_fmt = *SIZE, "bgr0"
+        for number in range(FRAMES):
+            frame = av.VideoFrame.from_ndarray(np.full((*SIZE[::-1], 3), 10, np.uint8)).reformat(format="bgr0")
+            frame.pts = number * number
+            for packet in stream.encode(frame):
+                container.mux(packet)
+        for packet in stream.encode():
+            container.mux(packet)
+    return path
+
+
+@pytest.fixture(autouse=True)
+def network(monkeypatch):
+    stand_in(monkeypatch, Follower)
+
+
+def mask(path, boxes, size=SIZE):
+    """Write a mask of {object id: (left, top, right, bottom)}."""
+    labels = np.zeros(size[::-1], np.uint8)
+    for object_id, (left, top, right, bottom) in boxes.items():
+        labels[top:bottom, left:right] = object_id
+    write_labels(path, labels)
+    return path
+
+
+def words(*arguments):
+    return [str(word) for word in arguments]
+
+
+def segment(clip, out, *more):
+    fixed = ["--result_path", out, "--whole_model_path", "stand-in", "--im_size", *SIZE, "--precision", "float32"]
+    osmn_segment.main(words(clip, *fixed, *more))
+
+
+def error(capsys, *arguments):
+    with pytest.raises(SystemExit) as stopped:
+        osmn_segment.main(words(*arguments))
+    assert stopped.value.code == 2
+    stderr = capsys.readouterr().err
+    assert "Traceback" not in stderr
+    return stderr.splitlines()[-1]
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_video_gives_indexed_masks_of_its_size_and_an_overlay_with_its_times(clip, tmp_path):
+    first = mask(tmp_path / "first.png", {1: (8, 8, 30, 30), 7: (36, 16, 56, 40)})
+    segment(clip, tmp_path / "out", "--mask", first)
+    masks = sorted((tmp_path / "out/masks").iterdir())
+    assert len(masks) == FRAMES
+    np.testing.assert_array_equal(read_labels(masks[0]), read_labels(first))
+    for path in masks[1:]:
+        labels = read_labels(path)
+        assert labels.shape == SIZE[::-1]
+        assert set(np.unique(labels)) <= {0, 1, 7}
+    assert set(np.unique(read_labels(masks[1]))) == {0, 1, 7}
+    with av.open(str(clip)) as ours, av.open(str(tmp_path / "out/overlay.mp4")) as theirs:
+        times = [[frame.time for frame in container.decode(video=0)] for container in (ours, theirs)]
+    np.testing.assert_allclose(times[1], times[0], atol=1e-3)
+
+
+def test_a_folder_of_frames_is_a_video(tmp_path):
+    for number in range(3):
+        Image.new("RGB", SIZE).save(tmp_path / f"{number + 9}.JPG", "JPEG")
+    first = mask(tmp_path / "first.bmp.png", {1: (8, 8, 30, 30)})
+    first.rename(tmp_path / "out_first")
+    folder = tmp_path / "frames"
+    folder.mkdir()
+    for path in tmp_path.glob("*.JPG"):
+        path.rename(folder / path.name)
+    segment(folder, tmp_path / "out", "--mask", tmp_path / "out_first")
+    assert names(tmp_path / "out/masks") == ["10.png", "11.png", "9.png"]
+
+
+def test_an_object_is_corrected_from_a_frame_on_and_frames_before_it_are_as_without(clip, tmp_path):
+    first = mask(tmp_path / "first.png", {1: (8, 8, 30, 30)})
+    again = mask(tmp_path / "again.png", {1: (34, 16, 60, 44)})
+    segment(clip, tmp_path / "plain", "--mask", first)
+    segment(clip, tmp_path / "corrected", "--mask", first, "--mask", f"3:{again}")
+    masks = [sorted((tmp_path / folder / "masks").iterdir()) for folder in ("plain", "corrected")]
+    for number in range(3):
+        assert masks[0][number].read_bytes() == masks[1][number].read_bytes()
+    np.testing.assert_array_equal(read_labels(masks[1][3]), read_labels(again))
+    after = read_labels(masks[1][4]) == 1
+    assert after[20:40, 40:54].all() and not after[:, :30].any()
+
+
+def test_an_object_may_be_given_at_a_later_time(clip, tmp_path):
+    first = mask(tmp_path / "first.png", {1: (8, 8, 30, 30)})
+    later = mask(tmp_path / "later.png", {2: (36, 16, 60, 44)})
+    segment(clip, tmp_path / "out", "--mask", first, "--mask", f"0.1s:{later}")
+    seen = [set(np.unique(read_labels(path))) - {0} for path in sorted((tmp_path / "out/masks").iterdir())]
+    assert seen[:2] == [{1}, {1}]  # Times are 0, 0.04, 0.16, ...
+    assert seen[2] == {1, 2}
+
+
+def test_a_grey_mask_of_0_and_255_is_one_object_and_one_of_the_same_shape_is_resized(clip, tmp_path, capsys):
+    labels = np.zeros((96, 128), np.uint8)
+    labels[16:60, 16:60] = 255
+    Image.fromarray(labels).save(tmp_path / "first.png")
+    segment(clip, tmp_path / "out", "--mask", tmp_path / "first.png")
+    assert "first.png is resized to the video's size, 64x48" in capsys.readouterr().out
+    expected = np.zeros(SIZE[::-1], np.uint8)
+    expected[8:30, 8:30] = 1
+    np.testing.assert_array_equal(read_labels(min((tmp_path / "out/masks").iterdir())), expected)
+
+
+def test_part_of_a_video_and_its_scores(clip, tmp_path):
+    first = mask(tmp_path / "first.png", {1: (8, 8, 30, 30)})
+    segment(clip, tmp_path / "out", "--mask", first, "--start", 1, "--end", 5, "--stride", 2, "--save_score")
+    assert len(names(tmp_path / "out/masks")) == 2
+    (scores,) = (tmp_path / "out/scores/1").iterdir()
+    assert read_scores(scores).shape == SIZE[::-1]
+
+
+def test_a_finished_video_is_left_alone_and_another_run_into_its_folder_is_refused(clip, tmp_path, capsys):
+    first = mask(tmp_path / "first.png", {1: (8, 8, 30, 30)})
+    segment(clip, tmp_path / "out", "--mask", first)
+    before = (tmp_path / "out/overlay.mp4").stat().st_mtime_ns
+    segment(clip, tmp_path / "out", "--mask", first)
+    assert "finished already" in capsys.readouterr().out
+    assert (tmp_path / "out/overlay.mp4").stat().st_mtime_ns == before
+    with pytest.raises(SystemExit):
+        segment(clip, tmp_path / "out", "--mask", first, "--stride", 2)
+    assert "stride was 1, is 2" in capsys.readouterr().err
+    segment(clip, tmp_path / "out", "--mask", first, "--stride", 2, "--overwrite")
+    assert (tmp_path / "out/overlay.mp4").stat().st_mtime_ns != before
+
+
+def test_boxes_become_masks_to_look_at(clip, tmp_path):
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 40, (*SIZE[::-1], 3), np.uint8)
+    image[12:36, 16:44] = rng.integers(180, 220, (24, 28, 3), np.uint8)
+    folder = tmp_path / "frames"
+    folder.mkdir()
+    for number in range(2):
+        Image.fromarray(image).save(folder / f"{number}.png")
+    segment(folder, tmp_path / "out", "--box", 10, 8, 40, 32)
+    found = read_labels(tmp_path / "out/first_mask.png")
+    truth = np.zeros(SIZE[::-1], bool)
+    truth[12:36, 16:44] = True
+    assert ((found == 1) & truth).sum() / ((found == 1) | truth).sum() > 0.9
+    np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "out/first_frame.png")), image)
+    np.testing.assert_array_equal(read_labels(tmp_path / "out/masks/0.png"), found)
+
+
+def test_mistakes_are_one_clear_line(clip, tmp_path, capsys):
+    good = mask(tmp_path / "good.png", {1: (8, 8, 30, 30)})
+    wide = mask(tmp_path / "wide.png", {1: (8, 8, 30, 30)}, (96, 48))
+    empty = mask(tmp_path / "empty.png", {})
+    out = ["--result_path", tmp_path / "out", "--whole_model_path", "stand-in"]
+    assert "wide.png is 96x48, the video 64x48" in error(capsys, clip, *out, "--mask", wide)
+    assert "empty.png shows no object" in error(capsys, clip, *out, "--mask", empty)
+    assert "nothing.png does not exist" in error(capsys, clip, *out, "--mask", tmp_path / "nothing.png")
+    assert "soon is neither a frame" in error(capsys, clip, *out, "--mask", f"soon:{good}")
+    assert "give --mask FILE, or --box" in error(capsys, clip, *out)
+    assert "gone.mp4" in error(capsys, tmp_path / "gone.mp4", *out, "--mask", good)
+    assert "--result_path must be given" in error(capsys, clip, "--mask", good)
+    assert "--box 90 0 5 5 is outside the frame, 64x48" in error(capsys, clip, *out, "--box", 90, 0, 5, 5)
+    assert not list((tmp_path / "out").glob("*.mp4"))
+
+
+def test_a_place_after_the_last_frame_is_named_and_what_was_segmented_stays(clip, tmp_path, capsys):
+    good = mask(tmp_path / "good.png", {1: (8, 8, 30, 30)})
+    out = ["--result_path", tmp_path / "out", "--whole_model_path", "stand-in", "--im_size", *SIZE]
+    line = error(capsys, clip, *out, "--mask", good, "--mask", f"99:{good}")
+    assert "good.png is for a place after the video's last frame" in line
+    assert len(names(tmp_path / "out/masks")) == FRAMES
+    assert (tmp_path / "out/overlay.mp4").is_file()
+
+
+def test_without_a_shipped_model_a_line_says_what_to_give(clip, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(osmn_segment, "MODEL", tmp_path / "models/osmn_lite")
+    good = mask(tmp_path / "good.png", {1: (8, 8, 30, 30)})
+    line = error(capsys, clip, "--result_path", tmp_path / "out", "--mask", good)
+    assert "models/osmn_lite is not there; give a model, --whole_model_path MODEL" in line
+
+
+def test_the_overlay_shows_the_masks(clip, tmp_path):
+    first = mask(tmp_path / "first.png", {1: (8, 8, 30, 30)})
+    segment(clip, tmp_path / "out", "--mask", first)
+    with av.open(str(tmp_path / "out/overlay.mp4")) as container:
+        shown = next(container.decode(video=0)).to_ndarray(format="rgb24").astype(int)
+    expected = overlay(np.full((*SIZE[::-1], 3), 10, np.uint8), read_labels(first)).astype(int)
+    assert np.abs(shown[12:26, 12:26].mean(axis=(0, 1)) - expected[12:26, 12:26].mean(axis=(0, 1))).max() < 12
+
+
+def test_a_place_may_be_part_of_a_files_name(tmp_path):
+    strange = mask(tmp_path / "3:mask.png", {1: (8, 8, 30, 30)})
+    assert own_video.parse_given(str(strange)) == (None, strange)
+    assert own_video.parse_given("3:mask.png") == (3, own_video.Path("mask.png"))

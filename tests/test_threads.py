@@ -1,0 +1,92 @@
+"""Reading ahead and writing behind, on threads."""
+
+import threading
+import time
+
+import pytest
+from PIL import Image
+
+from osmn.errors import InputError
+from osmn.files import read_image
+from osmn.threads import WriteBehind, read_ahead
+
+
+def test_read_ahead_keeps_the_order_and_takes_only_some_paths_ahead():
+    taken = []
+
+    def paths():
+        for number in range(12):
+            taken.append(number)
+            yield number
+
+    def read(path):
+        time.sleep(0.001 * (path % 3))
+        return -path
+
+    for count, value in enumerate(read_ahead(read, paths(), ahead=3)):
+        assert value == -count
+        assert len(taken) == min(count + 4, 12)
+
+
+def test_read_ahead_of_fewer_paths_than_it_may_read():
+    assert list(read_ahead(str, [1, 2], ahead=4)) == ["1", "2"]
+    assert list(read_ahead(str, [])) == []
+
+
+def test_read_ahead_passes_an_error_on_where_its_path_comes(tmp_path):
+    for number in (0, 2):
+        Image.new("RGB", (4, 4)).save(tmp_path / f"{number}.jpg")
+    frames = read_ahead(read_image, [tmp_path / f"{number}.jpg" for number in range(3)])
+    next(frames)
+    with pytest.raises(InputError, match=r"1\.jpg does not exist"):
+        next(frames)
+
+
+def test_writes_are_done_in_order_by_the_end_of_the_block():
+    done = []
+    with WriteBehind() as write:
+        for number in range(100):
+            write(done.append, number)
+    assert done == list(range(100))
+
+
+def test_at_most_a_limit_of_writes_is_pending():
+    go, done = threading.Event(), []
+
+    def slow(number):
+        go.wait(10)
+        done.append(number)
+
+    with WriteBehind(limit=3) as write:
+        for number in range(3):
+            write(slow, number)
+        assert not done
+        threading.Timer(0.05, go.set).start()
+        for number in range(3, 20):
+            write(slow, number)
+            assert number + 1 - len(done) <= 3
+
+
+def fail():
+    raise OSError("disk full")
+
+
+def test_a_write_error_comes_out_at_the_end_of_the_block():
+    with pytest.raises(OSError, match="disk full"), WriteBehind() as write:
+        write(fail)
+
+
+def test_a_write_error_comes_out_at_a_later_call():
+    calls = 0
+    with pytest.raises(OSError, match="disk full"), WriteBehind(limit=2) as write:
+        write(fail)
+        for _ in range(10):
+            write(str)
+            calls += 1
+    assert calls == 1  # The next but one waits for the failed write.
+
+
+def test_an_error_in_the_block_is_not_hidden_by_one_in_a_write():
+    with pytest.raises(KeyError), WriteBehind() as write:
+        write(fail)
+        raise KeyError
