@@ -33,7 +33,7 @@ _UPRIGHT = {
     (True, False, False): (("transpose", "clock_flip"),),
 }
 _NOT_TURNED = (1, 0, 0, 0, 1, 0, 0, 0, 1)
-_SILENT = ("h264", "hevc")  # decoders that drop a packet that they cannot parse, where others fail
+_SILENT = ("h264", "hevc")  # They drop a packet that they cannot parse, where other decoders fail.
 
 
 class Frame(NamedTuple):
@@ -73,8 +73,7 @@ def open_frames(path, start=None, end=None, stride=1, ahead=4):
     Raises InputError, naming the path, if it does not exist, is no video, is damaged so that nothing can be read, or
     holds no frame from `start` to `end`.
     """
-    path = Path(path)
-    source = _Folder(path) if path.is_dir() else _File(path)
+    source = _Folder(Path(path)) if Path(path).is_dir() else _File(Path(path))
     return Frames(source, start, end, stride, ahead)
 
 
