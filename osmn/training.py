@@ -116,7 +116,9 @@ class Trainer:
 
     def l2(self):
         """Return the L2 term: the sum over convolution kernels, constant ones too, of `weight * sum(w^2) / 2`."""
-        return tf.add_n([d * tf.nn.l2_loss(self._model[n]) for n, d in self._decays.items()]) + self._constant_l2
+        terms = [weight * tf.nn.l2_loss(self._model[name]) for name, weight in self._decays.items()]
+        # Not add_n: its order, and so its rounding, varies.
+        return tf.reduce_sum(tf.stack(terms)) + self._constant_l2
 
     def train_step(self, batch, rate, spec=BATCH):
         """Update the network by one batch; return its `Losses` and logits (of the first replica) before the update.

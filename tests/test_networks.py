@@ -512,6 +512,20 @@ def test_the_published_embedding_of_lite_is_one_unit_and_a_small_one_has_units_t
     assert np.std(weights) == pytest.approx(0.002, rel=0.01)
 
 
+def test_gradients_of_lites_visual_modulator_are_summed_in_an_order_that_does_not_vary():
+    network = networks.build(ModelConfig("lite"))
+    variables = [v.value for n, v in network.tf1_variables().items() if n.startswith("osmn/modulator/") and v.trainable]
+
+    @tf.function
+    def gradients(guide):
+        with tf.GradientTape() as tape:
+            loss = functools.reduce(tf.add, map(tf.reduce_sum, network.gammas(guide, Execution(training=True))))
+        return tape.gradient(loss, variables)
+
+    graph = gradients.get_concrete_function(tf.TensorSpec((2, 224, 224, 3))).graph
+    assert not [op.name for op in graph.get_operations() if op.type == "AddN" and len(op.inputs) > 2]
+
+
 def test_vgg_visual_modulator_starts_as_identity():
     modulator = vgg.VisualModulator(VGG_WIDTHS, "float32", zero_networks.Zeros())
     modulator.hidden[-1].bias.assign(np.ones(4096))  # So that the last layer's input is not zero, as with real weights.

@@ -98,7 +98,21 @@ class VisualModulator(keras.layers.Layer):
         for depthwise, pointwise in self.blocks:
             x = pointwise(depthwise(x, execution=execution), execution=execution)
         x = self.embedding(tf.nn.avg_pool2d(x, 7, 7, "VALID"))
-        return [head(x) for head in self.heads]
+        return [head(copy) for head, copy in zip(self.heads, copies(x, len(self.heads)), strict=True)]
+
+
+def copies(x, count):
+    """Return a list of `count` times `x`, for so many layers, of which the gradients are summed in one order.
+
+    Where a tensor has more than two uses, automatic differentiation sums by AddN, whose order, and so its rounding,
+    varies with the memory that it can reuse: of six steps here, one or two came out otherwise when they were repeated.
+    """
+
+    @tf.custom_gradient
+    def copy(x):
+        return [tf.identity(x) for _ in range(count)], lambda *gradients: tf.reduce_sum(tf.stack(gradients), axis=0)
+
+    return copy(x)
 
 
 class LiteOsmn(Osmn):
