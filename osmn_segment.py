@@ -1,9 +1,8 @@
 """Segment objects in a video of your own: give a mask of its first frame, or boxes; get masks and an overlay to watch.
 
-    python osmn_segment.py holiday.mp4 --mask first.png --result_path out
-
-writes out/masks/<frame>.png (indexed, of the video's size) and out/overlay.mp4. INPUT is a video file or a folder of
-frames. Without a mask, --box makes one by GrabCut, out/first_mask.png, beside out/first_frame.png to draw on.
+"osmn_segment.py holiday.mp4 --mask first.png --result_path out" writes out/masks/<frame>.png (indexed, of the video's
+size) and out/overlay.mp4. Without a mask, --box makes one by GrabCut: out/first_mask.png, beside out/first_frame.png to
+draw on.
 """
 
 from pathlib import Path
@@ -17,15 +16,19 @@ MODEL = Path(__file__).parent / "models/osmn_lite"
 def parse(argv):
     """Return the parsed command line."""
     parser = arguments.parser(__doc__)
-    parser.add_argument("input", metavar="INPUT", help="video file, or folder of frames")
-    parser.add_argument("--result_path", default="", help="folder of the results")
+    parser.add_argument("input", metavar="INPUT", nargs="+", help="video file, or folder of frames")
+    parser.add_argument(
+        "--result_path",
+        default="",
+        help="folder of the results; with several INPUTs, of a folder for each, of its name",
+    )
     parser.add_argument(
         "--mask",
         action="append",
         default=[],
         metavar="[PLACE:]FILE",
         help="PNG of object ids (0: background) in the first frame, or at a frame (120) or time (4.5s, 1:02.5); several"
-        " times for objects that come later, and to correct objects",
+        " times for objects that come later, and to correct objects; a folder stands for <INPUT's name>.png in it",
     )
     parser.add_argument(
         "--box",
@@ -40,7 +43,11 @@ def parse(argv):
         parser.add_argument(f"--{name}", type=arguments.place, metavar="PLACE", help=f"{what}: number, or time")
     parser.add_argument("--stride", type=arguments.positive(int), default=1, help="use every so many frames")
     parser.add_argument("--save_score", action="store_true", help="also write each object's probabilities (.npy)")
+    parser.add_argument(
+        "--cutout", action="store_true", help="also write cutout_<object>.webm, transparent around the object"
+    )
     parser.add_argument("--crf_postprocessing", action="store_true", help="refine each mask by a dense CRF")
+    arguments.add_shard_option(parser)
     parser.add_argument("--overwrite", action="store_true", help="replace the results of another run")
     parser.add_argument(
         "--whole_model_path", default="", help="model: checkpoint, or folder (default: models/osmn_lite)"
@@ -68,15 +75,21 @@ def main(argv=None):
     from osmn import own_video
     from osmn.video import open_frames
 
-    given = [own_video.parse_given(text) for text in args.mask]
-    with open_frames(args.input, args.start, args.end, args.stride) as frames:
-        if args.box:
-            given = own_video.give_boxes(frames, args.box, args.result_path)
-        own_video.check(given, frames.size)
-        _segment(args, frames, given)
+    index, count = args.shard
+    mine = own_video.jobs(args.input, args.mask, args.result_path)[index::count]
+    segment = None
+    for job in mine:
+        with open_frames(job.path, args.start, args.end, args.stride) as frames:
+            if args.box:
+                given = own_video.in_boxes(frames.first.image, args.box, job.folder)
+            else:
+                given = own_video.read(job.given, frames.size)
+            segment = segment or _segmenter(args)  # After the first look at what is given: it takes seconds.
+            segment(job, frames, given)
 
 
-def _segment(args, frames, given):
+def _segmenter(args):
+    """Load the model; return a function (job, frames, given) that segments a video by it."""
     from tqdm import tqdm
 
     from osmn import crf, devices, manifest, models, own_video  # TensorFlow takes seconds to import
@@ -87,25 +100,33 @@ def _segment(args, frames, given):
         raise InputError(f"{MODEL} is not there; give a model, --whole_model_path MODEL (models/README.md)")
     devices.configure([args.gpu_id])
     model = models.load(args.whole_model_path or MODEL, arguments.model_options(args), args.precision)
+    engine, refine = TensorFlowEngine(model.network), crf.refiner() if args.crf_postprocessing else None
     trained_size = model.network.config.im_size
-    size = args.im_size or network_size(frames.size, min(trained_size) if trained_size else None)
-    print(model.summary(size))
-    refine = crf.refiner() if args.crf_postprocessing else None
-    predictor = Predictor(TensorFlowEngine(model.network), tuple(size), refine=refine)
-    options = arguments.values(args, "stride", "save_score", "crf_postprocessing")
-    options |= {name: None if (place := getattr(args, name)) is None else str(place) for name in ("start", "end")}
-    made_by = model.described(options | own_video.described(args.input, given) | {"im_size": size})
-    run = manifest.open_run(args.result_path, made_by, "--result_path", args.overwrite)
-    if run.is_finished("video", ["overlay.mp4"]):
-        print(f"finished already: {args.result_path}/overlay.mp4")
-        return
-    with tqdm(total=frames.estimate, unit="frame", dynamic_ncols=True) as bar:
-        done = own_video.segment(predictor, frames, given, args.result_path, args.save_score, bar.update)
-    run.finish("video", ["overlay.mp4"])
-    if done.damaged:
-        print(f"{args.input}: {done.damaged} damaged packets were skipped")
-    objects = ", ".join(map(str, done.object_ids))
-    print(f"{done.frames} frames, objects {objects}: {args.result_path}/overlay.mp4, {args.result_path}/masks/")
+
+    def segment(job, frames, given):
+        size = tuple(args.im_size or network_size(frames.size, min(trained_size) if trained_size else None))
+        print(f"{job.path}: {model.summary(size)}")
+        options = arguments.values(args, "stride", "save_score", "crf_postprocessing")
+        options |= {name: None if (place := getattr(args, name)) is None else str(place) for name in ("start", "end")}
+        options |= own_video.described(job.path, given, args.box)
+        run = manifest.open_run(
+            job.folder, model.described(options | {"im_size": size}), "--result_path", args.overwrite
+        )
+        if run.is_finished("video", own_video.videos_written(given, args.cutout)):
+            print(f"finished already: {job.folder}/overlay.mp4")
+            return
+        if args.box:
+            own_video.write_found(given, frames.first.image)
+        predictor = Predictor(engine, size, refine=refine)
+        with tqdm(total=frames.estimate, unit="frame", dynamic_ncols=True) as bar:
+            done = own_video.segment(predictor, frames, given, job.folder, args.save_score, args.cutout, bar.update)
+        run.finish("video", done.files)
+        if done.damaged:
+            print(f"{job.path}: {done.damaged} damaged packets were skipped")
+        objects = ", ".join(map(str, done.object_ids))
+        print(f"{done.frames} frames, objects {objects}: {job.folder}/overlay.mp4, {job.folder}/masks/")
+
+    return segment
 
 
 if __name__ == "__main__":

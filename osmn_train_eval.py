@@ -35,9 +35,8 @@ def train(args):
         print("no --whole_model_path: training starts from random weights")
     validity = (args.label_valid_ratio, args.bbox_valid_ratio) if args.randomize_guide else None
     examples = davis.examples(args.data_path, args.data_version, "train", validity)
-    videos = [sources.video_source(examples, args.flip_target)]
-    mixed = sources.mixed(videos, sources.coco_sources(args.coco_path), args.coco_share)
-    return arguments.training_run(args).train(model, mixed)
+    found = sources.with_stills(examples, args.flip_target, args.coco_path, args.coco_share)
+    return arguments.training_run(args).train(model, found)
 
 
 @reports_input_errors

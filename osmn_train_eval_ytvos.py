@@ -36,9 +36,8 @@ def train(args):
     print(model.summary(args.im_size))
     validity = (args.label_valid_ratio, args.bbox_valid_ratio) if args.randomize_guide else None
     examples = ytvos.examples(args.data_path, tuple(args.im_size), validity, args.use_cached_list)
-    videos = [sources.video_source(examples, args.flip_target)]
-    mixed = sources.mixed(videos, sources.coco_sources(args.coco_path), args.coco_share)
-    return arguments.training_run(args).train(model, mixed)
+    found = sources.with_stills(examples, args.flip_target, args.coco_path, args.coco_share)
+    return arguments.training_run(args).train(model, found)
 
 
 @reports_input_errors

@@ -11,12 +11,10 @@ import numpy as np
 
 import osmn_train_eval
 from osmn import args as arguments
-from osmn import devices, files, models, results
+from osmn import devices, files, models, results, validation
 from osmn.data import davis
-from osmn.data.types import Reference
 from osmn.engine import TensorFlowEngine
 from osmn.errors import reports_input_errors
-from osmn.evaluation.metrics import region_similarity
 from osmn.masks import resized
 
 
@@ -34,12 +32,6 @@ def step(engine, frame, before, gammas, im_size):
     masks = np.stack([resized(mask.astype(np.uint8), im_size) > 0 for mask in before])
     gammas = [np.concatenate(layer) for layer in zip(*gammas, strict=True)]
     return engine.segment(files.read_image(frame, im_size), masks, gammas)[1]
-
-
-def true_masks(video, number, data_path):
-    """Return the masks of a frame's objects, a list of bool (H, W), in the order of `video.object_ids`."""
-    path = davis.annotations(data_path, video.name)[video.frames[number].stem]
-    return list(results.reference_masks(Reference(path, video.object_ids)).values())
 
 
 @reports_input_errors
@@ -62,16 +54,14 @@ def main(argv=None):
     rows = []
     for video in videos:
         gammas = [own_gammas(engine, video)] + ([[mean] * len(video.object_ids)] if mean else [])
-        figures = []
+        annotations, figures = davis.annotations(args.data_path, video.name), []
         for number in range(0, len(video.frames) - 1, own_args.every):
-            before, truth = (true_masks(video, n, args.data_path) for n in (number, number + 1))
+            frame, following = video.frames[number : number + 2]
+            before, truth = (validation.true_masks(video, annotations, each) for each in (frame, following))
             measured = []
             for chosen in gammas:
-                masks = step(engine, video.frames[number + 1], before, chosen, im_size)
-                size = truth[0].shape[::-1]
-                masks = [resized(mask.astype(np.uint8), size) > 0 for mask in masks]
-                measured.append([region_similarity(*pair) for pair in zip(truth, masks, strict=True)])
-                measured.append([m.sum() / max(1, t.sum()) for t, m in zip(truth, masks, strict=True)])
+                masks = step(engine, following, before, chosen, im_size)
+                measured += zip(*validation.compare(masks, truth), strict=True)
             figures.append(measured)
         for object_id, row in zip(video.object_ids, np.mean(figures, axis=0).T, strict=True):
             print_row(video.name if object_id is None else f"{video.name} {object_id}", row)

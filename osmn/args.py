@@ -228,7 +228,12 @@ def add_testing_options(to):
     )
     group.add_argument("--save_score", action="store_true", help="also write each object's probabilities (.npy)")
     group.add_argument("--crf_postprocessing", action="store_true", help="refine each mask by a dense CRF")
-    group.add_argument("--shard", type=shard, default="0/1", metavar="I/N", help="only share I of N of the videos")
+    add_shard_option(group)
+
+
+def add_shard_option(to):
+    """Add the choice of a share of the videos."""
+    to.add_argument("--shard", type=shard, default="0/1", metavar="I/N", help="only share I of N of the videos")
 
 
 def add_davis_options(to):

@@ -148,7 +148,7 @@ def listing(items, limit=8):
 def write_variables(prefix, values, config=None, v1=False):
     """Write {name: array} as a TF1 checkpoint: a V2 bundle, or a single V1 file. It appears whole or not at all.
 
-    The `ModelConfig` of a model goes beside it, for `config.read_config`.
+    The `ModelConfig` of a model goes beside it, for `config.read_config`; without one, an older file's is removed.
     """
     prefix = Path(prefix)
     prefix.parent.mkdir(parents=True, exist_ok=True)
@@ -162,6 +162,8 @@ def write_variables(prefix, values, config=None, v1=False):
             tf.raw_ops.SaveV2(prefix=part, tensor_names=names, shape_and_slices=[""] * len(names), tensors=tensors)
         if config is not None:
             config_path(part).write_text(to_json(config), encoding="utf-8")
+        if config is None:
+            config_path(prefix).unlink(missing_ok=True)
         # The index last: a bundle is found by it.
         for name in sorted(os.listdir(folder), key=lambda n: n.endswith(".index")):
             os.replace(os.path.join(folder, name), prefix.parent / name)

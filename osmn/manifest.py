@@ -51,7 +51,7 @@ class Run:
         """Tell whether a part was finished by this run and its files are as it left them.
 
         `part` is the name of a piece of work, such as "<video>" or "<video>/<object>"; `expected` are the paths, in the
-        folder, of the files that there must be.
+        folder, of the files that there must be, beside those that were noted when it was finished.
         """
         try:
             content = json.loads(self._marker(part).read_text(encoding="utf-8"))
@@ -60,7 +60,7 @@ class Run:
                 return False
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return False  # Not there, or damaged: the part is done again.
-        return all(self._size(name) == sizes.get(name) is not None for name in expected)
+        return all(self._size(name) == sizes.get(name) is not None for name in {*expected, *sizes})
 
     def finish(self, part, files):
         """Note that a part is finished: its `files`, paths in the folder, are written."""

@@ -1,6 +1,7 @@
 """A model to train or to test: its configuration, its network, and where the weights come from."""
 
 import dataclasses
+import functools
 import sys
 from pathlib import Path
 
@@ -31,10 +32,15 @@ class Model:
         size = "x".join(map(str, im_size))
         return f"{self.network.config.base_model}{origin}, {size}, {self.precision}, {devices.name()}"
 
+    @functools.cached_property
+    def fingerprint(self):
+        """The SHA-256 of the weights' file, in hex, taken once; empty for initial weights."""
+        return "" if self.path is None else checkpoints.fingerprint(self.path)
+
     def described(self, options):
         """Return what makes results, for a manifest: this model and {name: value} of the options that change them."""
-        weights = "" if self.path is None else checkpoints.fingerprint(self.path)
-        return manifest.described(self.path, weights, self.network.config, {"precision": self.precision} | options)
+        options = {"precision": self.precision} | options
+        return manifest.described(self.path, self.fingerprint, self.network.config, options)
 
 
 def load(path, given=None, precision=None):

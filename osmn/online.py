@@ -113,7 +113,7 @@ def _open_runs(model, videos, options, testing, origin):
 
 def merge_objects(video, folder):
     """Write a video's merged PNGs into `folder`, from its objects' score files there."""
-    segmented = {object_id: video.result_numbers(object_id) for object_id in video.object_ids}
+    segmented = {object_id: set(video.result_numbers(object_id)) for object_id in video.object_ids}
     for number, frame in enumerate(video.frames):
         given = results.reference_masks(video.references[number]) if number in video.references else {}
         if given:

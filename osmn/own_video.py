@@ -1,5 +1,6 @@
 """A stranger's own video: objects that are given by masks or boxes, followed to masks and an overlay to look at."""
 
+import contextlib
 import hashlib
 from pathlib import Path
 from typing import NamedTuple
@@ -12,8 +13,9 @@ from osmn.files import read_labels, replacing, write_labels, write_scores
 from osmn.masks import overlay, resized
 from osmn.threads import WriteBehind
 from osmn.video import position
-from osmn.video_writer import write_overlay
+from osmn.video_writer import write_cutout, write_overlay
 
+MOST_OBJECTS = 255  # What an 8-bit PNG can tell apart, beside the background.
 ASPECT_TOLERANCE = 0.02  # Of a mask's width over height, relative to the video's: rounded sides differ by less.
 
 
@@ -23,10 +25,12 @@ class Given(NamedTuple):
     Attributes:
         place: a frame's number (int) or time (Fraction, seconds); None for the first frame that is used.
         path: the mask: a PNG of object ids, 0 for the background.
+        objects: {object id: bool (H, W)}, of the video's size, once `read` has read it.
     """
 
     place: object
     path: Path
+    objects: dict | None = None
 
     def is_at(self, frame):
         """Tell whether a `video.Frame` is the first one at or after the place."""
@@ -35,46 +39,95 @@ class Given(NamedTuple):
         return (frame.number if isinstance(self.place, int) else frame.seconds) >= self.place
 
 
-def parse_given(text):
-    """Return the `Given` of "FILE", or of "PLACE:FILE" with a frame (120) or a time (4.5s, 1:02.5)."""
+class Job(NamedTuple):
+    """A video to segment: its path, the folder of its results, and a list of what is `Given` in it."""
+
+    path: Path
+    folder: Path
+    given: list
+
+
+def jobs(paths, masks, folder):
+    """Return a `Job` for each of some videos; those of several have a folder each, of the video's name, in `folder`.
+
+    Args:
+        paths: of videos.
+        masks: texts as `parse_given` takes them, for all of the videos.
+        folder: of the results.
+
+    Raises:
+        InputError: for a mask's file that is not there, and for two videos of one name.
+    """
+    found = {}
+    for path in map(Path, paths):
+        name = _name(path)
+        if name in found:
+            raise InputError(f"{found[name].path} and {path} would have one folder of results, {name}; rename one")
+        own = Path(folder, name) if len(paths) > 1 else Path(folder)
+        found[name] = Job(path, own, [parse_given(text, name) for text in masks])
+    return list(found.values())
+
+
+def _name(path):
+    return path.resolve().name if path.is_dir() else path.stem
+
+
+def parse_given(text, name=""):
+    """Return the `Given` of "FILE", or of "PLACE:FILE" with a frame (120) or a time (4.5s, 1:02.5).
+
+    A folder in FILE's place stands for `<name>.png` in it. Raises InputError for a file that is not there.
+    """
     place, colon, path = text.rpartition(":")
-    if not colon or Path(text).is_file():
-        return Given(None, Path(text))
+    if not colon or Path(text).exists():
+        place, path = None, text
     try:
-        return Given(position(place), Path(path))
+        place = None if place is None else position(place)
     except ValueError as error:
         raise InputError(f"--mask {text}: {error}") from None
+    path = Path(path)
+    if path.is_dir():
+        path /= f"{name}.png"
+    if not path.exists():
+        raise InputError(f"{path} does not exist; give a mask, --mask FILE")
+    return Given(place, path)
 
 
-def check(given, size):
-    """Read all masks for a video of `size` before hours are spent on it; say which of them are resized."""
-    for each in given:
-        if read_objects(each.path, size)[1]:
-            print(f"{each.path} is resized to the video's size, {size[0]}x{size[1]}")
+def read(given, size):
+    """Return a list of `Given` with their objects, for a video of `size`, before hours are spent on it."""
+    return [each._replace(objects=read_objects(each.path, size)) for each in given]
 
 
-def described(path, given):
+def described(path, given, boxes):
     """Return {option: value} of a video and of what is given in it, for a manifest."""
-    masks = [[str(each.place), hashlib.sha256(each.path.read_bytes()).hexdigest()] for each in given]
-    return {"input": str(path), "masks": masks}
+    masks = [] if boxes else [[str(each.place), hashlib.sha256(each.path.read_bytes()).hexdigest()] for each in given]
+    return {"input": str(path), "masks": masks, "boxes": boxes}
 
 
-def give_boxes(frames, boxes, folder):
-    """Return the `Given` of boxes in the first frame: `first_mask.png` in `folder`, beside `first_frame.png`."""
-    image = frames.first.image
-    path = Path(folder) / "first_mask.png"
-    write_box_mask(path, image, boxes)
-    with replacing(path.with_name("first_frame.png")) as temporary:
+def in_boxes(image, boxes, folder):
+    """Return the `Given` of boxes in the first frame, which `write_found` has yet to write into `folder`."""
+    labels = box_mask(image, boxes)
+    objects = {object_id: labels == object_id for object_id in range(1, len(boxes) + 1)}
+    return [Given(None, Path(folder) / "first_mask.png", objects)]
+
+
+def write_found(given, image):
+    """Write what was found in boxes, to be looked at: the mask, beside `first_frame.png`."""
+    (found,) = given
+    labels = np.zeros(image.shape[:2], np.uint8)
+    for object_id, mask in found.objects.items():
+        labels[mask] = object_id
+    write_labels(found.path, labels)
+    frame = found.path.with_name("first_frame.png")
+    with replacing(frame) as temporary:
         Image.fromarray(image).save(temporary)
-    print(f"{path} is what GrabCut finds in the boxes of {path.with_name('first_frame.png')}; look at it")
-    return [Given(None, path)]
+    print(f"{found.path} is what GrabCut finds in the boxes of {frame}; look at it")
 
 
 def read_objects(path, size):
-    """Return {object id: bool (H, W)} of a mask's file for a video of `size`, and whether it was resized to that.
+    """Return {object id: bool (H, W)} of a mask's file for a video of `size`, (width, height); say if it is resized.
 
-    `size` is (width, height). A mask of 0 and 255 alone is one object, 1. Raises InputError, naming the file, for a
-    mask without objects or of another aspect ratio than the video.
+    A mask of 0 and 255 alone is one object, 1. Raises InputError, naming the file, for a mask without objects or of
+    another aspect ratio than the video.
     """
     labels = read_labels(path)
     height, width = labels.shape
@@ -87,8 +140,10 @@ def read_objects(path, size):
         raise InputError(f"{path} shows no object: every pixel is 0; paint objects in 1, 2, ...")
     if ids == [255]:
         labels, ids = labels // 255, [1]
-    whole = resized(labels, size)
-    return {i: whole == i for i in ids}, (width, height) != tuple(size)
+    if (width, height) != tuple(size):
+        print(f"{path} is resized to the video's size, {size[0]}x{size[1]}")
+        labels = resized(labels, size)
+    return {i: labels == i for i in ids}
 
 
 def grabcut(image, box):
@@ -106,59 +161,10 @@ def grabcut(image, box):
     return (mask == cv2.GC_FGD) | (mask == cv2.GC_PR_FGD)
 
 
-class Summary(NamedTuple):
-    """What was done: frames segmented, ids of the objects, and packets skipped because they are damaged."""
-
-    frames: int
-    object_ids: tuple
-    damaged: int
-
-
-def segment(predictor, frames, given, folder, save_score=False, progress=lambda: None):
-    """Follow the objects of a video; write `masks/<frame>.png` and `overlay.mp4` into `folder`.
-
-    Masks are indexed, of the video's size. In a frame where objects are given, theirs are the given masks.
-
-    Args:
-        predictor: `Predictor`.
-        frames: `video.Frames`.
-        given: list of `Given`; an object that is given again is corrected from there on.
-        folder: of the results.
-        save_score: write `scores/<object>/<frame>.npy` too, float32 probabilities of the network's size.
-        progress: called per frame.
-
-    Returns:
-        Summary.
-    """
-    folder, left, count = Path(folder), list(given), 0
-    with WriteBehind() as write, write_overlay(folder / "overlay.mp4", like=frames) as show:
-        for frame in frames:
-            if count:
-                segmentation = predictor.step(frame.image)
-                labels = segmentation.labels()
-                if save_score:
-                    for object_id, scores in zip(segmentation.object_ids, segmentation.probabilities, strict=True):
-                        write(write_scores, folder / f"scores/{object_id}/{frame.name}.npy", scores)
-            else:
-                predictor.start(frame.image)
-                labels = np.zeros(frame.image.shape[:2], np.uint8)
-            for each in [g for g in left if g.is_at(frame)]:
-                left.remove(each)
-                for object_id, mask in read_objects(each.path, frames.size)[0].items():
-                    predictor.add_object(object_id, mask)
-                    labels = np.where(labels == object_id, 0, labels)  # Where it was thought to be.
-                    labels = np.where(mask, np.uint8(object_id), labels).astype(np.uint8)
-            write(write_labels, folder / f"masks/{frame.name}.png", labels)
-            show(overlay(frame.image, labels), frame.seconds)
-            count += 1
-            progress()
-    if left:
-        raise InputError(f"{left[0].path} is for a place after the video's last frame; correct its time or frame")
-    return Summary(count, predictor.object_ids, frames.damaged)
-
-
-def write_box_mask(path, image, boxes):
-    """Write the mask of the objects in some boxes, 1, 2, ..., by GrabCut; InputError for a box without an object."""
+def box_mask(image, boxes):
+    """Return the objects in some boxes, 1, 2, ..., by GrabCut, uint8 (H, W); InputError for a box without an object."""
+    if len(boxes) > MOST_OBJECTS:
+        raise InputError(f"{len(boxes)} boxes are too many: at most {MOST_OBJECTS} objects can be told apart")
     labels = np.zeros(image.shape[:2], np.uint8)
     for object_id, box in enumerate(boxes, 1):
         x, y, width, height = box
@@ -168,4 +174,79 @@ def write_box_mask(path, image, boxes):
         if not found.any():
             raise InputError(f"--box {x} {y} {width} {height}: GrabCut finds no object in it; draw a mask instead")
         labels[found] = object_id
-    write_labels(path, labels)
+    return labels
+
+
+def all_objects(given):
+    """Return the sorted ids of all objects that are given somewhere."""
+    return sorted({object_id for each in given for object_id in each.objects})
+
+
+def videos_written(given, cutout):
+    """Return the names of the videos that `segment` writes: the overlay, and each object's cutout if there is to be."""
+    return ["overlay.mp4", *(f"cutout_{object_id}.webm" for object_id in all_objects(given) if cutout)]
+
+
+class Summary(NamedTuple):
+    """What was done: frames segmented, ids of the objects, damaged packets skipped, and names of the files written."""
+
+    frames: int
+    object_ids: tuple
+    damaged: int
+    files: list
+
+
+def segment(predictor, frames, given, folder, save_score=False, cutout=False, progress=lambda: None):
+    """Follow the objects of a video; write `masks/<frame>.png` and `overlay.mp4` into `folder`.
+
+    Masks are indexed, of the video's size. In a frame where objects are given, theirs are the given masks.
+
+    Args:
+        predictor: `Predictor`.
+        frames: `video.Frames`.
+        given: list of `Given`, from `read`; an object that is given again is corrected from there on.
+        folder: of the results.
+        save_score: write `scores/<object>/<frame>.npy` too, float32 probabilities of the network's size.
+        cutout: write `cutout_<object>.webm` too, a video that is transparent around the object.
+        progress: called per frame.
+
+    Returns:
+        Summary.
+    """
+    folder, left, count, files = Path(folder), list(given), 0, videos_written(given, cutout)
+    with contextlib.ExitStack() as stack:
+        write = stack.enter_context(WriteBehind())
+        show = stack.enter_context(write_overlay(folder / "overlay.mp4", like=frames))
+        shown = all_objects(given) if cutout else []
+        cutouts = {i: stack.enter_context(write_cutout(folder / f"cutout_{i}.webm", like=frames)) for i in shown}
+
+        def keep(write_file, name, content):
+            files.append(name)
+            write(write_file, folder / name, content)
+
+        for frame in frames:
+            if count:
+                segmentation = predictor.step(frame.image)
+                labels = segmentation.labels()
+                if save_score:
+                    for object_id, scores in zip(segmentation.object_ids, segmentation.probabilities, strict=True):
+                        keep(write_scores, f"scores/{object_id}/{frame.name}.npy", scores)
+            else:
+                predictor.start(frame.image)
+                labels = np.zeros(frame.image.shape[:2], np.uint8)
+            for each in [g for g in left if g.is_at(frame)]:
+                left.remove(each)
+                for object_id, mask in each.objects.items():
+                    predictor.add_object(object_id, mask)
+                    labels = np.where(labels == object_id, 0, labels)  # Where it was thought to be.
+                    labels = np.where(mask, np.uint8(object_id), labels).astype(np.uint8)
+            keep(write_labels, f"masks/{frame.name}.png", labels)
+            show(overlay(frame.image, labels), frame.seconds)
+            for object_id, write_frame in cutouts.items():
+                alpha = np.where(labels == object_id, np.uint8(255), np.uint8(0))
+                write_frame(np.dstack([frame.image, alpha]), frame.seconds)
+            count += 1
+            progress()
+    if left:
+        raise InputError(f"{left[0].path} is for a place after the video's last frame; correct its time or frame")
+    return Summary(count, predictor.object_ids, frames.damaged, files)

@@ -44,6 +44,14 @@ def mixed(sources, others, share):
     return [each._replace(weight=weight) for each, weight in zip([*sources, *others], weights, strict=True)]
 
 
+def with_stills(examples, flip_target, coco_paths, coco_share):
+    """Return the `Source`s of a training on videos; `coco_share` of the samples are of still images, if there are any.
+
+    `examples` and `flip_target` are as in `video_source`, `coco_paths` as in `coco_sources`.
+    """
+    return mixed([video_source(examples, flip_target)], coco_sources(coco_paths), coco_share)
+
+
 # Videos
 
 
@@ -86,8 +94,11 @@ def video_loader(examples):
     frames = tf.constant([e.frame for e in examples])
     labels = tf.constant([e.label for e in examples])
     object_ids = tf.constant([e.object_id for e in examples], tf.int64)
-    # TensorFlow decodes binary masks; of indexed PNGs it would give the colours.
-    decode = decode_object if any(e.object_id for e in examples) else lambda path, _: decode_mask(path)
+    indexed = any(e.object_id for e in examples)
+
+    def decode(path, object_id):
+        # TensorFlow decodes binary masks; of indexed PNGs it would give the colours.
+        return decode_object(path, object_id) if indexed else decode_mask(path)
 
     def load(number, seed):
         guide = first_guide[number] + tf.random.stateless_uniform([], seed, 0, guide_count[number], tf.int64)

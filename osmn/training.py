@@ -229,7 +229,7 @@ def train(trainer, make_batches, options, folder, final=False):
     Args:
       trainer: a Trainer with its initial weights.
       make_batches: (first step, last step) -> iterable of `Sample` batches, a pure function of the step, such as
-        `pipeline.batches` gives.
+        `pipeline.Pipeline.batches`.
       options: TrainingOptions.
       folder: of the checkpoints and TensorBoard's summaries.
       final: nothing trains the model further: its last checkpoint has no optimizer's state.

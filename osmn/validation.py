@@ -10,6 +10,7 @@ import numpy as np
 
 from osmn import files, results
 from osmn.data.types import Reference
+from osmn.errors import InputError
 from osmn.evaluation.metrics import region_similarity
 from osmn.masks import resized
 
@@ -43,8 +44,13 @@ def propagate(predictor, video, masks, stride=1):
 
     Returns:
         J and the area relative to the truth's, (frames, objects, 2), without the first and the last frame.
+
+    Raises:
+        InputError: for a video of fewer than three such frames.
     """
     frames = video.frames[::stride]
+    if len(frames) < 3:
+        raise InputError(f"{video.name} has {len(frames)} of every {stride} frames; the first and last do not count")
     predictor.start(files.read_image(frames[0]))
     for object_id, mask in zip(video.object_ids, true_masks(video, masks, frames[0]), strict=True):
         predictor.add_object(object_id, mask)

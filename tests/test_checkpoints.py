@@ -210,6 +210,13 @@ def test_a_written_model_has_its_configuration_beside_it(tmp_path, v1):
     assert checkpoints.CheckpointReader(tmp_path / "model").read("x") == 1
 
 
+def test_a_model_without_a_configuration_does_not_keep_that_of_the_one_it_replaces(tmp_path):
+    checkpoints.write_variables(tmp_path / "model", {"x": np.float32(1)}, LITE)
+    checkpoints.write_variables(tmp_path / "model", {"x": np.float32(2)})
+    assert read_config(tmp_path / "model") is None
+    assert checkpoints.CheckpointReader(tmp_path / "model").read("x") == 2
+
+
 def test_half_precision_is_read_as_float32(tmp_path):
     values = {"x": np.float32([1 / 3, 1000.3, 0]), "y": np.float32(-2)}
     checkpoints.write_variables(tmp_path / "model", checkpoints.in_half_precision(values))

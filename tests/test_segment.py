@@ -1,5 +1,7 @@
 """A stranger's own video, through `osmn_segment.py`: masks, overlay, corrections, mistakes."""
 
+import shutil
+
 import av
 import numpy as np
 import pytest
@@ -52,7 +54,8 @@ def words(*arguments):
 
 def segment(clip, out, *more):
     fixed = ["--result_path", out, "--whole_model_path", "stand-in", "--im_size", *SIZE, "--precision", "float32"]
-    osmn_segment.main(words(clip, *fixed, *more))
+    clips = clip if isinstance(clip, list) else [clip]
+    osmn_segment.main(words(*clips, *fixed, *more))
 
 
 def error(capsys, *arguments):
@@ -212,5 +215,96 @@ def test_the_overlay_shows_the_masks(clip, tmp_path):
 
 def test_a_place_may_be_part_of_a_files_name(tmp_path):
     strange = mask(tmp_path / "3:mask.png", {1: (8, 8, 30, 30)})
-    assert own_video.parse_given(str(strange)) == (None, strange)
-    assert own_video.parse_given("3:mask.png") == (3, own_video.Path("mask.png"))
+    plain = mask(tmp_path / "mask.png", {1: (8, 8, 30, 30)})
+    assert own_video.parse_given(str(strange)) == own_video.Given(None, strange)
+    assert own_video.parse_given(f"3:{plain}") == own_video.Given(3, plain)
+
+
+@pytest.fixture
+def clips(clip, tmp_path):
+    """Return two clips and the folder of their masks."""
+    other = tmp_path / "other.mkv"
+    shutil.copy(clip, other)
+    masks = tmp_path / "masks of mine"
+    masks.mkdir()
+    mask(masks / f"{clip.stem}.png", {1: (8, 8, 30, 30)})
+    mask(masks / "other.png", {2: (36, 16, 60, 44)})
+    return [clip, other], masks
+
+
+def test_several_videos_have_a_folder_each_and_masks_of_their_names(clips, tmp_path):
+    paths, masks = clips
+    segment(paths, tmp_path / "out", "--mask", masks)
+    for path in paths:
+        first = min((tmp_path / "out" / path.stem / "masks").iterdir())
+        np.testing.assert_array_equal(read_labels(first), read_labels(masks / f"{path.stem}.png"))
+
+
+def test_shares_of_several_videos_make_the_files_of_one_run(clips, tmp_path):
+    paths, masks = clips
+    segment(paths, tmp_path / "whole", "--mask", masks)
+    segment(paths, tmp_path / "shares", "--mask", masks, "--shard", "0/2")
+    assert names(tmp_path / "shares") == [paths[0].stem]
+    segment(paths, tmp_path / "shares", "--mask", masks, "--shard", "1/2")
+    for path in (tmp_path / "whole").rglob("*.png"):
+        assert path.read_bytes() == (tmp_path / "shares" / path.relative_to(tmp_path / "whole")).read_bytes()
+
+
+def test_a_mask_that_is_missing_is_named_before_any_video_is_segmented(clips, tmp_path, capsys):
+    paths, masks = clips
+    (masks / "other.png").unlink()
+    out = ["--result_path", tmp_path / "out", "--whole_model_path", "stand-in", "--mask", masks]
+    assert "other.png does not exist; give a mask" in error(capsys, *paths, *out)
+    assert not (tmp_path / "out").exists()
+
+
+def test_videos_of_one_name_are_refused(clip, tmp_path, capsys):
+    (tmp_path / "there").mkdir()
+    other = tmp_path / "there" / clip.with_suffix(".mp4").name
+    shutil.copy(clip, other)
+    good = mask(tmp_path / "good.png", {1: (8, 8, 30, 30)})
+    out = ["--result_path", tmp_path / "out", "--whole_model_path", "stand-in"]
+    assert f"would have one folder of results, {clip.stem}; rename one" in error(
+        capsys, clip, other, *out, "--mask", good
+    )
+
+
+def test_a_cutout_is_transparent_around_its_object(clip, tmp_path):
+    first = mask(tmp_path / "first.png", {1: (8, 8, 30, 30), 7: (36, 16, 56, 40)})
+    segment(clip, tmp_path / "out", "--mask", first, "--cutout")
+    assert names(tmp_path / "out") == [
+        ".osmn-finished", "cutout_1.webm", "cutout_7.webm", "masks", "overlay.mp4", "run.json"
+    ]  # fmt: skip
+    for object_id in (1, 7):
+        path = tmp_path / f"out/cutout_{object_id}.webm"
+        with av.open(str(path)) as container:
+            decoder = av.CodecContext.create("libvpx-vp9", "r")  # FFmpeg's own VP9 decoder drops alpha.
+            decoded = [f for packet in container.demux(video=0) for f in decoder.decode(packet)]
+        assert len(decoded) == FRAMES
+        alpha = decoded[0].to_ndarray(format="rgba")[..., 3]
+        np.testing.assert_array_equal(alpha > 127, read_labels(first) == object_id)
+
+
+def test_a_finished_video_lacks_a_cutout_that_is_asked_for_later_or_a_mask_that_was_removed(clip, tmp_path, capsys):
+    first = mask(tmp_path / "first.png", {1: (8, 8, 30, 30)})
+    segment(clip, tmp_path / "out", "--mask", first)
+    segment(clip, tmp_path / "out", "--mask", first, "--cutout")
+    assert (tmp_path / "out/cutout_1.webm").is_file()
+    removed = max((tmp_path / "out/masks").iterdir())
+    removed.unlink()
+    segment(clip, tmp_path / "out", "--mask", first, "--cutout")
+    assert removed.is_file()
+    assert "finished already" not in capsys.readouterr().out
+
+
+def test_boxes_of_a_run_that_is_refused_leave_what_was_found_before(clip, tmp_path, capsys):
+    folder = tmp_path / "frames"
+    folder.mkdir()
+    image = np.zeros((*SIZE[::-1], 3), np.uint8)
+    image[12:36, 16:44] = 200
+    Image.fromarray(image).save(folder / "0.png")
+    segment(folder, tmp_path / "out", "--box", 10, 8, 40, 32)
+    before = (tmp_path / "out/first_mask.png").read_bytes()
+    out = ["--result_path", tmp_path / "out", "--whole_model_path", "stand-in", "--im_size", *SIZE]
+    assert "boxes was" in error(capsys, folder, *out, "--precision", "float32", "--box", 8, 6, 44, 36)
+    assert (tmp_path / "out/first_mask.png").read_bytes() == before

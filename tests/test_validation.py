@@ -8,6 +8,7 @@ import osmn_calibrate
 from osmn import checkpoints, models, validation
 from osmn.config import ModelConfig, read_config
 from osmn.data import davis as davis_data
+from osmn.errors import InputError
 from osmn.predictor import Predictor
 
 
@@ -46,6 +47,12 @@ def test_a_propagation_has_a_row_for_each_frame_but_the_first_and_the_last(davis
         rows = validation.propagate(Predictor(Fixed()), video, masks, stride)
         assert rows.shape == (frames, 2, 2)
         assert ((rows[..., 0] >= 0) & (rows[..., 0] <= 1)).all()
+
+
+def test_a_video_of_too_few_frames_is_named(davis, video):
+    masks = davis_data.annotations(davis, video.name)
+    with pytest.raises(InputError, match=f"{video.name} has 2 of every 3 frames"):
+        validation.propagate(Predictor(Fixed()), video, masks, 3)
 
 
 def test_figures_are_means_over_objects(davis, video):

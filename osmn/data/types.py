@@ -36,7 +36,8 @@ class Video(NamedTuple):
     def result_numbers(self, object_id):
         """Return the numbers of the frames, after its reference frame, that an object has results for."""
         numbers = range(len(self.frames)) if self.listed is None else sorted(self.listed[object_id])
-        return [number for number in numbers if number > self.reference_number(object_id)]
+        reference = self.reference_number(object_id)
+        return [number for number in numbers if number > reference]
 
     def has_result(self, object_id, number):
         """Tell whether results are to be written for an object that is followed into a frame."""
