@@ -48,6 +48,19 @@ def parse(argv):
     )
     parser.add_argument("--crf_postprocessing", action="store_true", help="refine each mask by a dense CRF")
     arguments.add_shard_option(parser)
+    parser.add_argument(
+        "--finetune",
+        type=arguments.non_negative(int),
+        default=0,
+        metavar="N",
+        help="first train the model on the given masks for N steps (published: 100); OUT/finetuned keeps it",
+    )
+    parser.add_argument(
+        "--learning_rate",
+        type=arguments.positive(float),
+        default=1e-5,
+        help="of --finetune; the loss is a sum of pixels",
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace the results of another run")
     parser.add_argument(
         "--whole_model_path", default="", help="model: checkpoint, or folder (default: models/osmn_lite)"
@@ -92,32 +105,54 @@ def _segmenter(args):
     """Load the model; return a function (job, frames, given) that segments a video by it."""
     from tqdm import tqdm
 
-    from osmn import crf, devices, manifest, models, own_video  # TensorFlow takes seconds to import
+    from osmn import (
+        checkpoints,
+        crf,
+        devices,
+        manifest,
+        models,
+        own_finetuning,
+        own_video,
+    )  # TensorFlow takes seconds to import
     from osmn.engine import TensorFlowEngine
     from osmn.predictor import Predictor, network_size
+    from osmn.video import open_frames
 
     if not args.whole_model_path and not MODEL.with_suffix(".index").is_file():
         raise InputError(f"{MODEL} is not there; give a model, --whole_model_path MODEL (models/README.md)")
     devices.configure([args.gpu_id])
-    model = models.load(args.whole_model_path or MODEL, arguments.model_options(args), args.precision)
+    path, known = args.whole_model_path or MODEL, arguments.model_options(args)
+    model = models.load(path, known, args.precision)
     engine, refine = TensorFlowEngine(model.network), crf.refiner() if args.crf_postprocessing else None
     trained_size = model.network.config.im_size
+
+    def finetuned(job, given, size):
+        begun = models.begin(size, known, args.precision, start=path)
+        folder = job.folder / own_finetuning.FOLDER
+        with open_frames(job.path, args.start, args.end, args.stride) as frames:
+            trained = own_finetuning.finetune(begun, given, frames, folder, size, args.finetune, args.learning_rate)
+        return TensorFlowEngine(trained.network)
 
     def segment(job, frames, given):
         size = tuple(args.im_size or network_size(frames.size, min(trained_size) if trained_size else None))
         print(f"{job.path}: {model.summary(size)}")
         options = arguments.values(args, "stride", "save_score", "crf_postprocessing")
         options |= {name: None if (place := getattr(args, name)) is None else str(place) for name in ("start", "end")}
-        options |= own_video.described(job.path, given, args.box)
-        run = manifest.open_run(
-            job.folder, model.described(options | {"im_size": size}), "--result_path", args.overwrite
-        )
+        options |= own_video.described(job.path, given, args.box) | {"im_size": size}
+        if args.finetune:
+            options |= arguments.values(args, "finetune", "learning_rate")
+
+        def forget():
+            checkpoints.delete_checkpoints(job.folder / own_finetuning.FOLDER)
+
+        run = manifest.open_run(job.folder, model.described(options), "--result_path", args.overwrite, forget)
         if run.is_finished("video", own_video.videos_written(given, args.cutout)):
             print(f"finished already: {job.folder}/overlay.mp4")
             return
         if args.box:
             own_video.write_found(given, frames.first.image)
-        predictor = Predictor(engine, size, refine=refine)
+        used = finetuned(job, given, size) if args.finetune else engine
+        predictor = Predictor(used, size, refine=refine)
         with tqdm(total=frames.estimate, unit="frame", dynamic_ncols=True) as bar:
             done = own_video.segment(predictor, frames, given, job.folder, args.save_score, args.cutout, bar.update)
         run.finish("video", done.files)

@@ -187,6 +187,22 @@ def videos_written(given, cutout):
     return ["overlay.mp4", *(f"cutout_{object_id}.webm" for object_id in all_objects(given) if cutout)]
 
 
+def reference_frames(frames, given):
+    """Return the frame at the place of each of `given`, uint8 (H, W, 3); InputError if one is after the last frame."""
+    found, left = {}, list(range(len(given)))
+    for frame in frames:
+        at = [number for number in left if given[number].is_at(frame)]
+        found |= dict.fromkeys(at, frame.image)
+        left = [number for number in left if number not in found]
+        if not left:
+            return [found[number] for number in range(len(given))]
+    raise _too_late(given[left[0]])
+
+
+def _too_late(given):
+    return InputError(f"{given.path} is for a place after the video's last frame; correct its time or frame")
+
+
 class Summary(NamedTuple):
     """What was done: frames segmented, ids of the objects, damaged packets skipped, and names of the files written."""
 
@@ -248,5 +264,5 @@ def segment(predictor, frames, given, folder, save_score=False, cutout=False, pr
             count += 1
             progress()
     if left:
-        raise InputError(f"{left[0].path} is for a place after the video's last frame; correct its time or frame")
+        raise _too_late(left[0])
     return Summary(count, predictor.object_ids, frames.damaged, files)

@@ -6,7 +6,7 @@ import av
 import numpy as np
 import pytest
 from PIL import Image
-from stand_ins import Follower, stand_in
+from stand_ins import Follower, Pixelwise, stand_in
 
 import osmn_segment
 from osmn import own_video
@@ -308,3 +308,65 @@ def test_boxes_of_a_run_that_is_refused_leave_what_was_found_before(clip, tmp_pa
     out = ["--result_path", tmp_path / "out", "--whole_model_path", "stand-in", "--im_size", *SIZE]
     assert "boxes was" in error(capsys, folder, *out, "--precision", "float32", "--box", 8, 6, 44, 36)
     assert (tmp_path / "out/first_mask.png").read_bytes() == before
+
+
+def training_on(*more):
+    return ["--scale_value", 0.01, "--finetune", 20, "--learning_rate", 0.1, *more]
+
+
+def two_colours(folder):
+    """Write frames with a bright object on a dark ground, and return their folder."""
+    folder.mkdir()
+    image = np.full((*SIZE[::-1], 3), 10, np.uint8)
+    image[12:36, 16:44] = 200
+    for number in range(3):
+        Image.fromarray(image).save(folder / f"{number}.png")
+    return folder
+
+
+def test_a_model_is_finetuned_on_what_is_given_and_kept(tmp_path, monkeypatch):
+    stand_in(monkeypatch, Pixelwise)
+    folder = two_colours(tmp_path / "frames")
+    first = mask(tmp_path / "first.png", {1: (16, 12, 44, 36)})
+    segment(folder, tmp_path / "plain", "--mask", first, "--scale_value", 0.01)
+    segment(folder, tmp_path / "trained", "--mask", first, *training_on())
+    truth = read_labels(first) > 0
+    overlap = {}
+    for name in ("plain", "trained"):
+        found = read_labels(tmp_path / name / "masks/2.png") > 0
+        overlap[name] = (found & truth).sum() / (found | truth).sum()
+    assert overlap["trained"] > overlap["plain"]
+    assert (tmp_path / "trained/finetuned/osmn.ckpt-20.index").is_file()
+    np.testing.assert_array_equal(read_labels(tmp_path / "trained/finetuned/0.mask.png"), read_labels(first))
+
+
+def test_finetuning_that_was_stopped_goes_on_and_another_run_does_not_take_over_its_models(
+    tmp_path, monkeypatch, capsys
+):
+    stand_in(monkeypatch, Pixelwise)
+    folder = two_colours(tmp_path / "frames")
+    first = mask(tmp_path / "first.png", {1: (16, 12, 44, 36)})
+    segment(folder, tmp_path / "out", "--mask", first, *training_on())
+    masks = [path.read_bytes() for path in sorted((tmp_path / "out/masks").iterdir())]
+    (tmp_path / "out/overlay.mp4").unlink()
+    capsys.readouterr()
+    segment(folder, tmp_path / "out", "--mask", first, *training_on())
+    assert "has 20 steps already" in capsys.readouterr().out
+    assert masks == [path.read_bytes() for path in sorted((tmp_path / "out/masks").iterdir())]
+    other = mask(tmp_path / "other.png", {1: (10, 12, 44, 36)})
+    segment(folder, tmp_path / "out", "--mask", other, *training_on("--overwrite"))
+    assert "has 20 steps already" not in capsys.readouterr().out
+
+
+def test_finetuning_takes_the_frame_of_a_later_place(tmp_path, monkeypatch, capsys):
+    stand_in(monkeypatch, Pixelwise)
+    folder = two_colours(tmp_path / "frames")
+    later = np.full((*SIZE[::-1], 3), 90, np.uint8)
+    Image.fromarray(later).save(folder / "2.png")
+    first = mask(tmp_path / "first.png", {1: (16, 12, 44, 36)})
+    segment(folder, tmp_path / "out", "--mask", first, "--mask", f"2:{first}", *training_on())
+    np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "out/finetuned/1.frame.png")), later)
+    out = ["--result_path", tmp_path / "late", "--whole_model_path", "stand-in", "--im_size", *SIZE]
+    line = error(capsys, folder, *out, "--mask", first, "--mask", f"9:{first}", *training_on())
+    assert "first.png is for a place after the video's last frame" in line
+    assert not (tmp_path / "late/overlay.mp4").exists()
