@@ -1,8 +1,8 @@
 """The whole program in miniature, on a synthetic dataset: `make demo`.
 
 Makes videos of textured shapes, trains the network `lite` on some of them from random weights, propagates the first
-masks of others, scores the results beside "repeat the first mask" and draws them. All files are in build/demo, and made
-anew each time.
+masks of others, scores the results beside "repeat the first mask", draws them, and segments one video as a user's own.
+All files are in build/demo, and made anew each time.
 """
 
 import shutil
@@ -20,6 +20,7 @@ FRAMES_ON_SHEET = 6
 def main():
     """Run the demo."""
     # Here, so that processes which import this file again start at once.
+    import osmn_segment
     import osmn_train_eval
     from osmn.contact_sheet import contact_sheet
     from osmn.evaluation import davis, tables
@@ -51,6 +52,12 @@ def main():
     sequences = (data / "ImageSets/2017/val.txt").read_text().split()
     contact_sheet(data, results, sequences, sheet, FRAMES_ON_SHEET)
     print(f"look at {sheet}: our masks above the true ones")
+
+    headline("5. Segment a video as if it were your own: osmn_segment.py")
+    frames, mask = data / "JPEGImages/480p" / sequences[0], data / "Annotations/480p" / sequences[0] / "00000.png"
+    command = [frames, "--mask", mask, "--result_path", FOLDER / "own_video", "--whole_model_path", FOLDER / "model"]
+    osmn_segment.main([str(word) for word in command])
+    print(f"look at {FOLDER / 'own_video/overlay.mp4'}: it plays in a browser")
 
     miu, baseline_miu = scores.j.mean, baseline_scores.j.mean
     headline(f"mIU {miu:.3f}; repeating the first mask: {baseline_miu:.3f}; {time.monotonic() - start:.0f} s in all")

@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image
 
 from osmn.errors import InputError
+from osmn.folders import plain_name
 from osmn.masks import davis_palette
 
 UNFINISHED = ".osmn-writing-"  # what the names of our temporary files, and of no others, start with
@@ -76,19 +77,33 @@ def remove_unfinished(folder):
 
 
 def read_names(path, hint):
-    """Return the names in a text file, separated by white space.
+    """Return the names of folders in a text file, separated by white space.
 
-    Raises InputError, naming the file and ending in `hint`, if it cannot be read or holds none.
+    Raises InputError, naming the file and ending in `hint`, if it cannot be read, holds none or one of them twice, or a
+    name that leads elsewhere.
     """
     try:
-        names = Path(path).read_text().split()
+        names = [plain_name(name) for name in Path(path).read_text(encoding="utf-8-sig").split()]
     except FileNotFoundError:
         raise InputError(f"{path} does not exist; {hint}") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} cannot be read ({getattr(error, 'strerror', 'not text')}); {hint}") from None
+        raise InputError(f"{path} cannot be read ({getattr(error, 'strerror', 'not UTF-8')}); {hint}") from None
+    except ValueError as error:
+        raise InputError(f"{path}: {error}; correct it") from None
     if not names:
         raise InputError(f"{path} names no sequence; {hint}")
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise InputError(f"{path} names {twice} more than once; remove the repetition")
     return names
+
+
+def read_json(path):
+    """Return what a JSON file holds; OSError if it cannot be read, ValueError if it is no JSON."""
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8-sig"))
+    except RecursionError:
+        raise ValueError("lists in lists without end") from None
 
 
 def _open(path):
@@ -150,15 +165,23 @@ def write_scores(path, scores):
 
 
 def read_scores(path):
-    """Return the float32 (H, W) probabilities at `path`; InputError names the file if it is missing or damaged."""
+    """Return the float32 (H, W) probabilities, 0 to 1, at `path`.
+
+    Raises InputError, naming the file, if it is missing or damaged, or if that is not what it holds.
+    """
     try:
         scores = np.load(path, allow_pickle=False)
     except FileNotFoundError:
         raise InputError(f"{path} does not exist; run the evaluation with --save_score") from None
-    except (OSError, EOFError, ValueError) as error:
+    except Exception as error:  # A damaged header raises whatever its reader meets.
         raise InputError(f"{path} is not a score file ({error}); run the evaluation again") from None
-    if scores.ndim != 2:
+    if not isinstance(scores, np.ndarray):  # An archive of arrays, open.
+        scores.close()
+        raise InputError(f"{path} is not a score file (it is an archive); run the evaluation again")
+    if scores.ndim != 2 or not scores.size:
         raise InputError(
             f"{path} holds an array of shape {scores.shape}, not (height, width); run the evaluation again"
         )
-    return scores
+    if scores.dtype.kind != "f" or not (scores.min() >= 0 and scores.max() <= 1):  # Neither holds for NaN.
+        raise InputError(f"{path} does not hold probabilities from 0 to 1; run the evaluation again")
+    return scores.astype(np.float32, copy=False)

@@ -15,6 +15,16 @@ def natural_key(name):
     return [int(part) if place % 2 else part for place, part in enumerate(parts)], len(name)
 
 
+def plain_name(name):
+    """Return a name that a data file gives to a file or folder; ValueError for one that would lead elsewhere.
+
+    Every such name becomes part of a path, of what is read and of what is written. Hidden names are left to programs.
+    """
+    if not isinstance(name, str) or not name or name.startswith(".") or re.search(r"[/\\\x00-\x1f]", name):
+        raise ValueError(f"{name!r} is not the name of a visible file or folder")
+    return name
+
+
 def frame_files(folder, required=True):
     """Return {name without suffix: path} of the frames in `folder`, JPEGs and PNGs, in natural order.
 

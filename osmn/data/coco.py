@@ -1,6 +1,5 @@
 """COCO 2017 for stage 1: which instances are examples."""
 
-import json
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,10 +8,11 @@ from tqdm import tqdm
 
 from osmn import files
 from osmn.errors import InputError
+from osmn.folders import plain_name
 from osmn.processes import in_processes, processors
 
 MIN_FOREGROUND = 0.03  # As published: an instance must cover more than this share of its image.
-CACHE_VERSION = 2
+CACHE_VERSION = 3
 CHUNK = 2000  # annotations that a process encodes at a time
 
 
@@ -49,8 +49,8 @@ def read_instances(data_path, split, min_foreground=MIN_FOREGROUND, cache=True):
 def _filter(annotations, min_foreground):
     """Return [image names, sizes, codes] of the instances in an annotation file, in the order of the file."""
     try:
-        content = json.loads(annotations.read_text())
-        images = {image["id"]: (image["file_name"], image["height"], image["width"]) for image in content["images"]}
+        content = files.read_json(annotations)
+        images = {i["id"]: (plain_name(i["file_name"]), i["height"], i["width"]) for i in content["images"]}
         entries = [
             (a["id"], a["segmentation"], *images[a["image_id"]])
             for a in content["annotations"]

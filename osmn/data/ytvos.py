@@ -2,7 +2,6 @@
 
 import concurrent.futures
 import itertools
-import json
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,11 +9,12 @@ from tqdm import tqdm
 
 from osmn.data.types import Example, Guide, Reference, Video
 from osmn.errors import InputError
-from osmn.files import cached, read_labels
-from osmn.folders import frame_files, natural_key
+from osmn.files import cached, read_json, read_labels
+from osmn.folders import frame_files, natural_key, plain_name
 from osmn.masks import covered_shares
 
 CACHE_VERSION = 1
+OBJECT_IDS = {str(i) for i in range(1, 256)}  # as they are written in meta.json
 
 
 class Listing(NamedTuple):
@@ -33,25 +33,39 @@ def read_listings(data_path, split):
     """Return the Listings in DATA_PATH/<split>/meta.json of the videos that have objects; InputError if it is none."""
     path = Path(data_path) / split / "meta.json"
     try:
-        listed = json.loads(path.read_text())["videos"]
+        listed = read_json(path)["videos"]
         listings = [_listing(name, entry["objects"]) for name, entry in sorted(listed.items()) if entry["objects"]]
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror}); DATA_PATH must be a YouTube-VOS folder") from None
     except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
-        raise InputError(f"{path} is not a YouTube-VOS meta.json ({error!r}); download it again") from None
+        raise InputError(f"{path} is not a YouTube-VOS meta.json ({_reason(error)}); download it again") from None
     if not listings:
         raise InputError(f"{path} lists no video with objects; download it again")
     return listings
 
 
+def _reason(error):
+    return str(error) if isinstance(error, ValueError) else repr(error)
+
+
 def _listing(name, objects):
-    frames = {int(object_id): sorted(entry["frames"], key=natural_key) for object_id, entry in objects.items()}
+    """Return a video's Listing; an error of any kind if meta.json does not describe one."""
+    name, frames, categories = plain_name(name), {}, {}
+    for text, entry in objects.items():
+        listed, category = [plain_name(frame) for frame in entry["frames"]], entry.get("category")
+        if text not in OBJECT_IDS:
+            raise ValueError(f"{name}: {text!r} is not an object's id, 1 to 255")
+        if not listed or len({*listed}) < len(listed):
+            raise ValueError(f"{name}: object {text} is listed for no frame, or for one more than once")
+        if not isinstance(category, str | None):
+            raise ValueError(f"{name}: the category of object {text} is not a text")
+        frames[int(text)], categories[int(text)] = sorted(listed, key=natural_key), category
     by_frame = {frame: [] for frame in sorted({*itertools.chain(*frames.values())}, key=natural_key)}
     for object_id in sorted(frames):
         for frame in frames[object_id]:
             by_frame[frame].append(object_id)
     starts = {object_id: listed[0] for object_id, listed in sorted(frames.items())}
-    return Listing(name, by_frame, starts, {int(i): entry.get("category") for i, entry in objects.items()})
+    return Listing(name, by_frame, starts, categories)
 
 
 def annotations(data_path, split):
