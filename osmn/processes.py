@@ -4,6 +4,7 @@ import itertools
 import multiprocessing
 import os
 import signal
+import threading
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 
@@ -32,12 +33,19 @@ def in_processes(function, jobs, processes):
         yield from itertools.starmap(function, jobs)
         return
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(processes, len(jobs)), context, initializer=_leave_interrupts_to_parent) as pool:
+    with ProcessPoolExecutor(min(processes, len(jobs)), context, initializer=_serve_parent) as pool:
         try:
             yield from pool.map(function, *zip(*jobs, strict=True))
         except BrokenProcessPool:
             raise InputError("a worker process was killed, probably for lack of memory; run this again") from None
 
 
-def _leave_interrupts_to_parent():
+def _serve_parent():
+    """Leave interrupts to the parent, and end when it has ended, however that was."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent():
+    multiprocessing.parent_process().join()
+    os._exit(1)

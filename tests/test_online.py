@@ -191,7 +191,7 @@ def interrupt(monkeypatch, function, module, call):
 def test_a_repeated_run_does_not_train_finished_objects_again_and_ends_with_the_same_bytes(
     davis, whole, tmp_path, module, function, call, remaining
 ):
-    with pytest.MonkeyPatch.context() as monkeypatch, pytest.raises(KeyboardInterrupt):
+    with pytest.MonkeyPatch.context() as monkeypatch, pytest.raises(SystemExit, match="130"):
         interrupt(monkeypatch, function, module, call)
         finetune(davis, tmp_path)
     assert len(finetune(davis, tmp_path)) == remaining
@@ -206,7 +206,7 @@ def test_a_run_interrupted_while_it_deletes_score_files_goes_on(davis, whole, tm
             path.unlink()
         raise KeyboardInterrupt
 
-    with pytest.MonkeyPatch.context() as monkeypatch, pytest.raises(KeyboardInterrupt):
+    with pytest.MonkeyPatch.context() as monkeypatch, pytest.raises(SystemExit, match="130"):
         monkeypatch.setattr(online.results, "remove_scores", delete_some)
         monkeypatch.setattr(online.results, "remove_leftovers", lambda folder, video: None)
         finetune(davis, tmp_path)
@@ -283,7 +283,7 @@ def test_every_model_has_its_configuration_beside_it(whole):
 def test_an_object_killed_between_checkpoints_goes_on_from_the_last_one(davis, whole, tmp_path, monkeypatch, capsys):
     save_iters = ["--save_iters", 8]
     interrupt(monkeypatch, "save_training_checkpoint", checkpoints, 3)  # The last one of the first object.
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(SystemExit, match="130"):
         finetune(davis, tmp_path, *save_iters)
     monkeypatch.undo()
     assert checkpoints.has_optimizer_state(tmp_path / "models/pair/1")

@@ -401,7 +401,7 @@ def modified(folder):
 def test_a_run_that_was_interrupted_anywhere_and_repeated_equals_one_that_was_not(
     by_colour, data, results, tmp_path, capsys, after
 ):
-    with pytest.MonkeyPatch.context() as monkeypatch, pytest.raises(KeyboardInterrupt):
+    with pytest.MonkeyPatch.context() as monkeypatch, pytest.raises(SystemExit, match="130"):
         interrupt_reading(monkeypatch, after)
         evaluate(data, tmp_path)
     finished = {path.stem for path in (tmp_path / ".osmn-finished").glob("*.json")}

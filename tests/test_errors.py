@@ -1,0 +1,121 @@
+"""How scripts end: by mistakes, by files that fail, by signals."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from osmn.errors import STOPPED, InputError, reports_input_errors
+
+ROOT = Path(__file__).resolve().parent.parent
+SCRIPT = """
+import sys, time
+from osmn.errors import reports_input_errors
+from osmn.files import replacing
+from osmn.processes import in_processes
+
+@reports_input_errors
+def main(argv):
+    with replacing(sys.argv[1] + "/half.txt") as path:
+        path.write_text("half")
+        jobs = [(60,)] * 2
+        print("begun", flush=True)
+        list(in_processes(time.sleep, jobs, int(sys.argv[2])))
+
+if __name__ == "__main__":
+    main(None)
+"""
+
+
+def ends(raised):
+    @reports_input_errors
+    def main(argv):
+        raise raised
+
+    with pytest.raises(SystemExit) as stopped:
+        main(None)
+    return stopped.value.code
+
+
+@pytest.mark.parametrize(
+    ("raised", "status", "line"),
+    [
+        (InputError("a.png is damaged; replace it"), 2, "error: a.png is damaged; replace it"),
+        (KeyboardInterrupt(), 130, STOPPED),
+        (OSError(28, "No space left on device", "out/a.png"), 2, "error: out/a.png: No space left on device; mend"),
+        (OSError(28, "No space left on device"), 2, "error: a file: No space left on device; mend"),
+        (PermissionError(13, "Permission denied", "a", None, "b"), 2, "error: a: b: Permission denied; mend"),
+    ],
+)
+def test_an_end_is_one_line_and_a_status(capsys, raised, status, line):
+    assert ends(raised) == status
+    (printed,) = capsys.readouterr().err.splitlines()
+    assert printed.startswith(line)
+
+
+def test_a_mistake_of_ours_keeps_its_traceback():
+    @reports_input_errors
+    def main(argv):
+        return 1 / 0
+
+    with pytest.raises(ZeroDivisionError):
+        main(None)
+
+
+@pytest.fixture
+def begun(tmp_path):
+    """Return a function that starts the script above with so many processes, in the middle of its work."""
+    (tmp_path / "script.py").write_text(SCRIPT)
+    started = []
+
+    def start(processes):
+        # A process that a shell started in its background ignores SIGINT, and so would the one it starts here.
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        command = [sys.executable, tmp_path / "script.py", tmp_path, str(processes)]
+        environment = os.environ | {"PYTHONPATH": str(ROOT)}
+        process = subprocess.Popen(
+            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        )
+        signal.signal(signal.SIGINT, before)
+        started.append(process)
+        assert process.stdout.readline() == "begun\n"
+        return process
+
+    yield start
+    for process in started:
+        if alive(process.pid):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+
+
+def alive(group):
+    """Tell whether any process of a group is."""
+    states = subprocess.run(["ps", "-o", "stat=", "-g", str(group)], capture_output=True, text=True).stdout.split()
+    return any(not state.startswith("Z") for state in states)
+
+
+def wait_for_end(group):
+    deadline = time.monotonic() + 20
+    while alive(group) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return not alive(group)
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_in_one_line_and_leaves_no_half_written_file(begun, tmp_path, number, status):
+    process = begun(1)
+    process.send_signal(number)
+    _, stderr = process.communicate(timeout=20)
+    assert (process.returncode, stderr) == (status, f"{STOPPED}\n")
+    assert [path.name for path in tmp_path.iterdir()] == ["script.py"]
+
+
+def test_processes_end_when_the_one_that_started_them_is_killed(begun):
+    process = begun(2)
+    time.sleep(2)  # Until they have started.
+    process.send_signal(signal.SIGKILL)
+    assert wait_for_end(process.pid)
