@@ -9,6 +9,7 @@ from pathlib import Path
 
 from osmn import args as arguments
 from osmn.errors import InputError, reports_input_errors
+from osmn.folders import check_apart
 
 MODEL = Path(__file__).parent / "models/osmn_lite"
 
@@ -134,6 +135,9 @@ def _segmenter(args):
         return TensorFlowEngine(trained.network)
 
     def segment(job, frames, given):
+        written = ["masks", *own_video.videos_written(given, args.cutout)]
+        for name in written:
+            check_apart(job.folder / name, [job.path])
         size = tuple(args.im_size or network_size(frames.size, min(trained_size) if trained_size else None))
         print(f"{job.path}: {model.summary(size)}")
         options = arguments.values(args, "stride", "save_score", "crf_postprocessing")
@@ -146,7 +150,7 @@ def _segmenter(args):
             checkpoints.delete_checkpoints(job.folder / own_finetuning.FOLDER)
 
         run = manifest.open_run(job.folder, model.described(options), "--result_path", args.overwrite, forget)
-        if run.is_finished("video", own_video.videos_written(given, args.cutout)):
+        if run.is_finished("video", written[1:]):
             print(f"finished already: {job.folder}/overlay.mp4")
             return
         if args.box:

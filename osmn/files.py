@@ -26,9 +26,11 @@ def replacing(path):
     """Yield a temporary name beside `path` that becomes `path` if the block succeeds, and is removed if it fails.
 
     The block creates the file, so that it has the permissions of any new file. `remove_unfinished` removes what is left
-    by a program that is killed in the block.
+    by a program that is killed in the block. Raises InputError if `path` is a folder, a device or the like.
     """
     path = Path(path)
+    if path.exists() and not path.is_file():
+        raise InputError(f"{path} is not a regular file, and is not replaced by one; give another place")
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{UNFINISHED}{secrets.token_hex(8)}{path.suffix}")
     try:

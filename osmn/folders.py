@@ -25,6 +25,14 @@ def plain_name(name):
     return name
 
 
+def check_apart(written, read):
+    """Raise InputError if `written`, where results go, is one of the paths in `read`, or is inside one of them."""
+    target = Path(written).resolve()
+    for path in read:
+        if target.is_relative_to(Path(path).resolve()):
+            raise InputError(f"{written} would be written, but {path} is read; give another place for the results")
+
+
 def frame_files(folder, required=True):
     """Return {name without suffix: path} of the frames in `folder`, JPEGs and PNGs, in natural order.
 

@@ -49,6 +49,7 @@ def finetune_and_segment(model, videos, options, testing, origin):
     Raises:
         InputError: if the folder of results or of models is another run's, and must stay.
     """
+    results.check_places(testing.result_path, videos)
     run = _open_runs(model, videos, options, testing, origin)
     finetuner = Finetuner(model.network, options)
     network = models.for_inference(model.network, model.precision)

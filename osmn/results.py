@@ -7,6 +7,7 @@ import numpy as np
 
 from osmn import files
 from osmn.errors import InputError
+from osmn.folders import check_apart
 from osmn.masks import merge, resized
 
 # Where the results of a video are found in its folder.
@@ -89,6 +90,12 @@ def write_merged(path, size, probabilities, given):
         for object_id, mask in given.items():
             labels[mask] = object_id
     files.write_labels(path, resized(labels, size))
+
+
+def check_places(folder, videos):
+    """Raise InputError if the results of one of `videos` in `folder` would be written where it is read from."""
+    for video in videos:
+        check_apart(Path(folder) / video.name, video.folders_read)
 
 
 def find_source(folder):

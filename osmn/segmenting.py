@@ -59,8 +59,10 @@ def segment_videos(model, videos, options, origin, replace=False):
         replace: results of another model may be replaced: this one has just been trained.
 
     Raises:
-        InputError: if the result folder has results of another model or of other options, and they must stay.
+        InputError: if the result folder has results of another model or of other options, and they must stay, or if it
+            is where the videos are read from.
     """
+    results.check_places(options.result_path, videos)
     predictor = options.predictor(model.network)
     made_by = model.described(options.that_change_results() | origin)
     run = manifest.open_run(options.result_path, made_by, "--result_path", options.overwrite or replace)

@@ -10,6 +10,7 @@ from tqdm import tqdm
 from osmn.data.ytvos import annotations, read_listings
 from osmn.errors import InputError
 from osmn.files import named_write_errors, read_labels, read_scores, replacing, write_labels
+from osmn.folders import check_apart
 from osmn.masks import merge, resized
 from osmn.processes import in_processes, worthwhile_processes
 from osmn.results import SCORES, find_source
@@ -40,6 +41,8 @@ def merge_results(listings, truths, results, folder, height=None, processes=None
       height: what the score files must have; None for any.
       processes: how many to use; by default as many as the work is worth.
     """
+    for listing in listings:
+        check_apart(folder / listing.name, [truths / listing.name, results / listing.name])
     jobs = [
         (listing, truths / listing.name, results / listing.name, folder / listing.name, height) for listing in listings
     ]

@@ -29,6 +29,11 @@ class Video(NamedTuple):
         """The ids of all objects, in order of their reference frames."""
         return [object_id for reference in self.references.values() for object_id in reference.object_ids]
 
+    @property
+    def folders_read(self):
+        """The folders that its frames and its references' masks are in."""
+        return {path.parent for path in (*self.frames, *(reference.mask for reference in self.references.values()))}
+
     def reference_number(self, object_id):
         """Return the number of an object's reference frame."""
         return next(number for number, reference in self.references.items() if object_id in reference.object_ids)

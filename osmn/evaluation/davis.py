@@ -43,8 +43,6 @@ class Scores:
 
 def evaluate(data_path, result_path, version, split, vis_path=None, processes=None):
     """Return the `Scores` of the results in `result_path`; see `osmn.evaluation.scoring.score` for the others."""
-    if vis_path is not None and Path(vis_path).resolve() == Path(result_path).resolve():
-        raise InputError(f"{vis_path} is the folder of the results; give VIS_PATH another one")
     scored = sequences(data_path, result_path, version, split)
     objects = []
     for sequence, scores in zip(scored, score(scored, vis_path, processes), strict=True):

@@ -12,6 +12,7 @@ from tqdm import tqdm
 from osmn.errors import InputError
 from osmn.evaluation.metrics import frame_scores
 from osmn.files import named_write_errors, read_labels, read_scores, write_labels
+from osmn.folders import check_apart
 from osmn.masks import merge, resized
 from osmn.processes import in_processes, worthwhile_processes
 from osmn.results import MASKS, SCORES
@@ -66,6 +67,8 @@ def score(sequences, vis_path=None, processes=None):
     number of processes to use; by default one per core, but only as many as the work is worth.
     """
     for sequence in sequences:
+        if vis_path is not None:
+            check_apart(Path(vis_path) / sequence.name, [sequence.truths[0].parent, sequence.result_folder])
         _require_results(sequence)
     jobs, owners = [], []
     for index, sequence in enumerate(sequences):
