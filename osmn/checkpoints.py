@@ -18,6 +18,7 @@ import tensorflow as tf
 
 from osmn.config import config_path, to_json
 from osmn.errors import InputError
+from osmn.files import named_write_errors
 
 CHECKPOINT_NAME = "osmn.ckpt"
 ADAM_SLOTS = ("Adam", "Adam_1")  # first and second moments
@@ -63,9 +64,16 @@ class CheckpointReader:
             self.shapes = self._reader.get_variable_to_shape_map()
 
     def read(self, name):
-        """Return the value of the variable `name` as an array; half precision, as we ship models in, as float32."""
+        """Return the value of the variable `name` as an array; half precision, as we ship models in, as float32.
+
+        Raises InputError for a value that is not finite: one makes all that is computed with it useless.
+        """
         with self._clear_errors():
-            value = self._reader.get_tensor(name)
+            value = np.asarray(self._reader.get_tensor(name))
+            if value.dtype.kind not in "fiu":
+                raise ValueError(f"{name} holds no numbers")
+            if not np.isfinite(value).all():
+                raise ValueError(f"{name} holds numbers that are not finite")
         return value.astype(np.float32) if value.dtype == np.float16 else value
 
     @contextlib.contextmanager
@@ -149,8 +157,18 @@ def write_variables(prefix, values, config=None, v1=False):
     """Write {name: array} as a TF1 checkpoint: a V2 bundle, or a single V1 file. It appears whole or not at all.
 
     The `ModelConfig` of a model goes beside it, for `config.read_config`; without one, an older file's is removed.
+    Raises InputError, naming the checkpoint, if it cannot be written.
     """
     prefix = Path(prefix)
+    try:
+        with named_write_errors(prefix):
+            _write_variables(prefix, values, config, v1)
+    except tf.errors.OpError as error:
+        reason = " ".join(error.message.split())[:200]
+        raise InputError(f"{prefix} cannot be written ({reason}); give a folder that can be") from None
+
+
+def _write_variables(prefix, values, config, v1):
     prefix.parent.mkdir(parents=True, exist_ok=True)
     names = sorted(values)
     with tempfile.TemporaryDirectory(prefix=".writing-", dir=prefix.parent) as folder:

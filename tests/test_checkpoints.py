@@ -2,6 +2,8 @@
 
 import dataclasses
 import os
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -348,3 +350,35 @@ def test_a_training_checkpoint_is_a_whole_model_and_a_model_is_no_training_check
     with pytest.raises(InputError, match=r"model does not fit this network: lacks .*/Adam") as error:
         trainer.restore(tmp_path / "model")
     check_error(error)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_weights_that_are_not_finite_are_refused_and_named(lite, lite_values, tmp_path, value):
+    name = "osmn/seg/Conv2d_0/weights"
+    broken = lite_values[name].copy()
+    broken.flat[7] = value
+    checkpoints.write_variables(tmp_path / "model", lite_values | {name: broken})
+    with pytest.raises(InputError) as error:
+        checkpoints.load_weights(lite, tmp_path / "model")
+    check_error(error, tmp_path / "model", f"{name} holds numbers that are not finite")
+
+
+def test_a_variable_of_text_is_refused_and_named(tmp_path):
+    checkpoints.write_variables(tmp_path / "model", {"x": np.array(b"text")})
+    with pytest.raises(InputError, match="x holds no numbers"):
+        checkpoints.CheckpointReader(tmp_path / "model").read("x")
+
+
+@pytest.mark.parametrize("v1", [False, True])
+def test_a_checkpoint_for_which_there_is_no_room_is_one_line_and_the_older_one_stays(tmp_path, v1):
+    checkpoints.write_variables(tmp_path / "model", {"x": np.float32(1)}, v1=v1)
+    code = "import resource, sys, numpy as np; from pathlib import Path; from osmn import checkpoints\n"
+    code += "from osmn.errors import InputError\n"
+    code += "resource.setrlimit(resource.RLIMIT_FSIZE, (20000, 20000))  # as if the disk were full\n"
+    code += "try: checkpoints.write_variables(Path(sys.argv[1]), {'x': np.zeros(100000)}, v1=sys.argv[2] == 'True')\n"
+    code += "except InputError as error: print(error)\n"
+    done = subprocess.run([sys.executable, "-c", code, tmp_path / "model", str(v1)], capture_output=True, text=True)
+    (line,) = done.stdout.splitlines()
+    assert line.startswith(f"{tmp_path / 'model'} cannot be written (")
+    assert checkpoints.CheckpointReader(tmp_path / "model").read("x") == 1
+    assert not list(tmp_path.glob(".*"))
