@@ -151,7 +151,7 @@ def add_training_options(to, data_aug_scales):
     group.add_argument(
         "--num_loader", type=non_negative(int), default=0, help="samples made in parallel; 0: one a processor"
     )
-    group.add_argument("--seed", type=int, default=0, help="of initial weights, order, augmentation and dropout")
+    group.add_argument("--seed", type=seed, default=0, help="of initial weights, order, augmentation and dropout")
     group.add_argument("--deterministic", action="store_true", help="run to run the same bits, slower on a GPU")
     group = to.add_argument_group("augmentation")
     group.add_argument("--data_aug_scales", type=positive(float), nargs="+", default=data_aug_scales, help="of a batch")
@@ -250,6 +250,14 @@ def add_ytvos_options(to):
     to.add_argument(
         "--all_frames", action="store_true", help="propagate through every JPEG; write the frames that meta.json lists"
     )
+
+
+def seed(text):
+    """Parse an integer of 64 bits."""
+    value = int(text)
+    if not -(2**63) <= value < 2**63:
+        raise argparse.ArgumentTypeError(f"{text} is not an integer of 64 bits")
+    return value
 
 
 def shard(text):

@@ -31,3 +31,8 @@ def test_shards_are_balanced_by_frames_times_objects():
 
 def test_more_shards_than_videos_leave_some_empty():
     assert [len(shard_of(videos_of(3, 4), (index, 4))) for index in range(4)] == [1, 1, 0, 0]
+
+
+def test_there_may_be_any_number_of_shares():
+    shares = [shard_of(videos_of(3, 4), (index, 10**15)) for index in (0, 1, 2, 10**15 - 1)]
+    assert [len(share) for share in shares] == [1, 1, 0, 0]

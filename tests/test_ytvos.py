@@ -381,6 +381,14 @@ def test_a_shard_that_is_none_is_refused(text, capsys):
     assert "is not I/N with I from 0 to N - 1" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("text", [str(2**63), str(-(2**63) - 1), "1e3", "one"])
+def test_a_seed_that_is_no_integer_of_64_bits_is_refused(text, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        osmn_train_eval_ytvos.parse([f"--seed={text}"])
+    assert stopped.value.code == 2
+    assert "--seed" in capsys.readouterr().err.splitlines()[-1]
+
+
 def interrupt_reading(monkeypatch, after):
     """Have the program interrupted while it reads an image, after so many."""
     read, count = files.read_image, itertools.count()

@@ -84,6 +84,7 @@ def reference_example(video, object_id):
 def shard_of(videos, shard):
     """Return the videos of `shard`, (i, n): a deterministic n-th of `videos`, balanced by frames times objects."""
     index, count = shard
+    count = min(count, len(videos))  # Further shares have none.
     work = [len(v.frames) * len(v.object_ids) for v in videos]
     loads, owners = np.zeros(count), {}
     for number in sorted(range(len(videos)), key=lambda k: (-work[k], videos[k].name)):
