@@ -7,6 +7,7 @@ mends that. It is chosen on annotated videos that the model was not trained on a
 
 from osmn import args as arguments
 from osmn.errors import reports_input_errors
+from osmn.option_types import finite, positive
 
 
 def parse(argv):
@@ -17,12 +18,12 @@ def parse(argv):
     parser.add_argument("--output", default="", help="prefix of the calibrated model's checkpoint; none: only print")
     parser.add_argument(
         "--shifts",
-        type=arguments.finite,
+        type=finite,
         nargs="+",
         default=[-3.0, -2.5, -2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0],
         help="numbers to try",
     )
-    parser.add_argument("--stride", type=arguments.positive(int), default=2, help="from a frame to the next")
+    parser.add_argument("--stride", type=positive(int), default=2, help="from a frame to the next")
     arguments.add_model_options(parser)
     arguments.add_size_option(parser, [448, 256])
     arguments.add_device_options(parser)

@@ -2,6 +2,7 @@
 
 from osmn import args as arguments
 from osmn.errors import InputError, reports_input_errors
+from osmn.option_types import positive
 
 
 def parse(argv):
@@ -12,7 +13,7 @@ def parse(argv):
     )
     parser.add_argument(
         "--data_shares",
-        type=arguments.positive(float),
+        type=positive(float),
         nargs="+",
         metavar="SHARE",
         help="of the samples from each --data_path, in any unit; by their numbers of instances where not given",

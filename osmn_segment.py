@@ -10,6 +10,7 @@ from pathlib import Path
 from osmn import args as arguments
 from osmn.errors import InputError, reports_input_errors
 from osmn.folders import check_apart
+from osmn.option_types import non_negative, place, positive
 
 MODEL = Path(__file__).parent / "models/osmn_lite"
 
@@ -36,13 +37,13 @@ def parse(argv):
         action="append",
         default=[],
         nargs=4,
-        type=arguments.non_negative(int),
+        type=non_negative(int),
         metavar=("X", "Y", "W", "H"),
         help="instead: a box around an object in the first frame, in pixels; several times for several objects",
     )
     for name, what in (("start", "first frame used"), ("end", "first frame not used any more")):
-        parser.add_argument(f"--{name}", type=arguments.place, metavar="PLACE", help=f"{what}: number, or time")
-    parser.add_argument("--stride", type=arguments.positive(int), default=1, help="use every so many frames")
+        parser.add_argument(f"--{name}", type=place, metavar="PLACE", help=f"{what}: number, or time")
+    parser.add_argument("--stride", type=positive(int), default=1, help="use every so many frames")
     parser.add_argument("--save_score", action="store_true", help="also write each object's probabilities (.npy)")
     parser.add_argument(
         "--cutout", action="store_true", help="also write cutout_<object>.webm, transparent around the object"
@@ -51,14 +52,14 @@ def parse(argv):
     arguments.add_shard_option(parser)
     parser.add_argument(
         "--finetune",
-        type=arguments.non_negative(int),
+        type=non_negative(int),
         default=0,
         metavar="N",
         help="first train the model on the given masks for N steps (published: 100); OUT/finetuned keeps it",
     )
     parser.add_argument(
         "--learning_rate",
-        type=arguments.positive(float),
+        type=positive(float),
         default=1e-5,
         help="of --finetune; the loss is a sum of pixels",
     )
@@ -69,7 +70,7 @@ def parse(argv):
     arguments.add_model_options(parser)
     parser.add_argument(
         "--im_size",
-        type=arguments.positive(int),
+        type=positive(int),
         nargs=2,
         metavar=("W", "H"),
         help="network's image size (default: by the video's shape and the model's training)",
@@ -86,86 +87,93 @@ def parse(argv):
 def main(argv=None):
     """Run the script; see `-h`."""
     args = parse(argv)
-    from osmn import own_video
+    from osmn import given, own_video
     from osmn.video import open_frames
 
     index, count = args.shard
-    mine = own_video.jobs(args.input, args.mask, args.result_path)[index::count]
-    segment = None
-    for job in mine:
+    loaded = None
+    for job in own_video.jobs(args.input, args.mask, args.result_path)[index::count]:
         with open_frames(job.path, args.start, args.end, args.stride) as frames:
             if args.box:
-                given = own_video.in_boxes(frames.first.image, args.box, job.folder)
+                objects = given.in_boxes(frames.first.image, args.box, job.folder)
             else:
-                given = own_video.read(job.given, frames.size)
-            segment = segment or _segmenter(args)  # After the first look at what is given: it takes seconds.
-            segment(job, frames, given)
+                objects = given.read(job.given, frames.size)
+            loaded = loaded or _load(args)  # After the first look at what is given: it takes seconds.
+            _segment(args, *loaded, job, frames, objects)
 
 
-def _segmenter(args):
-    """Load the model; return a function (job, frames, given) that segments a video by it."""
-    from tqdm import tqdm
-
-    from osmn import (
-        checkpoints,
-        crf,
-        devices,
-        manifest,
-        models,
-        own_finetuning,
-        own_video,
-    )  # TensorFlow takes seconds to import
+def _load(args):
+    """Return the `models.Model` and an engine of it, which serves all videos."""
+    from osmn import devices, models  # TensorFlow takes seconds to import
     from osmn.engine import TensorFlowEngine
-    from osmn.predictor import Predictor, network_size
-    from osmn.video import open_frames
 
     if not args.whole_model_path and not MODEL.with_suffix(".index").is_file():
         raise InputError(f"{MODEL} is not there; give a model, --whole_model_path MODEL (models/README.md)")
     devices.configure([args.gpu_id])
-    path, known = args.whole_model_path or MODEL, arguments.model_options(args)
-    model = models.load(path, known, args.precision)
-    engine, refine = TensorFlowEngine(model.network), crf.refiner() if args.crf_postprocessing else None
+    model = models.load(args.whole_model_path or MODEL, arguments.model_options(args), args.precision)
+    return model, TensorFlowEngine(model.network)
+
+
+def _segment(args, model, engine, job, frames, given):
+    from tqdm import tqdm
+
+    from osmn import checkpoints, crf, manifest, own_finetuning, own_video
+    from osmn.given import write_found
+    from osmn.predictor import Predictor, network_size
+
+    videos = own_video.videos_written(given, args.cutout)
+    for name in ("masks", *videos):
+        check_apart(job.folder / name, [job.path])
     trained_size = model.network.config.im_size
+    size = tuple(args.im_size or network_size(frames.size, min(trained_size) if trained_size else None))
+    print(f"{job.path}: {model.summary(size)}")
+    refine = crf.refiner() if args.crf_postprocessing else None
+    finetuned = job.folder / own_finetuning.FOLDER
+    run = manifest.open_run(
+        job.folder,
+        model.described(_that_change_results(args, job, given, size)),
+        "--result_path",
+        args.overwrite,
+        clear=lambda: checkpoints.delete_checkpoints(finetuned),
+    )
+    if run.is_finished("video", videos):
+        print(f"finished already: {job.folder}/overlay.mp4")
+        return
+    if args.box:
+        write_found(given, frames.first.image)
+    if args.finetune:
+        engine = _finetuned_engine(args, model.path, job, given, size, finetuned)
+    predictor = Predictor(engine, size, refine=refine)
+    with tqdm(total=frames.estimate, unit="frame", dynamic_ncols=True) as bar:
+        done = own_video.segment(predictor, frames, given, job.folder, args.save_score, args.cutout, bar.update)
+    run.finish("video", done.files)
+    if done.damaged:
+        print(f"{job.path}: {done.damaged} damaged packets were skipped")
+    objects = ", ".join(map(str, done.object_ids))
+    print(f"{done.frames} frames, objects {objects}: {job.folder}/overlay.mp4, {job.folder}/masks/")
 
-    def finetuned(job, given, size):
-        begun = models.begin(size, known, args.precision, start=path)
-        folder = job.folder / own_finetuning.FOLDER
-        with open_frames(job.path, args.start, args.end, args.stride) as frames:
-            trained = own_finetuning.finetune(begun, given, frames, folder, size, args.finetune, args.learning_rate)
-        return TensorFlowEngine(trained.network)
 
-    def segment(job, frames, given):
-        written = ["masks", *own_video.videos_written(given, args.cutout)]
-        for name in written:
-            check_apart(job.folder / name, [job.path])
-        size = tuple(args.im_size or network_size(frames.size, min(trained_size) if trained_size else None))
-        print(f"{job.path}: {model.summary(size)}")
-        options = arguments.values(args, "stride", "save_score", "crf_postprocessing")
-        options |= {name: None if (place := getattr(args, name)) is None else str(place) for name in ("start", "end")}
-        options |= own_video.described(job.path, given, args.box) | {"im_size": size}
-        if args.finetune:
-            options |= arguments.values(args, "finetune", "learning_rate")
+def _that_change_results(args, job, given, size):
+    """Return {option: value} for the manifest."""
+    from osmn import own_video
 
-        def forget():
-            checkpoints.delete_checkpoints(job.folder / own_finetuning.FOLDER)
+    options = arguments.values(args, "stride", "save_score", "crf_postprocessing")
+    options |= {name: None if (place := getattr(args, name)) is None else str(place) for name in ("start", "end")}
+    if args.finetune:
+        options |= arguments.values(args, "finetune", "learning_rate")
+    return options | own_video.described(job.path, given, args.box) | {"im_size": size}
 
-        run = manifest.open_run(job.folder, model.described(options), "--result_path", args.overwrite, forget)
-        if run.is_finished("video", written[1:]):
-            print(f"finished already: {job.folder}/overlay.mp4")
-            return
-        if args.box:
-            own_video.write_found(given, frames.first.image)
-        used = finetuned(job, given, size) if args.finetune else engine
-        predictor = Predictor(used, size, refine=refine)
-        with tqdm(total=frames.estimate, unit="frame", dynamic_ncols=True) as bar:
-            done = own_video.segment(predictor, frames, given, job.folder, args.save_score, args.cutout, bar.update)
-        run.finish("video", done.files)
-        if done.damaged:
-            print(f"{job.path}: {done.damaged} damaged packets were skipped")
-        objects = ", ".join(map(str, done.object_ids))
-        print(f"{done.frames} frames, objects {objects}: {job.folder}/overlay.mp4, {job.folder}/masks/")
 
-    return segment
+def _finetuned_engine(args, start, job, given, size, folder):
+    """Return the engine of a network that is trained on what is given, from the weights `start` on."""
+    from osmn import models, own_finetuning
+    from osmn.engine import TensorFlowEngine
+    from osmn.video import open_frames
+
+    model = models.begin(size, arguments.model_options(args), args.precision, start=start)
+    with open_frames(job.path, args.start, args.end, args.stride) as frames:
+        trained = own_finetuning.finetune(model, given, frames, folder, size, args.finetune, args.learning_rate)
+    return TensorFlowEngine(trained.network)
 
 
 if __name__ == "__main__":

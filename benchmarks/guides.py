@@ -16,6 +16,7 @@ from osmn.data import davis
 from osmn.engine import TensorFlowEngine
 from osmn.errors import reports_input_errors
 from osmn.masks import resized
+from osmn.option_types import positive
 
 
 def own_gammas(engine, video):
@@ -38,7 +39,7 @@ def step(engine, frame, before, gammas, im_size):
 def main(argv=None):
     """Print the table, an object a row."""
     parser = arguments.parser(__doc__)
-    parser.add_argument("--every", type=arguments.positive(int), default=10, help="frames from one step to the next")
+    parser.add_argument("--every", type=positive(int), default=10, help="frames from one step to the next")
     own_args, rest = parser.parse_known_args(argv)
     args = osmn_train_eval.parse([*rest, "--only_testing", "--result_path", "unused"])
     im_size = tuple(args.im_size)

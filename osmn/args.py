@@ -5,10 +5,10 @@ Nothing here imports TensorFlow, so that `-h` and mistakes in arguments answer a
 
 import argparse
 import dataclasses
-import math
 
 from osmn.config import BASE_MODELS
 from osmn.errors import InputError
+from osmn.option_types import decay, finite, non_negative, positive, seed, shard, share
 
 PRECISIONS = ("float32", "bfloat16", "float16")
 SCHEDULES = ("constant", "cosine")
@@ -18,64 +18,6 @@ LOSSES = ("balanced", "jaccard")
 def parser(description):
     """Return an argument parser that shows the defaults."""
     return argparse.ArgumentParser(description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
-
-
-def positive(kind):
-    """Return an argparse type: a number of `kind` above zero."""
-
-    def convert(text):
-        value = kind(text)
-        if not 0 < value < math.inf:
-            raise argparse.ArgumentTypeError(f"{text} is not a number above zero")
-        return value
-
-    return convert
-
-
-def non_negative(kind):
-    """Return an argparse type: a number of `kind`, zero or more."""
-
-    def convert(text):
-        value = kind(text)
-        if not 0 <= value < math.inf:
-            raise argparse.ArgumentTypeError(f"{text} is not a number from zero up")
-        return value
-
-    return convert
-
-
-def finite(text):
-    """Parse a number that is neither infinite nor NaN."""
-    value = float(text)
-    if not math.isfinite(value):
-        raise argparse.ArgumentTypeError(f"{text} is not a finite number")
-    return value
-
-
-def place(text):
-    """Parse a place in a video: a frame's number, or a time such as 4.5s or 1:02.5."""
-    from osmn.video import position
-
-    try:
-        return position(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-
-
-def share(text):
-    """Parse a number from 0 to 1."""
-    value = float(text)
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"{text} is not from 0 to 1")
-    return value
-
-
-def decay(text):
-    """Parse a number from 0 to below 1."""
-    value = share(text)
-    if value == 1:
-        raise argparse.ArgumentTypeError(f"{text} is not below 1")
-    return value
 
 
 def add_model_options(to, testing=True):
@@ -250,22 +192,6 @@ def add_ytvos_options(to):
     to.add_argument(
         "--all_frames", action="store_true", help="propagate through every JPEG; write the frames that meta.json lists"
     )
-
-
-def seed(text):
-    """Parse an integer of 64 bits."""
-    value = int(text)
-    if not -(2**63) <= value < 2**63:
-        raise argparse.ArgumentTypeError(f"{text} is not an integer of 64 bits")
-    return value
-
-
-def shard(text):
-    """Parse "I/N" into (I, N)."""
-    index, _, count = text.partition("/")
-    if not (index.isdecimal() and count.isdecimal() and int(index) < int(count)):
-        raise argparse.ArgumentTypeError(f"{text} is not I/N with I from 0 to N - 1")
-    return int(index), int(count)
 
 
 def add_device_options(to, several=False):

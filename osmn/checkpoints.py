@@ -6,6 +6,7 @@ can load what we write.
 """
 
 import contextlib
+import errno
 import hashlib
 import os
 import re
@@ -81,10 +82,14 @@ class CheckpointReader:
         try:
             yield
         except (tf.errors.OpError, ValueError, LookupError, RuntimeError) as error:
-            reason = " ".join(str(error).split())[:200]
+            reason = _in_short(str(error))
             raise InputError(
                 f"{self.path} is damaged or not a TensorFlow checkpoint ({reason}); download or copy it again"
             ) from None
+
+
+def _in_short(text):
+    return " ".join(text.split())[:200]
 
 
 def step_of(prefix):
@@ -160,12 +165,11 @@ def write_variables(prefix, values, config=None, v1=False):
     Raises InputError, naming the checkpoint, if it cannot be written.
     """
     prefix = Path(prefix)
-    try:
-        with named_write_errors(prefix):
+    with named_write_errors(prefix):
+        try:
             _write_variables(prefix, values, config, v1)
-    except tf.errors.OpError as error:
-        reason = " ".join(error.message.split())[:200]
-        raise InputError(f"{prefix} cannot be written ({reason}); give a folder that can be") from None
+        except tf.errors.OpError as error:
+            raise OSError(errno.EIO, _in_short(error.message)) from None
 
 
 def _write_variables(prefix, values, config, v1):
@@ -180,7 +184,7 @@ def _write_variables(prefix, values, config, v1):
             tf.raw_ops.SaveV2(prefix=part, tensor_names=names, shape_and_slices=[""] * len(names), tensors=tensors)
         if config is not None:
             config_path(part).write_text(to_json(config), encoding="utf-8")
-        if config is None:
+        else:
             config_path(prefix).unlink(missing_ok=True)
         # The index last: a bundle is found by it.
         for name in sorted(os.listdir(folder), key=lambda n: n.endswith(".index")):

@@ -4,6 +4,7 @@ Pillow reads and resizes here, as in the published program: pixel centres at +0.
 images, nearest neighbour for masks.
 """
 
+import collections
 import contextlib
 import json
 import os
@@ -94,9 +95,9 @@ def read_names(path, hint):
         raise InputError(f"{path}: {error}; correct it") from None
     if not names:
         raise InputError(f"{path} names no sequence; {hint}")
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice is not None:
-        raise InputError(f"{path} names {twice} more than once; remove the repetition")
+    twice = [name for name, count in collections.Counter(names).items() if count > 1]
+    if twice:
+        raise InputError(f"{path} names {twice[0]} more than once; remove the repetition")
     return names
 
 
@@ -144,6 +145,12 @@ def read_labels(path, size=None):
     if size is not None and image.size != tuple(size):
         image = image.resize(tuple(size), Image.Resampling.NEAREST)
     return np.asarray(image)
+
+
+def write_image(path, image):
+    """Write an RGB uint8 (H, W, 3) image as a PNG."""
+    with replacing(path) as temporary:
+        Image.fromarray(image).save(temporary)
 
 
 def write_mask(path, mask):

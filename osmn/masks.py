@@ -23,6 +23,14 @@ def merge(probabilities, object_ids, background=0.5):
     return labels
 
 
+def labelled(objects, shape):
+    """Return ids, uint8 of `shape` (H, W), from {object id: bool (H, W)}; 0 elsewhere, the last one's in an overlap."""
+    labels = np.zeros(shape, np.uint8)
+    for object_id, mask in objects.items():
+        labels[mask] = object_id
+    return labels
+
+
 def resized(labels, size):
     """Return uint8 (H, W) labels at `size` (width, height), nearest neighbour."""
     if labels.shape[::-1] == tuple(size):

@@ -2,16 +2,14 @@
 
 from pathlib import Path
 
-import numpy as np
-from PIL import Image
-
-from osmn import models, training
 from osmn.data.types import Example, Guide
-from osmn.files import replacing, write_labels
-from osmn.own_video import reference_frames
-from osmn.pipeline import Pipeline, PipelineOptions
+from osmn.files import write_image, write_labels
+from osmn.given import reference_frames
+from osmn.masks import labelled
+from osmn.pipeline import PipelineOptions
+from osmn.runs import TrainingRun
 from osmn.sources import video_source
-from osmn.training import Trainer, TrainingOptions
+from osmn.training import TrainingOptions
 
 SCALES = (0.5, 0.8, 1.0)  # of online fine-tuning, as published; with a batch of 1, too
 FOLDER = "finetuned"
@@ -25,7 +23,7 @@ def finetune(model, given, frames, folder, im_size, steps, learning_rate, seed=0
 
     Args:
         model: `models.Model`, from `models.begin`.
-        given: list of `own_video.Given`, from `own_video.read`.
+        given: list of `Given`, from `given.read`.
         frames: `video.Frames`; only those are read that are needed to reach what is given.
         folder: of the checkpoints.
         im_size: (width, height) of the network's images at scale 1.
@@ -37,11 +35,9 @@ def finetune(model, given, frames, folder, im_size, steps, learning_rate, seed=0
         InputError: if something is given after the last frame.
     """
     examples = write_examples(given, reference_frames(frames, given), folder)
-    options = PipelineOptions(im_size, SCALES, batch_size=1, seed=seed)
-    batches = Pipeline([video_source(examples)], model.network.config, options).batches
-    trainer = Trainer(model.network, dropout_seed=seed)
-    training.train(trainer, batches, TrainingOptions(steps, learning_rate), folder, final=True)
-    return models.trained(model, folder)
+    pipeline = PipelineOptions(im_size, SCALES, batch_size=1, seed=seed)
+    run = TrainingRun({"dropout_seed": seed}, TrainingOptions(steps, learning_rate), pipeline, folder)
+    return run.train(model, [video_source(examples)], final=True)
 
 
 def write_examples(given, images, folder):
@@ -49,12 +45,8 @@ def write_examples(given, images, folder):
     examples = []
     for number, (each, image) in enumerate(zip(given, images, strict=True)):
         frame, mask = (Path(folder) / f"{number}.{kind}.png" for kind in ("frame", "mask"))
-        labels = np.zeros(image.shape[:2], np.uint8)
-        for object_id, where in each.objects.items():
-            labels[where] = object_id
-        write_labels(mask, labels)
-        with replacing(frame) as temporary:
-            Image.fromarray(image).save(temporary)
+        write_labels(mask, labelled(each.objects, image.shape[:2]))
+        write_image(frame, image)
         # As published: the reference frame and mask are guide, previous mask and target.
         guides = (Guide(str(frame), str(mask)),)
         examples += [Example(guides, str(mask), str(frame), str(mask), object_id) for object_id in each.objects]

@@ -1,4 +1,4 @@
-"""A stranger's own video: objects that are given by masks or boxes, followed to masks and an overlay to look at."""
+"""A stranger's own video: the objects that are given in it, followed to masks and an overlay to look at."""
 
 import contextlib
 import hashlib
@@ -6,37 +6,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image
 
 from osmn.errors import InputError
-from osmn.files import read_labels, replacing, write_labels, write_scores
-from osmn.masks import overlay, resized
+from osmn.files import write_labels, write_scores
+from osmn.given import all_objects, parse_given, too_late
+from osmn.masks import overlay
 from osmn.threads import WriteBehind
-from osmn.video import position
 from osmn.video_writer import write_cutout, write_overlay
-
-MOST_OBJECTS = 255  # What an 8-bit PNG can tell apart, beside the background.
-ASPECT_TOLERANCE = 0.02  # Of a mask's width over height, relative to the video's: rounded sides differ by less.
-
-
-class Given(NamedTuple):
-    """Objects that are given at a place of a video.
-
-    Attributes:
-        place: a frame's number (int) or time (Fraction, seconds); None for the first frame that is used.
-        path: the mask: a PNG of object ids, 0 for the background.
-        objects: {object id: bool (H, W)}, of the video's size, once `read` has read it.
-    """
-
-    place: object
-    path: Path
-    objects: dict | None = None
-
-    def is_at(self, frame):
-        """Tell whether a `video.Frame` is the first one at or after the place."""
-        if self.place is None:
-            return True
-        return (frame.number if isinstance(self.place, int) else frame.seconds) >= self.place
 
 
 class Job(NamedTuple):
@@ -52,7 +28,7 @@ def jobs(paths, masks, folder):
 
     Args:
         paths: of videos.
-        masks: texts as `parse_given` takes them, for all of the videos.
+        masks: texts as `given.parse_given` takes them, for all of the videos.
         folder: of the results.
 
     Raises:
@@ -72,135 +48,15 @@ def _name(path):
     return path.resolve().name if path.is_dir() else path.stem
 
 
-def parse_given(text, name=""):
-    """Return the `Given` of "FILE", or of "PLACE:FILE" with a frame (120) or a time (4.5s, 1:02.5).
-
-    A folder in FILE's place stands for `<name>.png` in it. Raises InputError for a file that is not there.
-    """
-    place, colon, path = text.rpartition(":")
-    if not colon or Path(text).exists():
-        place, path = None, text
-    try:
-        place = None if place is None else position(place)
-    except ValueError as error:
-        raise InputError(f"--mask {text}: {error}") from None
-    path = Path(path)
-    if path.is_dir():
-        path /= f"{name}.png"
-    if not path.exists():
-        raise InputError(f"{path} does not exist; give a mask, --mask FILE")
-    return Given(place, path)
-
-
-def read(given, size):
-    """Return a list of `Given` with their objects, for a video of `size`, before hours are spent on it."""
-    return [each._replace(objects=read_objects(each.path, size)) for each in given]
-
-
 def described(path, given, boxes):
     """Return {option: value} of a video and of what is given in it, for a manifest."""
     masks = [] if boxes else [[str(each.place), hashlib.sha256(each.path.read_bytes()).hexdigest()] for each in given]
     return {"input": str(path), "masks": masks, "boxes": boxes}
 
 
-def in_boxes(image, boxes, folder):
-    """Return the `Given` of boxes in the first frame, which `write_found` has yet to write into `folder`."""
-    labels = box_mask(image, boxes)
-    objects = {object_id: labels == object_id for object_id in range(1, len(boxes) + 1)}
-    return [Given(None, Path(folder) / "first_mask.png", objects)]
-
-
-def write_found(given, image):
-    """Write what was found in boxes, to be looked at: the mask, beside `first_frame.png`."""
-    (found,) = given
-    labels = np.zeros(image.shape[:2], np.uint8)
-    for object_id, mask in found.objects.items():
-        labels[mask] = object_id
-    write_labels(found.path, labels)
-    frame = found.path.with_name("first_frame.png")
-    with replacing(frame) as temporary:
-        Image.fromarray(image).save(temporary)
-    print(f"{found.path} is what GrabCut finds in the boxes of {frame}; look at it")
-
-
-def read_objects(path, size):
-    """Return {object id: bool (H, W)} of a mask's file for a video of `size`, (width, height); say if it is resized.
-
-    A mask of 0 and 255 alone is one object, 1. Raises InputError, naming the file, for a mask without objects or of
-    another aspect ratio than the video.
-    """
-    labels = read_labels(path)
-    height, width = labels.shape
-    if abs(width / height / (size[0] / size[1]) - 1) > ASPECT_TOLERANCE:
-        raise InputError(
-            f"{path} is {width}x{height}, the video {size[0]}x{size[1]}; draw the mask on one of its frames"
-        )
-    ids = [int(i) for i in np.unique(labels) if i]
-    if not ids:
-        raise InputError(f"{path} shows no object: every pixel is 0; paint objects in 1, 2, ...")
-    if ids == [255]:
-        labels, ids = labels // 255, [1]
-    if (width, height) != tuple(size):
-        print(f"{path} is resized to the video's size, {size[0]}x{size[1]}")
-        labels = resized(labels, size)
-    return {i: labels == i for i in ids}
-
-
-def grabcut(image, box):
-    """Return the object in a box, bool (H, W), by GrabCut.
-
-    Args:
-        image: uint8 (H, W, 3), RGB.
-        box: (x, y, width, height) in pixels, wholly or partly in the image.
-    """
-    import cv2  # Only where there is a box.
-
-    mask = np.zeros(image.shape[:2], np.uint8)
-    models = np.zeros((2, 1, 65))
-    cv2.grabCut(image[..., ::-1].copy(), mask, tuple(box), *models, 5, cv2.GC_INIT_WITH_RECT)
-    return (mask == cv2.GC_FGD) | (mask == cv2.GC_PR_FGD)
-
-
-def box_mask(image, boxes):
-    """Return the objects in some boxes, 1, 2, ..., by GrabCut, uint8 (H, W); InputError for a box without an object."""
-    if len(boxes) > MOST_OBJECTS:
-        raise InputError(f"{len(boxes)} boxes are too many: at most {MOST_OBJECTS} objects can be told apart")
-    labels = np.zeros(image.shape[:2], np.uint8)
-    for object_id, box in enumerate(boxes, 1):
-        x, y, width, height = box
-        if x >= image.shape[1] or y >= image.shape[0] or width < 2 or height < 2:
-            raise InputError(f"--box {x} {y} {width} {height} is outside the frame, {image.shape[1]}x{image.shape[0]}")
-        found = grabcut(image, box)
-        if not found.any():
-            raise InputError(f"--box {x} {y} {width} {height}: GrabCut finds no object in it; draw a mask instead")
-        labels[found] = object_id
-    return labels
-
-
-def all_objects(given):
-    """Return the sorted ids of all objects that are given somewhere."""
-    return sorted({object_id for each in given for object_id in each.objects})
-
-
 def videos_written(given, cutout):
     """Return the names of the videos that `segment` writes: the overlay, and each object's cutout if there is to be."""
     return ["overlay.mp4", *(f"cutout_{object_id}.webm" for object_id in all_objects(given) if cutout)]
-
-
-def reference_frames(frames, given):
-    """Return the frame at the place of each of `given`, uint8 (H, W, 3); InputError if one is after the last frame."""
-    found, left = {}, list(range(len(given)))
-    for frame in frames:
-        at = [number for number in left if given[number].is_at(frame)]
-        found |= dict.fromkeys(at, frame.image)
-        left = [number for number in left if number not in found]
-        if not left:
-            return [found[number] for number in range(len(given))]
-    raise _too_late(given[left[0]])
-
-
-def _too_late(given):
-    return InputError(f"{given.path} is for a place after the video's last frame; correct its time or frame")
 
 
 class Summary(NamedTuple):
@@ -220,7 +76,7 @@ def segment(predictor, frames, given, folder, save_score=False, cutout=False, pr
     Args:
         predictor: `Predictor`.
         frames: `video.Frames`.
-        given: list of `Given`, from `read`; an object that is given again is corrected from there on.
+        given: list of `Given`, from `given.read`; an object that is given again is corrected from there on.
         folder: of the results.
         save_score: write `scores/<object>/<frame>.npy` too, float32 probabilities of the network's size.
         cutout: write `cutout_<object>.webm` too, a video that is transparent around the object.
@@ -264,5 +120,5 @@ def segment(predictor, frames, given, folder, save_score=False, cutout=False, pr
             count += 1
             progress()
     if left:
-        raise _too_late(left[0])
+        raise too_late(left[0])
     return Summary(count, predictor.object_ids, frames.damaged, files)

@@ -8,7 +8,7 @@ import numpy as np
 from osmn import files
 from osmn.errors import InputError
 from osmn.folders import check_apart
-from osmn.masks import merge, resized
+from osmn.masks import labelled, merge, resized
 
 # Where the results of a video are found in its folder.
 MASKS = "masks"  # <frame>.png, foreground where not 0
@@ -86,9 +86,7 @@ def write_merged(path, size, probabilities, given):
         maps = probabilities | {i: resized(mask.astype(np.uint8), small) for i, mask in given.items()}
         labels = merge(list(maps.values()), list(maps))
     else:
-        labels = np.zeros(size[::-1], np.uint8)
-        for object_id, mask in given.items():
-            labels[mask] = object_id
+        labels = labelled(given, size[::-1])
     files.write_labels(path, resized(labels, size))
 
 

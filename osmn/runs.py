@@ -25,10 +25,13 @@ class TrainingRun:
     pipeline: PipelineOptions
     model_save_path: str
 
-    def train(self, model, sources):
-        """Train a `models.Model`, from `models.begin`, on a list of `Source`s; return it as the one to test."""
+    def train(self, model, sources, final=False):
+        """Train a `models.Model`, from `models.begin`, on a list of `Source`s; return it as the one to test.
+
+        `final`: nothing trains it further; see `training.train`.
+        """
         batches = Pipeline(sources, model.network.config, self.pipeline).batches
-        train(Trainer(model.network, **self.trainer), batches, self.training, self.model_save_path)
+        train(Trainer(model.network, **self.trainer), batches, self.training, self.model_save_path, final)
         return models.trained(model, self.model_save_path)
 
     def that_change_results(self):

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from osmn import args as arguments
 from osmn.errors import InputError, reports_input_errors
+from osmn.option_types import positive
 
 IMAGES_USED = 24
 IMAGE_SIZE = (224, 224)  # ImageNet's
@@ -30,9 +30,7 @@ def main(argv=None):
     parser.add_argument("source", metavar="VGG_16", help="ImageNet weights: checkpoint, .npy, Keras .h5, or imagenet")
     parser.add_argument("images", metavar="IMAGES", type=Path, help="a folder of photographs (.jpg)")
     parser.add_argument("out", metavar="OUT", type=Path, help="the prefix of the checkpoint to write")
-    parser.add_argument(
-        "--scale_value", type=arguments.positive(float), default=0.01, help="of the inputs (default: 0.01)"
-    )
+    parser.add_argument("--scale_value", type=positive(float), default=0.01, help="of the inputs (default: 0.01)")
     args = parser.parse_args(argv)
     from osmn import checkpoints, files, folders, guides, networks
     from osmn.config import ModelConfig

@@ -9,8 +9,8 @@ from PIL import Image
 from stand_ins import Follower, Pixelwise, stand_in
 
 import osmn_segment
-from osmn import own_video
 from osmn.files import read_labels, read_scores, write_labels
+from osmn.given import Given, parse_given
 from osmn.masks import overlay
 
 SIZE = (64, 48)  # of the clip
@@ -216,8 +216,8 @@ def test_the_overlay_shows_the_masks(clip, tmp_path):
 def test_a_place_may_be_part_of_a_files_name(tmp_path):
     strange = mask(tmp_path / "3:mask.png", {1: (8, 8, 30, 30)})
     plain = mask(tmp_path / "mask.png", {1: (8, 8, 30, 30)})
-    assert own_video.parse_given(str(strange)) == own_video.Given(None, strange)
-    assert own_video.parse_given(f"3:{plain}") == own_video.Given(3, plain)
+    assert parse_given(str(strange)) == Given(None, strange)
+    assert parse_given(f"3:{plain}") == Given(3, plain)
 
 
 @pytest.fixture
