@@ -26,7 +26,7 @@ def parse(argv):
     parser.add_argument("--stride", type=positive(int), default=2, help="from a frame to the next")
     arguments.add_model_options(parser)
     arguments.add_size_option(parser, [448, 256])
-    arguments.add_device_options(parser)
+    arguments.add_device_options(parser, engine=False)
     args = parser.parse_args(argv)
     arguments.required(args, "whole_model_path")
     return args
@@ -41,7 +41,7 @@ def main(argv=None):
 
     from osmn import checkpoints, devices, models, validation
     from osmn.data import davis
-    from osmn.engine import TensorFlowEngine
+    from osmn.engines.tensorflow import TensorFlowEngine
     from osmn.predictor import Predictor
 
     devices.configure([args.gpu_id])

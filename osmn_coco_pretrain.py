@@ -25,7 +25,7 @@ def parse(argv):
     arguments.add_random_crop_option(parser)
     arguments.add_distractor_options(parser, videos=False)
     arguments.add_imagenet_options(parser)
-    arguments.add_device_options(parser, several=True)
+    arguments.add_device_options(parser, several=True, engine=False)
     args = parser.parse_args(argv)
     arguments.required(args, "model_save_path")
     arguments.check_embedding_start(args)

@@ -22,14 +22,14 @@ def parse(argv):
 def main(argv=None):
     """Run the script; see `-h`."""
     args = parse(argv)
-    from osmn import devices, models, segmenting  # TensorFlow takes seconds to import
+    from osmn import devices, segmenting  # TensorFlow takes seconds to import
     from osmn.data import youtube_objects
     from osmn.evaluation import tables
     from osmn.evaluation.youtube_objects import evaluate
 
     devices.configure([args.gpu_id])
     videos = youtube_objects.videos(args.data_path)
-    model = models.load(args.whole_model_path, arguments.model_options(args), args.precision)
+    model = arguments.load_model(args)
     print(model.summary(args.im_size))
     segmenting.segment_videos(model, videos, arguments.testing_options(args), arguments.values(args, "data_path"))
     if args.shard[1] == 1:

@@ -1,24 +1,68 @@
-"""Write a trained model without what only training needs: to ship it, or for the published program."""
+"""Write a trained model to ship it, to run it elsewhere, or to run it faster.
+
+checkpoint: without what only training needs, as the published program reads it. The other formats are folders of two
+graphs, what is run once for an object (guide) and once for a frame (frame), and of model.json, which says what they
+are; each is loaded again and compared with the network. openvino: for --engine openvino, which needs no TensorFlow
+then. saved_model and onnx: for other programs.
+"""
 
 from osmn import args as arguments
 from osmn.errors import InputError, reports_input_errors
+from osmn.option_types import positive
 
-FORMATS = ("checkpoint",)
+FORMATS = ("checkpoint", "saved_model", "openvino", "onnx")
+PRECISIONS = {
+    "checkpoint": ("float32",),
+    "saved_model": ("float32", "bfloat16", "float16"),
+    "openvino": ("float32", "bfloat16", "int8"),
+    "onnx": ("float32",),
+}
+CHECK_SIZE = (160, 96)  # Of the image that a graph of free size is compared on: enough for every layer.
 
 
 def parse(argv):
     """Return the parsed command line."""
     parser = arguments.parser(__doc__)
     parser.add_argument("--whole_model_path", default="", help="the model: checkpoint, or folder (newest)")
-    parser.add_argument("--output", default="", help="prefix of the files to write")
-    parser.add_argument("--format", choices=FORMATS, default="checkpoint", help="checkpoint: TF1's, as published")
-    parser.add_argument("--v1", action="store_true", help="a single file, as TensorFlow wrote them at first")
-    parser.add_argument("--half", action="store_true", help="float16 weights: half the size, to be computed in float32")
+    parser.add_argument("--output", default="", help="of a checkpoint, the prefix of its files; else a new folder")
+    parser.add_argument("--format", choices=FORMATS, default="checkpoint", help="what to write")
+    parser.add_argument(
+        "--v1", action="store_true", help="checkpoint: a single file, as TensorFlow wrote them at first"
+    )
+    parser.add_argument(
+        "--half", action="store_true", help="checkpoint: float16 weights: half the size, to be computed in float32"
+    )
+    parser.add_argument(
+        "--precision",
+        choices=("float32", "bfloat16", "float16", "int8"),
+        default="float32",
+        help="of the graphs' arithmetic; int8: openvino only, quantised by NNCF",
+    )
+    parser.add_argument(
+        "--im_size", type=positive(int), nargs=2, metavar=("W", "H"), help="frames of this size alone (default: any)"
+    )
+    group = parser.add_argument_group("quantisation, for --precision int8")
+    group.add_argument(
+        "--calibration_path", default="", help="DAVIS folder (README, 'Data') whose frames show what values occur"
+    )
+    group.add_argument("--calibration_split", default="train", help="ImageSets/2016/SPLIT.txt")
+    group.add_argument("--calibration_frames", type=positive(int), default=120, help="how many, from all videos alike")
+    group.add_argument(
+        "--calibration_size", type=positive(int), nargs=2, metavar=("W", "H"), default=[448, 256], help="their size"
+    )
     arguments.add_model_options(parser)
     args = parser.parse_args(argv)
     arguments.required(args, "whole_model_path", "output")
     if args.v1 and args.half:
         raise InputError("--v1 and --half: TensorFlow does not read float16 from such a file; leave one out")
+    if args.format != "checkpoint" and (args.v1 or args.half):
+        raise InputError(f"--v1 and --half are for --format checkpoint, not for {args.format}; leave them out")
+    if args.format == "checkpoint" and args.im_size:
+        raise InputError("--im_size is not for --format checkpoint, which has no size; leave it out")
+    if args.precision not in PRECISIONS[args.format]:
+        raise InputError(f"--format {args.format} is written in {' or '.join(PRECISIONS[args.format])}")
+    if args.precision == "int8":
+        arguments.required(args, "calibration_path")
     return args
 
 
@@ -26,15 +70,48 @@ def parse(argv):
 def main(argv=None):
     """Run the script; see `-h`."""
     args = parse(argv)
-    from osmn import checkpoints, devices, models  # TensorFlow takes seconds to import
+    from osmn import devices, models  # TensorFlow takes seconds to import
 
     devices.configure([])  # A training may have all of the GPU's memory.
-    model = models.load(args.whole_model_path, arguments.model_options(args), "float32")
-    values = checkpoints.model_values(model.network)
+    own = args.precision if args.format == "saved_model" else "float32"
+    model = models.load(args.whole_model_path, arguments.model_options(args), own)
+    if args.format == "checkpoint":
+        write_checkpoint(args, model.network)
+    else:
+        write_graphs(args, model)
+
+
+def write_checkpoint(args, network):
+    """Write the weights."""
+    from osmn import checkpoints
+
+    values = checkpoints.model_values(network)
     if args.half:
         values = checkpoints.in_half_precision(values)
-    checkpoints.write_variables(args.output, values, model.network.config, args.v1)
+    checkpoints.write_variables(args.output, values, network.config, args.v1)
     print(f"{args.output}: {len(values)} variables")
+
+
+def write_graphs(args, model):
+    """Write a folder of graphs; say by how much they differ from the network."""
+    from osmn import exported, exporting
+
+    graphs = exporting.Graphs(model.network, args.im_size)
+    origin = {"model": str(model.path), "model_sha256": model.fingerprint, "im_size": args.im_size}
+    with exporting.whole_folder(args.output) as folder:
+        if args.precision == "int8":
+            from osmn import quantizing
+
+            samples = quantizing.samples(
+                model, args.calibration_path, args.calibration_split, args.calibration_frames, args.calibration_size
+            )
+            quantizing.write(graphs, samples, folder)
+        else:
+            exporting.WRITERS[args.format](graphs, folder)
+        exported.describe(folder, model.config, args.precision, args.format, origin)
+        apart = exporting.largest_differences(graphs, args.format, folder, args.im_size or CHECK_SIZE)
+    differences = ", ".join(f"{difference:.1e} of {name}" for name, difference in apart.items())
+    print(f"{args.output}: {args.format}, {args.precision}; largest differences from the network: {differences}")
 
 
 if __name__ == "__main__":

@@ -103,38 +103,43 @@ def main(argv=None):
 
 
 def _load(args):
-    """Return the `models.Model` and an engine of it, which serves all videos."""
-    from osmn import devices, models  # TensorFlow takes seconds to import
-    from osmn.engine import TensorFlowEngine
+    """Return the model and an engine of it, which serves all videos."""
+    from osmn import exported
 
     if not args.whole_model_path and not MODEL.with_suffix(".index").is_file():
         raise InputError(f"{MODEL} is not there; give a model, --whole_model_path MODEL (models/README.md)")
-    devices.configure([args.gpu_id])
-    model = models.load(args.whole_model_path or MODEL, arguments.model_options(args), args.precision)
-    return model, TensorFlowEngine(model.network)
+    args.whole_model_path = args.whole_model_path or MODEL
+    if args.finetune and exported.is_exported(args.whole_model_path):
+        raise InputError(f"{args.whole_model_path} is exported, --finetune needs a checkpoint; give that")
+    if not exported.is_exported(args.whole_model_path):
+        from osmn import devices  # TensorFlow takes seconds to import
+
+        devices.configure([args.gpu_id])
+    model = arguments.load_model(args)
+    return model, model.start_engine()
 
 
 def _segment(args, model, engine, job, frames, given):
     from tqdm import tqdm
 
-    from osmn import checkpoints, crf, manifest, own_finetuning, own_video
+    from osmn import crf, manifest, own_video
     from osmn.given import write_found
     from osmn.predictor import Predictor, network_size
 
     videos = own_video.videos_written(given, args.cutout)
     for name in ("masks", *videos):
         check_apart(job.folder / name, [job.path])
-    trained_size = model.network.config.im_size
+    trained_size = model.config.im_size
     size = tuple(args.im_size or network_size(frames.size, min(trained_size) if trained_size else None))
     print(f"{job.path}: {model.summary(size)}")
     refine = crf.refiner() if args.crf_postprocessing else None
-    finetuned = job.folder / own_finetuning.FOLDER
+    finetuned = job.folder / own_video.FINETUNED
     run = manifest.open_run(
         job.folder,
         model.described(_that_change_results(args, job, given, size)),
         "--result_path",
         args.overwrite,
-        clear=lambda: checkpoints.delete_checkpoints(finetuned),
+        clear=lambda: _delete_finetuned(finetuned),
     )
     if run.is_finished("video", videos):
         print(f"finished already: {job.folder}/overlay.mp4")
@@ -167,13 +172,21 @@ def _that_change_results(args, job, given, size):
 def _finetuned_engine(args, start, job, given, size, folder):
     """Return the engine of a network that is trained on what is given, from the weights `start` on."""
     from osmn import models, own_finetuning
-    from osmn.engine import TensorFlowEngine
     from osmn.video import open_frames
 
-    model = models.begin(size, arguments.model_options(args), args.precision, start=start)
+    engine = args.engine or "tensorflow"
+    model = models.begin(size, arguments.model_options(args), args.precision, start=start, engine=engine)
     with open_frames(job.path, args.start, args.end, args.stride) as frames:
         trained = own_finetuning.finetune(model, given, frames, folder, size, args.finetune, args.learning_rate)
-    return TensorFlowEngine(trained.network)
+    return trained.start_engine()
+
+
+def _delete_finetuned(folder):
+    """Delete the models of another run."""
+    if folder.is_dir():
+        from osmn import checkpoints
+
+        checkpoints.delete_checkpoints(folder)
 
 
 if __name__ == "__main__":

@@ -44,14 +44,14 @@ def main(argv=None):
     """Run the script; see `-h`."""
     args = parse(argv)
     # Here, because TensorFlow takes seconds to import.
-    from osmn import devices, models, replicas, segmenting
+    from osmn import devices, replicas, segmenting
     from osmn.data import davis
     from osmn.evaluation.tables import score_if_annotated
 
     devices.configure(args.gpu_id, args.deterministic)
     videos = davis.videos(args.data_path, args.data_version, args.test_split, args.use_full_res)
     if args.only_testing:
-        model = models.load(args.whole_model_path, arguments.model_options(args), args.precision)
+        model = arguments.load_model(args)
         print(model.summary(args.im_size))
     else:
         with replicas.strategy().scope():

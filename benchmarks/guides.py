@@ -13,7 +13,7 @@ import osmn_train_eval
 from osmn import args as arguments
 from osmn import devices, files, models, results, validation
 from osmn.data import davis
-from osmn.engine import TensorFlowEngine
+from osmn.engines.tensorflow import TensorFlowEngine
 from osmn.errors import reports_input_errors
 from osmn.masks import resized
 from osmn.option_types import positive

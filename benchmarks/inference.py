@@ -19,7 +19,7 @@ from osmn import devices, files, models, networks, segmenting
 from osmn.args import PRECISIONS
 from osmn.config import BASE_MODELS, ModelConfig
 from osmn.data.types import Reference, Video
-from osmn.engine import TensorFlowEngine
+from osmn.engines.tensorflow import TensorFlowEngine
 from osmn.networks.vgg import VGG16_STAGES
 from osmn.predictor import Predictor
 

@@ -6,6 +6,7 @@ Nothing here imports TensorFlow, so that `-h` and mistakes in arguments answer a
 import argparse
 import dataclasses
 
+from osmn import loading
 from osmn.config import BASE_MODELS
 from osmn.errors import InputError
 from osmn.option_types import decay, finite, non_negative, positive, seed, shard, share
@@ -194,8 +195,8 @@ def add_ytvos_options(to):
     )
 
 
-def add_device_options(to, several=False):
-    """Add the choice of device, or of `several`, and of the number format."""
+def add_device_options(to, several=False, engine=True):
+    """Add the choice of device, or of `several`, of the number format, and of the `engine`."""
     group = to.add_argument_group("device")
     gpu = "GPU; the CPU where there is none"
     if several:
@@ -209,6 +210,12 @@ def add_device_options(to, several=False):
         choices=PRECISIONS,
         help="number format; by default bfloat16 where the hardware has units for it, float32 elsewhere and for lite",
     )
+    if engine:
+        group.add_argument(
+            "--engine",
+            choices=loading.ENGINES,
+            help="what segments; by default tensorflow, and openvino for a model that was exported for it",
+        )
 
 
 def model_options(args):
@@ -218,6 +225,11 @@ def model_options(args):
     found = _fields(args, ModelConfig)
     found.pop("im_size", None)  # Not what the model was trained at.
     return found
+
+
+def load_model(args):
+    """Return the model to segment with, of parsed arguments; see `loading.load`."""
+    return loading.load(args.whole_model_path, model_options(args), args.precision, args.engine)
 
 
 def testing_options(args):
@@ -236,6 +248,7 @@ def beginning(args):
         "folder": None if args.restart_training else args.model_save_path,
         "seed": args.seed,
         "small_embedding": getattr(args, "embedding_start", "published") == "small",
+        "engine": getattr(args, "engine", None) or "tensorflow",
     }
 
 

@@ -81,6 +81,14 @@ def to_json(config):
     return json.dumps(dataclasses.asdict(config), indent=2) + "\n"
 
 
+def from_values(values):
+    """Return the ModelConfig of {field: value} as JSON has it, such as `dataclasses.asdict` wrote.
+
+    Raises ValueError, TypeError or AttributeError for what is none.
+    """
+    return ModelConfig(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+
+
 def read_config(model_path):
     """Return the ModelConfig beside a checkpoint, None if there is none (files of the published program have none).
 
@@ -88,9 +96,7 @@ def read_config(model_path):
     """
     path = config_path(model_path)
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        values = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
-        return ModelConfig(**values)
+        return from_values(json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         return None
     except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:

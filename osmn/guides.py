@@ -3,19 +3,12 @@
 All that inference needs; what training varies at random is in `osmn.samples`. Small pure functions over tensors; they
 work eagerly, in `tf.function` and inside `tf.data.Dataset.map`. The `ModelConfig` says which inputs a model was trained
 on; it is fixed when a function is traced. A mask is boolean, or numeric and true where it is not zero.
-
-Numbers marked *as published* are those of the OSMN paper and its released program.
 """
 
 import tensorflow as tf
 
+from osmn.array_guides import GUIDE_SIDE, MAD_TO_SIGMA, MASK_DILATION, MIN_SIGMA, PAD_RATIO
 from osmn.images import bounding_box, move_sides, resize_image, resize_mask, size_of
-
-GUIDE_SIDE = 224  # As published: the visual modulator's input.
-PAD_RATIO = 0.03  # As published: in testing, each side of the object's crop moves outward by this part of its side.
-MAD_TO_SIGMA = 1.4826  # A normal distribution's standard deviation over its median absolute deviation.
-MIN_SIGMA = 5.0  # Pixels; as published.
-MASK_DILATION = 5  # As published, for MaskTrack: the previous mask is dilated by a disk of this radius in pixels.
 
 
 def normalize(image, config):

@@ -8,7 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from osmn import checkpoints, devices, manifest, networks
+from osmn.array_guides import PAD_RATIO
 from osmn.config import read_config, resolve
+from osmn.engines.tensorflow import TensorFlowEngine
+from osmn.errors import InputError
 from osmn.pretrained import imagenet
 
 
@@ -20,17 +23,25 @@ class Model:
         network: an `Osmn`; its configuration is `network.config`.
         precision: "float32", "bfloat16" or "float16": of its arithmetic.
         path: the checkpoint that the weights come from; None for initial weights.
+        engine: "tensorflow" or "openvino": what segments with it.
     """
 
     network: networks.Osmn
     precision: str
     path: Path | None = None
+    engine: str = "tensorflow"
+
+    @property
+    def config(self):
+        """The `ModelConfig` of the network."""
+        return self.network.config
 
     def summary(self, im_size):
         """Return one line that says what computes: model, size (width, height), precision, device."""
         origin = f" of {self.path}" if self.path else ""
         size = "x".join(map(str, im_size))
-        return f"{self.network.config.base_model}{origin}, {size}, {self.precision}, {devices.name()}"
+        device = devices.name() if self.engine == "tensorflow" else "CPU by OpenVINO"
+        return f"{self.network.config.base_model}{origin}, {size}, {self.precision}, {device}"
 
     @functools.cached_property
     def fingerprint(self):
@@ -39,11 +50,32 @@ class Model:
 
     def described(self, options):
         """Return what makes results, for a manifest: this model and {name: value} of the options that change them."""
-        options = {"precision": self.precision} | options
+        engine = {} if self.engine == "tensorflow" else {"engine": self.engine}
+        options = {"precision": self.precision} | engine | options
         return manifest.described(self.path, self.fingerprint, self.network.config, options)
 
+    def for_inference(self):
+        """Return the model with its network stored and computed as its engine and precision have it."""
+        policy = "float32" if self.engine == "openvino" else self.precision  # OpenVINO turns float32 into bfloat16.
+        return dataclasses.replace(self, network=for_inference(self.network, policy))
 
-def load(path, given=None, precision=None):
+    def start_engine(self, vg_pad_ratio=PAD_RATIO):
+        """Return the engine that segments with the network; see `osmn.engines`.
+
+        `vg_pad_ratio`: the visual guide's crop grows by this part of its sides, on each; 0.03, as published.
+        """
+        if self.engine == "tensorflow":
+            return TensorFlowEngine(self.network, vg_pad_ratio)
+        from osmn import exporting
+        from osmn.engines.openvino import OpenVinoEngine
+
+        config = self.network.config
+        graphs = exporting.Graphs(self.network)
+        frame, *guide = (exporting.openvino_model(graphs, name) for name in graphs.functions)
+        return OpenVinoEngine(frame, guide[0] if guide else None, config, self.precision, vg_pad_ratio)
+
+
+def load(path, given=None, precision=None, engine="tensorflow"):
     """Return the `Model` of a checkpoint, to be tested.
 
     Args:
@@ -51,19 +83,37 @@ def load(path, given=None, precision=None):
         given: {`ModelConfig` field: value} of what the caller says of the model. It may not contradict the
             configuration beside the checkpoint; where there is none, the rest has its published defaults.
         precision: None for the device's own.
+        engine: "tensorflow" or "openvino".
 
     Raises:
         InputError: if there is no such checkpoint, or if it does not fit.
     """
     path = checkpoints.find_checkpoint(path)
     config = resolve(given or {}, read_config(path), path)
-    precision = precision or devices.default_precision(config.base_model)
-    network = networks.build(config, precision)
+    precision = _precision(precision, config, engine)
+    network = networks.build(config, "float32" if engine == "openvino" else precision)
     load_weights(network, path)
-    return Model(network, precision, path)
+    return Model(network, precision, path, engine)
 
 
-def begin(im_size, given=None, precision=None, start=None, folder=None, seed=0, small_embedding=False, pretrained=None):
+def _precision(asked_for, config, engine):
+    """Return the precision that is asked for, or the device's own for None."""
+    if (engine, asked_for) == ("openvino", "float16"):
+        raise InputError("--engine openvino computes in float32 or bfloat16, not in float16; give another --precision")
+    return asked_for or devices.default_precision(config.base_model)
+
+
+def begin(
+    im_size,
+    given=None,
+    precision=None,
+    start=None,
+    folder=None,
+    seed=0,
+    small_embedding=False,
+    pretrained=None,
+    engine="tensorflow",
+):
     """Return the `Model` that a training begins with; its weights are those of `start`, or initial ones.
 
     Args:
@@ -76,19 +126,20 @@ def begin(im_size, given=None, precision=None, start=None, folder=None, seed=0, 
         small_embedding: see `networks.Initialization`.
         pretrained: {scope: source} of ImageNet weights, for `pretrained.imagenet.load`; without `start`, and where no
             checkpoint in `folder` replaces them.
+        engine: "tensorflow" or "openvino": what the trained model segments with.
     """
     newest = checkpoints.newest_checkpoint(folder) if folder else None
     start = checkpoints.find_checkpoint(start) if start else None
     source = newest or start
     config = resolve(given or {}, read_config(source) if source else None, source)
     config = dataclasses.replace(config, im_size=tuple(im_size))
-    precision = precision or devices.default_precision(config.base_model)
+    precision = _precision(precision, config, engine)
     network = networks.build(config, devices.training_policy(precision), seed, small_embedding)
     if start:
         load_weights(network, start)
     elif pretrained and not newest:
         load_imagenet(network, pretrained)
-    return Model(network, precision, newest or start)
+    return Model(network, precision, newest or start, engine)
 
 
 def load_imagenet(network, sources):
@@ -110,7 +161,7 @@ def load_weights(network, path):
 def trained(model, folder):
     """Return a `Model` that has been trained as the one to test: in its precision, of `folder`'s newest checkpoint."""
     path = checkpoints.newest_checkpoint(folder) or model.path  # Without any step there is none.
-    return Model(for_inference(model.network, model.precision), model.precision, path)
+    return dataclasses.replace(model.for_inference(), path=path)
 
 
 def for_inference(network, precision):

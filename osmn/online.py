@@ -52,8 +52,8 @@ def finetune_and_segment(model, videos, options, testing, origin):
     results.check_places(testing.result_path, videos)
     run = _open_runs(model, videos, options, testing, origin)
     finetuner = Finetuner(model.network, options)
-    network = models.for_inference(model.network, model.precision)
-    predictor = testing.predictor(network)
+    tested = model.for_inference()
+    predictor = testing.predictor(tested)
     mine = shard_of(videos, testing.shard)
     with tqdm(total=sum(len(video.object_ids) for video in mine), unit="object", dynamic_ncols=True) as bar:
         for video in mine:
@@ -71,7 +71,9 @@ def finetune_and_segment(model, videos, options, testing, origin):
                     part, masks = f"{video.name}/{object_id or 'object'}", results.video_files(alone, output)
                     if not run.is_finished(part, masks):
                         finetuner.train(video, object_id)
-                        models.copy_weights(model.network, network)
+                        models.copy_weights(model.network, tested.network)
+                        if not predictor.follows_weights:
+                            predictor = testing.predictor(tested)
                         segmenting.segment_video(predictor, alone, testing.result_path, output)
                         run.finish(part, masks)
                     bar.update()

@@ -12,7 +12,6 @@ from osmn.sources import video_source
 from osmn.training import TrainingOptions
 
 SCALES = (0.5, 0.8, 1.0)  # of online fine-tuning, as published; with a batch of 1, too
-FOLDER = "finetuned"
 
 
 def finetune(model, given, frames, folder, im_size, steps, learning_rate, seed=0):

@@ -14,6 +14,8 @@ from osmn.masks import overlay
 from osmn.threads import WriteBehind
 from osmn.video_writer import write_cutout, write_overlay
 
+FINETUNED = "finetuned"  # Folder, among a video's results, of the model that was trained on it.
+
 
 class Job(NamedTuple):
     """A video to segment: its path, the folder of its results, and a list of what is `Given` in it."""

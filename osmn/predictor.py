@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
+from osmn import loading
 from osmn.masks import merge, resized
 
 SIDE_MULTIPLE = 32  # The networks' coarsest features have a 32nd of the image's sides.
@@ -62,7 +63,7 @@ class Predictor:
     an engine.
 
     Args:
-        engine: what runs the network, such as `engine.TensorFlowEngine`.
+        engine: what runs the network, such as `engines.tensorflow.TensorFlowEngine`.
         im_size: (width, height) that frames are resized to for the network.
         short_side: without `im_size`, frames are resized to about this, in pixels, both sides multiples of 32. None:
             frames are taken as they are.
@@ -75,31 +76,35 @@ class Predictor:
         self._forget()
 
     @classmethod
-    def from_checkpoint(cls, path, precision=None, im_size=None, given=None):
+    def from_checkpoint(cls, path, precision=None, im_size=None, given=None, engine=None):
         """Return a predictor of a saved model.
 
         Args:
-            path: a checkpoint's prefix or file, or a folder, of which the newest is taken.
-            precision: "float32", "bfloat16" or "float16"; None: as `devices.default_precision` has it.
+            path: a checkpoint's prefix or file, or a folder, of which the newest is taken; or a folder that
+                `osmn_export.py` has written for OpenVINO, which needs no TensorFlow.
+            precision: "float32", "bfloat16" or "float16"; None: the export's, or as `devices.default_precision` has it.
             im_size: see `Predictor`; None: frames get the short side of those that the model was trained on.
             given: {field: value} of the `ModelConfig` of a model that has none beside it, such as those of the
                 published program: `{"base_model": "lite", ...}`.
+            engine: "tensorflow" or "openvino"; None: what the model is exported for, TensorFlow for a checkpoint.
 
         Raises:
             InputError: if there is no such model, or if it does not fit.
         """
-        from osmn import models  # TensorFlow takes seconds to import
-        from osmn.engine import TensorFlowEngine
-
-        network = models.load(path, given, precision).network
-        short_side = min(network.config.im_size) if network.config.im_size else None
-        return cls(TensorFlowEngine(network), im_size, short_side)
+        model = loading.load(path, given, precision, engine)
+        short_side = min(model.config.im_size) if model.config.im_size else None
+        return cls(model.start_engine(), im_size, short_side)
 
     def _forget(self):
         self._frame, self._size = None, None
         self._gammas = {}  # {object id: list of (1, 1, 1, C)}
         self._masks = {}  # {object id: bool (h, w)} in the last frame
         self._all_gammas = []
+
+    @property
+    def follows_weights(self):
+        """Whether the network's weights at the time are used, or those that it had when the engine was made."""
+        return self._engine.follows_weights
 
     @property
     def object_ids(self):

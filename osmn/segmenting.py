@@ -8,7 +8,6 @@ from tqdm import tqdm
 
 from osmn import crf, files, manifest, results
 from osmn.data.types import shard_of
-from osmn.engine import TensorFlowEngine
 from osmn.predictor import Predictor, without_objects
 from osmn.threads import WriteBehind, read_ahead
 
@@ -40,10 +39,10 @@ class SegmentingOptions:
         names = ("im_size", "crf_postprocessing", "vg_pad_ratio")
         return {name: getattr(self, name) for name in names}
 
-    def predictor(self, network):
-        """Return a `Predictor` that runs a network as these options say."""
+    def predictor(self, model):
+        """Return a `Predictor` that runs a model as these options say."""
         refine = crf.refiner() if self.crf_postprocessing else None
-        return Predictor(TensorFlowEngine(network, self.vg_pad_ratio), self.im_size, refine=refine)
+        return Predictor(model.start_engine(self.vg_pad_ratio), self.im_size, refine=refine)
 
 
 def segment_videos(model, videos, options, origin, replace=False):
@@ -52,7 +51,7 @@ def segment_videos(model, videos, options, origin, replace=False):
     Videos that are finished, with this model and these options, are left out.
 
     Args:
-        model: `models.Model`.
+        model: `models.Model` or `exported.ExportedModel`.
         videos: list of `Video`.
         options: SegmentingOptions.
         origin: {option: value} of where the videos come from.
@@ -63,7 +62,7 @@ def segment_videos(model, videos, options, origin, replace=False):
             is where the videos are read from.
     """
     results.check_places(options.result_path, videos)
-    predictor = options.predictor(model.network)
+    predictor = options.predictor(model)
     made_by = model.described(options.that_change_results() | origin)
     run = manifest.open_run(options.result_path, made_by, "--result_path", options.overwrite or replace)
     output = results.Output(options.save_score)

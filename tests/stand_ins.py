@@ -70,7 +70,7 @@ class Pixelwise:
 def stand_in(monkeypatch, network):
     """Have the scripts take `network`, with the options given as its configuration, for whatever model they name."""
 
-    def load(path, given, precision):
+    def load(path, given, precision, engine="tensorflow"):
         opened = network()
         opened.config = dataclasses.replace(opened.config, **given)
         return models.Model(opened, "float32")

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from osmn import guides, models, networks
 from osmn.config import ModelConfig
-from osmn.engine import TensorFlowEngine
+from osmn.engines.tensorflow import TensorFlowEngine
 from osmn.predictor import Predictor
 
 PLAIN = ModelConfig(mean_value=(0.0, 0.0, 0.0))

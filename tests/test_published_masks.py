@@ -5,7 +5,7 @@ import pytest
 
 from osmn import models, results, segmenting
 from osmn.data import davis as davis_data
-from osmn.engine import TensorFlowEngine
+from osmn.engines.tensorflow import TensorFlowEngine
 from osmn.files import read_labels
 from osmn.predictor import Predictor
 

@@ -13,7 +13,7 @@ from osmn import guides, results, segmenting
 from osmn.config import ModelConfig
 from osmn.data import davis as davis_data
 from osmn.data.types import Reference, Video
-from osmn.engine import TensorFlowEngine
+from osmn.engines.tensorflow import TensorFlowEngine
 from osmn.errors import InputError
 from osmn.files import read_labels, read_scores, write_labels
 from osmn.masks import davis_palette

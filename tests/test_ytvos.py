@@ -26,7 +26,7 @@ import ytvos_merge_result
 from osmn import files, online
 from osmn.data import ytvos
 from osmn.data.types import shard_of
-from osmn.engine import TensorFlowEngine
+from osmn.engines.tensorflow import TensorFlowEngine
 from osmn.errors import InputError
 from osmn.files import read_labels, replacing, write_labels, write_mask, write_scores
 from osmn.predictor import Predictor

@@ -165,8 +165,8 @@ def legacy_bilinear_matrix(size, new_size):
 
 def resample(maps, rows, columns):
     """Return `rows @ maps @ columns^T` for float32 maps (B, h, w, 1), rows (H, h), columns (W, w): (B, H, W, 1)."""
-    wide = tf.einsum("bhw,Ww->bhW", tf.cast(maps[..., 0], tf.float32), columns)
-    return tf.einsum("Hh,bhW->bHW", rows, wide)[..., None]
+    wide = tf.einsum("bhw,xw->bhx", tf.cast(maps[..., 0], tf.float32), columns)
+    return tf.einsum("yh,bhx->byx", rows, wide)[..., None]
 
 
 def fused_side_output(features, side, fuse_kernel):

@@ -1,8 +1,4 @@
-"""What runs a network for the predictor: two functions, from arrays to arrays.
-
-`gammas(frame, mask)` is run once for an object, `segment(frame, masks, gammas)` once for a frame. Another engine is
-another class with these two.
-"""
+"""The engine that computes in TensorFlow."""
 
 import tensorflow as tf
 
@@ -23,6 +19,8 @@ class TensorFlowEngine:
       network: an `Osmn`, in the precision that it is to compute in.
       vg_pad_ratio: the visual guide's crop grows by this part of its sides, on each; 0.03, as published.
     """
+
+    follows_weights = True
 
     def __init__(self, network, vg_pad_ratio=guides.PAD_RATIO):
         self._network, self._config, self._vg_pad_ratio = network, network.config, vg_pad_ratio

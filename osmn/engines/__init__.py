@@ -1,0 +1,6 @@
+"""What runs a network for the predictor: one class for each engine, with two functions from arrays to arrays.
+
+`gammas(frame, mask)` is run once for an object, `segment(frame, masks, gammas)` once for a frame; their arguments are
+described in `TensorFlowEngine`. An engine's `follows_weights` tells whether it computes with the weights that the
+network has at the time, or with those that it had when the engine was made.
+"""

@@ -1,0 +1,185 @@
+"""A network as two graphs that need none of this project: in TensorFlow's SavedModel, in ONNX, or for OpenVINO.
+
+    guide: visual_guide (N, 224, 224, 3) -> gamma_1, gamma_2, ... (N, 1, 1, C)
+    frame: image (1, H, W, 3), spatial_guide (N, H, W, 1), gamma_1, ... -> probabilities (N, H, W)
+
+All of it is float32. N is the number of objects; guides and image are as `osmn.guides` makes them. A network without
+visual modulator has a frame's graph alone, without gammas.
+"""
+
+import contextlib
+import shutil
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from osmn.array_guides import GUIDE_SIDE
+from osmn.errors import InputError
+from osmn.exported import FRAME, GUIDE
+from osmn.optional import optional_import
+
+OPSET = 18  # Of ONNX: what most runtimes of the last years read.
+FORMATS = ("saved_model", "openvino", "onnx")
+
+
+def optional(name):
+    """Return one of the packages that only exporting needs."""
+    return optional_import(name, "requirements-engines.txt")
+
+
+class Graphs:
+    """The two graphs of a network, as TensorFlow functions with fixed names.
+
+    Args:
+        network: an `Osmn`.
+        im_size: (width, height) of the frames; None: any.
+    """
+
+    def __init__(self, network, im_size=None):
+        self._network = network
+        self.variables = [variable.value for variable in network.variables]
+        width, height = im_size or (None, None)
+        gammas = [
+            tf.TensorSpec([None, 1, 1, channels], name=f"gamma_{number}")
+            for number, channels in enumerate(network.gamma_channels, 1)
+        ]
+        image = tf.TensorSpec([1, height, width, 3], name="image")
+        spatial = tf.TensorSpec([None, height, width, 1], name="spatial_guide")
+        self.inputs = {FRAME: [image, spatial, *gammas]}
+        if gammas:
+            self.inputs[GUIDE] = [tf.TensorSpec([None, GUIDE_SIDE, GUIDE_SIDE, 3], name="visual_guide")]
+        self.functions = {
+            name: tf.function(getattr(self, f"_{name}"), input_signature=signature, autograph=False)
+            for name, signature in self.inputs.items()
+        }
+
+    def _frame(self, image, spatial_guide, *gammas):
+        logits = self._network.segment(image, spatial_guide, list(gammas))
+        return {"probabilities": tf.sigmoid(logits[..., 0])}
+
+    def _guide(self, visual_guide):
+        return {f"gamma_{number}": gamma for number, gamma in enumerate(self._network.gammas(visual_guide), 1)}
+
+
+def write_saved_model(graphs, folder):
+    """Write `Graphs` as a SavedModel with the signatures "frame" and "guide"."""
+    module = tf.Module()
+    module.weights = graphs.variables  # All that is saved beside the functions.
+    tf.saved_model.save(module, str(folder), signatures=graphs.functions)
+
+
+def write_onnx(graphs, folder):
+    """Write `Graphs` as frame.onnx and guide.onnx."""
+    tf2onnx = optional("tf2onnx")
+    for name, function in graphs.functions.items():
+        model, _ = tf2onnx.convert.from_function(function, graphs.inputs[name], opset=OPSET)
+        (Path(folder) / f"{name}.onnx").write_bytes(model.SerializeToString())
+
+
+def write_openvino(graphs, folder):
+    """Write `Graphs` as frame.xml and guide.xml, with weights in .bin beside them."""
+    openvino = optional("openvino")
+    for name in graphs.functions:
+        openvino.save_model(openvino_model(graphs, name), Path(folder) / f"{name}.xml", compress_to_fp16=False)
+
+
+def openvino_model(graphs, name):
+    """Return one of `Graphs` as an OpenVINO model."""
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+    openvino = optional("openvino")
+    function = graphs.functions[name].get_concrete_function()
+    frozen = convert_variables_to_constants_v2(function)
+    with tempfile.TemporaryDirectory() as folder:
+        tf.io.write_graph(frozen.graph.as_graph_def(), folder, "graph.pb", as_text=False)
+        model = openvino.convert_model(Path(folder) / "graph.pb")
+    # The frontend names a tensor by its operation; and the order is its own.
+    names = dict(zip((output.name for output in frozen.outputs), sorted(function.structured_outputs), strict=True))
+    for output in model.outputs:
+        (own,) = {names[name] for name in output.names if name in names}
+        output.set_names({own})
+    for model_input in model.inputs:
+        model_input.set_names({name.partition(":")[0] for name in model_input.names})
+    return model
+
+
+WRITERS = {"saved_model": write_saved_model, "openvino": write_openvino, "onnx": write_onnx}
+
+
+def runner(file_format, folder, name):
+    """Return a function from {input: array} to {output: array} that loads and runs a graph as a stranger would."""
+    if file_format == "saved_model":
+        function = tf.saved_model.load(str(folder)).signatures[name]
+        return lambda inputs: {key: value.numpy() for key, value in function(**_as_tensors(inputs)).items()}
+    if file_format == "onnx":
+        session = optional("onnxruntime").InferenceSession(
+            Path(folder) / f"{name}.onnx", providers=["CPUExecutionProvider"]
+        )
+        outputs = [output.name for output in session.get_outputs()]
+        return lambda inputs: dict(zip(outputs, session.run(None, inputs), strict=True))
+    core = optional("openvino").Core()
+    compiled = core.compile_model(Path(folder) / f"{name}.xml", "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    names = [output.any_name for output in compiled.outputs]
+    return lambda inputs: dict(zip(names, map(np.array, compiled(inputs).values()), strict=True))
+
+
+def _as_tensors(inputs):
+    return {name: tf.constant(value) for name, value in inputs.items()}
+
+
+def largest_differences(graphs, file_format, folder, size, objects=2, seed=0):
+    """Return by how much what was written differs from the network, at most: {output: difference}, for gammas together.
+
+    Args:
+        graphs: `Graphs`.
+        file_format: one of `FORMATS`.
+        folder: where they were written.
+        size: (width, height) of the image, which is noise, as the guides are.
+        objects: how many.
+        seed: of the noise.
+    """
+    rng = np.random.default_rng(seed)
+
+    def noise(*shape):
+        return rng.standard_normal(shape, np.float32)
+
+    width, height = size
+    inputs = {"image": noise(1, height, width, 3), "spatial_guide": abs(noise(objects, height, width, 1)).clip(0, 1)}
+    differences = {}
+    if GUIDE in graphs.functions:
+        guide = {"visual_guide": noise(objects, GUIDE_SIDE, GUIDE_SIDE, 3)}
+        gammas = _run(graphs, GUIDE, guide)
+        differences["gammas"] = _apart(gammas, runner(file_format, folder, GUIDE)(guide))
+        inputs |= gammas
+    found = runner(file_format, folder, FRAME)(inputs)
+    return differences | {"probabilities": _apart(_run(graphs, FRAME, inputs), found)}
+
+
+def _run(graphs, name, inputs):
+    tensors = [tf.constant(inputs[spec.name]) for spec in graphs.inputs[name]]
+    return {key: value.numpy() for key, value in graphs.functions[name](*tensors).items()}
+
+
+def _apart(wanted, found):
+    return max(float(np.abs(wanted[name] - found[name]).max()) for name in wanted)
+
+
+@contextlib.contextmanager
+def whole_folder(path):
+    """Give a folder to write into that becomes `path` when all is written, and is removed if it is not.
+
+    Raises InputError if there is something at `path` already.
+    """
+    path = Path(path)
+    if path.exists():
+        raise InputError(f"{path} is there already; give another --output, or remove it")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
+    try:
+        yield temporary
+        temporary.chmod(0o755)
+        temporary.rename(path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)

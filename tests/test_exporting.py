@@ -1,0 +1,231 @@
+"""`osmn_export.py` to other formats, and segmenting by OpenVINO: what comes out is what the network computes."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import zero_networks
+from test_segment import SIZE, clip, mask, words  # noqa: F401
+
+import osmn_export
+import osmn_segment
+from osmn import Predictor, checkpoints, devices, exported, exporting, models
+from osmn.config import ModelConfig
+from osmn.engines.tensorflow import TensorFlowEngine
+from osmn.errors import InputError
+from osmn.files import read_labels
+
+openvino = pytest.importorskip("openvino", reason="pip install -r requirements-engines.txt")
+LITE = {"mean_value": (127.5, 120.5, 110.5), "scale_value": 0.00787}
+
+
+@pytest.fixture(autouse=True)
+def devices_stay(monkeypatch):
+    """Other tests in this process may compute on a GPU already."""
+    monkeypatch.setattr(devices, "use_gpus", lambda numbers: None)
+
+
+def save(folder, config):
+    """Write a model with weights that keep the size of activations, and so give probabilities of all sizes."""
+    network = zero_networks.build(config)
+    rng = np.random.default_rng(0)
+    for name, variable in network.tf1_variables().items():
+        shape = tuple(variable.shape)
+        if name.endswith("weights"):
+            variable.assign(rng.standard_normal(shape, np.float32) * np.sqrt(2 / max(1, np.prod(shape[:-1]))))
+        elif name.endswith(("moving_variance", "/gamma")):
+            variable.assign(np.ones(shape))
+    path = folder / "model" / "osmn.ckpt-1"
+    checkpoints.write_variables(path, checkpoints.model_values(network), config)
+    return path
+
+
+@pytest.fixture(scope="module")
+def lite(tmp_path_factory):
+    """Return the path of a model without visual modulator, which is small and needs seconds less."""
+    return save(tmp_path_factory.mktemp("lite"), ModelConfig("lite", no_visual_modulator=True, **LITE))
+
+
+@pytest.fixture(scope="module")
+def whole_lite(tmp_path_factory):
+    return save(tmp_path_factory.mktemp("whole"), ModelConfig("lite", **LITE))
+
+
+def export(model, output, file_format, *options):
+    osmn_export.main(words("--whole_model_path", model, "--output", output, "--format", file_format, *options))
+    return output
+
+
+def error(capsys, function, *arguments):
+    with pytest.raises(SystemExit) as stopped:
+        function(words(*arguments))
+    assert stopped.value.code == 2
+    return capsys.readouterr().err.splitlines()[-1]
+
+
+def predictors(model, folder, **options):
+    """Return the same model's predictors by TensorFlow and by OpenVINO."""
+    return (
+        Predictor(TensorFlowEngine(models.load(model).network), **options),
+        Predictor(exported.load(folder).start_engine(), **options),
+    )
+
+
+def follow(predictor, size, objects, frames=3):
+    """Return the probabilities of moving rectangles in frames of noise."""
+    width, height = size
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (frames, height, width, 3), np.uint8)
+    predictor.start(images[0])
+    for number in range(objects):
+        mask = np.zeros((height, width), bool)
+        mask[height // 4 : height // 2, 5 * number : 5 * number + width // 3] = True
+        predictor.add_object(number + 1, mask)
+    return np.stack([predictor.step(image).probabilities for image in images[1:]])
+
+
+@pytest.fixture(scope="module")
+def exported_lite(whole_lite, tmp_path_factory):
+    return export(whole_lite, tmp_path_factory.mktemp("exported") / "lite", "openvino")
+
+
+def test_an_export_says_what_it_is_and_how_far_it_is_from_the_network(lite, tmp_path, capsys):
+    export(lite, tmp_path / "out", "openvino")
+    said = capsys.readouterr().out
+    assert said.startswith(f"{tmp_path / 'out'}: openvino, float32; largest differences from the network: ")
+    assert float(said.rpartition(": ")[2].split()[0]) < 1e-4
+    content = json.loads((tmp_path / "out/model.json").read_text())
+    assert content["format"] == "openvino"
+    assert content["config"]["base_model"] == "lite"
+    assert content["model_sha256"] == models.load(lite).fingerprint
+
+
+@pytest.mark.parametrize("objects", [1, 2])
+def test_openvino_gives_the_probabilities_of_tensorflow_at_several_sizes(whole_lite, exported_lite, objects):
+    ours, theirs = predictors(whole_lite, exported_lite)
+    for size in ((96, 64), (75, 53)):
+        wanted = follow(ours, size, objects)
+        assert wanted.std() > 0.01
+        np.testing.assert_allclose(follow(theirs, size, objects), wanted, atol=1e-4)
+
+
+def test_a_checkpoint_runs_in_openvino_without_an_export(lite):
+    ours = Predictor.from_checkpoint(lite)
+    theirs = Predictor.from_checkpoint(lite, engine="openvino")
+    np.testing.assert_allclose(follow(theirs, (96, 64), 1), follow(ours, (96, 64), 1), atol=1e-4)
+
+
+def test_an_exported_model_segments_a_video_without_tensorflow(exported_lite, clip, tmp_path):  # noqa: F811
+    first = mask(tmp_path / "first.png", {1: (8, 8, 30, 30)})
+    line = words(clip, "--mask", first, "--result_path", tmp_path / "out", "--whole_model_path", exported_lite)
+    code = f"import sys, osmn_segment; osmn_segment.main({line!r}); assert 'tensorflow' not in sys.modules"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "CPU by OpenVINO" in done.stdout
+    assert len(list((tmp_path / "out/masks").iterdir())) == 6
+
+
+def test_results_of_another_engine_are_not_taken_for_this_ones(lite, clip, tmp_path, capsys):  # noqa: F811
+    first = mask(tmp_path / "first.png", {1: (8, 8, 30, 30)})
+    line = words(
+        clip, "--mask", first, "--result_path", tmp_path / "out", "--whole_model_path", lite, "--im_size", 64, 64
+    )
+    osmn_segment.main(line)
+    assert read_labels(tmp_path / "out/masks/00000.png").shape == SIZE[::-1]
+    assert "engine was null" in error(capsys, osmn_segment.main, *line, "--engine", "openvino")
+
+
+def test_a_saved_model_runs_without_this_project(lite, tmp_path):
+    folder = export(lite, tmp_path / "out", "saved_model")
+    code = (
+        "import sys, numpy as np, tensorflow as tf\n"
+        f"frame = tf.saved_model.load({str(folder)!r}).signatures['frame']\n"
+        "image, guide = np.ones((1, 40, 56, 3), 'f'), np.ones((3, 40, 56, 1), 'f')\n"
+        "found = frame(image=tf.constant(image), spatial_guide=tf.constant(guide))\n"
+        "assert not any(name.split('.')[0] == 'osmn' for name in sys.modules)\n"
+        "print(found['probabilities'].shape)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
+    assert done.stdout.strip() == "(3, 40, 56)", done.stderr
+
+
+def test_frames_of_a_fixed_size_are_all_that_such_an_export_takes(lite, tmp_path):
+    folder = export(lite, tmp_path / "out", "saved_model", "--im_size", 56, 40)
+    run = exporting.runner("saved_model", folder, "frame")
+    guide = np.ones((1, 40, 56, 1), np.float32)
+    assert run({"image": np.ones((1, 40, 56, 3), np.float32), "spatial_guide": guide})["probabilities"].shape == (
+        1,
+        40,
+        56,
+    )
+    with pytest.raises(Exception, match="shape"):
+        run({"image": np.ones((1, 48, 56, 3), np.float32), "spatial_guide": guide})
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("base_model", ["osvos", "masktrack", "deeplab", "lite"])
+@pytest.mark.parametrize("file_format", ["saved_model", "onnx", "openvino"])
+def test_every_network_in_every_format_gives_its_probabilities(base_model, file_format, tmp_path):
+    pytest.importorskip("tf2onnx")
+    pytest.importorskip("onnxruntime")
+    scale = LITE["scale_value"] if base_model == "lite" else 0.01
+    model = save(tmp_path, ModelConfig(base_model, mean_value=LITE["mean_value"], scale_value=scale))
+    folder = export(model, tmp_path / "out", file_format)
+    graphs = exporting.Graphs(models.load(model, precision="float32").network)
+    for size in ((96, 64), (160, 96), (131, 75)):
+        assert exporting.largest_differences(graphs, file_format, folder, size)["probabilities"] < 1e-4
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--format", "onnx", "--precision", "bfloat16"), "--format onnx is written in float32"),
+        (("--format", "openvino", "--precision", "int8"), "--calibration_path must be given"),
+        (("--format", "openvino", "--half"), "are for --format checkpoint"),
+        (("--im_size", "64", "64"), "--im_size is not for --format checkpoint"),
+    ],
+)
+def test_options_that_do_not_fit_a_format_are_refused(options, message, lite, tmp_path, capsys):
+    line = words("--whole_model_path", lite, "--output", tmp_path / "out", *options)
+    assert message in error(capsys, osmn_export.main, *line)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_that_is_there_is_not_written_into(lite, tmp_path, capsys):
+    (tmp_path / "out").mkdir()
+    line = words("--whole_model_path", lite, "--output", tmp_path / "out", "--format", "openvino")
+    assert "is there already" in error(capsys, osmn_export.main, *line)
+
+
+def test_a_damaged_export_is_named(exported_lite, tmp_path):
+    for name, content, message in (
+        ("model.json", b"{", "model.json is damaged"),
+        ("frame.xml", b"<net", "frame.xml is damaged or missing"),
+        ("frame.bin", None, "frame.bin"),
+    ):
+        folder = tmp_path / name
+        folder.mkdir()
+        for path in exported_lite.iterdir():
+            (folder / path.name).symlink_to(path)
+        (folder / name).unlink()
+        if content is not None:
+            (folder / name).write_bytes(content)
+        with pytest.raises(InputError, match=message):
+            exported.load(folder).start_engine()
+            _ = exported.load(folder).fingerprint
+
+
+def test_an_export_contradicts_options_as_a_checkpoint_does(exported_lite):
+    with pytest.raises(InputError, match=r"--scale_value 1.0 contradicts .*model\.json, which says"):
+        exported.load(exported_lite, {"scale_value": 1.0})
+    with pytest.raises(InputError, match="exported in float32"):
+        exported.load(exported_lite, precision="float16")
+    with pytest.raises(InputError, match="leave --engine tensorflow out"):
+        Predictor.from_checkpoint(exported_lite, engine="tensorflow")
+
+
+def test_float16_is_not_for_openvino(lite):
+    with pytest.raises(InputError, match="not in float16"):
+        Predictor.from_checkpoint(lite, precision="float16", engine="openvino")
