@@ -24,8 +24,8 @@ def main(argv=None):
         "--unseen", metavar="FILE", help="the categories that training did not have, one a line (default: none)"
     )
     args = parser.parse_args(argv)
-    scores = ytvos.evaluate(args.data_path, args.result_path, args.split, args.unseen)
-    tables.report_ytvos(scores, args.result_path, unseen_given=args.unseen is not None)
+    with ytvos.evaluated(args.data_path, args.result_path, args.split, args.unseen) as scores:
+        tables.report_ytvos(scores, args.result_path, unseen_given=args.unseen is not None)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import numpy as np
 from osmn.data import davis
 from osmn.errors import InputError
 from osmn.evaluation.metrics import Statistics, statistics
-from osmn.evaluation.scoring import Sequence, score
+from osmn.evaluation.scoring import Scored, Sequence, require_folders, score
 from osmn.results import MASKS, SCORES, find_source, score_folders
 
 
@@ -25,10 +25,11 @@ class ObjectScore:
 
 @dataclass(frozen=True)
 class Scores:
-    """The `ObjectScore`s of a split, and {where results were read from: number of sequences}."""
+    """Of a split: `ObjectScore`s, {where results were read from: number of sequences}, and what each frame got."""
 
     objects: tuple
     sources: dict
+    scored: tuple  # a `scoring.Scored` for each sequence
 
     @property
     def j(self):
@@ -43,12 +44,13 @@ class Scores:
 
 def evaluate(data_path, result_path, version, split, vis_path=None, processes=None):
     """Return the `Scores` of the results in `result_path`; see `osmn.evaluation.scoring.score` for the others."""
-    scored = sequences(data_path, result_path, version, split)
+    found = sequences(data_path, result_path, version, split)
+    scored = tuple(map(Scored, found, score(found, vis_path, processes)))
     objects = []
-    for sequence, scores in zip(scored, score(scored, vis_path, processes), strict=True):
+    for sequence, scores in scored:
         for object_id, values in zip(sequence.object_ids, scores.transpose(1, 2, 0), strict=True):
             objects.append(ObjectScore(sequence.name, object_id if version == 2017 else None, *map(statistics, values)))
-    return Scores(tuple(objects), dict(collections.Counter(sequence.source for sequence in scored)))
+    return Scores(tuple(objects), dict(collections.Counter(each.sequence.source for each in scored)), scored)
 
 
 def sequences(data_path, result_path, version, split):
@@ -57,8 +59,9 @@ def sequences(data_path, result_path, version, split):
     For `version` 2016 all labels above 0 are one object; for 2017 a sequence's score files are used where it has
     some, else its merged PNGs.
     """
-    found = []
-    for name in davis.sequence_names(data_path, version, split):
+    names, found = davis.sequence_names(data_path, version, split), []
+    require_folders(result_path, names)
+    for name in names:
         truths, result_folder = tuple(davis.annotations(data_path, name).values()), Path(result_path) / name
         if len(truths) < 3:
             raise InputError(f"{truths[0].parent} has {len(truths)} annotations; the first and the last are not scored")

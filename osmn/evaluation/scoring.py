@@ -30,6 +30,26 @@ class Sequence(NamedTuple):
     object_ids: tuple
 
 
+class Scored(NamedTuple):
+    """A `Sequence` and J and F of its objects in its frames."""
+
+    sequence: Sequence
+    values: np.ndarray  # (frames, objects, 2); NaN where an object is not scored in a frame
+
+    def of(self, column):
+        """Return the scores (n, 2) of the object in a column, in the n frames in which it is scored."""
+        values = self.values[:, column]
+        return values[~np.isnan(values[:, 0])]
+
+
+def require_folders(result_path, names):
+    """Raise InputError, naming all sequences among `names` that have no folder in `result_path`."""
+    missing = [name for name in names if not (Path(result_path) / name).is_dir()]
+    if missing:
+        others = f", nor do those of {', '.join(missing[1:])}" if missing[1:] else ""
+        raise InputError(f"{Path(result_path) / missing[0]} does not exist{others}; run the evaluation that writes it")
+
+
 def result_files(sequence, frame):
     """Return the paths that the result of a frame is read from: one per object for SCORES, else one."""
     if sequence.source == SCORES:

@@ -7,7 +7,7 @@ import numpy as np
 
 from osmn.data import youtube_objects
 from osmn.errors import InputError
-from osmn.evaluation.scoring import Sequence, score
+from osmn.evaluation.scoring import Scored, Sequence, require_folders, score
 from osmn.results import MASKS
 
 
@@ -23,10 +23,11 @@ class SequenceScore:
 
 @dataclass(frozen=True)
 class Scores:
-    """The `SequenceScore`s, and the names of the sequences that have too few labels to be scored."""
+    """The `SequenceScore`s, the names of sequences that have too few labels to be scored, and what each frame got."""
 
     sequences: tuple
     skipped: tuple
+    scored: tuple  # a `scoring.Scored` for each sequence
 
     @property
     def iou(self):
@@ -47,13 +48,14 @@ class Scores:
 
 def evaluate(data_path, result_path, processes=None):
     """Return the `Scores` of the results in `result_path`."""
-    scored, skipped = sequences(data_path, result_path)
+    found, skipped = sequences(data_path, result_path)
+    scored = tuple(map(Scored, found, score(found, processes=processes)))
     # A sequence is named <class>_<number>.
     rows = [
         SequenceScore(sequence.name, sequence.name.rpartition("_")[0], len(values), float(values[..., 0].mean()))
-        for sequence, values in zip(scored, score(scored, processes=processes), strict=True)
+        for sequence, values in scored
     ]
-    return Scores(tuple(rows), tuple(skipped))
+    return Scores(tuple(rows), tuple(skipped), scored)
 
 
 def sequences(data_path, result_path):
@@ -69,4 +71,5 @@ def sequences(data_path, result_path):
         raise InputError(
             f"{Path(data_path) / 'Labels'} has no sequence with two labels; run preprocess_youtube.py again"
         )
+    require_folders(result_path, [sequence.name for sequence in found])
     return found, skipped

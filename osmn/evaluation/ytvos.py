@@ -1,12 +1,15 @@
 """Scores of YouTube-VOS results: J and F over the objects of seen and of unseen categories, and their mean G."""
 
+import contextlib
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from osmn.data.ytvos import annotations, read_listings
 from osmn.errors import InputError
-from osmn.evaluation.scoring import Sequence, score
+from osmn.evaluation.scoring import Scored, Sequence, require_folders, score
 from osmn.results import MERGED, SCORES, find_source
 from osmn.submission import merge_results
 
@@ -26,10 +29,11 @@ class ObjectScore:
 
 @dataclass(frozen=True)
 class Scores:
-    """The `ObjectScore`s of a split, and how many objects are listed for a single frame, so that they have none."""
+    """Of a split: `ObjectScore`s, how many objects have none, as they are listed for one frame, what each frame got."""
 
     objects: tuple
     not_scored: int
+    scored: tuple  # a `scoring.Scored` for each video
 
     def of(self, seen):
         """Return the scores of the objects of seen categories, or of unseen ones."""
@@ -47,8 +51,12 @@ class Scores:
         return sum(available) / len(available)
 
 
-def evaluate(data_path, result_path, split, unseen_path=None, processes=None):
-    """Return the `Scores` of a split whose annotations are there.
+@contextlib.contextmanager
+def evaluated(data_path, result_path, split, unseen_path=None, processes=None):
+    """Yield the `Scores` of a split whose annotations are there.
+
+    The results that they refer to can be read in the block: where there are score files, they are of merged frames in a
+    temporary folder.
 
     An object is scored in the frames that meta.json lists for it after its first, where it is given. `unseen_path` is a
     list of the categories that training did not have, one a line; without it every category is seen.
@@ -65,19 +73,18 @@ def evaluate(data_path, result_path, split, unseen_path=None, processes=None):
                     f"{truths / listing.name / frame}.png does not exist; only a split with all of its annotations"
                     " can be scored, such as videos held out from train"
                 )
+    require_folders(result_path, [listing.name for listing, _ in scored])
     with tempfile.TemporaryDirectory() as merged:
         sequences = _merged_sequences(scored, truths, Path(result_path), Path(merged), processes)
-        tables = score(sequences, processes=processes)
-    objects = []
-    for (listing, frames), sequence, table in zip(scored, sequences, tables, strict=True):
-        for column, object_id in enumerate(sequence.object_ids):
-            rows = [row for row, frame in enumerate(frames) if object_id in frames[frame]]
-            if rows:
-                category = listing.categories[object_id]
-                means = table[rows, column].mean(axis=0).tolist()
-                seen = category not in unseen
-                objects.append(ObjectScore(listing.name, object_id, category, seen, len(rows), *means))
-    return Scores(tuple(objects), sum(len(listing.starts) for listing in listings) - len(objects))
+        tables, objects = tuple(map(Scored, sequences, score(sequences, processes=processes))), []
+        for (listing, frames), table in zip(scored, tables, strict=True):
+            for column, object_id in enumerate(table.sequence.object_ids):
+                table.values[[object_id not in frames[frame] for frame in frames], column] = np.nan
+                values, category = table.of(column), listing.categories[object_id]
+                if len(values):
+                    means, seen = values.mean(axis=0).tolist(), category not in unseen
+                    objects.append(ObjectScore(listing.name, object_id, category, seen, len(values), *means))
+        yield Scores(tuple(objects), sum(len(listing.starts) for listing in listings) - len(objects), tables)
 
 
 def _scored_frames(listing):
