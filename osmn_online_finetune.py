@@ -13,6 +13,7 @@ def parse(argv):
     arguments.add_size_option(parser, [854, 480])
     arguments.add_training_options(parser, data_aug_scales=[0.5, 0.8, 1.0])
     arguments.add_testing_options(parser)
+    arguments.add_report_option(parser)
     arguments.add_device_options(parser)
     args = parser.parse_args(argv)
     arguments.required(args, "whole_model_path", "result_path", "model_save_path")
@@ -23,7 +24,7 @@ def parse(argv):
 def main(argv=None):
     """Run the script; see `-h`."""
     args = parse(argv)
-    from osmn import devices, models, online  # TensorFlow takes seconds to import
+    from osmn import devices, models, online, report  # TensorFlow takes seconds to import
     from osmn.data import davis
     from osmn.evaluation.tables import score_if_annotated
 
@@ -33,9 +34,10 @@ def main(argv=None):
     print(model.summary(args.im_size))
     run, testing = arguments.training_run(args), arguments.testing_options(args)
     online.finetune_and_segment(model, videos, run, testing, arguments.values(args, "data_path", "data_version"))
-    score_if_annotated(
-        args.data_path, args.result_path, args.data_version, args.test_split, videos, shards=args.shard[1]
-    )
+    where = args.data_path, args.result_path, args.data_version, args.test_split
+    scores = score_if_annotated(*where, videos, shards=args.shard[1])
+    if args.report:
+        report.of_davis(scores, *where)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ def parse(argv):
     arguments.add_distractor_options(parser)
     arguments.add_coco_mixing_options(parser)
     arguments.add_testing_options(parser)
+    arguments.add_report_option(parser)
     arguments.add_device_options(parser, several=True)
     args = parser.parse_args(argv)
     arguments.required(args, "result_path", "whole_model_path" if args.only_testing else "model_save_path")
@@ -44,7 +45,7 @@ def main(argv=None):
     """Run the script; see `-h`."""
     args = parse(argv)
     # Here, because TensorFlow takes seconds to import.
-    from osmn import devices, replicas, segmenting
+    from osmn import devices, replicas, report, segmenting
     from osmn.data import davis
     from osmn.evaluation.tables import score_if_annotated
 
@@ -60,9 +61,10 @@ def main(argv=None):
                 return
     origin = arguments.values(args, "data_path", "data_version", "use_full_res")
     segmenting.segment_videos(model, videos, arguments.testing_options(args), origin, replace=not args.only_testing)
-    score_if_annotated(
-        args.data_path, args.result_path, args.data_version, args.test_split, videos, shards=args.shard[1]
-    )
+    where = args.data_path, args.result_path, args.data_version, args.test_split
+    scores = score_if_annotated(*where, videos, shards=args.shard[1])
+    if args.report:
+        report.of_davis(scores, *where)
 
 
 if __name__ == "__main__":

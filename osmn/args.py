@@ -195,6 +195,13 @@ def add_ytvos_options(to):
     )
 
 
+def add_report_option(to):
+    """Add the report, where results are scored."""
+    to.add_argument(
+        "--report", action="store_true", help="also write the scores as a web page, RESULT_PATH/report.html"
+    )
+
+
 def add_device_options(to, several=False, engine=True):
     """Add the choice of device, or of `several`, of the number format, and of the `engine`."""
     group = to.add_argument_group("device")

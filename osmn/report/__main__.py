@@ -1,0 +1,73 @@
+"""Score a result folder and write the scores as a web page, with charts and the worst frames: one HTML file.
+
+DATA_PATH is a folder of DAVIS, YouTube-VOS or YouTube-Objects, which is recognised.
+"""
+
+import contextlib
+from pathlib import Path
+
+from osmn import args as arguments
+from osmn.errors import InputError, reports_input_errors
+from osmn.evaluation import davis, youtube_objects, ytvos
+from osmn.manifest import read_run
+from osmn.report import evaluated, page
+
+
+@reports_input_errors
+def main(argv=None):
+    """Parse the arguments, score, and write the page."""
+    parser = arguments.parser(__doc__)
+    parser.prog = "python -m osmn.report"
+    parser.add_argument("result_path", metavar="RESULT_PATH", help="the results, one folder per sequence")
+    parser.add_argument("data_path", metavar="DATA_PATH", help="the dataset, with frames and annotations")
+    parser.add_argument("--against", metavar="OTHER", help="another result folder, to compare with")
+    parser.add_argument("--output", metavar="FILE", help="the page (default: RESULT_PATH/report.html)")
+    parser.add_argument("--test_split", help="of DAVIS (default: val) or YouTube-VOS (default: valid)")
+    parser.add_argument(
+        "--data_version", type=int, choices=(2016, 2017), help="of DAVIS (default: as in run.json, else 2017)"
+    )
+    parser.add_argument("--unseen", metavar="FILE", help="of YouTube-VOS: the unseen categories, one a line")
+    args = parser.parse_args(argv)
+    if args.output:
+        page.check_name(args.output)
+    with contextlib.ExitStack() as opened:
+        version = args.data_version or _version(args.result_path)
+        paths = [args.result_path, args.against] if args.against else [args.result_path]
+        results = [
+            opened.enter_context(_evaluated(args.data_path, path, version, args.test_split, args.unseen))
+            for path in paths
+        ]
+        page.write(results[0], args.output, *results[1:])
+
+
+def _version(result_path):
+    """Return the version of DAVIS that the manifest of the results names; 2017 if there is none."""
+    made_by = read_run(result_path)
+    version = made_by["options"].get("data_version") if made_by else None
+    return 2016 if version == 2016 else 2017
+
+
+@contextlib.contextmanager
+def _evaluated(data_path, result_path, version, split, unseen):
+    """Yield the `Evaluated` of a result folder; the results can be read in the block."""
+    folder = Path(data_path)
+    if (folder / "ImageSets").is_dir():
+        split = split or "val"
+        scores = davis.evaluate(data_path, result_path, version, split)
+        yield evaluated.of_davis(scores, data_path, result_path, version, split)
+    elif (folder / "Labels").is_dir():
+        scores = youtube_objects.evaluate(data_path, result_path)
+        yield evaluated.of_youtube_objects(scores, data_path, result_path)
+    elif any(folder.glob("*/meta.json")):
+        split = split or "valid"
+        with ytvos.evaluated(data_path, result_path, split, unseen) as scores:
+            yield evaluated.of_ytvos(scores, data_path, result_path, split)
+    else:
+        raise InputError(
+            f"{data_path} has neither ImageSets (DAVIS), nor Labels (YouTube-Objects), nor <split>/meta.json"
+            " (YouTube-VOS); give the dataset's folder"
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,148 @@
+"""Charts as SVG elements for a page, by Matplotlib.
+
+Drawn with `Figure` objects, never with pyplot, so that nothing of the process is changed. Texts stay texts, in the
+page's font; names are never taken for formulas.
+"""
+
+import io
+import re
+import xml.etree.ElementTree as ET
+
+import numpy as np
+
+from osmn.masks import davis_palette
+
+WIDTH = 9.6  # inches; the page scales a chart to its own width
+FEW_FRAMES = 40  # are drawn as points too
+MOST_TICKS = 10
+INK, GREY, PALE, ACCENT, LOSS = "#1f2328", "#8c959f", "#d0d7de", "#2f5d8a", "#b3402e"
+BARS = (ACCENT, "#a9c1d9")
+STYLE = {
+    "svg.fonttype": "none",
+    "text.parse_math": False,
+    "axes.formatter.use_mathtext": False,
+    "axes.unicode_minus": False,
+    "font.family": "sans-serif",
+    "font.size": 9,
+    "axes.edgecolor": PALE,
+    "axes.linewidth": 0.8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.labelcolor": INK,
+    "text.color": INK,
+    "xtick.color": GREY,
+    "xtick.labelcolor": INK,
+    "ytick.color": GREY,
+    "ytick.labelcolor": INK,
+    "grid.color": "#eaeef2",
+    "grid.linewidth": 0.8,
+    "axes.axisbelow": True,
+    "axes.grid": False,
+    "legend.frameon": False,
+}
+
+
+def object_color(object_id):
+    """Return an object's colour, "#rrggbb": that of its mask in the pictures, dark enough for white paper."""
+    return "#" + "".join(f"{value:02x}" for value in davis_palette()[3 * object_id : 3 * object_id + 3])
+
+
+def bars(names, groups, differences=False):
+    """Return a chart of horizontal bars, a row for each name, as an SVG element.
+
+    Args:
+        names: of the rows, from top to bottom.
+        groups: {legend: values from 0 to 1}; with more than one, bars of a row stand below each other.
+        differences: values are from -1 to 1, and bars go to both sides.
+    """
+
+    def draw(figure):
+        axes = figure.add_subplot()
+        rows, thickness = np.arange(len(names)), 0.8 / len(groups)
+        for index, (legend, values) in enumerate(groups.items()):
+            color = [ACCENT if value >= 0 else LOSS for value in values] if differences else BARS[index]
+            middles = rows + (index + 0.5) * thickness - 0.4
+            drawn = axes.barh(middles, values, 0.86 * thickness, color=color, label=legend)
+            axes.bar_label(drawn, fmt="%+.3f" if differences else "%.3f", padding=3, fontsize=7.5)
+        axes.set_yticks(rows, names)
+        axes.tick_params(axis="y", length=0)
+        axes.set_ylim(len(names) - 0.4, -0.6)
+        axes.spines["left"].set_visible(False)
+        axes.grid(axis="x", visible=True)
+        if differences:
+            reach = max(0.01, 1.2 * max(map(abs, values)))
+            axes.set_xlim(-reach, reach)
+            axes.axvline(0, color=GREY, linewidth=0.8)
+        else:
+            axes.set_xlim(0, 1.06)
+            axes.set_xticks(np.linspace(0, 1, 6))
+        if len(groups) > 1:
+            figure.legend(loc="outside upper left", ncols=len(groups), handlelength=1)
+
+    return _svg(draw, 0.6 + 0.11 * len(names) * (len(groups) + 0.6), f"bars of {', '.join(groups)}")
+
+
+def curves(name, frames, object_ids, values, marks, measure, other=None):
+    """Return a chart of a measure over time, a line for each object, as an SVG element.
+
+    Args:
+        name: of the sequence.
+        frames: the names of the frames.
+        object_ids: of the lines.
+        values: (frames, objects), NaN where an object is not scored.
+        marks: [(frame number, column)] to be ringed.
+        measure: its name.
+        other: the values of another result, drawn as broken lines.
+    """
+
+    def draw(figure):
+        axes = figure.add_subplot()
+        points = {"marker": "o", "markersize": 3} if len(frames) <= FEW_FRAMES else {}
+        for column, object_id in enumerate(object_ids):
+            color = object_color(object_id)
+            if other is not None:
+                axes.plot(other[:, column], color=color, linewidth=1, linestyle=(0, (3, 2)), alpha=0.6)
+            axes.plot(values[:, column], color=color, linewidth=1.6, label=str(object_id), **points)
+        for frame, column in marks:
+            ring = {"marker": "o", "markersize": 9, "markerfacecolor": "none", "clip_on": False}
+            axes.plot(frame, values[frame, column], markeredgecolor=object_color(object_ids[column]), **ring)
+        axes.set_ylim(0, 1.03)
+        axes.set_xlim(-0.5, len(frames) - 0.5)
+        ticks = range(0, len(frames), -(-len(frames) // MOST_TICKS))
+        axes.set_xticks(ticks, [frames[tick] for tick in ticks])
+        axes.set_ylabel(measure, rotation=0, labelpad=10)
+        axes.grid(axis="y", visible=True)
+        if len(object_ids) > 1:
+            figure.legend(loc="outside right upper", title="object", handlelength=1.2)
+
+    return _svg(draw, 2.2, f"curves of {name}")
+
+
+def _svg(draw, height, salt):
+    """Return what `draw(figure)` draws, this high in inches; `salt` keeps the ids of a page's charts apart."""
+    import matplotlib  # Here, because it takes a while to import.
+    from matplotlib.figure import Figure
+
+    text = io.StringIO()
+    with matplotlib.rc_context(STYLE | {"svg.hashsalt": salt}):
+        figure = Figure((WIDTH, height), layout="constrained")
+        draw(figure)
+        nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+        figure.savefig(text, format="svg", transparent=True, metadata=nothing)
+    return _for_a_page(ET.fromstring(text.getvalue()))
+
+
+def _for_a_page(svg):
+    """Return an SVG document as an element of HTML: no namespaces, no size, only ids that are referred to."""
+    parts = list(svg.iter())
+    for part in parts:
+        part.tag = part.tag.rpartition("}")[2]
+        part.attrib = {name.rpartition("}")[2]: value for name, value in part.attrib.items()}
+        for child in [child for child in part if child.tag.endswith("style")]:
+            part.remove(child)
+    used = {found for part in parts for value in part.attrib.values() for found in re.findall(r"#([\w-]+)", value)}
+    for part in parts:
+        if part.get("id") not in used:
+            part.attrib.pop("id", None)
+    svg.attrib = {"viewBox": svg.get("viewBox")}
+    return ET.tostring(svg, encoding="unicode")

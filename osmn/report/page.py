@@ -1,0 +1,200 @@
+"""The page: what its template shows, and writing it, a sequence at a time."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from osmn.errors import InputError
+from osmn.files import named_write_errors, replacing
+from osmn.report import choice, figures
+from osmn.report.pictures import Pictures
+
+NAME = "report.html"
+MOST_PICTURED = 60  # sequences; of more, those with the lowest scores have pictures
+WORST_BOX, WORST_BOX_OF_TWO, SHEET_BOX = (320, 240), (272, 240), (176, 176)  # pixels of a picture
+
+
+def write(evaluated, path=None, against=None):
+    """Write the report of an `Evaluated` and print its place.
+
+    Args:
+        evaluated: the result.
+        path: of the page, .html; by default report.html in the result's folder.
+        against: the `Evaluated` of another result of the same sequences, to compare with.
+    """
+    import jinja2  # Here, because only reports need it.
+
+    path = Path(path or evaluated.result_path / NAME)
+    check_name(path)
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("osmn.report"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    page = environment.get_template("page.html").stream(_content(evaluated, against))
+    with replacing(path) as temporary, temporary.open("w", encoding="utf-8", errors="xmlcharrefreplace") as file:
+        for part in page:  # Frames are read meanwhile, whose errors are not the page's.
+            with named_write_errors(path):
+                file.write(part)
+    print(f"report: {path}")
+
+
+def check_name(path):
+    """Raise InputError unless a page may have this name."""
+    if Path(path).suffix.lower() not in (".html", ".htm"):
+        raise InputError(f"{path} is not a page's name; end it in .html")
+
+
+def _content(evaluated, against):
+    """Return what the template shows; its sections are made one by one, as they are asked for."""
+    measures = len(evaluated.measures)
+    objects, sequences = [], []
+    for number, scored in enumerate(evaluated.scored):
+        rows = choice.object_rows(scored, measures)
+        others = choice.object_rows(against.scored[number], measures) if against else [None] * len(rows)
+        objects += [_object(evaluated, scored, number, row, other) for row, other in zip(rows, others, strict=True)]
+        means = choice.sequence_score(scored, measures)
+        sequence = {"number": number, "name": scored.sequence.name, "means": means, "score": np.mean(means)}
+        if against:
+            sequence["other"] = np.mean(choice.sequence_score(against.scored[number], measures))
+            sequence["difference"] = sequence["score"] - sequence["other"]
+        sequences.append(sequence)
+    ranked = sorted(sequences, key=lambda sequence: sequence["score"])
+    pictured = {sequence["number"] for sequence in ranked[:MOST_PICTURED]}
+    return {
+        "evaluated": evaluated,
+        "against": against,
+        "score_name": _score_name(evaluated),
+        "headline": _headline(evaluated, against),
+        "objects": objects,
+        "bars": _bars(evaluated, ranked, against),
+        "differences": _differences(sequences) if against else None,
+        "columns": ["frame", *(["result", "other"] if against else ["result"]), "truth"],
+        "sections": _sections(evaluated, against, sequences, pictured),
+        "left_out": len(sequences) - len(pictured),
+        "options": _options(evaluated.made_by, against.made_by if against else None),
+    }
+
+
+def _score_name(evaluated):
+    return "&".join(evaluated.measures)
+
+
+def _headline(evaluated, against):
+    others = dict(against.headline) if against else {}
+    return [(name, value, others.get(name)) for name, value in evaluated.headline]
+
+
+def _object(evaluated, scored, number, row, other):
+    """Return a line of the table."""
+    name = scored.sequence.name
+    return {
+        "number": number,
+        "sequence": name,
+        "object": row.object_id,
+        "category": evaluated.categories.get((name, row.object_id), ""),
+        "row": row,
+        "lowest_frame": scored.sequence.truths[row.lowest_frame].stem,
+        "other": other,
+    }
+
+
+def _bars(evaluated, ranked, against):
+    names = [sequence["name"] for sequence in ranked]
+    if against:
+        groups = {"result": [sequence["score"] for sequence in ranked]}
+        groups["other"] = [sequence["other"] for sequence in ranked]
+    else:
+        columns = zip(*(sequence["means"] for sequence in ranked), strict=True)
+        groups = dict(zip(evaluated.measures, columns, strict=True))
+    return figures.bars(names, groups)
+
+
+def _differences(sequences):
+    """Return the table of differences and its chart, from the largest loss to the largest gain."""
+    ranked = sorted(sequences, key=lambda sequence: sequence["difference"])
+    values = [sequence["difference"] for sequence in ranked]
+    chart = figures.bars([sequence["name"] for sequence in ranked], {"difference": values}, differences=True)
+    return {"sequences": ranked, "chart": chart}
+
+
+def _sections(evaluated, against, sequences, pictured):
+    for sequence in tqdm(sequences, desc="report", unit="sequence", disable=None):
+        number = sequence["number"]
+        scored = [result.scored[number] for result in (evaluated, against) if result]
+        values, frames = scored[0].values, scored[0].sequence.truths
+        shown = values[..., : len(evaluated.measures)]
+        marked = choice.worst_frames(shown)
+        # YouTube-VOS lists an object perhaps for one frame only: it has no line.
+        columns = [k for k in range(values.shape[1]) if not np.isnan(values[:, k, 0]).all()]
+        section = sequence | {
+            "objects": [scored[0].sequence.object_ids[k] for k in columns],
+            "frames": len(frames),
+            "marked": len(marked),
+            "curves": figures.curves(
+                sequence["name"],
+                [path.stem for path in frames],
+                [scored[0].sequence.object_ids[k] for k in columns],
+                values[:, columns, 0],
+                [(t, columns.index(k)) for t, bad in marked for k in bad],
+                evaluated.measures[0],
+                scored[1].values[:, columns, 0] if against else None,
+            ),
+            "worst": [],
+            "sheet": [],
+        }
+        if number in pictured:
+            pictures = Pictures(evaluated.images / sequence["name"], [each.sequence for each in scored])
+            section["worst"] = _worst(evaluated, scored, pictures, marked[: choice.MOST_WORST])
+            section["sheet"] = _sheet(scored, pictures)
+        yield section
+
+
+def _worst(evaluated, scored, pictures, marked):
+    """Return the frames to look at: which objects are bad there, their scores, and the pictures."""
+    worst = []
+    for frame, columns in marked:
+        truth, objects = scored[0].sequence.truths[frame], []
+        for column in columns:
+            object_id = scored[0].sequence.object_ids[column]
+            values = [zip(evaluated.measures, each.values[frame, column].tolist(), strict=False) for each in scored]
+            texts = [" ".join(f"{name} {value:.3f}" for name, value in pairs) for pairs in values]
+            objects.append({"id": object_id, "color": figures.object_color(object_id), "scores": texts})
+        box = WORST_BOX_OF_TWO if len(scored) > 1 else WORST_BOX
+        worst.append({"frame": truth.stem, "objects": objects, "pictures": pictures.of(truth, box)})
+    return worst
+
+
+def _sheet(scored, pictures):
+    """Return frames from the first to the last: their names, the mean of the first measure, and the pictures."""
+    truths = scored[0].sequence.truths
+    return [
+        {
+            "frame": truths[t].stem,
+            "value": float(np.nanmean(scored[0].values[t, :, 0])),
+            "pictures": pictures.of(truths[t], SHEET_BOX)[1:],
+        }
+        for t in choice.spread_frames(len(truths))
+    ]
+
+
+def _options(*manifests):
+    """Return the lines of the table of options: name, a text for each manifest, and whether they differ."""
+    flat = [_flat(made_by) for made_by in manifests if made_by is not None]
+    if not flat:
+        return []
+    names = dict.fromkeys(name for options in flat for name in options)
+    lines = [(name, [options.get(name, "") for options in flat]) for name in names]
+    return [(name, texts, len(set(texts)) > 1) for name, texts in lines]
+
+
+def _flat(made_by):
+    flat = {}
+    for name, value in made_by.items():
+        group = {f"{name}: {key}": part for key, part in value.items()} if isinstance(value, dict) else {name: value}
+        flat |= {key: part if isinstance(part, str) else json.dumps(part) for key, part in group.items()}
+    return flat

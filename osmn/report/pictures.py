@@ -1,0 +1,52 @@
+"""Frames with masks, small, as JPEGs that are part of the page. One frame is in memory at a time."""
+
+import base64
+import io
+
+import numpy as np
+from PIL import Image
+
+from osmn.errors import InputError
+from osmn.evaluation.scoring import read_result
+from osmn.files import read_image, read_labels
+from osmn.folders import frame_files
+from osmn.masks import overlay
+from osmn.results import MASKS
+
+QUALITY = 75
+
+
+class Pictures:
+    """The pictures of a sequence.
+
+    Args:
+        images: the folder of its frames.
+        sequences: the `Sequence`s of one or two results of it.
+    """
+
+    def __init__(self, images, sequences):
+        self._images, self._frames, self._sequences = images, frame_files(images), sequences
+
+    def of(self, truth, box):
+        """Return the pictures of a frame: as it is, with each result, with the truth; as data URIs.
+
+        Args:
+            truth: the path of its annotation.
+            box: (width, height) that a picture fits into; small frames are not enlarged.
+        """
+        if truth.stem not in self._frames:
+            raise InputError(f"{self._images} has no frame {truth.stem}, though {truth} exists; add it for the report")
+        frame = read_image(self._frames[truth.stem])
+        scale = min(1, box[0] / frame.shape[1], box[1] / frame.shape[0])
+        size = tuple(max(1, round(side * scale)) for side in frame.shape[1::-1])
+        frame = np.asarray(Image.fromarray(frame).resize(size, Image.Resampling.BILINEAR))
+        masks = [read_result(sequence, truth.stem, size) for sequence in self._sequences]
+        labels = read_labels(truth, size)
+        masks.append((labels != 0).astype(np.uint8) if self._sequences[0].source == MASKS else labels)
+        return [_as_uri(pixels) for pixels in (frame, *(overlay(frame, labels) for labels in masks))]
+
+
+def _as_uri(pixels):
+    content = io.BytesIO()
+    Image.fromarray(pixels).save(content, "jpeg", quality=QUALITY)
+    return f"data:image/jpeg;base64,{base64.b64encode(content.getvalue()).decode()}"
