@@ -2,8 +2,10 @@
 
 import argparse
 
+from osmn import args as arguments
 from osmn.errors import reports_input_errors
 from osmn.evaluation import davis, tables
+from osmn.report import evaluated, page
 
 
 @reports_input_errors
@@ -21,9 +23,13 @@ def main(argv=None):
     parser.add_argument("version", metavar="DATASET_VERSION", type=int, choices=(2016, 2017), help="2016 or 2017")
     parser.add_argument("split", metavar="DATASET_SPLIT", help="a list of ImageSets/DATASET_VERSION, such as val")
     parser.add_argument("vis_path", metavar="VIS_PATH", nargs="?", help="gets the scored results as indexed PNGs")
+    arguments.add_report_option(parser)
     args = parser.parse_args(argv)
-    scores = davis.evaluate(args.data_path, args.result_path, args.version, args.split, args.vis_path)
+    where = args.data_path, args.result_path, args.version, args.split
+    scores = davis.evaluate(*where, args.vis_path)
     tables.report_davis(scores, args.result_path)
+    if args.report:
+        page.write(evaluated.of_davis(scores, *where))
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ def parse(argv):
     arguments.add_model_options(parser)
     arguments.add_size_option(parser, [640, 360])
     arguments.add_testing_options(parser)
+    arguments.add_report_option(parser)
     arguments.add_device_options(parser)
     args = parser.parse_args(argv)
     arguments.required(args, "whole_model_path", "result_path")
@@ -26,6 +27,7 @@ def main(argv=None):
     from osmn.data import youtube_objects
     from osmn.evaluation import tables
     from osmn.evaluation.youtube_objects import evaluate
+    from osmn.report import evaluated, page
 
     devices.configure([args.gpu_id])
     videos = youtube_objects.videos(args.data_path)
@@ -33,7 +35,10 @@ def main(argv=None):
     print(model.summary(args.im_size))
     segmenting.segment_videos(model, videos, arguments.testing_options(args), arguments.values(args, "data_path"))
     if args.shard[1] == 1:
-        tables.report_youtube_objects(evaluate(args.data_path, args.result_path), args.result_path)
+        scores = evaluate(args.data_path, args.result_path)
+        tables.report_youtube_objects(scores, args.result_path)
+        if args.report:
+            page.write(evaluated.of_youtube_objects(scores, args.data_path, args.result_path))
     else:
         print("this was one share of the videos: score all of them by youtube_eval.py")
 

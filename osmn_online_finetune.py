@@ -24,9 +24,10 @@ def parse(argv):
 def main(argv=None):
     """Run the script; see `-h`."""
     args = parse(argv)
-    from osmn import devices, models, online, report  # TensorFlow takes seconds to import
+    from osmn import devices, models, online  # TensorFlow takes seconds to import
     from osmn.data import davis
     from osmn.evaluation.tables import score_if_annotated
+    from osmn.report import evaluated, page
 
     devices.configure([args.gpu_id], args.deterministic)
     videos = davis.videos(args.data_path, args.data_version, args.test_split)
@@ -36,8 +37,8 @@ def main(argv=None):
     online.finetune_and_segment(model, videos, run, testing, arguments.values(args, "data_path", "data_version"))
     where = args.data_path, args.result_path, args.data_version, args.test_split
     scores = score_if_annotated(*where, videos, shards=args.shard[1])
-    if args.report:
-        report.of_davis(scores, *where)
+    if args.report and scores is not None:
+        page.write(evaluated.of_davis(scores, *where))
 
 
 if __name__ == "__main__":

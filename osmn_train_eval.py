@@ -45,9 +45,10 @@ def main(argv=None):
     """Run the script; see `-h`."""
     args = parse(argv)
     # Here, because TensorFlow takes seconds to import.
-    from osmn import devices, replicas, report, segmenting
+    from osmn import devices, replicas, segmenting
     from osmn.data import davis
     from osmn.evaluation.tables import score_if_annotated
+    from osmn.report import evaluated, page
 
     devices.configure(args.gpu_id, args.deterministic)
     videos = davis.videos(args.data_path, args.data_version, args.test_split, args.use_full_res)
@@ -63,8 +64,8 @@ def main(argv=None):
     segmenting.segment_videos(model, videos, arguments.testing_options(args), origin, replace=not args.only_testing)
     where = args.data_path, args.result_path, args.data_version, args.test_split
     scores = score_if_annotated(*where, videos, shards=args.shard[1])
-    if args.report:
-        report.of_davis(scores, *where)
+    if args.report and scores is not None:
+        page.write(evaluated.of_davis(scores, *where))
 
 
 if __name__ == "__main__":

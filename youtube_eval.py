@@ -2,8 +2,10 @@
 
 import argparse
 
+from osmn import args as arguments
 from osmn.errors import reports_input_errors
 from osmn.evaluation import tables, youtube_objects
+from osmn.report import evaluated, page
 
 
 @reports_input_errors
@@ -17,8 +19,12 @@ def main(argv=None):
     )
     parser.add_argument("data_path", metavar="DATA_PATH", help="the preprocessed dataset, with Labels and all.txt")
     parser.add_argument("result_path", metavar="RESULT_PATH", help="the results, <class>_<number>/<frame>.png")
+    arguments.add_report_option(parser)
     args = parser.parse_args(argv)
-    tables.report_youtube_objects(youtube_objects.evaluate(args.data_path, args.result_path), args.result_path)
+    scores = youtube_objects.evaluate(args.data_path, args.result_path)
+    tables.report_youtube_objects(scores, args.result_path)
+    if args.report:
+        page.write(evaluated.of_youtube_objects(scores, args.data_path, args.result_path))
 
 
 if __name__ == "__main__":

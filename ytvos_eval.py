@@ -2,8 +2,10 @@
 
 import argparse
 
+from osmn import args as arguments
 from osmn.errors import reports_input_errors
 from osmn.evaluation import tables, ytvos
+from osmn.report import evaluated, page
 
 
 @reports_input_errors
@@ -23,9 +25,12 @@ def main(argv=None):
     parser.add_argument(
         "--unseen", metavar="FILE", help="the categories that training did not have, one a line (default: none)"
     )
+    arguments.add_report_option(parser)
     args = parser.parse_args(argv)
     with ytvos.evaluated(args.data_path, args.result_path, args.split, args.unseen) as scores:
         tables.report_ytvos(scores, args.result_path, unseen_given=args.unseen is not None)
+        if args.report:
+            page.write(evaluated.of_ytvos(scores, args.data_path, args.result_path, args.split))
 
 
 if __name__ == "__main__":

@@ -42,13 +42,17 @@ def score_if_annotated(data_path, result_path, version, split, videos, shards=1)
     """Score the results of a DAVIS script, and report them, if every frame of its `videos` has an annotation.
 
     `shards` is the number of those that the videos are one of: more than one are scored all together, later.
+    Returns the `Scores`; None if there are none.
     """
     if shards > 1:
         print("this was one share of the videos: score all of them by davis_eval.py")
-    elif is_annotated(data_path, videos):
-        report_davis(davis.evaluate(data_path, result_path, version, split), result_path)
-    else:
+        return None
+    if not is_annotated(data_path, videos):
         print(f"masks are in {result_path}; not every frame has an annotation to score them with")
+        return None
+    scores = davis.evaluate(data_path, result_path, version, split)
+    report_davis(scores, result_path)
+    return scores
 
 
 def report_youtube_objects(scores, result_path):

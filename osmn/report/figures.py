@@ -6,6 +6,7 @@ page's font; names are never taken for formulas.
 
 import io
 import re
+import warnings
 import xml.etree.ElementTree as ET
 
 import numpy as np
@@ -14,7 +15,7 @@ from osmn.masks import davis_palette
 
 WIDTH = 9.6  # inches; the page scales a chart to its own width
 FEW_FRAMES = 40  # are drawn as points too
-MOST_TICKS = 10
+MOST_TICKS, LONGEST_LABEL = 10, 40
 INK, GREY, PALE, ACCENT, LOSS = "#1f2328", "#8c959f", "#d0d7de", "#2f5d8a", "#b3402e"
 BARS = (ACCENT, "#a9c1d9")
 STYLE = {
@@ -64,7 +65,7 @@ def bars(names, groups, differences=False):
             middles = rows + (index + 0.5) * thickness - 0.4
             drawn = axes.barh(middles, values, 0.86 * thickness, color=color, label=legend)
             axes.bar_label(drawn, fmt="%+.3f" if differences else "%.3f", padding=3, fontsize=7.5)
-        axes.set_yticks(rows, names)
+        axes.set_yticks(rows, [_shown(name) for name in names])
         axes.tick_params(axis="y", length=0)
         axes.set_ylim(len(names) - 0.4, -0.6)
         axes.spines["left"].set_visible(False)
@@ -109,13 +110,19 @@ def curves(name, frames, object_ids, values, marks, measure, other=None):
         axes.set_ylim(0, 1.03)
         axes.set_xlim(-0.5, len(frames) - 0.5)
         ticks = range(0, len(frames), -(-len(frames) // MOST_TICKS))
-        axes.set_xticks(ticks, [frames[tick] for tick in ticks])
+        axes.set_xticks(ticks, [_shown(frames[tick]) for tick in ticks])
         axes.set_ylabel(measure, rotation=0, labelpad=10)
         axes.grid(axis="y", visible=True)
         if len(object_ids) > 1:
-            figure.legend(loc="outside right upper", title="object", handlelength=1.2)
+            figure.legend(loc="outside right upper", title="object", handlelength=1.2, ncols=-(-len(object_ids) // 9))
 
     return _svg(draw, 2.2, f"curves of {name}")
+
+
+def _shown(name):
+    """Return a name as a label: short, and without what XML cannot hold."""
+    name = "".join(letter if letter.isprintable() else "\ufffd" for letter in name)
+    return name if len(name) <= LONGEST_LABEL else f"{name[: LONGEST_LABEL - 1]}…"
 
 
 def _svg(draw, height, salt):
@@ -124,7 +131,8 @@ def _svg(draw, height, salt):
     from matplotlib.figure import Figure
 
     text = io.StringIO()
-    with matplotlib.rc_context(STYLE | {"svg.hashsalt": salt}):
+    with matplotlib.rc_context(STYLE | {"svg.hashsalt": salt}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # The browser has others.
         figure = Figure((WIDTH, height), layout="constrained")
         draw(figure)
         nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
