@@ -71,8 +71,9 @@ def bars(names, groups, differences=False):
         axes.spines["left"].set_visible(False)
         axes.grid(axis="x", visible=True)
         if differences:
-            reach = max(0.01, 1.2 * max(map(abs, values)))
-            axes.set_xlim(-reach, reach)
+            low, high = min(0, *values), max(0, *values)
+            margin = max(0.005, 0.1 * (high - low))  # for the numbers
+            axes.set_xlim(low - margin, high + margin)
             axes.axvline(0, color=GREY, linewidth=0.8)
         else:
             axes.set_xlim(0, 1.06)
