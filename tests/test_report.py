@@ -466,6 +466,14 @@ def test_the_same_results_make_the_same_page(root):
     assert report(root).source == report(root).source
 
 
+def test_of_very_many_sequences_those_with_the_lowest_scores_have_pictures(root, monkeypatch):
+    monkeypatch.setattr("osmn.report.page.MOST_PICTURED", 1)
+    shown = report(root)
+    headings = [text for tag, _, text in shown.elements if tag in ("h3", "h4")]
+    assert headings == ["one", "Worst frames", "From the first frame to the last: result above truth", "two"]
+    assert any("1 others have none" in text for text in shown.texts("p"))
+
+
 def test_many_frames_and_objects_do_not_make_a_large_page(tmp_path):
     rng = np.random.default_rng(0)
     noise = rng.integers(0, 256, (480, 854, 3), np.uint8)  # What JPEG is worst at.

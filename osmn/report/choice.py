@@ -5,13 +5,14 @@ from typing import NamedTuple
 import numpy as np
 
 FRAMES_ON_SHEET = 6
-MOST_WORST, LEAST_WORST = 5, 3  # frames of a sequence that are shown as its worst, and marked where there are so many
+MOST_WORST = 5  # frames of a sequence that are shown as its worst
+LEAST_WORST = 3  # bad frames of objects that are marked, where there are so many
 
 
 class Row(NamedTuple):
-    """The scores of an object, or the means over the objects of a sequence."""
+    """The scores of an object."""
 
-    object_id: int | None
+    object_id: int
     frames: int  # in which it is scored
     means: tuple  # one for each measure
     lowest: float  # of the first measure

@@ -36,10 +36,13 @@ def write(evaluated, path=None, against=None):
         lstrip_blocks=True,
     )
     page = environment.get_template("page.html").stream(_content(evaluated, against))
-    with replacing(path) as temporary, temporary.open("w", encoding="utf-8", errors="xmlcharrefreplace") as file:
-        for part in page:  # Frames are read meanwhile, whose errors are not the page's.
-            with named_write_errors(path):
-                file.write(part)
+    with replacing(path) as temporary:
+        with named_write_errors(path):
+            file = temporary.open("w", encoding="utf-8", errors="xmlcharrefreplace")
+        with file:
+            for part in page:  # Frames are read meanwhile, whose errors are not the page's.
+                with named_write_errors(path):
+                    file.write(part)
     print(f"report: {path}")
 
 
@@ -123,35 +126,26 @@ def _differences(sequences):
 
 
 def _sections(evaluated, against, sequences, pictured):
+    """Yield what the section of each sequence shows; the numbers of those that get pictures are in `pictured`."""
     for sequence in tqdm(sequences, desc="report", unit="sequence", disable=None):
-        number = sequence["number"]
-        scored = [result.scored[number] for result in (evaluated, against) if result]
-        values, frames = scored[0].values, scored[0].sequence.truths
-        shown = values[..., : len(evaluated.measures)]
-        marked = choice.worst_frames(shown)
-        # YouTube-VOS lists an object perhaps for one frame only: it has no line.
-        columns = [k for k in range(values.shape[1]) if not np.isnan(values[:, k, 0]).all()]
-        section = sequence | {
-            "objects": [scored[0].sequence.object_ids[k] for k in columns],
-            "frames": len(frames),
-            "marked": len(marked),
-            "curves": figures.curves(
-                sequence["name"],
-                [path.stem for path in frames],
-                [scored[0].sequence.object_ids[k] for k in columns],
-                values[:, columns, 0],
-                [(t, columns.index(k)) for t, bad in marked for k in bad],
-                evaluated.measures[0],
-                scored[1].values[:, columns, 0] if against else None,
-            ),
-            "worst": [],
-            "sheet": [],
-        }
-        if number in pictured:
+        scored = [result.scored[sequence["number"]] for result in (evaluated, against) if result]
+        marked = choice.worst_frames(scored[0].values[..., : len(evaluated.measures)])
+        # YouTube-VOS may list an object for its first frame only: it has no line.
+        columns = np.flatnonzero(~np.isnan(scored[0].values[..., 0]).all(axis=0)).tolist()
+        object_ids = [scored[0].sequence.object_ids[column] for column in columns]
+        frames = [path.stem for path in scored[0].sequence.truths]
+        lines = [each.values[:, columns, 0] for each in scored]
+        rings = [(frame, columns.index(column)) for frame, bad in marked for column in bad]
+        curves = figures.curves(
+            sequence["name"], frames, object_ids, lines[0], rings, evaluated.measures[0], *lines[1:]
+        )
+        worst, sheet = [], []
+        if sequence["number"] in pictured:
             pictures = Pictures(evaluated.images / sequence["name"], [each.sequence for each in scored])
-            section["worst"] = _worst(evaluated, scored, pictures, marked[: choice.MOST_WORST])
-            section["sheet"] = _sheet(scored, pictures)
-        yield section
+            worst = _worst(evaluated, scored, pictures, marked[: choice.MOST_WORST])
+            sheet = _sheet(scored, pictures)
+        counts = {"objects": len(object_ids), "frames": len(frames), "marked": len(marked)}
+        yield sequence | counts | {"curves": curves, "worst": worst, "sheet": sheet}
 
 
 def _worst(evaluated, scored, pictures, marked):
