@@ -211,6 +211,7 @@ def test_each_object_has_a_line_and_a_worst_frame(tmp_path):
     write_sequence(tmp_path, "seq", kept)
     page = report(tmp_path)
     assert [(frame, i) for frame, i, _ in page.worst()] == [("00002", 1), ("00004", 2), ("00001", 2)]
+    assert any(text.endswith("· 5 frames · 2 objects") for text in page.texts("span"))
     (curves,) = [element for element in page.elements if element[1].get("aria-label") == "J over time"]
     assert {"object", "1", "2", "00001", "00005"} <= set(curves[2].split())
     assert figures.object_color(1) in page.source and figures.object_color(2) in page.source
@@ -241,6 +242,7 @@ def test_davis_2016_has_one_object(tmp_path):
     (line,) = page.rows("objects")[1:]
     assert [*line[:3], line[4]] == ["seq", "1", "2", "0.750"]  # J is 1/2 and 1.
     assert [(frame, i) for frame, i, _ in page.worst()] == [("00001", 1)]
+    assert any(text.endswith("· 2 frames · 1 object") for text in page.texts("span"))
 
 
 def test_frames_of_the_full_resolution_are_shown_where_there_are_no_others_and_made_small(root):

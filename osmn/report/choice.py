@@ -60,7 +60,7 @@ def worst_frames(values):
         if column not in columns:
             columns.add(column)
             chosen.append((frame, column))
-    apart = max(1, len(values) // 8)
+    apart = -(-len(values) // 6)
     for frame, column in bad:
         if len(chosen) >= LEAST_WORST:
             break
