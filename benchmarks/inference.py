@@ -15,11 +15,10 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from osmn import devices, files, models, networks, segmenting
+from osmn import devices, files, loading, models, networks, segmenting
 from osmn.args import PRECISIONS
 from osmn.config import BASE_MODELS, ModelConfig
 from osmn.data.types import Reference, Video
-from osmn.engines.tensorflow import TensorFlowEngine
 from osmn.networks.vgg import VGG16_STAGES
 from osmn.predictor import Predictor
 
@@ -75,20 +74,20 @@ def make_video(folder, objects, frames, height, width):
 
 
 def cases(options, folder):
-    """Yield (precision, objects, network function, end-to-end function that returns seconds per frame)."""
+    """Yield (engine, precision, objects, network function, end-to-end function that returns seconds per frame)."""
     width, height = options.im_size
     reference = networks.build(ModelConfig(options.base_model))
     randomize(reference)
-    for precision in options.precisions:
-        network = models.for_inference(reference, precision)
-        predictor = Predictor(TensorFlowEngine(network), (width, height))
-        execution = devices.choose_execution()
-        segment = tf.function(functools.partial(network.segment, execution=execution))
+    execution = devices.choose_execution()
+    for engine, precision in itertools.product(options.engines, options.precisions):
+        model = models.Model(reference, precision, engine=engine).for_inference()
+        running = model.start_engine()
+        predictor = Predictor(running, (width, height))
         for objects in options.objects:
-            guides = tf.random.normal((objects, 224, 224, 3))
-            inputs = (tf.random.normal((1, height, width, 3)), tf.random.uniform((objects, height, width, 1)))
-            gammas = network.gammas(guides, execution)
+            spatial = np.random.default_rng(0).random((objects, height, width, 1), np.float32)
+            gammas = model.network.gammas(tf.random.normal((objects, 224, 224, 3)), execution)
             video = make_video(folder / f"{objects}", objects, options.frames, height, width)
+            network = network_alone(model, running, (height, width), spatial, gammas, execution)
 
             def end_to_end(predictor=predictor, video=video):
                 times = []
@@ -97,7 +96,19 @@ def cases(options, folder):
                 )
                 return (times[-1] - times[1]) / (len(times) - 2)
 
-            yield precision, objects, lambda s=segment, i=inputs, g=gammas: s(*i, g), end_to_end
+            yield engine, precision, objects, network, end_to_end
+
+
+def network_alone(model, engine, shape, spatial, gammas, execution):
+    """Return a function that runs the segmentation net alone, on a frame of noise of `shape` (height, width)."""
+    if model.engine == "tensorflow":
+        segment = tf.function(functools.partial(model.network.segment, execution=execution))
+        image = tf.random.normal((1, *shape, 3))
+        return lambda: segment(image, tf.constant(spatial), gammas)
+    image = np.random.default_rng(0).integers(0, 256, (1, *shape, 3), np.uint8)
+    inputs = {"image": image, "spatial_guide": spatial}
+    inputs |= {f"gamma_{number}": gamma.numpy() for number, gamma in enumerate(gammas, 1)}
+    return lambda: engine.run_frame(inputs)
 
 
 def shared_batches(options):
@@ -127,7 +138,7 @@ def shared_batches(options):
 def seconds(function):
     """Return how long `function` takes to give its result."""
     start = time.perf_counter()
-    function().numpy()
+    np.asarray(function())
     return time.perf_counter() - start
 
 
@@ -138,6 +149,7 @@ def main():
     parser.add_argument("--im_size", type=int, nargs=2, default=[854, 480], metavar=("W", "H"))
     parser.add_argument("--objects", type=int, nargs="+", default=[1, 3, 5])
     parser.add_argument("--precisions", choices=PRECISIONS, nargs="+", default=["float32", "bfloat16"])
+    parser.add_argument("--engines", choices=loading.ENGINES, nargs="+", default=["tensorflow"])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--frames", type=int, default=8, help="of the end-to-end video")
     parser.add_argument("--gpu_id", type=int, default=0)
@@ -153,20 +165,20 @@ def main():
         yard = []
         for turn in range(options.rounds + 1):  # the first traces and is not counted
             yard.append(seconds(plain))
-            for _, _, network, end_to_end, network_times, end_times in rows:
+            for *_, network, end_to_end, network_times, end_times in rows:
                 network_times.append(seconds(network))
                 end_times.append(end_to_end() if turn else 0)
     yard = np.median(yard[1:])
     print(f"{options.base_model} {options.im_size[0]}x{options.im_size[1]}, {options.rounds} rounds")
     print(f"yardstick: VGG16 convolutions, float32: {1e3 * yard:.0f} ms")
-    print("precision  objects  network ms  / yardstick  / 1 object  end to end ms  / network")
+    print("engine      precision  objects  network ms  / yardstick  / 1 object  end to end ms  / network")
     first = {}
-    for precision, objects, _, _, network_times, end_times in rows:
+    for engine, precision, objects, _, _, network_times, end_times in rows:
         network, end = np.median(network_times[1:]), np.median(end_times[1:])
-        first.setdefault(precision, network)
+        alone = first.setdefault((engine, precision), network)
         print(
-            f"{precision:9}  {objects:7}  {1e3 * network:10.0f}  {network / yard:11.3f}"
-            f"  {network / first[precision]:10.2f}  {1e3 * end:13.0f}  {end / network:9.3f}"
+            f"{engine:10}  {precision:9}  {objects:7}  {1e3 * network:10.0f}  {network / yard:11.3f}"
+            f"  {network / alone:10.2f}  {1e3 * end:13.0f}  {end / network:9.3f}"
         )
 
 

@@ -64,9 +64,13 @@ class OpenVinoEngine:
         """See `TensorFlowEngine.segment`."""
         inputs = {"image": frame[None], "spatial_guide": spatial_guide(masks, self._config)}
         inputs |= {f"gamma_{number}": gamma for number, gamma in enumerate(gammas, 1)}
-        with self._turn:
-            probabilities = np.array(self._frame_of(inputs)(inputs)["probabilities"])
+        probabilities = self.run_frame(inputs)
         return probabilities, probabilities > 0.5
+
+    def run_frame(self, inputs):
+        """Return probabilities, float32 (N, H, W), of {input: array} of the frame's graph, the image uint8 RGB."""
+        with self._turn:
+            return np.array(self._frame_of(inputs)(inputs)["probabilities"])
 
     def _with_colours(self, model):
         """Have a frame's graph take RGB, uint8, instead of what the network sees of it."""
