@@ -8,17 +8,19 @@ import sys
 import time
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from trees import tree
 
 import osmn_coco_pretrain
 import osmn_online_finetune
+import osmn_segment
 import osmn_train_eval
 import osmn_train_eval_ytvos
 from osmn import args as arguments
 from osmn.config import ModelConfig, resolve
-from osmn.files import read_labels, read_scores
+from osmn.files import read_image, read_labels, read_scores
 
 ROOT = Path(__file__).resolve().parent.parent
 SCRIPTS = sorted(
@@ -223,6 +225,31 @@ def test_a_trained_model_says_itself_what_it_is(davis, trained, tmp_path, capsys
     osmn_train_eval.main(words(*testing, "--result_path", tmp_path, "--im_size", 64, 48, "--save_score"))
     assert f"lite of {trained / 'model/osmn.ckpt-2'}, 64x48, float32, " in capsys.readouterr().out
     assert tree(tmp_path) == tree(trained / "results")
+
+
+@pytest.mark.parametrize("size", [(64, 48), (96, 64)])
+def test_a_lossless_video_gets_the_masks_that_its_frames_get_as_a_dataset(davis, trained, tmp_path, size):
+    testing = ["--data_path", davis, "--only_testing", "--whole_model_path", trained / "model", "--im_size", *size]
+    osmn_train_eval.main(words(*testing, "--result_path", tmp_path / "dataset"))
+    name = (davis / "ImageSets/2017/val.txt").read_text().split()[1]  # The one with two objects.
+    clip = tmp_path / "clip.mkv"
+    with av.open(str(clip), "w") as container:
+        stream = container.add_stream("ffv1", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "bgr0"
+        for path in sorted((davis / "JPEGImages/480p" / name).glob("*.jpg")):
+            frame = av.VideoFrame.from_ndarray(read_image(path)).reformat(format="bgr0")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    first = davis / "Annotations/480p" / name / "00000.png"
+    options = ["--mask", first, "--whole_model_path", trained / "model", "--im_size", *size]
+    osmn_segment.main(words(clip, *options, "--result_path", tmp_path / "video"))
+    masks = sorted((tmp_path / "video/masks").iterdir())
+    assert len(masks) == 5
+    seen = set()
+    for ours, theirs in zip(masks, sorted((tmp_path / "dataset" / name).glob("*.png")), strict=True):
+        np.testing.assert_array_equal(read_labels(ours), read_labels(theirs))
+        seen |= set(np.unique(read_labels(ours)))
+    assert seen == {0, 1, 2}
 
 
 def test_an_option_that_contradicts_the_models_configuration_is_one_line(davis, trained, tmp_path, capsys):
