@@ -1,0 +1,62 @@
+"""A long video takes no more memory than a short one."""
+
+import os
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from stand_ins import Follower
+
+from osmn import given, own_video
+from osmn.engines.tensorflow import TensorFlowEngine
+from osmn.files import write_labels
+from osmn.predictor import Predictor
+from osmn.video import open_frames
+
+SIZE = (640, 360)
+RATE = 10  # Frames a second.
+MINUTES = 20
+
+
+def write_clip(path):
+    """Write an H.264 clip of a bright box that goes to and fro over a pattern that moves."""
+    width, height = SIZE
+    pattern = np.random.default_rng(0).integers(40, 90, (height, width, 3), np.uint8)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=RATE, options={"preset": "ultrafast"})
+        stream.width, stream.height, stream.pix_fmt = *SIZE, "yuv420p"
+        stream.time_base = Fraction(1, RATE)
+        for number in range(MINUTES * 60 * RATE):
+            image = np.roll(pattern, number, axis=1)
+            left = abs(number % 400 - 200) + 100
+            image[120:240, left : left + 160] = 180
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image)))
+        container.mux(stream.encode())
+
+
+def resident():
+    """Return this process's resident memory in bytes."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="resident memory is read as Linux has it")
+def test_memory_after_2_and_after_20_minutes_is_within_5_percent(tmp_path):
+    clip, first = tmp_path / "clip.mp4", tmp_path / "first.png"
+    write_clip(clip)
+    labels = np.zeros(SIZE[::-1], np.uint8)
+    labels[120:240, 300:460] = 1
+    write_labels(first, labels)
+    predictor = Predictor(TensorFlowEngine(Follower()), short_side=128)
+    sizes = []
+    with open_frames(clip) as frames:
+        objects = given.read([given.parse_given(str(first))], frames.size)
+        done = own_video.segment(
+            predictor, frames, objects, tmp_path / "out", progress=lambda: sizes.append(resident())
+        )
+    assert done.frames == MINUTES * 60 * RATE
+    early, late = sizes[2 * 60 * RATE], sizes[-1]
+    print(f"resident after 2 minutes: {early / 2**20:.0f} MiB, after {MINUTES}: {late / 2**20:.0f} MiB")
+    assert late < 1.05 * early
