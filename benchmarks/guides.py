@@ -11,28 +11,10 @@ import numpy as np
 
 import osmn_train_eval
 from osmn import args as arguments
-from osmn import devices, files, models, results, validation
+from osmn import devices, models, validation
 from osmn.data import davis
-from osmn.engines.tensorflow import TensorFlowEngine
 from osmn.errors import reports_input_errors
-from osmn.masks import resized
 from osmn.option_types import positive
-
-
-def own_gammas(engine, video):
-    """Return the gammas of a video's objects, from their reference frames: a list, an object's a list of arrays."""
-    gammas = []
-    for number, reference in video.references.items():
-        frame = files.read_image(video.frames[number])
-        gammas += [engine.gammas(frame, mask) for mask in results.reference_masks(reference).values()]
-    return gammas
-
-
-def step(engine, frame, before, gammas, im_size):
-    """Return the masks of a frame, bool (N, h, w), from its objects' gammas and masks in the frame `before`."""
-    masks = np.stack([resized(mask.astype(np.uint8), im_size) > 0 for mask in before])
-    gammas = [np.concatenate(layer) for layer in zip(*gammas, strict=True)]
-    return engine.segment(files.read_image(frame, im_size), masks, gammas)[1]
 
 
 @reports_input_errors
@@ -46,25 +28,19 @@ def main(argv=None):
     devices.configure(args.gpu_id, args.deterministic)
     model = models.load(args.whole_model_path, arguments.model_options(args), args.precision)
     print(model.summary(im_size))
-    engine = TensorFlowEngine(model.network, args.vg_pad_ratio)
+    engine = model.start_engine(args.vg_pad_ratio)
     training = davis.videos(args.data_path, args.data_version, "train")
     videos = davis.videos(args.data_path, args.data_version, args.test_split)
-    known = [each for video in training for each in own_gammas(engine, video)]
+    known = [each for video in training for each in validation.own_gammas(engine, video)]
     mean = [np.mean(layer, axis=0) for layer in zip(*known, strict=True)]
     print("object                    IoU    area" + ("   other IoU   other area" if mean else ""))
     rows = []
     for video in videos:
-        gammas = [own_gammas(engine, video)] + ([[mean] * len(video.object_ids)] if mean else [])
-        annotations, figures = davis.annotations(args.data_path, video.name), []
-        for number in range(0, len(video.frames) - 1, own_args.every):
-            frame, following = video.frames[number : number + 2]
-            before, truth = (validation.true_masks(video, annotations, each) for each in (frame, following))
-            measured = []
-            for chosen in gammas:
-                masks = step(engine, following, before, chosen, im_size)
-                measured += zip(*validation.compare(masks, truth), strict=True)
-            figures.append(measured)
-        for object_id, row in zip(video.object_ids, np.mean(figures, axis=0).T, strict=True):
+        choices = [validation.own_gammas(engine, video)] + ([[mean] * len(video.object_ids)] if mean else [])
+        masks = davis.annotations(args.data_path, video.name)
+        measured = validation.single_steps(engine, video, masks, choices, im_size, own_args.every).mean(axis=0)
+        for object_id, row in zip(video.object_ids, np.swapaxes(measured, 0, 1), strict=True):
+            row = row.ravel()  # Of one choice after the other.
             print_row(video.name if object_id is None else f"{video.name} {object_id}", row)
             rows.append(row)
     print_row("mean", np.mean(rows, axis=0))

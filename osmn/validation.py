@@ -70,6 +70,59 @@ def compare(ours, truths):
     return rows
 
 
+def own_gammas(engine, video):
+    """Return the gammas of a video's objects, from their reference frames: a list, an object's a list of arrays."""
+    gammas = []
+    for number, reference in video.references.items():
+        frame = files.read_image(video.frames[number])
+        gammas += [engine.gammas(frame, mask) for mask in results.reference_masks(reference).values()]
+    return gammas
+
+
+def single_steps(engine, video, masks, choices, im_size, every):
+    """Segment single frames of a video from the true masks before them, so that no error of propagation counts.
+
+    Args:
+        engine: see `osmn.engines`.
+        video: `Video`.
+        masks: {frame name: path} of its annotations.
+        choices: a list, each the gammas of the video's objects, as `own_gammas` returns them.
+        im_size: (width, height) of the network's images.
+        every: frames from one step to the next.
+
+    Returns:
+        J and the area relative to the truth's, (steps, choices, objects, 2).
+    """
+    rows = []
+    for number in range(0, len(video.frames) - 1, every):
+        frame, following = video.frames[number : number + 2]
+        before = np.stack([resized(m.astype(np.uint8), im_size) > 0 for m in true_masks(video, masks, frame)])
+        truths, image = true_masks(video, masks, following), files.read_image(following, im_size)
+        row = []
+        for gammas in choices:
+            layers = [np.concatenate(layer) for layer in zip(*gammas, strict=True)]
+            row.append(compare(engine.segment(image, before, layers)[1], truths))
+        rows.append(row)
+    return np.array(rows)
+
+
+def guide_gain(engine, videos, annotations, im_size, every):
+    """Return what the visual guides are worth: J of single steps with an object's own gammas, minus that with others'.
+
+    The others' are the mean of the gammas of the objects of the other videos; there must be two videos or more. For the
+    rest see `single_steps`; `annotations` are {video name: {frame name: path}}.
+    """
+    own = [own_gammas(engine, video) for video in videos]
+    gains = []
+    for number, video in enumerate(videos):
+        others = [gammas for n, objects in enumerate(own) if n != number for gammas in objects]
+        mean = [np.mean(layer, axis=0) for layer in zip(*others, strict=True)]
+        choices = [own[number], [mean] * len(video.object_ids)]
+        rows = single_steps(engine, video, annotations[video.name], choices, im_size, every)[..., 0].mean(axis=0)
+        gains += list(rows[0] - rows[1])
+    return float(np.mean(gains))
+
+
 def figures(predictor, videos, annotations, stride=1):
     """Return the `Figures` of some videos, `annotations` being {video name: {frame name: path}}."""
     means, areas = [], []
