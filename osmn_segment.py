@@ -134,24 +134,25 @@ def _segment(args, model, engine, job, frames, given):
     print(f"{job.path}: {model.summary(size)}")
     refine = crf.refiner() if args.crf_postprocessing else None
     finetuned = job.folder / own_video.FINETUNED
-    run = manifest.open_run(
+    opened = manifest.open_run(
         job.folder,
         model.described(_that_change_results(args, job, given, size)),
         "--result_path",
         args.overwrite,
         clear=lambda: _delete_finetuned(finetuned),
     )
-    if run.is_finished("video", videos):
-        print(f"finished already: {job.folder}/overlay.mp4")
-        return
-    if args.box:
-        write_found(given, frames.first.image)
-    if args.finetune:
-        engine = _finetuned_engine(args, model.path, job, given, size, finetuned)
-    predictor = Predictor(engine, size, refine=refine)
-    with tqdm(total=frames.estimate, unit="frame", dynamic_ncols=True) as bar:
-        done = own_video.segment(predictor, frames, given, job.folder, args.save_score, args.cutout, bar.update)
-    run.finish("video", done.files)
+    with opened as run:
+        if run.is_finished("video", videos):
+            print(f"finished already: {job.folder}/overlay.mp4")
+            return
+        if args.box:
+            write_found(given, frames.first.image)
+        if args.finetune:
+            engine = _finetuned_engine(args, model.path, job, given, size, finetuned)
+        predictor = Predictor(engine, size, refine=refine)
+        with tqdm(total=frames.estimate, unit="frame", dynamic_ncols=True) as bar:
+            done = own_video.segment(predictor, frames, given, job.folder, args.save_score, args.cutout, bar.update)
+        run.finish("video", done.files)
     if done.damaged:
         print(f"{job.path}: {done.damaged} damaged packets were skipped")
     objects = ", ".join(map(str, done.object_ids))

@@ -17,9 +17,10 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
+from osmn import locks
 from osmn.config import config_path, to_json
 from osmn.errors import InputError
-from osmn.files import named_write_errors
+from osmn.files import UNFINISHED, named_write_errors
 
 CHECKPOINT_NAME = "osmn.ckpt"
 ADAM_SLOTS = ("Adam", "Adam_1")  # first and second moments
@@ -162,20 +163,29 @@ def write_variables(prefix, values, config=None, v1=False):
     """Write {name: array} as a TF1 checkpoint: a V2 bundle, or a single V1 file. It appears whole or not at all.
 
     The `ModelConfig` of a model goes beside it, for `config.read_config`; without one, an older file's is removed.
-    Raises InputError, naming the checkpoint, if it cannot be written.
+    Raises InputError, naming the checkpoint, if it cannot be written, or if another run is writing into its folder.
     """
     prefix = Path(prefix)
-    with named_write_errors(prefix):
+    with locks.writing(prefix.parent, wait=locks.MOMENT), tensorflow_write_errors(prefix):
+        _write_variables(prefix, values, config, v1)
+
+
+@contextlib.contextmanager
+def tensorflow_write_errors(path):
+    """Turn a failure to write `path`, by TensorFlow or by Python, into an InputError that names it."""
+    with named_write_errors(path):
         try:
-            _write_variables(prefix, values, config, v1)
+            yield
         except tf.errors.OpError as error:
-            raise OSError(errno.EIO, _in_short(error.message)) from None
+            first = re.sub(r"^\{\{.*?\}\} ", "", error.message).splitlines()[0]
+            raise OSError(errno.EIO, _in_short(first)) from None
 
 
 def _write_variables(prefix, values, config, v1):
-    prefix.parent.mkdir(parents=True, exist_ok=True)
+    for leftover in prefix.parent.glob(f"{UNFINISHED}*.checkpoint"):  # of a killed run
+        shutil.rmtree(leftover, ignore_errors=True)
     names = sorted(values)
-    with tempfile.TemporaryDirectory(prefix=".writing-", dir=prefix.parent) as folder:
+    with tempfile.TemporaryDirectory(prefix=UNFINISHED, suffix=".checkpoint", dir=prefix.parent) as folder:
         part = os.path.join(folder, prefix.name)
         tensors = [tf.convert_to_tensor(values[n]) for n in names]
         if v1:
@@ -186,6 +196,8 @@ def _write_variables(prefix, values, config, v1):
             config_path(part).write_text(to_json(config), encoding="utf-8")
         else:
             config_path(prefix).unlink(missing_ok=True)
+        # An older checkpoint's index first: with other data, it would be a damaged one.
+        Path(f"{prefix}.index").unlink(missing_ok=True)
         # The index last: a bundle is found by it.
         for name in sorted(os.listdir(folder), key=lambda n: n.endswith(".index")):
             os.replace(os.path.join(folder, name), prefix.parent / name)
@@ -209,8 +221,6 @@ def in_half_precision(values):
 def save_training_checkpoint(folder, step, values, config, max_to_keep):
     """Write `values` and a ModelConfig as `<folder>/osmn.ckpt-<step>`; keep the newest `max_to_keep` checkpoints."""
     folder = Path(folder)
-    for leftover in folder.glob(".writing-*"):  # of a killed run
-        shutil.rmtree(leftover, ignore_errors=True)
     for part in folder.glob(f"{CHECKPOINT_NAME}-*.*"):  # of one killed between a checkpoint's files
         whole = part.with_suffix(".index").exists() or part.with_suffix("").exists()  # a V2 bundle, a V1 file
         if re.fullmatch(r"\.(data-.*|json)", part.suffix) and not whole:

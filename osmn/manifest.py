@@ -1,16 +1,19 @@
 """What made the files of a folder, and which parts of it are finished: `run.json` and `.osmn-finished/`.
 
 Work that is there already is recognised by what made it (the model's weights and configuration, and the options that
-change results) and by its files, never by their times, so that a folder may be copied.
+change results) and by the content of its files, never by their times, so that a folder may be copied.
 """
 
+import contextlib
 import dataclasses
 import hashlib
 import json
 import shutil
+import zlib
 from pathlib import Path
 
 import osmn
+from osmn import locks
 from osmn.errors import InputError
 from osmn.files import replacing
 
@@ -55,18 +58,18 @@ class Run:
         """
         try:
             content = json.loads(self._marker(part).read_text(encoding="utf-8"))
-            sizes = dict(content["files"])
+            noted = dict(content["files"])
             if content["run"] != self._key:
                 return False
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return False  # Not there, or damaged: the part is done again.
-        return all(self._size(name) == sizes.get(name) is not None for name in {*expected, *sizes})
+        return noted.keys() >= set(expected) and all(self._state(name) == state for name, state in noted.items())
 
     def finish(self, part, files):
         """Note that a part is finished: its `files`, paths in the folder, are written."""
         with replacing(self._marker(part)) as temporary:
-            sizes = {name: self._size(name) for name in files}
-            temporary.write_text(json.dumps({"run": self._key, "files": sizes}), encoding="utf-8")
+            noted = {name: self._state(name) for name in files}
+            temporary.write_text(json.dumps({"run": self._key, "files": noted}), encoding="utf-8")
 
     def forget(self):
         """Take everything for unfinished."""
@@ -75,41 +78,55 @@ class Run:
     def _marker(self, part):
         return self._folder / FINISHED / f"{part}.json"
 
-    def _size(self, name):
-        path = self._folder / name
-        return path.stat().st_size if path.is_file() else None
+    def _state(self, name):
+        """Return a file's size and CRC-32, which tell whether it is as it was; None if it cannot be read."""
+        size = checksum = 0
+        try:
+            with (self._folder / name).open("rb") as file:
+                while block := file.read(2**20):
+                    size, checksum = size + len(block), zlib.crc32(block, checksum)
+        except OSError:
+            return None
+        return [size, checksum]
 
 
-def open_run(folder, made_by, option, overwrite=False, clear=lambda: None, name=RUN):
-    """Return the `Run` that makes a folder's files.
+@contextlib.contextmanager
+def open_run(folder, made_by, option, overwrite=False, clear=lambda: None, name=RUN, shard=(0, 1)):
+    """Give the block the `Run` that makes a folder's files; no other run may write into the folder meanwhile.
 
     Args:
         folder: need not exist.
         made_by: from `described`.
         option: the option that names the folder, for the message.
         overwrite: results of other options may be replaced.
-        clear: called before they are, to remove what must not be taken for this run's.
+        clear: called before they are, to remove what must not be taken for this run's; with `overwrite`, also where no
+            manifest says whose it is.
         name: of the manifest.
+        shard: (i, n): the run does one of n shares of the work; others may do theirs at the same time.
 
     Raises:
-        InputError: if the folder has results of another model or of other options, naming the difference.
+        InputError: if the folder has results of another model or of other options, naming the difference, or if
+            another run is writing into it.
     """
     folder = Path(folder)
-    before = read_run(folder, name)
-    if before is not None:
-        difference = _difference(before, made_by)
-        if difference is not None and not overwrite:
-            raise InputError(
-                f"{folder} holds results of another run ({difference}); give another {option}, or --overwrite to"
-                " replace them"
-            )
+    with locks.writing(folder, shard) as held:
+        before = read_run(folder, name)
+        difference = None if before is None else _difference(before, made_by)
         if difference is not None:
+            if not overwrite:
+                raise InputError(
+                    f"{folder} holds results of another run ({difference}); give another {option}, or --overwrite to"
+                    " replace them"
+                )
+            held.require_alone()
+        if difference is not None or (before is None and overwrite):
             clear()
             shutil.rmtree(folder / FINISHED, ignore_errors=True)
-    if before != made_by:
-        with replacing(folder / name) as temporary:
-            temporary.write_text(json.dumps(made_by, indent=2) + "\n", encoding="utf-8")
-    return Run(folder, made_by)
+        if before != made_by:
+            with replacing(folder / name) as temporary:
+                temporary.write_text(json.dumps(made_by, indent=2) + "\n", encoding="utf-8")
+        held.admit()
+        yield Run(folder, made_by)
 
 
 def read_run(folder, name=RUN):

@@ -1,5 +1,6 @@
 """Online fine-tuning: each object's own network, trained on its reference frame, segments its video."""
 
+import contextlib
 from pathlib import Path
 
 from tqdm import tqdm
@@ -18,8 +19,9 @@ class Finetuner:
         self._trainer, self._options = training.Trainer(network, **options.trainer), options
         self._start = self._trainer.weights()
 
-    def train(self, video, object_id):
-        """Give the network the weights that are trained on an object of a `Video`."""
+    def train(self, video):
+        """Give the network the weights that are trained on the object of a `Video` of one."""
+        (object_id,) = video.object_ids
         self._trainer.reset(self._start)
         source = video_source([reference_example(video, object_id)])
         batches = Pipeline([source], self._trainer.network.config, self._options.pipeline).batches
@@ -50,49 +52,55 @@ def finetune_and_segment(model, videos, options, testing, origin):
         InputError: if the folder of results or of models is another run's, and must stay.
     """
     results.check_places(testing.result_path, videos)
-    run = _open_runs(model, videos, options, testing, origin)
-    finetuner = Finetuner(model.network, options)
-    tested = model.for_inference()
-    predictor = testing.predictor(tested)
-    mine = shard_of(videos, testing.shard)
-    with tqdm(total=sum(len(video.object_ids) for video in mine), unit="object", dynamic_ncols=True) as bar:
-        for video in mine:
-            written = results.video_files(video, results.Output(testing.save_score))
-            if run.is_finished(video.name, written):
+    with _open_runs(model, videos, options, testing, origin) as run:
+        finetuner = Finetuner(model.network, options)
+        tested = model.for_inference()
+        predictor = testing.predictor(tested)
+
+        def segment(alone, output):
+            finetuner.train(alone)
+            models.copy_weights(model.network, tested.network)
+            current = predictor if predictor.follows_weights else testing.predictor(tested)
+            segmenting.segment_video(current, alone, testing.result_path, output)
+
+        mine = shard_of(videos, testing.shard)
+        with tqdm(total=sum(len(video.object_ids) for video in mine), unit="object", dynamic_ncols=True) as bar:
+            for video in mine:
+                bar.set_postfix_str(video.name)
+                _finish_video(video, run, segment, testing)
                 bar.update(len(video.object_ids))
-                continue
-            merged = f"{video.name}/merged"
-            if not run.is_finished(merged, written):
-                for object_id in video.object_ids:
-                    bar.set_postfix_str(f"{video.name} {object_id or ''}")
-                    alone = video.of_object(object_id)
-                    # Merging needs the probabilities of every object.
-                    output = results.Output(testing.save_score or object_id is not None, merged=False)
-                    part, masks = f"{video.name}/{object_id or 'object'}", results.video_files(alone, output)
-                    if not run.is_finished(part, masks):
-                        finetuner.train(video, object_id)
-                        models.copy_weights(model.network, tested.network)
-                        if not predictor.follows_weights:
-                            predictor = testing.predictor(tested)
-                        segmenting.segment_video(predictor, alone, testing.result_path, output)
-                        run.finish(part, masks)
-                    bar.update()
-                if None not in video.object_ids:
-                    merge_objects(video, Path(testing.result_path) / video.name)
-                run.finish(merged, written)
-            if not testing.save_score:
-                results.remove_scores(Path(testing.result_path) / video.name, video)
-            run.finish(video.name, written)
 
 
+def _finish_video(video, run, segment, testing):
+    """Do what is left to do of a video: `segment(video of an object, Output)` for its objects, then their merging."""
+    folder, written = Path(testing.result_path) / video.name, results.video_files(video, results.Output(testing.save_score))
+    if run.is_finished(video.name, written):
+        return
+    merged = f"{video.name}/merged"
+    if not run.is_finished(merged, written):
+        for object_id in video.object_ids:
+            alone = video.of_object(object_id)
+            # Merging needs the probabilities of every object.
+            output = results.Output(testing.save_score or object_id is not None, merged=False)
+            part, masks = f"{video.name}/{object_id or 'object'}", results.video_files(alone, output)
+            if not run.is_finished(part, masks):
+                segment(alone, output)
+                run.finish(part, masks)
+        if None not in video.object_ids:
+            merge_objects(video, folder)
+        run.finish(merged, written)
+    if not testing.save_score:
+        results.remove_scores(folder, video)
+    run.finish(video.name, written)
+
+
+@contextlib.contextmanager
 def _open_runs(model, videos, options, testing, origin):
-    """Return the `Run` of the results; the folder of models must be of the same run, or empty."""
+    """Give the block the `Run` of the results; the folder of models must be of the same run, or empty."""
     anew = testing.overwrite or options.training.restart_training
     folders = [model_folder(options, video, object_id) for video in videos for object_id in video.object_ids]
-    unknown = manifest.read_run(options.model_save_path, manifest.TRAINING) is None and any(
-        map(checkpoints.newest_checkpoint, folders)
-    )
-    if unknown and not anew:
+    known = manifest.read_run(options.model_save_path, manifest.TRAINING) is not None
+    if not known and not anew and any(map(checkpoints.newest_checkpoint, folders)):
         raise InputError(
             f"{options.model_save_path} holds models, and no {manifest.TRAINING} that says how they were trained; give"
             " another --model_save_path, or --overwrite to train them anew"
@@ -102,16 +110,18 @@ def _open_runs(model, videos, options, testing, origin):
         for folder in folders:
             checkpoints.delete_checkpoints(folder)
 
-    if unknown:
-        delete_models()
+    def open_run(folder, option, options, *more):
+        return manifest.open_run(folder, model.described(options), option, anew, *more, shard=testing.shard)
+
     trained = options.that_change_results() | origin
-    made_by = model.described(trained)
-    manifest.open_run(options.model_save_path, made_by, "--model_save_path", anew, delete_models, manifest.TRAINING)
-    made_by = model.described(trained | testing.that_change_results())
-    run = manifest.open_run(testing.result_path, made_by, "--result_path", anew)
-    if options.training.restart_training:
-        run.forget()
-    return run
+    segmented = trained | testing.that_change_results()
+    with (
+        open_run(options.model_save_path, "--model_save_path", trained, delete_models, manifest.TRAINING),
+        open_run(testing.result_path, "--result_path", segmented) as run,
+    ):
+        if options.training.restart_training:
+            run.forget()
+        yield run
 
 
 def merge_objects(video, folder):

@@ -64,17 +64,18 @@ def segment_videos(model, videos, options, origin, replace=False):
     results.check_places(options.result_path, videos)
     predictor = options.predictor(model)
     made_by = model.described(options.that_change_results() | origin)
-    run = manifest.open_run(options.result_path, made_by, "--result_path", options.overwrite or replace)
     output = results.Output(options.save_score)
     videos = shard_of(videos, options.shard)
-    left = [video for video in videos if not run.is_finished(video.name, results.video_files(video, output))]
-    if len(left) < len(videos):
-        print(f"{len(videos) - len(left)} of {len(videos)} videos are finished in {options.result_path}: left out")
-    with tqdm(total=sum(len(video.frames) for video in left), unit="frame", dynamic_ncols=True) as bar:
-        for video in left:
-            bar.set_postfix_str(video.name)
-            segment_video(predictor, video, options.result_path, output, bar.update)
-            run.finish(video.name, results.video_files(video, output))
+    overwrite = options.overwrite or replace
+    with manifest.open_run(options.result_path, made_by, "--result_path", overwrite, shard=options.shard) as run:
+        left = [video for video in videos if not run.is_finished(video.name, results.video_files(video, output))]
+        if len(left) < len(videos):
+            print(f"{len(videos) - len(left)} of {len(videos)} videos are finished in {options.result_path}: left out")
+        with tqdm(total=sum(len(video.frames) for video in left), unit="frame", dynamic_ncols=True) as bar:
+            for video in left:
+                bar.set_postfix_str(video.name)
+                segment_video(predictor, video, options.result_path, output, bar.update)
+                run.finish(video.name, results.video_files(video, output))
 
 
 def segment_video(predictor, video, folder, output=results.NO_SCORES, progress=lambda: None):

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from osmn import checkpoints, devices, replicas, samples
+from osmn import checkpoints, devices, locks, replicas, samples
 from osmn.errors import InputError
 from osmn.losses import LOSSES
 from osmn.optimizer import Adam, Average, learning_rate
@@ -237,8 +237,14 @@ def train(trainer, make_batches, options, folder, final=False):
     The cases: (1) `restart_training`, or a final model of fewer steps than are asked for: the folder's checkpoints
     are deleted, step 0; (2) a checkpoint is there: its step, weights and optimizer, but the learning rate asked for
     now; (3) none: step 0.
+
+    Raises InputError if the folder cannot be written, or if another run is writing into it.
     """
-    folder = Path(folder)
+    with locks.writing(folder) if replicas.is_chief() else contextlib.nullcontext():
+        _train(trainer, make_batches, options, Path(folder), final)
+
+
+def _train(trainer, make_batches, options, folder, final):
     newest = checkpoints.newest_checkpoint(folder)
     anew = options.restart_training  # Then the checkpoint is not even read: it may be damaged.
     finished = final and newest is not None and not anew and not checkpoints.has_optimizer_state(newest)
@@ -302,12 +308,13 @@ class Summaries:
     """TensorBoard's scalars, in the folder of the checkpoints; with a `ModelConfig` also pictures, of its inputs."""
 
     def __init__(self, folder, config=None):
-        self._writer = tf.summary.create_file_writer(str(folder))
-        self._config = config
+        self._folder, self._config = folder, config
+        with checkpoints.tensorflow_write_errors(folder):
+            self._writer = tf.summary.create_file_writer(str(folder))
 
     def write(self, step, losses, rate, batch, logits):
-        """Write one step's losses and, if asked for, its first sample and prediction."""
-        with self._writer.as_default(step):
+        """Write one step's losses and, if asked for, its first sample and prediction; InputError if that fails."""
+        with checkpoints.tensorflow_write_errors(self._folder), self._writer.as_default(step):
             tf.summary.scalar("loss/segmentation", losses.segmentation)
             tf.summary.scalar("loss/l2", losses.l2)
             tf.summary.scalar("learning_rate", rate)
@@ -322,5 +329,9 @@ class Summaries:
     def __enter__(self):
         return self
 
-    def __exit__(self, *_):
-        self._writer.close()
+    def __exit__(self, error, *_):
+        if error is None:
+            with checkpoints.tensorflow_write_errors(self._folder):
+                self._writer.flush()  # Closing alone does not tell of a failure.
+        with contextlib.suppress(tf.errors.OpError):
+            self._writer.close()

@@ -103,7 +103,7 @@ def saved(folder, step, model="model"):
 
 def saving(folder, step, model="model"):
     """Return a function that tells whether the checkpoint of `step` is being written."""
-    return lambda: any((folder / model).glob(f".writing-*/osmn.ckpt-{step}*"))
+    return lambda: any((folder / model).glob(f".osmn-writing-*/osmn.ckpt-{step}*"))
 
 
 def traced(folder):
@@ -116,8 +116,8 @@ def leave_half_a_checkpoint(folder):
     data = folder / "model/osmn.ckpt-2.data-00000-of-00001"
     (folder / "model/osmn.ckpt-4.data-00000-of-00001").write_bytes(data.read_bytes()[:1000])
     (folder / "model/osmn.ckpt-4.json").write_bytes((folder / "model/osmn.ckpt-2.json").read_bytes())
-    (folder / "model/.writing-abc").mkdir()
-    (folder / "model/.writing-abc/osmn.ckpt-4.index").write_bytes(b"half")
+    (folder / "model/.osmn-writing-abc.checkpoint").mkdir()
+    (folder / "model/.osmn-writing-abc.checkpoint/osmn.ckpt-4.index").write_bytes(b"half")
 
 
 def assert_same_training(ours, theirs, model="model"):

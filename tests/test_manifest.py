@@ -16,7 +16,9 @@ def made_by(model="m.ckpt", sha="aa", scale=1.0, **options):
 
 
 def open_run(folder, *arguments, overwrite=False, **options):
-    return manifest.open_run(folder, made_by(*arguments, **options), "--result_path", overwrite)
+    """Return the `Run`, for tests that need no lock."""
+    with manifest.open_run(folder, made_by(*arguments, **options), "--result_path", overwrite) as run:
+        return run
 
 
 def write(folder, name, content="x"):
@@ -42,8 +44,9 @@ def test_a_part_is_finished_when_it_was_finished_and_its_files_are_there(tmp_pat
     assert run.is_finished("car", ["car/1.png"])
     assert not run.is_finished("car", ["car/1.png", "car/2.png"])
     assert not run.is_finished("dog", [])
-    write(tmp_path, "car/1.png", "longer")
-    assert not run.is_finished("car", ["car/1.png"])
+    for other in ("longer", "y", ""):
+        write(tmp_path, "car/1.png", other)
+        assert not run.is_finished("car", ["car/1.png"])
     (tmp_path / "car/1.png").unlink()
     assert not run.is_finished("car", ["car/1.png"])
 
@@ -98,8 +101,9 @@ def test_what_must_not_be_taken_for_the_new_run_s_is_cleared_before_it_is_writte
     def clear():
         seen.append(json.loads((tmp_path / "run.json").read_text())["model_sha256"])
 
-    manifest.open_run(tmp_path, made_by(sha="bb"), "--result_path", overwrite=True, clear=clear)
-    manifest.open_run(tmp_path, made_by(sha="bb"), "--result_path", overwrite=True, clear=clear)
+    for _ in range(2):
+        with manifest.open_run(tmp_path, made_by(sha="bb"), "--result_path", overwrite=True, clear=clear):
+            pass
     assert seen == ["aa"]
 
 
