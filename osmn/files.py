@@ -8,6 +8,7 @@ import collections
 import contextlib
 import json
 import os
+import re
 import secrets
 import sys
 from pathlib import Path
@@ -20,6 +21,8 @@ from osmn.folders import plain_name
 from osmn.masks import davis_palette
 
 UNFINISHED = ".osmn-writing-"  # what the names of our temporary files, and of no others, start with
+_RANDOM_BYTES = 8
+_TEMPORARY = re.compile(rf"{re.escape(UNFINISHED)}[0-9a-f]{{{2 * _RANDOM_BYTES}}}(\.[^.]*)?")
 
 
 @contextlib.contextmanager
@@ -33,7 +36,7 @@ def replacing(path):
     if path.exists() and not path.is_file():
         raise InputError(f"{path} is not a regular file, and is not replaced by one; give another place")
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{UNFINISHED}{secrets.token_hex(8)}{path.suffix}")
+    temporary = path.with_name(f"{UNFINISHED}{secrets.token_hex(_RANDOM_BYTES)}{path.suffix}")
     try:
         yield temporary
         os.replace(temporary, path)
@@ -76,7 +79,8 @@ def named_write_errors(path):
 def remove_unfinished(folder):
     """Remove the temporary files that `replacing` leaves in `folder`, and in the folders in it, when it is killed."""
     for path in Path(folder).rglob(f"{UNFINISHED}*"):
-        path.unlink(missing_ok=True)
+        if _TEMPORARY.fullmatch(path.name) and path.is_file():
+            path.unlink(missing_ok=True)
 
 
 def read_names(path, hint):

@@ -73,7 +73,10 @@ def finetune_and_segment(model, videos, options, testing, origin):
 
 def _finish_video(video, run, segment, testing):
     """Do what is left to do of a video: `segment(video of an object, Output)` for its objects, then their merging."""
-    folder, written = Path(testing.result_path) / video.name, results.video_files(video, results.Output(testing.save_score))
+    folder, written = (
+        Path(testing.result_path) / video.name,
+        results.video_files(video, results.Output(testing.save_score)),
+    )
     if run.is_finished(video.name, written):
         return
     merged = f"{video.name}/merged"

@@ -1,13 +1,18 @@
 """Training on two replicas equals training on one: two virtual CPU devices (two processes: test_killed_runs.py)."""
 
+import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from test_ytvos import paint, write_video
 
+import osmn_coco_pretrain
+import osmn_train_eval
+import osmn_train_eval_ytvos
 from osmn import replicas
-from osmn.errors import InputError
 
 ROOT = Path(__file__).parents[1]
 
@@ -60,10 +65,62 @@ print("RESULT", np.abs(losses_2 / losses_1 - 1).max(), max(map(change, state_1))
 """
 
 
-def test_a_damaged_tf_config_is_named(monkeypatch):
-    monkeypatch.setenv("TF_CONFIG", '{"cluster": ')
-    with pytest.raises(InputError, match="TF_CONFIG"):
-        replicas.strategy()
+CLUSTER = {"worker": ["localhost:1", "localhost:2"]}
+TASK = {"type": "worker", "index": 0}
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        ('{"cluster": ', "no cluster: Expecting value"),
+        ("[" * 100_000, "no cluster"),
+        ([], r"it is \[\], not an object"),
+        (None, "it is null, not an object"),
+        ({}, "cluster is null, not an object"),
+        ({"task": TASK}, "cluster is null, not an object"),
+        ({"cluster": ["localhost:1"], "task": TASK}, "cluster is .*, not an object"),
+        ({"cluster": {"worker": "localhost:1"}, "task": TASK}, "cluster's worker is .*, not a list"),
+        ({"cluster": {"worker": [1, 2]}, "task": TASK}, "an address of worker is 1, not text"),
+        ({"cluster": {"evaluator": ["localhost:1"]}, "task": TASK}, "cluster has 'evaluator'"),
+        ({"cluster": CLUSTER}, "task is null, not an object"),
+        ({"cluster": CLUSTER, "task": 0}, "task is 0, not an object"),
+        ({"cluster": CLUSTER, "task": {"index": 0}}, "task's type is null, not text"),
+        ({"cluster": CLUSTER, "task": TASK | {"type": "chief"}}, "task's type is 'chief', which cluster does not have"),
+        ({"cluster": CLUSTER, "task": {"type": "worker"}}, "task's index is null, not a whole number"),
+        ({"cluster": CLUSTER, "task": TASK | {"index": "0"}}, 'task\'s index is "0", not a whole number'),
+        ({"cluster": CLUSTER, "task": TASK | {"index": True}}, "task's index is true, not a whole number"),
+        ({"cluster": CLUSTER, "task": TASK | {"index": 2}}, "task's index is 2, but cluster has 2 of worker"),
+        ({"cluster": CLUSTER, "task": TASK | {"index": -1}}, "task's index is -1"),
+    ],
+)
+@pytest.mark.parametrize("script", [osmn_coco_pretrain, osmn_train_eval, osmn_train_eval_ytvos])
+def test_a_tf_config_that_is_no_cluster_is_one_line(davis, tmp_path, monkeypatch, capsys, script, config, said):
+    monkeypatch.setenv("TF_CONFIG", config if isinstance(config, str) else json.dumps(config))
+    data = davis
+    if script is osmn_train_eval_ytvos:
+        write_video(tmp_path / "data/valid", "v", {0: paint({1: (4, 4, 12, 12)})}, {1: (0,)})
+        data = tmp_path / "data"
+    results = [] if script is osmn_coco_pretrain else ["--result_path", str(tmp_path / "results")]
+    with pytest.raises(SystemExit) as stopped:
+        script.main(["--data_path", str(data), "--model_save_path", str(tmp_path / "models"), *results])
+    assert stopped.value.code == 2
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert line.startswith("error: TF_CONFIG in the environment is no cluster: ") and re.search(said, line)
+    assert line.endswith("; see doc/scaling.md")
+    assert not (tmp_path / "models").exists()
+
+
+@pytest.mark.parametrize(
+    ("cluster", "processes"),
+    [({"worker": ["a:1"]}, 1), (CLUSTER, 2), ({"chief": ["a:1"], "worker": ["b:1"]}, 2)],
+)
+def test_all_processes_of_a_cluster_count(cluster, processes):
+    assert replicas._processes(json.dumps({"cluster": cluster, "task": TASK})) == processes
+
+
+@pytest.mark.parametrize("text", [None, ""])
+def test_without_a_tf_config_one_process_trains(text):
+    assert replicas._processes(text) == 1
 
 
 def run_two_devices(base_model, rate, dropout_seed=None, **options):
