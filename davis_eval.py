@@ -3,6 +3,7 @@
 import argparse
 
 from osmn import args as arguments
+from osmn import locks
 from osmn.errors import reports_input_errors
 from osmn.evaluation import davis, tables
 from osmn.report import evaluated, page
@@ -26,10 +27,11 @@ def main(argv=None):
     arguments.add_report_option(parser)
     args = parser.parse_args(argv)
     where = args.data_path, args.result_path, args.version, args.split
-    scores = davis.evaluate(*where, args.vis_path)
-    tables.report_davis(scores, args.result_path)
-    if args.report:
-        page.write(evaluated.of_davis(scores, *where))
+    with locks.writing(args.result_path):
+        scores = davis.evaluate(*where, args.vis_path)
+        tables.report_davis(scores, args.result_path)
+        if args.report:
+            page.write(evaluated.of_davis(scores, *where))
 
 
 if __name__ == "__main__":

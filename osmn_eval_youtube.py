@@ -23,7 +23,7 @@ def parse(argv):
 def main(argv=None):
     """Run the script; see `-h`."""
     args = parse(argv)
-    from osmn import devices, segmenting  # TensorFlow takes seconds to import
+    from osmn import devices, locks, segmenting  # TensorFlow takes seconds to import
     from osmn.data import youtube_objects
     from osmn.evaluation import tables
     from osmn.evaluation.youtube_objects import evaluate
@@ -35,10 +35,11 @@ def main(argv=None):
     print(model.summary(args.im_size))
     segmenting.segment_videos(model, videos, arguments.testing_options(args), arguments.values(args, "data_path"))
     if args.shard[1] == 1:
-        scores = evaluate(args.data_path, args.result_path)
-        tables.report_youtube_objects(scores, args.result_path)
-        if args.report:
-            page.write(evaluated.of_youtube_objects(scores, args.data_path, args.result_path))
+        with locks.writing(args.result_path):
+            scores = evaluate(args.data_path, args.result_path)
+            tables.report_youtube_objects(scores, args.result_path)
+            if args.report:
+                page.write(evaluated.of_youtube_objects(scores, args.data_path, args.result_path))
     else:
         print("this was one share of the videos: score all of them by youtube_eval.py")
 

@@ -3,6 +3,7 @@
 import argparse
 
 from osmn import args as arguments
+from osmn import locks
 from osmn.errors import reports_input_errors
 from osmn.evaluation import tables, youtube_objects
 from osmn.report import evaluated, page
@@ -21,10 +22,11 @@ def main(argv=None):
     parser.add_argument("result_path", metavar="RESULT_PATH", help="the results, <class>_<number>/<frame>.png")
     arguments.add_report_option(parser)
     args = parser.parse_args(argv)
-    scores = youtube_objects.evaluate(args.data_path, args.result_path)
-    tables.report_youtube_objects(scores, args.result_path)
-    if args.report:
-        page.write(evaluated.of_youtube_objects(scores, args.data_path, args.result_path))
+    with locks.writing(args.result_path):
+        scores = youtube_objects.evaluate(args.data_path, args.result_path)
+        tables.report_youtube_objects(scores, args.result_path)
+        if args.report:
+            page.write(evaluated.of_youtube_objects(scores, args.data_path, args.result_path))
 
 
 if __name__ == "__main__":

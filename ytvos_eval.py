@@ -3,6 +3,7 @@
 import argparse
 
 from osmn import args as arguments
+from osmn import locks
 from osmn.errors import reports_input_errors
 from osmn.evaluation import tables, ytvos
 from osmn.report import evaluated, page
@@ -27,7 +28,10 @@ def main(argv=None):
     )
     arguments.add_report_option(parser)
     args = parser.parse_args(argv)
-    with ytvos.evaluated(args.data_path, args.result_path, args.split, args.unseen) as scores:
+    with (
+        locks.writing(args.result_path),
+        ytvos.evaluated(args.data_path, args.result_path, args.split, args.unseen) as scores,
+    ):
         tables.report_ytvos(scores, args.result_path, unseen_given=args.unseen is not None)
         if args.report:
             page.write(evaluated.of_ytvos(scores, args.data_path, args.result_path, args.split))

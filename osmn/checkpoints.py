@@ -10,8 +10,6 @@ import errno
 import hashlib
 import os
 import re
-import shutil
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +18,7 @@ import tensorflow as tf
 from osmn import locks
 from osmn.config import config_path, to_json
 from osmn.errors import InputError
-from osmn.files import UNFINISHED, named_write_errors
+from osmn.files import named_write_errors, temporary_folder
 
 CHECKPOINT_NAME = "osmn.ckpt"
 ADAM_SLOTS = ("Adam", "Adam_1")  # first and second moments
@@ -182,10 +180,8 @@ def tensorflow_write_errors(path):
 
 
 def _write_variables(prefix, values, config, v1):
-    for leftover in prefix.parent.glob(f"{UNFINISHED}*.checkpoint"):  # of a killed run
-        shutil.rmtree(leftover, ignore_errors=True)
     names = sorted(values)
-    with tempfile.TemporaryDirectory(prefix=UNFINISHED, suffix=".checkpoint", dir=prefix.parent) as folder:
+    with temporary_folder(prefix.parent) as folder:
         part = os.path.join(folder, prefix.name)
         tensors = [tf.convert_to_tensor(values[n]) for n in names]
         if v1:
@@ -220,14 +216,18 @@ def in_half_precision(values):
 
 def save_training_checkpoint(folder, step, values, config, max_to_keep):
     """Write `values` and a ModelConfig as `<folder>/osmn.ckpt-<step>`; keep the newest `max_to_keep` checkpoints."""
-    folder = Path(folder)
-    for part in folder.glob(f"{CHECKPOINT_NAME}-*.*"):  # of one killed between a checkpoint's files
+    remove_parts(folder)
+    write_variables(Path(folder) / f"{CHECKPOINT_NAME}-{step}", values, config)
+    for old in list_checkpoints(folder)[:-max_to_keep]:
+        delete_checkpoint(old)
+
+
+def remove_parts(folder):
+    """Remove from a training's folder what is left of a checkpoint whose writing or deletion was killed."""
+    for part in Path(folder).glob(f"{CHECKPOINT_NAME}-*.*"):
         whole = part.with_suffix(".index").exists() or part.with_suffix("").exists()  # a V2 bundle, a V1 file
         if re.fullmatch(r"\.(data-.*|json)", part.suffix) and not whole:
             part.unlink()
-    write_variables(folder / f"{CHECKPOINT_NAME}-{step}", values, config)
-    for old in list_checkpoints(folder)[:-max_to_keep]:
-        delete_checkpoint(old)
 
 
 def delete_checkpoints(folder):

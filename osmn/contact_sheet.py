@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from osmn import locks
 from osmn.errors import InputError
 from osmn.files import read_image, read_labels, replacing
 from osmn.folders import frame_files
@@ -46,7 +47,7 @@ def contact_sheet(data_path, result_path, sequences, out_path, frames_per_sequen
                 sheet.paste(tile, (CAPTION_WIDTH + column * (TILE_WIDTH + GAP), top))
             top += tiles[0].height + GAP
         top += GAP
-    with replacing(out_path) as temporary:
+    with locks.writing(Path(out_path).parent, wait=locks.MOMENT), replacing(out_path) as temporary:
         sheet.save(temporary, quality=90)
 
 

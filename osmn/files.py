@@ -10,6 +10,7 @@ import json
 import os
 import re
 import secrets
+import shutil
 import sys
 from pathlib import Path
 
@@ -20,9 +21,10 @@ from osmn.errors import InputError
 from osmn.folders import plain_name
 from osmn.masks import davis_palette
 
-UNFINISHED = ".osmn-writing-"  # what the names of our temporary files, and of no others, start with
+UNFINISHED = ".osmn-writing-"  # what the names of our temporary files and folders, and of no others, start with
 _RANDOM_BYTES = 8
 _TEMPORARY = re.compile(rf"{re.escape(UNFINISHED)}[0-9a-f]{{{2 * _RANDOM_BYTES}}}(\.[^.]*)?")
+_FOLDER = ".folder"
 
 
 @contextlib.contextmanager
@@ -36,12 +38,27 @@ def replacing(path):
     if path.exists() and not path.is_file():
         raise InputError(f"{path} is not a regular file, and is not replaced by one; give another place")
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{UNFINISHED}{secrets.token_hex(_RANDOM_BYTES)}{path.suffix}")
+    temporary = _temporary_path(path.parent, path.suffix)
     try:
         yield temporary
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def temporary_folder(parent):
+    """Yield a new folder in `parent` that is removed after the block; if that is killed, by `remove_unfinished`."""
+    folder = _temporary_path(Path(parent), _FOLDER)
+    folder.mkdir()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _temporary_path(folder, suffix):
+    return folder / f"{UNFINISHED}{secrets.token_hex(_RANDOM_BYTES)}{suffix}"
 
 
 def cached(path, key, make):
@@ -76,11 +93,18 @@ def named_write_errors(path):
         raise InputError(f"{path} cannot be written ({error.strerror}); give a folder that can be") from None
 
 
-def remove_unfinished(folder):
-    """Remove the temporary files that `replacing` leaves in `folder`, and in the folders in it, when it is killed."""
-    for path in Path(folder).rglob(f"{UNFINISHED}*"):
-        if _TEMPORARY.fullmatch(path.name) and path.is_file():
+def remove_unfinished(folder, deep=True):
+    """Remove what killed programs left of `replacing` and `temporary_folder` in `folder`, if `deep` in those in it too.
+
+    Nobody may be writing there.
+    """
+    for path in list(Path(folder).glob(f"{'**/' if deep else ''}{UNFINISHED}*")):
+        if not _TEMPORARY.fullmatch(path.name):
+            continue
+        if path.is_file():
             path.unlink(missing_ok=True)
+        elif path.suffix == _FOLDER:
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def read_names(path, hint):

@@ -8,7 +8,7 @@ from pathlib import Path
 import filelock
 
 from osmn.errors import InputError
-from osmn.files import named_write_errors
+from osmn.files import named_write_errors, remove_unfinished
 
 LOCK = ".osmn-lock"  # Of a whole run, and for a moment of a share that begins; shares have ".osmn-lock-<I>-<N>" too.
 MOMENT = 10.0  # seconds: what takes longer than opening a folder is another run
@@ -16,14 +16,18 @@ NO_LOCKS = {errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK}
 
 
 class Held:
-    """A folder that this process may write into, opened by `writing`."""
+    """A folder that this process may write into, opened by `writing`.
 
-    def __init__(self, folder, others, door):
-        self._folder, self._others, self._door = folder, others, door
+    Attributes:
+        alone: no other share was at work in it when this one came.
+    """
+
+    def __init__(self, folder, alone, door):
+        self._folder, self.alone, self._door = folder, alone, door
 
     def require_alone(self):
         """Raise InputError if another share is at work in the folder, so that nothing in it may be replaced."""
-        if self._others:
+        if not self.alone:
             raise _busy(self._folder)
 
     def admit(self):
@@ -34,6 +38,8 @@ class Held:
 @contextlib.contextmanager
 def writing(folder, shard=(0, 1), wait=0.0):
     """Keep other runs out of a folder while the block writes into it; within a process, blocks may be nested.
+
+    Temporary files that a killed run left in the folder, not in those in it, are removed.
 
     Args:
         folder: is made if it does not exist, and removed again if it stays empty.
@@ -54,9 +60,11 @@ def writing(folder, shard=(0, 1), wait=0.0):
         others = [path.name for path in folder.glob(f"{LOCK}-*") if _is_held(path)]
         if any(not name.endswith(f"-{shard[1]}") for name in others):
             raise _busy(folder)
+        if not others:
+            remove_unfinished(folder, deep=False)
         if several:
             _hold(held, folder, f"{LOCK}-{shard[0]}-{shard[1]}", 0)
-        yield Held(folder, others, door if several else contextlib.ExitStack())
+        yield Held(folder, not others, door if several else contextlib.ExitStack())
 
 
 @contextlib.contextmanager

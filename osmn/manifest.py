@@ -15,7 +15,7 @@ from pathlib import Path
 import osmn
 from osmn import locks
 from osmn.errors import InputError
-from osmn.files import replacing
+from osmn.files import remove_unfinished, replacing
 
 RUN = "run.json"
 TRAINING = "training.json"  # of a folder of online fine-tuning's models, which may be that of the results too
@@ -122,6 +122,8 @@ def open_run(folder, made_by, option, overwrite=False, clear=lambda: None, name=
         if difference is not None or (before is None and overwrite):
             clear()
             shutil.rmtree(folder / FINISHED, ignore_errors=True)
+        if held.alone:
+            remove_unfinished(folder / FINISHED)
         if before != made_by:
             with replacing(folder / name) as temporary:
                 temporary.write_text(json.dumps(made_by, indent=2) + "\n", encoding="utf-8")

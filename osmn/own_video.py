@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from osmn.errors import InputError
-from osmn.files import write_labels, write_scores
+from osmn.files import remove_unfinished, write_labels, write_scores
 from osmn.given import all_objects, parse_given, too_late
 from osmn.masks import overlay
 from osmn.threads import WriteBehind
@@ -88,6 +88,8 @@ def segment(predictor, frames, given, folder, save_score=False, cutout=False, pr
         Summary.
     """
     folder, left, count, files = Path(folder), list(given), 0, videos_written(given, cutout)
+    for name in ("masks", "scores"):
+        remove_unfinished(folder / name)
     with contextlib.ExitStack() as stack:
         write = stack.enter_context(WriteBehind())
         show = stack.enter_context(write_overlay(folder / "overlay.mp4", like=frames))

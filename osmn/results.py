@@ -96,20 +96,20 @@ def check_places(folder, videos):
         check_apart(Path(folder) / video.name, video.folders_read)
 
 
-def find_source(folder):
-    """Return SCORES or MERGED, whichever a video's `folder` holds; SCORES if both, InputError if neither."""
-    if any(_holds(folder / str(object_id), "*.npy") for object_id in score_folders(folder)):
+def find_source(folder, frames):
+    """Return SCORES or MERGED, whichever a video's `folder` holds for some of the frames named; SCORES if both.
+
+    Other files are not looked at, whatever their names end in. Raises InputError if there is neither.
+    """
+    folder, frames = Path(folder), list(frames)
+    if any((folder / str(i) / f"{frame}.npy").is_file() for i in score_folders(folder) for frame in frames):
         return SCORES
-    if _holds(folder, "*.png"):
+    if any((folder / f"{frame}.png").is_file() for frame in frames):
         return MERGED
     raise InputError(
         f"{folder} holds neither merged PNGs (<frame>.png) nor score files (<object>/<frame>.npy);"
         " run the evaluation that writes them"
     )
-
-
-def _holds(folder, pattern):
-    return any(not path.name.startswith(".") for path in folder.glob(pattern))
 
 
 def score_folders(folder):

@@ -7,9 +7,17 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
+from osmn import locks
 from osmn.data.ytvos import annotations, read_listings
 from osmn.errors import InputError
-from osmn.files import named_write_errors, read_labels, read_scores, replacing, write_labels
+from osmn.files import (
+    named_write_errors,
+    read_labels,
+    read_scores,
+    remove_unfinished,
+    replacing,
+    write_labels,
+)
 from osmn.folders import check_apart
 from osmn.masks import merge, resized
 from osmn.processes import in_processes, worthwhile_processes
@@ -46,7 +54,8 @@ def merge_results(listings, truths, results, folder, height=None, processes=None
     jobs = [
         (listing, truths / listing.name, results / listing.name, folder / listing.name, height) for listing in listings
     ]
-    _run(_merge_video, listings, jobs, "merging", processes)
+    with locks.writing(folder):
+        _run(_merge_video, listings, jobs, "merging", processes)
 
 
 def _run(function, listings, jobs, title, processes):
@@ -58,11 +67,12 @@ def _run(function, listings, jobs, title, processes):
 
 
 def _merge_video(listing, truths, results, output, height):
+    remove_unfinished(output)
     width_height = _annotated_size(listing, truths)
     predicted = any(
         listing.starts[object_id] != frame for frame, ids in listing.objects_by_frame.items() for object_id in ids
     )
-    source = find_source(results) if predicted else SCORES
+    source = find_source(results, listing.objects_by_frame) if predicted else SCORES
     for frame, object_ids in listing.objects_by_frame.items():
         if source == SCORES:
             labels = _merged_frame(listing, frame, object_ids, truths, results, height)
@@ -111,7 +121,12 @@ def zip_submission(data_path, split, folder, zip_path, processes=None):
     listings, truths, folder = read_listings(data_path, split), annotations(data_path, split), Path(folder)
     jobs = [(listing, truths / listing.name, folder / listing.name) for listing in listings]
     _run(_check_video, listings, jobs, "checking", processes)
-    with named_write_errors(zip_path), replacing(zip_path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+    with (
+        locks.writing(Path(zip_path).parent, wait=locks.MOMENT),
+        named_write_errors(zip_path),
+        replacing(zip_path) as temporary,
+        zipfile.ZipFile(temporary, "w") as archive,
+    ):
         for listing in listings:
             for frame in listing.objects_by_frame:
                 # A fixed date, so that equal results make equal archives. PNGs are compressed already.

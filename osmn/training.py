@@ -240,7 +240,11 @@ def train(trainer, make_batches, options, folder, final=False):
 
     Raises InputError if the folder cannot be written, or if another run is writing into it.
     """
-    with locks.writing(folder) if replicas.is_chief() else contextlib.nullcontext():
+    if not replicas.is_chief():
+        _train(trainer, make_batches, options, Path(folder), final)
+        return
+    with locks.writing(folder):
+        checkpoints.remove_parts(folder)
         _train(trainer, make_batches, options, Path(folder), final)
 
 

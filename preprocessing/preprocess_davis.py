@@ -8,7 +8,7 @@ From `DATA_DIR/Annotations/480p/<sequence>/<frame>.png` (indexed) it makes, as 8
     python preprocessing/preprocess_davis.py DATA_DIR
 
 It may be interrupted and run again: every file is written whole or not at all, and a second run writes all of them
-again.
+again. Of masks that an earlier run made, those of objects, frames and sequences that are there no more are removed.
 """
 
 import argparse
@@ -17,30 +17,46 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from osmn import locks
 from osmn.errors import InputError, reports_input_errors
-from osmn.files import read_labels, remove_unfinished, write_mask
+from osmn.files import read_labels, write_mask
 from osmn.folders import mask_files, subfolders
+from osmn.made import made_before, remade
 from osmn.processes import in_processes, processors
 
 
-def split_sequence(annotations, split, union):
+def split_sequence(root, name):
     """Write the masks of one sequence.
 
     Args:
-        annotations: the folder of its indexed annotations.
-        split: the folder that gets one folder of binary masks per object.
-        union: the folder that gets the masks of all objects together.
+        root: the folder Annotations.
+        name: of the sequence.
     """
-    frames = mask_files(annotations)
+    split, union = folders = folders_made(name)
+    frames = mask_files(root / "480p" / name)
     first = object_ids(read_labels(next(iter(frames.values()))))
-    folders = {number: split / str(number) for number in range(1, int(first.max()) + 1)}
-    for folder in (union, *folders.values()):
-        remove_unfinished(folder)
-    for name, path in frames.items():
-        labels = object_ids(read_labels(path))
-        write_mask(union / f"{name}.png", labels > 0)
-        for number, folder in folders.items():
-            write_mask(folder / f"{name}.png", labels == number)
+    objects = {number: f"{split}/{number}" for number in range(1, int(first.max()) + 1)}
+    names = [f"{folder}/{frame}.png" for folder in (union, *objects.values()) for frame in frames]
+    with remade(root, folders, names, masks_in(root, split, union)):
+        for frame, path in frames.items():
+            labels = object_ids(read_labels(path))
+            write_mask(root / union / f"{frame}.png", labels > 0)
+            for number, folder in objects.items():
+                write_mask(root / folder / f"{frame}.png", labels == number)
+
+
+def folders_made(name):
+    """Return the folders, in Annotations, that a sequence's masks of each object and of all are written into."""
+    return f"480p_split/{name}", f"480p_all/{name}"
+
+
+def masks_in(root, split, union):
+    """Return the names of the files in these two folders that training takes for masks, relative to `root`."""
+    folders = [union]
+    if (root / split).is_dir():
+        folders += [f"{split}/{path.name}" for path in subfolders(root / split) if path.name.isdecimal()]
+    there = [folder for folder in folders if (root / folder).is_dir()]
+    return [f"{folder}/{path.name}" for folder in there for path in mask_files(root / folder, required=False).values()]
 
 
 def object_ids(labels):
@@ -57,9 +73,14 @@ def main(argv=None):
     sequences = subfolders(annotations / "480p")
     if not sequences:
         raise InputError(f"{annotations / '480p'} holds no sequences (folders of annotations)")
-    jobs = [(path, annotations / "480p_split" / path.name, annotations / "480p_all" / path.name) for path in sequences]
-    for _ in tqdm(in_processes(split_sequence, jobs, processors()), total=len(jobs), unit="sequence"):
-        pass
+    jobs = [(annotations, path.name) for path in sequences]
+    with locks.writing(annotations):
+        gone = made_before(annotations / "480p_split") - {path.name for path in sequences}
+        for _ in tqdm(in_processes(split_sequence, jobs, processors()), total=len(jobs), unit="sequence"):
+            pass
+        for name in gone:
+            with remade(annotations, folders_made(name), [], []):
+                pass
     print(f"{len(sequences)} sequences: wrote {annotations / '480p_split'} and {annotations / '480p_all'}")
 
 

@@ -14,7 +14,7 @@ agree, it belongs to the image of the same frame number, the last digits of the 
 known mask. What does not pair up is named at the end.
 
 It may be interrupted and run again: every file is written whole or not at all, and a second run writes all of them
-again.
+again. Of files that an earlier run made, those of images, labels and sequences that are there no more are removed.
 """
 
 import argparse
@@ -25,9 +25,11 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from osmn import locks
 from osmn.errors import InputError, reports_input_errors
-from osmn.files import read_image, remove_unfinished, replacing, write_mask
-from osmn.folders import frame_files, subfolders
+from osmn.files import read_image, replacing, write_mask
+from osmn.folders import frame_files, mask_files, subfolders
+from osmn.made import made_before, remade
 from osmn.processes import in_processes, processors
 
 THRESHOLD = 127  # As published: labels stored as JPEG are not exactly 0 and 255.
@@ -49,20 +51,36 @@ def frame_number(path):
     return int(numbers[-1]) if numbers else path.stem
 
 
-def convert_sequence(shot, images_out, labels_out):
-    """Copy the images of one sequence and write its labels.
+def convert_sequence(root, name, shot):
+    """Copy the images of one sequence and write its labels, into `folders_made(name)` in `root`.
 
     Args:
+        root: the data folder.
+        name: of the sequence.
         shot: the folder that holds `images` and `labels`.
-        images_out: the folder that gets the images.
-        labels_out: the folder that gets the binary masks.
 
     Returns:
         Whether anything was written, and a list of lines that say what did not pair up.
     """
+    labels_out, images_out = folders = folders_made(name)
+    images, pairs, problems = matched(shot)
+    names = [f"{images_out}/{image.name}" for image in images]
+    names += [f"{labels_out}/{image.stem}.png" for image in pairs]
+    with remade(root, folders, names, files_in(root, labels_out, images_out) if names else []):
+        for image in images:
+            with replacing(root / images_out / image.name) as temporary:
+                shutil.copyfile(image, temporary)
+            if image in pairs:
+                mask = (read_image(pairs[image]) > THRESHOLD).any(axis=-1)
+                write_mask(root / labels_out / f"{image.stem}.png", mask)
+    return bool(names), problems
+
+
+def matched(shot):
+    """Return the images of a sequence from the first that has a label on, {image: label}, and lines on what is left."""
     missing = [f"{shot / name} does not exist" for name in ("images", "labels") if not (shot / name).is_dir()]
     if missing:
-        return False, missing
+        return [], {}, missing
     images, labels = (list(frame_files(shot / name, required=False).values()) for name in ("images", "labels"))
     pairs = pair(images, labels)
     unused = [label.name for label in labels if label not in pairs.values()]
@@ -73,17 +91,22 @@ def convert_sequence(shot, images_out, labels_out):
     if unlabelled:
         problems.append(f"{shot / 'images'}: no label for {', '.join(unlabelled)}")
     if not pairs:
-        return False, problems or [f"{shot} is empty"]
+        return [], {}, problems or [f"{shot} is empty"]
+    return images[images.index(next(iter(pairs))) :], pairs, problems
 
-    for folder in (images_out, labels_out):
-        remove_unfinished(folder)
-    for image in images[images.index(next(iter(pairs))) :]:
-        with replacing(images_out / image.name) as temporary:
-            shutil.copyfile(image, temporary)
-        if image in pairs:
-            mask = (read_image(pairs[image]) > THRESHOLD).any(axis=-1)
-            write_mask(labels_out / f"{image.stem}.png", mask)
-    return True, problems
+
+def folders_made(name):
+    """Return the folders that a sequence's labels and images are written into, relative to the data folder."""
+    return f"Labels/{name}", f"Images/{name}"
+
+
+def files_in(root, labels, images):
+    """Return the names of the files in these two folders that testing takes for labels and images."""
+    found = []
+    for folder, files in ((labels, mask_files), (images, frame_files)):
+        if (root / folder).is_dir():
+            found += [f"{folder}/{path.name}" for path in files(root / folder, required=False).values()]
+    return found
 
 
 @reports_input_errors
@@ -102,16 +125,21 @@ def main(argv=None):
         raise InputError(
             f"{root} holds no <class>/data/<NNNN> folders; give the folder that YouTube-Objects was unpacked in"
         )
-    jobs = [(shot, root / "Images" / name, root / "Labels" / name) for name, shot in shots.items()]
-    results = list(tqdm(in_processes(convert_sequence, jobs, processors()), total=len(jobs), unit="sequence"))
-    names = [name for name, (written, _) in zip(shots, results, strict=True) if written]
-    problems = [problem for _, problems in results for problem in problems]
-    for problem in problems:
-        print(f"warning: {problem}", file=sys.stderr)
-    if not names:
-        raise InputError(f"{root}: no sequence has an image with a label")
-    with replacing(root / "all.txt") as temporary:
-        temporary.write_text("".join(f"{name}\n" for name in names))
+    jobs = [(root, name, shot) for name, shot in shots.items()]
+    with locks.writing(root):
+        gone = made_before(root / "Labels") - shots.keys()
+        results = list(tqdm(in_processes(convert_sequence, jobs, processors()), total=len(jobs), unit="sequence"))
+        names = [name for name, (written, _) in zip(shots, results, strict=True) if written]
+        problems = [problem for _, problems in results for problem in problems]
+        for problem in problems:
+            print(f"warning: {problem}", file=sys.stderr)
+        if not names:
+            raise InputError(f"{root}: no sequence has an image with a label")
+        for name in gone:
+            with remade(root, folders_made(name), [], []):
+                pass
+        with replacing(root / "all.txt") as temporary:
+            temporary.write_text("".join(f"{name}\n" for name in names))
     left_out = f", {len(shots) - len(names)} left out (see the warnings)" if len(names) < len(shots) else ""
     print(f"{len(names)} sequences{left_out}: wrote {root / 'Images'}, {root / 'Labels'} and {root / 'all.txt'}")
 

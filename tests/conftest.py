@@ -30,7 +30,7 @@ def davis(tmp_path_factory):
     make_dataset(root, train_sequences=2, val_sequences=2, frames=5, size=(64, 48), seed=1)
     masks = root / "Annotations"
     for annotations in sorted((masks / "480p").iterdir()):
-        split_sequence(annotations, masks / "480p_split" / annotations.name, masks / "480p_all" / annotations.name)
+        split_sequence(masks, annotations.name)
     return root
 
 

@@ -277,8 +277,8 @@ def names_in(folder):
 
 
 def test_the_newest_checkpoints_are_kept_and_nothing_else_is_left(tmp_path):
-    (tmp_path / ".osmn-writing-killed.checkpoint").mkdir()
-    (tmp_path / ".osmn-writing-killed.checkpoint" / "osmn.ckpt-8.data-00000-of-00001").write_bytes(b"half")
+    (tmp_path / ".osmn-writing-0123456789abcdef.folder").mkdir()
+    (tmp_path / ".osmn-writing-0123456789abcdef.folder" / "osmn.ckpt-8.data-00000-of-00001").write_bytes(b"half")
     (tmp_path / "osmn.ckpt-7.data-00000-of-00001").write_bytes(b"of a checkpoint half deleted")
     (tmp_path / "osmn.ckpt-6.json").write_text("of another")
     (tmp_path / "events.out").write_bytes(b"TensorBoard's")

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from osmn.errors import InputError
-from osmn.files import cached, read_scores, remove_unfinished, replacing
+from osmn.files import UNFINISHED, cached, read_scores, remove_unfinished, replacing
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -53,10 +53,16 @@ def test_of_hidden_files_only_those_that_a_killed_write_left_are_removed(tmp_pat
         assert subprocess.run([sys.executable, "-c", code, tmp_path / name], cwd=ROOT).returncode == -9
     left = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert len(left) == 2
-    users = [tmp_path / name for name in (".my-notes.txt", "video/.cache-2/a.png", "video/.00001-abc123.png")]
+    names = (".my-notes.txt", "video/.cache-2/a.png", "video/.00001-abc123.png", ".osmn-writing-notes.txt")
+    names += (f"{UNFINISHED}0123456789abcdef/a.png", f"{UNFINISHED}0123456789abcdef.png.txt")  # A folder; two suffixes.
+    users = [tmp_path / name for name in names]
     for path in users:
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(b"mine")
+    (tmp_path / f"video/{UNFINISHED}0123456789abcdef.folder").mkdir()
+    (tmp_path / f"video/{UNFINISHED}0123456789abcdef.folder/half.png").write_bytes(b"half")
+    remove_unfinished(tmp_path, deep=False)
+    assert len(list(tmp_path.rglob(f"{UNFINISHED}*"))) == 5  # Those in `video` are still there.
     remove_unfinished(tmp_path)
     assert sorted(path for path in tmp_path.rglob("*") if path.is_file()) == sorted(users)
 

@@ -116,8 +116,8 @@ def leave_half_a_checkpoint(folder):
     data = folder / "model/osmn.ckpt-2.data-00000-of-00001"
     (folder / "model/osmn.ckpt-4.data-00000-of-00001").write_bytes(data.read_bytes()[:1000])
     (folder / "model/osmn.ckpt-4.json").write_bytes((folder / "model/osmn.ckpt-2.json").read_bytes())
-    (folder / "model/.osmn-writing-abc.checkpoint").mkdir()
-    (folder / "model/.osmn-writing-abc.checkpoint/osmn.ckpt-4.index").write_bytes(b"half")
+    (folder / "model/.osmn-writing-0123456789abcdef.folder").mkdir()
+    (folder / "model/.osmn-writing-0123456789abcdef.folder/osmn.ckpt-4.index").write_bytes(b"half")
 
 
 def assert_same_training(ours, theirs, model="model"):

@@ -1,6 +1,7 @@
 """The preprocessing scripts on tiny hand-made datasets."""
 
 import os
+import shutil
 
 import numpy as np
 import pytest
@@ -80,7 +81,7 @@ def test_davis_repeated_after_an_interruption_gives_the_same_files(davis):
     whole = tree(davis)
     (davis / "Annotations/480p_split/dogs/1/00001.png").unlink()
     (davis / "Annotations/480p_all/dogs/00000.png").write_bytes(b"half")
-    (davis / "Annotations/480p_all/dogs" / f"{UNFINISHED}x1y2z3.png").write_bytes(b"unfinished")
+    (davis / "Annotations/480p_all/dogs" / f"{UNFINISHED}0123456789abcdef.png").write_bytes(b"unfinished")
 
     preprocess_davis.main([str(davis)])
 
@@ -180,7 +181,7 @@ def test_youtube_repeated_after_an_interruption_gives_the_same_files(youtube):
     preprocess_youtube.main([str(youtube)])
     whole = tree(youtube)
     (youtube / "Images/boat_0001/frame0001.jpg").write_bytes(b"half")
-    (youtube / "Labels/boat_0001" / f"{UNFINISHED}x1y2z3.png").write_bytes(b"unfinished")
+    (youtube / "Labels/boat_0001" / f"{UNFINISHED}0123456789abcdef.png").write_bytes(b"unfinished")
     (youtube / "all.txt").unlink()
 
     preprocess_youtube.main([str(youtube)])
@@ -196,3 +197,65 @@ def test_youtube_names_a_damaged_label(youtube, capsys):
 
 def test_youtube_names_a_folder_without_classes(tmp_path, capsys):
     assert str(tmp_path) in exit_message(capsys, preprocess_youtube.main, tmp_path)
+
+
+# -- What is there no more --------------------------------------------------------------------------------------------
+
+
+def test_davis_masks_of_objects_frames_and_sequences_that_are_gone_are_removed(davis):
+    annotations = davis / "Annotations"
+    preprocess_davis.main([str(davis)])
+    write_labels(annotations / "480p/dogs/00000.png", labels([[0, 1, 0], [0, 0, 0]]))
+    (annotations / "480p/dogs/00001.png").unlink()
+    shutil.rmtree(annotations / "480p/gap")
+    (annotations / "480p_split/dogs/1/notes.txt").write_text("mine")
+
+    preprocess_davis.main([str(davis)])
+
+    expected = {"480p_split/dogs/1/00000.png", "480p_split/dogs/1/notes.txt", "480p_all/dogs/00000.png"}
+    expected |= {"480p/dogs/00000.png", "480p_split/.osmn-made/dogs.json"}
+    assert tree(annotations).keys() == expected
+    assert not (annotations / "480p_split/gap").exists() and not (annotations / "480p_split/dogs/2").exists()
+
+
+@pytest.mark.parametrize("name", ["480p_split/dogs/3/00000.png", "480p_split/dogs/1/00007.png", "480p_all/dogs/9.png"])
+def test_davis_masks_that_nobody_here_made_are_named_and_stay(davis, capsys, name):
+    write_labels(davis / "Annotations" / name, labels([[0, 1]]))
+    before = tree(davis)
+    assert f"{davis / 'Annotations' / name} does not belong to this data" in exit_message(
+        capsys, preprocess_davis.main, davis
+    )
+    assert before.items() <= tree(davis).items()
+    (davis / "Annotations" / name).unlink()
+    preprocess_davis.main([str(davis)])
+
+
+@pytest.mark.parametrize(
+    "content", ['["480p/dogs/00000.png", "../../a.png", "480p_split/dogs/../../a.png", "480p_split/gap/1"]', "{}", "["]
+)
+def test_a_note_does_not_remove_anything_elsewhere(davis, content):
+    (davis / "a.png").write_bytes(b"mine")
+    note = davis / "Annotations/480p_split/.osmn-made/dogs.json"
+    note.parent.mkdir(parents=True)
+    note.write_text(content)
+    before = tree(davis)
+    preprocess_davis.main([str(davis)])
+    after = tree(davis)
+    assert {name: after[name] for name in before.keys() - {str(note.relative_to(davis))}}.items() <= before.items()
+
+
+def test_youtube_files_of_images_labels_and_sequences_that_are_gone_are_removed(youtube, capsys):
+    preprocess_youtube.main([str(youtube)])
+    shots = youtube / "boat/data/0001/shots/001"
+    (shots / "labels/frame0002.jpg").unlink()
+    shutil.rmtree(youtube / "cat")
+    preprocess_youtube.main([str(youtube)])
+    assert sorted(tree(youtube / "Labels")) == [".osmn-made/boat_0001.json", "boat_0001/frame0001.png"]
+    assert sorted(tree(youtube / "Images")) == ["boat_0001/frame0001.jpg", "boat_0001/frame0002.jpg"]
+
+    (shots / "images/frame0002.jpg").unlink()
+    preprocess_youtube.main([str(youtube)])
+    assert sorted(tree(youtube / "Images")) == ["boat_0001/frame0001.jpg"]
+
+    Image.new("L", (4, 4)).save(youtube / "Images/boat_0001/other.png")
+    assert "other.png does not belong to this data" in exit_message(capsys, preprocess_youtube.main, youtube)

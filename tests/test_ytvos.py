@@ -367,7 +367,7 @@ def test_one_graph_serves_all_videos(data, monkeypatch, tmp_path):
 
 def test_files_that_a_killed_run_left_half_written_are_removed(by_colour, data, results, tmp_path):
     for name in ("late", "late/1"):
-        with replacing(tmp_path / name / f"{files.UNFINISHED}abc.png") as temporary:
+        with replacing(tmp_path / name / f"{files.UNFINISHED}0123456789abcdef.png") as temporary:
             temporary.write_bytes(b"half")
     evaluate(data, tmp_path)
     assert not list(tmp_path.rglob(f"{files.UNFINISHED}*"))

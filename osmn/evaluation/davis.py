@@ -67,7 +67,10 @@ def sequences(data_path, result_path, version, split):
             raise InputError(f"{truths[0].parent} has {len(truths)} annotations; the first and the last are not scored")
         object_ids, source = (1,), MASKS
         if version == 2017:
-            object_ids, source = davis.object_ids(truths[0], version), find_source(result_folder)
+            object_ids, source = (
+                davis.object_ids(truths[0], version),
+                find_source(result_folder, [t.stem for t in truths]),
+            )
             if source == SCORES and max(score_folders(result_folder)) > len(object_ids):
                 raise InputError(
                     f"{result_folder}/{max(score_folders(result_folder))} is a result for an object that"

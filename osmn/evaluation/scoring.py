@@ -3,15 +3,17 @@
 A frame is read, scored and forgotten, so memory does not grow with the number or the length of the sequences.
 """
 
+import contextlib
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from tqdm import tqdm
 
+from osmn import locks
 from osmn.errors import InputError
 from osmn.evaluation.metrics import frame_scores
-from osmn.files import named_write_errors, read_labels, read_scores, write_labels
+from osmn.files import named_write_errors, read_labels, read_scores, remove_unfinished, write_labels
 from osmn.folders import check_apart
 from osmn.masks import merge, resized
 from osmn.processes import in_processes, worthwhile_processes
@@ -97,7 +99,11 @@ def score(sequences, vis_path=None, processes=None):
             owners.append(index)
     frames = sum(len(sequence.truths) for sequence in sequences)
     scores = [[] for _ in sequences]
-    with tqdm(total=frames, desc="scoring", unit="frame", disable=None) as progress:
+    held = contextlib.nullcontext() if vis_path is None else locks.writing(vis_path)
+    with held, tqdm(total=frames, desc="scoring", unit="frame", disable=None) as progress:
+        if vis_path is not None:
+            for sequence in sequences:
+                remove_unfinished(Path(vis_path) / sequence.name)
         scored = in_processes(_score_job, jobs, processes or worthwhile_processes(frames))
         for owner, values in zip(owners, scored, strict=True):
             scores[owner].append(values)

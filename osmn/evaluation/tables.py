@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from osmn import locks
 from osmn.data.davis import is_annotated
 from osmn.evaluation import davis
 from osmn.files import named_write_errors, replacing
@@ -50,8 +51,9 @@ def score_if_annotated(data_path, result_path, version, split, videos, shards=1)
     if not is_annotated(data_path, videos):
         print(f"masks are in {result_path}; not every frame has an annotation to score them with")
         return None
-    scores = davis.evaluate(data_path, result_path, version, split)
-    report_davis(scores, result_path)
+    with locks.writing(result_path):
+        scores = davis.evaluate(data_path, result_path, version, split)
+        report_davis(scores, result_path)
     return scores
 
 

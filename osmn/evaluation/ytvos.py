@@ -1,7 +1,6 @@
 """Scores of YouTube-VOS results: J and F over the objects of seen and of unseen categories, and their mean G."""
 
 import contextlib
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import numpy as np
 from osmn.data.ytvos import annotations, read_listings
 from osmn.errors import InputError
 from osmn.evaluation.scoring import Scored, Sequence, require_folders, score
+from osmn.files import temporary_folder
 from osmn.results import MERGED, SCORES, find_source
 from osmn.submission import merge_results
 
@@ -74,8 +74,8 @@ def evaluated(data_path, result_path, split, unseen_path=None, processes=None):
                     " can be scored, such as videos held out from train"
                 )
     require_folders(result_path, [listing.name for listing, _ in scored])
-    with tempfile.TemporaryDirectory() as merged:
-        sequences = _merged_sequences(scored, truths, Path(result_path), Path(merged), processes)
+    with temporary_folder(result_path) as merged:
+        sequences = _merged_sequences(scored, truths, Path(result_path), merged, processes)
         tables, objects = tuple(map(Scored, sequences, score(sequences, processes=processes))), []
         for (listing, frames), table in zip(scored, tables, strict=True):
             for column, object_id in enumerate(table.sequence.object_ids):
@@ -111,7 +111,9 @@ def _categories(path, split, listings):
 
 def _merged_sequences(scored, truths, result_path, merged, processes):
     """Return the Sequences to score; videos that have score files are merged into the folder `merged` first."""
-    to_merge = {listing.name: listing for listing, _ in scored if find_source(result_path / listing.name) == SCORES}
+    to_merge = {
+        listing.name: listing for listing, frames in scored if find_source(result_path / listing.name, frames) == SCORES
+    }
     if to_merge:
         merge_results(list(to_merge.values()), truths, result_path, merged, processes=processes)
     return [

@@ -1,0 +1,79 @@
+"""What preprocessing made in a data folder: noted, so that a later run removes what it does not make any more."""
+
+import contextlib
+import json
+from pathlib import Path
+
+from osmn.errors import InputError
+from osmn.files import read_json, remove_unfinished, replacing
+from osmn.folders import plain_name
+
+NOTES = ".osmn-made"
+
+
+def made_before(folder):
+    """Return the names of the folders in `folder` that earlier runs made; what is left of half a note is removed."""
+    remove_unfinished(Path(folder) / NOTES)
+    return {path.stem for path in (Path(folder) / NOTES).glob("*.json") if not path.name.startswith(".")}
+
+
+@contextlib.contextmanager
+def remade(root, folders, names, found):
+    """Have the block make files anew, after removing those that an earlier run made and that are not to be there.
+
+    It may be interrupted anywhere: what is made is noted before.
+
+    Args:
+        root: the data folder.
+        folders: the folders that the files are in, relative to it, with "/"; the note is beside the first one.
+        names: of the files that the block makes, relative to `root`, with "/".
+        found: names of files that are there, and would be read as if they had been made.
+
+    Raises:
+        InputError: if one of `found` is neither to be made nor was made by an earlier run: it is somebody's.
+    """
+    root, names = Path(root), set(names)
+    note = (root / folders[0]).parent / NOTES / f"{(root / folders[0]).name}.json"
+    before = _noted(note, folders)
+    foreign = sorted(set(found) - names - before)
+    if foreign:
+        raise InputError(
+            f"{root / foreign[0]} does not belong to this data, and was not made here; remove it, or keep it elsewhere"
+        )
+    for folder in folders:
+        remove_unfinished(root / folder)
+    if names | before:
+        _write(note, names | before)
+    for name in sorted(before - names):
+        (root / name).unlink(missing_ok=True)
+        _remove_empty(root / name, root)
+    yield
+    if names:
+        _write(note, names)
+    elif before:
+        note.unlink(missing_ok=True)
+        _remove_empty(note, root)
+
+
+def _noted(note, folders):
+    """Return the names in a note, without those that are elsewhere than in `folders`; none of one that is damaged."""
+    try:
+        names = [[plain_name(part) for part in name.split("/")] for name in read_json(note)]
+    except (OSError, ValueError, TypeError, AttributeError):
+        return set()
+    names = {"/".join(parts) for parts in names}
+    return {name for name in names if any(name.startswith(f"{folder}/") for folder in folders)}
+
+
+def _write(note, names):
+    with replacing(note) as temporary:
+        temporary.write_text(json.dumps(sorted(names)), encoding="utf-8")
+
+
+def _remove_empty(path, root):
+    """Remove the folders above a path, up to `root`, that are empty."""
+    for folder in path.parents:
+        if folder == root:
+            return
+        with contextlib.suppress(OSError):
+            folder.rmdir()
