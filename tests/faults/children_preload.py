@@ -1,0 +1,10 @@
+"""What the process that all children are forked from imports; nothing of it runs TensorFlow yet."""
+
+import commands
+
+for command in commands.COMMANDS.values():
+    command.main()
+
+import osmn.online
+import osmn.segmenting
+import osmn.validation  # noqa: F401

@@ -1,0 +1,262 @@
+"""Every script that writes, as a command on tiny data with a network of a few weights: what the fault tests run."""
+
+import importlib
+import shutil
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+from PIL import Image
+from stand_ins import Follower, Pixelwise, stand_in
+from test_coco import polygon, write_annotations, write_image
+from test_ytvos import VIDEOS, paint, write_video
+
+from osmn.files import write_labels, write_mask, write_scores
+from osmn.locks import LOCK
+from osmn.manifest import RUN, TRAINING
+from osmn.synthetic import make_dataset, repeat_first_mask
+from preprocessing import preprocess_davis, preprocess_youtube
+
+SIZE = 64, 48
+TEST = ["--whole_model_path", "stand-in", "--im_size", *SIZE, "--precision", "float32"]
+TRAIN = ["--im_size", *SIZE, "--scale_value", 0.01, "--data_aug_scales", 0.5, 1, "--learning_rate", 0.1]
+TRAIN += ["--batch_size", 1, "--training_iters", 6, "--save_iters", 2, "--display_iters", 1]
+TRAIN += ["--precision", "float32", "--deterministic"]
+
+
+class Heavy(Pixelwise):
+    """Has a checkpoint of some megabytes, whose writing takes a while, and a last bias, to be calibrated."""
+
+    def constants(self):
+        return {"net/ballast": np.zeros(1_000_000, np.float32)}
+
+    @property
+    def output_bias(self):
+        return self.bias
+
+
+class Command(NamedTuple):
+    """A script and its arguments.
+
+    Attributes:
+        module: of the script.
+        arguments: (data, out) -> its arguments, on the data of `make_data`, for results in the folder `out`.
+        writes: the folder, in `out`, that it writes into.
+        file: a result file, in that folder.
+        before: (data, out): puts into `out` what the script works on there.
+        network: the stand-in that it takes for its model.
+    """
+
+    module: str
+    arguments: object
+    writes: str
+    file: str
+    before: object = lambda data, out: None
+    network: type = Follower
+
+    def argv(self, data, out):
+        """Return the arguments as text."""
+        return [str(word) for word in self.arguments(data, out)]
+
+    def main(self):
+        """Return the script's `main`."""
+        return importlib.import_module(self.module).main
+
+
+def take_stand_in(network):
+    """Have the scripts take a network, for the rest of this process's life."""
+    stand_in(pytest.MonkeyPatch(), network)
+
+
+def copy(*names):
+    """Return a function that copies some of the data into `out`."""
+
+    def before(data, out):
+        for name in names:
+            shutil.copytree(data / name, out / name, dirs_exist_ok=True)
+
+    return before
+
+
+def davis(*more):
+    return lambda data, out: ["--data_path", data / "davis", "--result_path", out / "results", *more]
+
+
+def ytvos(*more):
+    return lambda data, out: ["--data_path", data / "ytvos", "--result_path", out / "results", *more]
+
+
+def with_model(arguments):
+    """Return arguments with the folder of models, for a training."""
+    return lambda data, out: [*arguments(data, out), "--model_save_path", out / "model", *TRAIN]
+
+
+ONLINE = ["--whole_model_path", "stand-in"]
+NO_IMAGENET = ["--whole_model_path", "stand-in"]
+COMMANDS = {
+    "pretraining": Command(
+        "osmn_coco_pretrain",
+        with_model(lambda data, out: ["--data_path", data / "coco", *NO_IMAGENET]),
+        "model",
+        "osmn.ckpt-6.index",
+        network=Heavy,
+    ),
+    "training": Command("osmn_train_eval", with_model(davis()), "model", "osmn.ckpt-6.index", network=Heavy),
+    "training ytvos": Command(
+        "osmn_train_eval_ytvos", with_model(ytvos(*NO_IMAGENET)), "model", "osmn.ckpt-6.index", network=Heavy
+    ),
+    "testing": Command("osmn_train_eval", davis("--only_testing", "--save_score", *TEST), "results", "iou.txt"),
+    "testing ytvos": Command(
+        "osmn_train_eval_ytvos", ytvos("--only_testing", "--save_score", *TEST), "results", "crowd/00005.png"
+    ),
+    "testing youtube-objects": Command(
+        "osmn_eval_youtube",
+        lambda data, out: ["--data_path", data / "youtube", "--result_path", out / "results", *TEST],
+        "results",
+        "boat_0001/1.png",
+    ),
+    "online": Command("osmn_online_finetune", with_model(davis(*ONLINE)), "results", "iou.txt", network=Heavy),
+    "online ytvos": Command(
+        "osmn_online_finetune_ytvos", with_model(ytvos(*ONLINE)), "results", "late/00005.png", network=Heavy
+    ),
+    "segmenting": Command(
+        "osmn_segment",
+        lambda data, out: [
+            *(data / "own/frames", "--mask", data / "own/first.png", "--result_path", out / "results", "--save_score"),
+            *("--finetune", 4, "--scale_value", 0.01, *TEST),
+        ],
+        "results",
+        "masks/2.png",
+        network=Heavy,
+    ),
+    "preprocessing davis": Command(
+        "preprocessing.preprocess_davis",
+        lambda data, out: [out / "davis"],
+        "davis/Annotations",
+        "480p_all/first/00001.png",
+        before=copy("davis/Annotations/480p"),
+    ),
+    "preprocessing youtube-objects": Command(
+        "preprocessing.preprocess_youtube",
+        lambda data, out: [out / "youtube"],
+        "youtube",
+        "all.txt",
+        before=copy("youtube/boat", "youtube/cat"),
+    ),
+    "merging": Command(
+        "ytvos_merge_result",
+        lambda data, out: [
+            *(data / "ytvos", data / "ytvos results", out / "merged", "valid", "--zip", out / "merged.zip")
+        ],
+        "merged/valid/Annotations",
+        "crowd/00005.png",
+    ),
+    "scoring": Command(
+        "davis_eval",
+        lambda data, out: [data / "davis", out / "davis results", 2017, "val", out / "seen"],
+        "davis results",
+        "iou.txt",
+        before=copy("davis results"),
+    ),
+    "scoring ytvos": Command(
+        "ytvos_eval",
+        lambda data, out: [data / "ytvos", out / "ytvos results", "valid"],
+        "ytvos results",
+        "per_object.csv",
+        before=copy("ytvos results"),
+    ),
+    "scoring youtube-objects": Command(
+        "youtube_eval",
+        lambda data, out: [data / "youtube", out / "youtube results"],
+        "youtube results",
+        "iou.txt",
+        before=copy("youtube results"),
+    ),
+    "drawing": Command(
+        "osmn_contact_sheet",
+        lambda data, out: [data / "davis", data / "davis results", out / "sheets/sheet.png", "second"],
+        "sheets",
+        "sheet.png",
+    ),
+    "exporting": Command(
+        "osmn_export",
+        lambda data, out: ["--whole_model_path", "stand-in", "--output", out / "models/model"],
+        "models",
+        "model.index",
+        network=Heavy,
+    ),
+    "calibrating": Command(
+        "osmn_calibrate",
+        lambda data, out: ["--data_path", data / "davis", "--output", out / "models/model", "--shifts", 0, 1, *TEST],
+        "models",
+        "model.index",
+        network=Heavy,
+    ),
+}
+
+
+def make_data(root):
+    """Write the data that the commands read."""
+    make_davis(root)
+    for name in ("late", "crowd"):
+        frames, listed = VIDEOS[name]
+        frames = {number: paint(boxes) for number, boxes in frames.items()}
+        for split in ("train", "valid"):
+            write_video(root / "ytvos" / split, name, frames, listed)
+        for object_id, (_, *numbers) in listed.items():
+            for number in numbers:
+                scores = np.where(frames[number] == object_id, 0.9, 0.1)
+                write_scores(root / f"ytvos results/{name}/{object_id}/{number:05d}.npy", scores)
+    for name, number in (("boat", "0001"), ("cat", "0012")):
+        shot = root / "youtube" / name / "data" / number / "shots/001"
+        for frame in range(3):
+            for kind in ("images", "labels"):
+                (shot / kind).mkdir(parents=True, exist_ok=True)
+                pixels = np.zeros((*SIZE[::-1], 3), np.uint8)
+                pixels[10 + frame : 30, 10:40] = 255
+                Image.fromarray(pixels).save(shot / kind / f"{frame}.png")
+            mask = np.zeros(SIZE[::-1], bool)
+            mask[10:30, 10:40] = True
+            write_mask(root / f"youtube results/{name}_{number}/{frame}.png", mask)
+    preprocess_youtube.main([str(root / "youtube")])
+    pixels = np.random.default_rng(0).integers(0, 256, (30, 40, 3), np.uint8)
+    images = [write_image(root / "coco", number, pixels) for number in (1, 2)]
+    write_annotations(root / "coco", images, [(number, [polygon(4, 4, 22, 26)], {}) for number in (1, 2)])
+    (root / "own/frames").mkdir(parents=True)
+    for number in range(4):
+        Image.fromarray(np.full((*SIZE[::-1], 3), 10 * number, np.uint8)).save(root / f"own/frames/{number}.png")
+    first = np.zeros(SIZE[::-1], np.uint8)
+    first[10:30, 10:40] = 1
+    write_labels(root / "own/first.png", first)
+
+
+def make_davis(root):
+    """Write a DAVIS whose sequences have short names, `first` with one object and `second` with two."""
+    make_dataset(root / "made", train_sequences=2, val_sequences=0, frames=4, size=SIZE, seed=1)
+    names = (root / "made/ImageSets/2017/train.txt").read_text().split()
+    for name, short in zip(names, ("first", "second"), strict=True):
+        for folder in ("JPEGImages/480p", "Annotations/480p"):
+            shutil.copytree(root / "made" / folder / name, root / "davis" / folder / short)
+    shutil.rmtree(root / "made")
+    for version in (2016, 2017):
+        (root / f"davis/ImageSets/{version}").mkdir(parents=True)
+        for split in ("train", "val"):
+            (root / f"davis/ImageSets/{version}/{split}.txt").write_text("first\nsecond\n")
+    preprocess_davis.main([str(root / "davis")])
+    repeat_first_mask(root / "davis", "val", root / "davis results")
+
+
+def results(out):
+    """Return {name: bytes} of the files in `out` that two runs must agree on: all but summaries, times and manifests."""
+    found = {str(path.relative_to(out)): path for path in Path(out).rglob("*") if path.is_file()}
+    return {
+        name: path.read_bytes()
+        for name, path in found.items()
+        if path.name not in (RUN, TRAINING, ".osmn-valid-frames.json") and "tfevents" not in name
+    }
+
+
+def leftovers(out):
+    """Return the names of the temporary files and locks in `out`."""
+    return [str(path) for path in Path(out).rglob(".osmn-*") if path.name.startswith((".osmn-writing-", LOCK))]
