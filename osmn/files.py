@@ -32,7 +32,8 @@ def replacing(path):
     """Yield a temporary name beside `path` that becomes `path` if the block succeeds, and is removed if it fails.
 
     The block creates the file, so that it has the permissions of any new file. `remove_unfinished` removes what is left
-    by a program that is killed in the block. Raises InputError if `path` is a folder, a device or the like.
+    by a program that is killed in the block. Raises InputError if `path` is a folder, a device or the like, or if it
+    cannot be written.
     """
     path = Path(path)
     if path.exists() and not path.is_file():
@@ -42,6 +43,11 @@ def replacing(path):
     try:
         yield temporary
         os.replace(temporary, path)
+    except OSError as error:
+        names = [name for name in (error.filename, error.filename2) if name is not None]
+        if names and str(temporary) not in map(str, names):
+            raise  # Of another file, which the block reads.
+        raise _unwritable(path, error) from None
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -90,7 +96,11 @@ def named_write_errors(path):
     try:
         yield
     except OSError as error:
-        raise InputError(f"{path} cannot be written ({error.strerror}); give a folder that can be") from None
+        raise _unwritable(path, error) from None
+
+
+def _unwritable(path, error):
+    return InputError(f"{path} cannot be written ({error.strerror or error}); give a folder that can be")
 
 
 def remove_unfinished(folder, deep=True):

@@ -126,7 +126,7 @@ def _writing(path, like, kind, behind=8):
             raise InputError(f"{path} cannot be written ({reason}); choose another place")
         if kind is _OVERLAY:
             # Where there is no room for a second file, the fragments stay.
-            with contextlib.suppress(OSError, av.FFmpegError), replacing(temporary) as whole:
+            with contextlib.suppress(OSError, InputError, av.FFmpegError), replacing(temporary) as whole:
                 _put_index_in_front(temporary, whole)
                 if _count_frames(whole) < written:
                     raise OSError

@@ -34,6 +34,19 @@ def test_a_file_that_could_not_be_written_leaves_nothing(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("named", [True, False])
+def test_a_failure_to_write_names_the_file_and_not_the_temporary_one(tmp_path, named):
+    def fail(temporary):
+        raise OSError(28, "No space left on device", *[str(temporary)] * named)
+
+    refused = pytest.raises(InputError, match=f"^{tmp_path / 'a.txt'} cannot be written .No space left on device.; ")
+    with refused, replacing(tmp_path / "a.txt") as temporary:
+        fail(temporary)
+    with pytest.raises(FileNotFoundError, match="missing"), replacing(tmp_path / "a.txt"):
+        (tmp_path / "missing").read_text()
+    assert not list(tmp_path.iterdir())
+
+
 def test_files_have_the_permissions_that_the_umask_gives_and_it_is_never_changed(tmp_path, monkeypatch):
     before = os.umask(0o027)
     try:

@@ -84,7 +84,7 @@ def _run(name, data, out, limit, writer):
     os.dup2(writer.fileno(), 1)
     os.dup2(writer.fileno(), 2)
     writer.close()
-    sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115
+    sys.stdout = open(1, "w", closefd=False, buffering=1)  # noqa: SIM115
     sys.stderr = open(2, "w", closefd=False, buffering=1)  # noqa: SIM115
     os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
     if limit is not None:

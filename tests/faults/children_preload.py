@@ -2,9 +2,9 @@
 
 import commands
 
-for command in commands.COMMANDS.values():
-    command.main()
-
 import osmn.online
 import osmn.segmenting
 import osmn.validation  # noqa: F401
+
+for command in commands.COMMANDS.values():
+    command.main()

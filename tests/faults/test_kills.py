@@ -1,0 +1,62 @@
+"""SIGKILL at random moments: the same command again gives every result byte for byte, and leaves nothing over.
+
+`OSMN_KILLS` is the number of kills, 200 by default, over all commands; `OSMN_KILL_SEED` draws other moments. Each
+command is killed a few times in a row, as it goes on, before it may finish.
+"""
+
+import os
+import random
+import time
+
+import children
+import commands
+import pytest
+from conftest import begin
+
+KILLS, SEED = (int(os.environ.get(name, default)) for name, default in (("OSMN_KILLS", 200), ("OSMN_KILL_SEED", 0)))
+NAMES = list(commands.COMMANDS)
+MOST_IN_A_ROW = 4
+
+
+def kills_of(name):
+    """Return how many of all kills are a command's: equal shares, the first ones one more."""
+    return KILLS // len(NAMES) + (NAMES.index(name) < KILLS % len(NAMES))
+
+
+def kill(name, data, out, seconds):
+    """Start a command and kill it after a time; tell whether it was still running."""
+    child = children.Child(name, data, out)
+    time.sleep(seconds)
+    running = child.is_running()
+    if running:
+        child.kill()
+    else:
+        assert child.wait()[0] == 0, child.printed[-3000:]
+    assert child.processes_left() == 0
+    return running
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
+def test_a_command_killed_at_random_moments_and_run_again_gives_the_same_results(name, data, whole, tmp_path, capsys):
+    drawn, expected, left, killed, round_number = random.Random(f"{SEED} {name}"), whole(name), kills_of(name), 0, 0
+    if not left:
+        pytest.skip(f"OSMN_KILLS={KILLS} is less than the number of commands")
+    begin(name, data, tmp_path / "timed")
+    start = time.monotonic()
+    assert children.run(name, data, tmp_path / "timed")[0] == 0
+    seconds = time.monotonic() - start
+    while killed < left:
+        out = tmp_path / str(round_number)
+        begin(name, data, out)
+        for _ in range(min(left - killed, drawn.randint(1, MOST_IN_A_ROW))):
+            killed += kill(name, data, out, drawn.uniform(0, seconds))
+        child = children.Child(name, data, out)
+        status, printed = child.wait()
+        assert status == 0, printed[-3000:]
+        assert commands.results(out) == expected
+        assert not commands.leftovers(out)
+        assert child.processes_left() == 0
+        round_number += 1
+    with capsys.disabled():
+        print(f"\n{name}: {killed} kills, {round_number} runs after them, all clean", flush=True)
