@@ -145,14 +145,13 @@ def _segment(args, model, engine, job, frames, given):
         if run.is_finished("video", videos):
             print(f"finished already: {job.folder}/overlay.mp4")
             return
-        if args.box:
-            write_found(given, frames.first.image)
+        found = write_found(given, frames.first.image) if args.box else []
         if args.finetune:
             engine = _finetuned_engine(args, model.path, job, given, size, finetuned)
         predictor = Predictor(engine, size, refine=refine)
         with tqdm(total=frames.estimate, unit="frame", dynamic_ncols=True) as bar:
             done = own_video.segment(predictor, frames, given, job.folder, args.save_score, args.cutout, bar.update)
-        run.finish("video", done.files)
+        run.finish("video", [*found, *done.files])
     if done.damaged:
         print(f"{job.path}: {done.damaged} damaged packets were skipped")
     objects = ", ".join(map(str, done.object_ids))

@@ -121,12 +121,13 @@ def in_boxes(image, boxes, folder):
 
 
 def write_found(given, image):
-    """Write what was found in boxes, to be looked at: the mask, beside `first_frame.png`."""
+    """Write what was found in boxes, to be looked at: the mask, beside `first_frame.png`; return the files' names."""
     (found,) = given
     write_labels(found.path, labelled(found.objects, image.shape[:2]))
     frame = found.path.with_name("first_frame.png")
     write_image(frame, image)
     print(f"{found.path} is what GrabCut finds in the boxes of {frame}; look at it")
+    return [found.path.name, frame.name]
 
 
 def all_objects(given):

@@ -170,6 +170,9 @@ def test_boxes_become_masks_to_look_at(clip, tmp_path):
     assert ((found == 1) & truth).sum() / ((found == 1) | truth).sum() > 0.9
     np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "out/first_frame.png")), image)
     np.testing.assert_array_equal(read_labels(tmp_path / "out/masks/0.png"), found)
+    (tmp_path / "out/first_mask.png").unlink()
+    segment(folder, tmp_path / "out", "--box", 10, 8, 40, 32)
+    np.testing.assert_array_equal(read_labels(tmp_path / "out/first_mask.png"), found)
 
 
 def test_mistakes_are_one_clear_line(clip, tmp_path, capsys):

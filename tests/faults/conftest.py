@@ -1,5 +1,7 @@
 """Data of the fault tests, and what their commands write without faults."""
 
+import time
+
 import children
 import commands
 import pytest
@@ -13,22 +15,35 @@ def data(tmp_path_factory):
     return root
 
 
-@pytest.fixture(scope="session")
-def whole(data, tmp_path_factory):
-    """Return a function: a command's name -> `commands.results` of a run without faults."""
-    made = {}
+class Whole:
+    """Runs without faults, each made once: `whole(name)` are its `commands.results`."""
 
-    def of(name):
-        if name not in made:
-            out = tmp_path_factory.mktemp(name) / "out"
-            begin(name, data, out)
-            status, printed = children.run(name, data, out)
+    def __init__(self, data, make_folder):
+        self._data, self._make_folder, self._made, self._seconds = data, make_folder, {}, {}
+
+    def __call__(self, name):
+        if name not in self._made:
+            out = self._make_folder(name) / "out"
+            begin(name, self._data, out)
+            start = time.monotonic()
+            status, printed = children.run(name, self._data, out)
+            self._seconds[name] = time.monotonic() - start
             assert status == 0, printed[-3000:]
             assert not commands.leftovers(out)
-            made[name] = commands.results(out)
-        return made[name]
+            self._made[name] = commands.results(out)
+        return self._made[name]
 
-    return of
+    def seconds(self, name):
+        """Return how long a run takes."""
+        self(name)
+        return self._seconds[name]
+
+
+@pytest.fixture(scope="session")
+def whole(data, tmp_path_factory):
+    """Return the `Whole` of this session."""
+    children.run("drawing", data, tmp_path_factory.mktemp("first") / "out")  # The one that all are forked from starts.
+    return Whole(data, tmp_path_factory.mktemp)
 
 
 def begin(name, data, out):

@@ -42,15 +42,11 @@ def test_a_command_killed_at_random_moments_and_run_again_gives_the_same_results
     drawn, expected, left, killed, round_number = random.Random(f"{SEED} {name}"), whole(name), kills_of(name), 0, 0
     if not left:
         pytest.skip(f"OSMN_KILLS={KILLS} is less than the number of commands")
-    begin(name, data, tmp_path / "timed")
-    start = time.monotonic()
-    assert children.run(name, data, tmp_path / "timed")[0] == 0
-    seconds = time.monotonic() - start
     while killed < left:
         out = tmp_path / str(round_number)
         begin(name, data, out)
         for _ in range(min(left - killed, drawn.randint(1, MOST_IN_A_ROW))):
-            killed += kill(name, data, out, drawn.uniform(0, seconds))
+            killed += kill(name, data, out, drawn.uniform(0, whole.seconds(name)))
         child = children.Child(name, data, out)
         status, printed = child.wait()
         assert status == 0, printed[-3000:]

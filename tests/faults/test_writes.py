@@ -9,7 +9,10 @@ import commands
 import pytest
 from conftest import begin
 
-FAST = ("testing ytvos", "preprocessing davis", "merging", "scoring", "scoring ytvos", "drawing")
+from osmn.errors import InputError
+from osmn.training import Losses, Summaries
+
+FAST = ("testing ytvos", "preprocessing davis", "merging", "scoring")
 SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in commands.COMMANDS if name not in FAST]
 ROOM = (0.05, 0.5, 0.9)  # of the space that the results take, which is less than what they take in between
 SPARE = 2**20
@@ -106,3 +109,20 @@ def test_files_beyond_a_limit_of_size_are_one_line_and_afterwards_the_same_comma
     assert status == 0, printed[-3000:]
     assert commands.results(out) == expected
     assert not commands.leftovers(out)
+
+
+def test_summaries_for_which_there_is_no_room_are_one_line(disk):
+    place = disk(2**16)
+    refused = pytest.raises(InputError, match=f"^{place} cannot be written .*No space left on device")
+    with refused as error, Summaries(place) as summaries:
+        (place / "filler").write_bytes(bytes(free(place)))
+        for step in range(100):
+            summaries.write(step, Losses(1.0, 2.0), 0.1, batch=None, logits=None)
+    assert "\n" not in str(error.value)
+
+
+def test_a_file_where_the_folder_of_summaries_is_to_be_is_one_line(tmp_path):
+    (tmp_path / "model").write_text("mine")
+    with pytest.raises(InputError, match=f"^{tmp_path / 'model'} cannot be written .*is not a directory") as error:
+        Summaries(tmp_path / "model")
+    assert "\n" not in str(error.value)
