@@ -175,7 +175,7 @@ def tensorflow_write_errors(path):
         try:
             yield
         except tf.errors.OpError as error:
-            first = re.sub(r"^\{\{.*?\}\} ", "", error.message).splitlines()[0]
+            first = re.sub(r"^\{\{.*?\}\} | \[Op:.*", "", error.message).splitlines()[0]  # Without its graph's nodes.
             raise OSError(errno.EIO, _in_short(first)) from None
 
 

@@ -123,6 +123,6 @@ def test_summaries_for_which_there_is_no_room_are_one_line(disk):
 
 def test_a_file_where_the_folder_of_summaries_is_to_be_is_one_line(tmp_path):
     (tmp_path / "model").write_text("mine")
-    with pytest.raises(InputError, match=f"^{tmp_path / 'model'} cannot be written .*is not a directory") as error:
+    with pytest.raises(InputError, match=f"^{tmp_path / 'model'} cannot be written .Not a directory.;") as error:
         Summaries(tmp_path / "model")
     assert "\n" not in str(error.value)
