@@ -45,7 +45,8 @@ def find_checkpoint(path):
 
 def list_checkpoints(folder):
     """Return the prefixes of the checkpoints in `folder`, oldest first."""
-    names = (re.fullmatch(rf"({re.escape(CHECKPOINT_NAME)}-\d+)\.index", p.name) for p in Path(folder).glob("*"))
+    files = (path.name for path in Path(folder).glob("*") if path.is_file())
+    names = (re.fullmatch(rf"({re.escape(CHECKPOINT_NAME)}-\d+)\.index", name) for name in files)
     return sorted((Path(folder) / match.group(1) for match in filter(None, names)), key=step_of)
 
 

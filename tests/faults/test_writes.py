@@ -75,7 +75,7 @@ def test_what_cannot_be_written_is_one_line_and_afterwards_the_same_command_fini
 
     obstacle = out / command.writes / command.file
     obstacle.mkdir(parents=True)
-    assert command.file in failed(name, data, out, expected, before)
+    assert command.file.removesuffix(".index") in failed(name, data, out, expected, before)
     obstacle.rmdir()
 
     assert mount("-o", "remount,ro", place)
