@@ -137,7 +137,7 @@ def add_random_crop_option(to):
 def add_imagenet_options(to):
     """Add the sources of initial weights for training from ImageNet."""
     group = to.add_argument_group("initial weights")
-    about = 'checkpoint, .npy, Keras .h5, or "imagenet" to download'
+    about = 'checkpoint, .npz, Keras .h5, or "imagenet" to download'
     group.add_argument("--vis_mod_model_path", default="models/vgg_16.ckpt", help=f"of the visual modulator: {about}")
     group.add_argument("--seg_model_path", default="models/vgg_16.ckpt", help=f"of the segmentation net: {about}")
     group.add_argument(

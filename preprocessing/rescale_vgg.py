@@ -27,7 +27,7 @@ SCOPE = "osmn/modulator"  # of the two VGG16s in the network, the one with fully
 def main(argv=None):
     """Run the command line `argv` (default: that of the process)."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("source", metavar="VGG_16", help="ImageNet weights: checkpoint, .npy, Keras .h5, or imagenet")
+    parser.add_argument("source", metavar="VGG_16", help="ImageNet weights: checkpoint, .npz, Keras .h5, or imagenet")
     parser.add_argument("images", metavar="IMAGES", type=Path, help="a folder of photographs (.jpg)")
     parser.add_argument("out", metavar="OUT", type=Path, help="the prefix of the checkpoint to write")
     parser.add_argument("--scale_value", type=positive(float), default=0.01, help="of the inputs (default: 0.01)")

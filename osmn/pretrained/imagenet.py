@@ -1,6 +1,5 @@
-"""ImageNet weights in: TF-slim checkpoints, `.npy` dictionaries, Keras files, or by way of `keras.applications`."""
+"""ImageNet weights in: TF-slim checkpoints, `.npz` archives, Keras files, or by way of `keras.applications`."""
 
-import pickle
 import re
 import warnings
 from pathlib import Path
@@ -16,18 +15,17 @@ def load(network, scope, source):
     """Initialise the variables of `scope` ("osmn/modulator" or "osmn/seg") with ImageNet weights.
 
     `source` is a TF1 checkpoint whose first scope component stands for `scope` (`vgg_16/...`, `MobilenetV1/...`), a
-    `.npy` dictionary {layer: {"weights", "biases"}}, a Keras VGG16 file (`.h5`, `.weights.h5`) or the word "imagenet",
-    which downloads through `keras.applications`. What has the same name and shape is taken. Returns the names of the
-    variables that keep their initial values. Raises InputError if nothing fits.
+    `.npz` archive of arrays "<layer>/weights" and "<layer>/biases", a Keras VGG16 file (`.h5`, `.weights.h5`) or the
+    word "imagenet", which downloads through `keras.applications`. What has the same name and shape is taken. Returns
+    the names of the variables that keep their initial values. Raises InputError if nothing fits, or if what fits is
+    not finite.
     """
     targets = {n: v for n, v in network.tf1_variables().items() if n.startswith(f"{scope}/")}
     if str(source) == "imagenet" or str(source).endswith(".h5"):
         found = _keras_weights("lite" if network.config.base_model == "lite" else "vgg", str(source))
         values = {f"{scope}/{name}": value for name, value in found.items()}
-    elif str(source).endswith(".npy"):
-        layers = _read_npy_dictionary(source)
-        last_names = {name: name.split("/")[-2:] for name in targets}
-        values = {n: layers[layer][leaf] for n, (layer, leaf) in last_names.items() if leaf in layers.get(layer, {})}
+    elif str(source).endswith((".npy", ".npz")):
+        values = _read_archive(source, {name: "/".join(name.split("/")[-2:]) for name in targets})
     else:
         reader = CheckpointReader(source)
         names = {f"{scope}/{n.partition('/')[2]}": n for n in reader.shapes}
@@ -36,6 +34,9 @@ def load(network, scope, source):
     taken = {n for n, v in targets.items() if n in values and tuple(np.shape(values[n])) == tuple(v.shape)}
     if not taken:
         raise InputError(f"{source} holds no weights for {scope} of --base_model {network.config.base_model}")
+    broken = [name for name in taken if not np.isfinite(values[name]).all()]
+    if broken:
+        raise InputError(f"{source} has numbers for {min(broken)} that are not finite; download or copy it again")
     for name in taken:
         targets[name].assign(values[name])
     return sorted(set(targets) - taken)
@@ -99,34 +100,20 @@ def _mobilenet_names(layer, values):
     return {f"{name}/{'depthwise_weights' if kind == 'dw' else 'weights'}": values[0]}
 
 
-class _ArrayUnpickler(pickle.Unpickler):
-    """Reads pickled dictionaries of arrays and refuses everything else: a pickle can run any code."""
-
-    ALLOWED = frozenset(
-        (module, name)
-        for module in ("numpy", "numpy.core.multiarray", "numpy._core.multiarray")
-        for name in ("_reconstruct", "ndarray", "dtype", "scalar")
-    ) | {("_codecs", "encode")}
-
-    def find_class(self, module, name):
-        if (module, name) not in self.ALLOWED:
-            raise pickle.UnpicklingError(f"it wants to run {module}.{name}")
-        return super().find_class(module, name)
-
-
-def _read_npy_dictionary(path):
+def _read_archive(path, names):
+    """Return {key: float32 array} of `names`, {key: name of an array in the `.npz` file}, that the archive has."""
+    if str(path).endswith(".npy"):
+        raise InputError(f"{path} is not read: such a file may run any code; make an .npz of it (models/README.md)")
     try:
-        with open(path, "rb") as file:
-            version = np.lib.format.read_magic(file)
-            read_header = (
-                np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-            )
-            shape, _, dtype = read_header(file)
-            if not dtype.hasobject or shape != ():
-                raise ValueError(f"an array of shape {shape}, not a dictionary")
-            layers = _ArrayUnpickler(file, encoding="latin1").load().item()
-        return {name: {leaf: np.asarray(v, np.float32) for leaf, v in layer.items()} for name, layer in layers.items()}
+        with np.load(path, allow_pickle=False) as archive:
+            found = {key: archive[name] for key, name in names.items() if name in archive.files}
+        kinds = {value.dtype.kind for value in found.values()}
+        if not kinds <= set("fiu"):
+            raise ValueError("it does not hold numbers")
     except FileNotFoundError:
         raise InputError(f"{path} does not exist; see README, 'Weights'") from None
-    except (OSError, EOFError, ValueError, AttributeError, pickle.UnpicklingError) as error:
-        raise InputError(f"{path} is not a dictionary {{layer: {{weights, biases}}}} of arrays ({error})") from None
+    except Exception as error:  # A damaged archive raises whatever its readers meet.
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(f"{path} is not an archive of layers ({reason}); see models/README.md") from None
+    with np.errstate(over="ignore"):  # What becomes infinite is refused, by name.
+        return {key: value.astype(np.float32, copy=False) for key, value in found.items()}
