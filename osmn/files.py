@@ -6,6 +6,7 @@ images, nearest neighbour for masks.
 
 import collections
 import contextlib
+import hashlib
 import json
 import os
 import re
@@ -68,26 +69,35 @@ def _temporary_path(folder, suffix):
 
 
 def cached(path, key, make):
-    """Return `make()`, kept in the JSON file `path` with `key`; made again if the file is damaged or has another key.
+    """Return `make()`, kept in the file `path` with `key`; made again if the file is damaged or has another key.
 
-    Key and value are of JSON's types (lists, not tuples), so that reading executes nothing. A folder that is not
+    Key and value are of JSON's types (lists, not tuples), so that reading executes nothing. The file's first line has
+    the key and the SHA-256 of the second, which is the value: what is read is what was made. A folder that is not
     writable is named, and does without the file.
     """
     try:
-        content = json.loads(path.read_text())
-        if content["key"] == key:
-            return content["value"]
+        head, _, kept = path.read_text(encoding="utf-8").partition("\n")
+        head = json.loads(head)
+        if head["key"] == key:
+            if head["sha256"] != _sha256(kept):
+                raise ValueError("its checksum is another")
+            return json.loads(kept)
     except FileNotFoundError:
         pass
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         print(f"{path} is damaged ({error!r}); making it again", file=sys.stderr)
     value = make()
     if os.access(path.parent, os.W_OK):
+        kept = json.dumps(value)
         with replacing(path) as temporary:
-            temporary.write_text(json.dumps({"key": key, "value": value}))
+            temporary.write_text(f"{json.dumps({'key': key, 'sha256': _sha256(kept)})}\n{kept}", encoding="utf-8")
     else:
         print(f"{path.parent} is not writable: what {path.name} would keep is made again in every run", file=sys.stderr)
     return value
+
+
+def _sha256(text):
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 @contextlib.contextmanager

@@ -142,6 +142,7 @@ def instance_loader(instances):
         frame = decode_image(images[number])
         mask = tf.numpy_function(decode, [number], tf.uint8, stateful=False)
         mask = tf.ensure_shape(mask, [None, None]) > 0
+        tf.debugging.assert_equal(tf.shape(frame)[:2], tf.shape(mask))  # `check` says what is wrong.
         return samples.Views(frame, mask, mask, frame, mask)
 
     return load
@@ -154,7 +155,8 @@ def instance_source(instances):
         frame = files.read_image(instances.images[number])
         if frame.shape[:2] != tuple(instances.sizes[number]):
             raise InputError(
-                f"{instances.images[number]} is {frame.shape[:2]}, its annotation {instances.sizes[number]}"
+                f"{instances.images[number]} is {frame.shape[1]}x{frame.shape[0]}, and its annotation of"
+                f" {instances.sizes[number][1]}x{instances.sizes[number][0]}; replace the image"
             )
 
     augmentation = samples.TargetAugmentation(crop=True, flip=True)

@@ -4,6 +4,10 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("osmn", deadline=None, derandomize=True, database=None)
+settings.load_profile("osmn")
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -9,6 +9,7 @@ import pytest
 from event_files import summaries
 from PIL import Image
 from pycocotools import mask as coco_masks
+from trees import change_cache
 
 import osmn_coco_pretrain
 from osmn import checkpoints, networks
@@ -168,11 +169,69 @@ def replace_segmentation(path, segmentation):
     return f"{path}: annotation 102 is damaged"
 
 
+def twice(kind):
+    def spoil(path):
+        content = json.loads(path.read_text())
+        content[kind].append(content[kind][0])
+        path.write_text(json.dumps(content))
+        return f"{path} is not COCO's instance annotations (the id"
+
+    return spoil
+
+
+def change_image(**change):
+    def spoil(path):
+        content = json.loads(path.read_text())
+        content["images"][0] |= change
+        path.write_text(json.dumps(content))
+        return f"{path} is not COCO's instance annotations"
+
+    return spoil
+
+
+def lists_in_lists(path):
+    path.write_text("[" * 99999)
+    return f"{path} is not COCO's instance annotations (lists in lists without end)"
+
+
+WHOLE = polygon(0, 0, 20, 20)
 DAMAGED = {
     "no polygon": [],
     "two corners": [[1, 1, 5, 5]],
+    "half a corner": [[*WHOLE, 3]],
+    "two corners after a polygon": [WHOLE, [1, 1, 5, 5]],
     "words": [["a", "b", "c", "d", "e", "f"]],
+    "digits": [["1", "2", "3", "4", "5", "6"]],
+    "truths": [[True, False, True, True, False, False]],
     "nothing": None,
+    "nothing among polygons": [None],
+    "nothing among numbers": [[None, *WHOLE[1:]]],
+    "a text": "polygon",
+    "a number": 3,
+    "a text of a polygon": ["0, 0, 20, 20"],
+    "a polygon of polygons": [[WHOLE, WHOLE, WHOLE, WHOLE, WHOLE, WHOLE]],
+    "not a number": [[float("nan"), *WHOLE[1:]]],
+    "infinity": [[*WHOLE[:-1], float("inf")]],
+    "far away": [[100000000, *WHOLE[1:]]],
+    "far away on the other side": [[*WHOLE[:-1], -100000000]],
+    "farther than numbers go": [[10**400, *WHOLE[1:]]],
+    "runs that end early": {"size": [30, 40], "counts": [0, 400]},
+    "runs that go on": {"size": [30, 40], "counts": [0, 1200, 1]},
+    "runs without end": {"size": [30, 40], "counts": [0, 10**30]},
+    "runs backwards": {"size": [30, 40], "counts": [700, -200, 700]},
+    "runs of halves": {"size": [30, 40], "counts": [600.0, 600.0]},
+    "runs of nothing": {"size": [30, 40], "counts": None},
+    "no run": {"size": [30, 40], "counts": []},
+    "an empty text": {"size": [30, 40], "counts": ""},
+    "a text of other letters": {"size": [30, 40], "counts": "ĀĀĀ"},
+    "a text of other signs": {"size": [30, 40], "counts": "!!!"},
+    "a text without end": {"size": [30, 40], "counts": "o" * 3},
+    "a text of long numbers": {"size": [30, 40], "counts": "o" * 40 + "0"},
+    "a text that is cut": compressed(rectangle(0, 0, 20, 20))
+    | {"counts": compressed(rectangle(0, 0, 20, 20))["counts"][:-3]},
+    "the text of a larger image": compressed(rectangle(0, 0, 20, 20, (80, 60))) | {"size": [30, 40]},
+    "a size of nothing": {"size": None, "counts": [0, 1200]},
+    "no size": {"counts": [0, 1200]},
     "no runs": {"size": [30, 40]},
     "runs of words": {"size": [30, 40], "counts": ["a"]},
     "the size of another image": compressed(rectangle(0, 0, 20, 20, (30, 40))),
@@ -181,7 +240,17 @@ DAMAGED = {
 
 @pytest.mark.parametrize(
     "spoil",
-    [remove_annotations, cut_annotations, leave_out_images, leave_out_annotations]
+    [remove_annotations, cut_annotations, leave_out_images, leave_out_annotations, lists_in_lists]
+    + [pytest.param(twice(kind), id=f"{kind} twice") for kind in ("images", "annotations")]
+    + [
+        pytest.param(change_image(**{name: value}), id=f"{name} {value!r:.12}")
+        for name, values in {
+            "height": (0, -30, 30.0, "30", None, True, 10**12, float("nan"), [30]),
+            "id": (None, [1], 1.5, {}),
+            "file_name": (None, 3, "../a.jpg", ["a.jpg"]),
+        }.items()
+        for value in values
+    ]
     + [pytest.param(lambda path, s=s: replace_segmentation(path, s), id=name) for name, s in DAMAGED.items()],
 )
 def test_damaged_annotations_are_named_with_their_id(tmp_path, spoil):
@@ -203,7 +272,7 @@ def cached(tmp_path):
     annotations = dataset(tmp_path, [polygon(0, 0, 20, 20)], compressed(rectangle(3, 3, 30, 20)))
     read_instances(tmp_path, "train2017")
     (path,) = annotations.parent.glob(".osmn*")
-    path.write_text(path.read_text().replace("000000000001.jpg", "cached.jpg"))
+    change_cache(path, lambda value: [["cached.jpg"] * len(value[0]), *value[1:]])
     return tmp_path, path, path.read_text()
 
 
@@ -325,6 +394,14 @@ def test_an_image_that_is_damaged_or_missing_is_named_in_training(left, spoil):
     with pytest.raises(InputError) as caught:
         batch_of(left, batch_size=2)
     assert str(path) in str(caught.value) and problem in str(caught.value)
+
+
+def test_an_image_of_another_size_than_its_annotation_says_is_named_in_training(left):
+    path = left / "train2017/000000000001.jpg"
+    Image.new("RGB", (80, 60)).save(path)
+    with pytest.raises(InputError) as caught:
+        batch_of(left, batch_size=2)
+    assert str(caught.value) == f"{path} is 80x60, and its annotation of 40x30; replace the image"
 
 
 def test_each_folder_is_a_source_and_its_number_of_instances_is_printed(tmp_path, capsys):

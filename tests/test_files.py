@@ -112,15 +112,30 @@ class Payload:
         return Path.touch, (self.path,)
 
 
-WHOLE = json.dumps({"key": KEY, "value": "damaged"}).encode()
+HEAD = json.dumps({"key": KEY, "sha256": "0" * 64}).encode()
 
 
-@pytest.mark.parametrize("content", [WHOLE[:-2], WHOLE[:9], b"", b"[]", b"{}", b"\xff", b'{"key": [1, "a.json", 0.5]}'])
+@pytest.mark.parametrize(
+    "content",
+    [HEAD, HEAD + b'\n"other"', HEAD[:9], b"", b"[]", b"{}", b"\xff", b'{"key": [1, "a.json", 0.5]}', b"[" * 99999],
+)
 def test_a_damaged_file_is_named_and_made_again(path, content, capsys):
     path.write_bytes(content)
     assert cached(path, KEY, lambda: VALUE) == VALUE
     assert f"{path} is damaged" in capsys.readouterr().err
     assert cached(path, KEY, no_making) == VALUE
+
+
+def test_a_file_with_any_bit_flipped_or_its_end_missing_is_made_again(path, capsys):
+    cached(path, KEY, lambda: VALUE)
+    whole = path.read_bytes()
+    for place in range(len(whole)):
+        flipped = bytearray(whole)
+        flipped[place] ^= 1 << place % 8
+        for content in (flipped, whole[:place]):
+            path.write_bytes(content)
+            assert cached(path, KEY, lambda: VALUE) == VALUE
+            assert path.read_bytes() == whole
 
 
 def test_nothing_in_a_file_is_executed(path, capsys):

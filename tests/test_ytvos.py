@@ -15,7 +15,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 from stand_ins import ColourKey, Follower, Pixelwise, stand_in
-from trees import tree
+from trees import change_cache, tree
 
 import davis_eval
 import osmn_eval_youtube
@@ -600,10 +600,12 @@ def guides(train, size=SIZE, validity=VALIDITY):
 def cached(train):
     """Return the dataset with a cache that says something that is not true: object 2 is valid in frame 10 only."""
     guides(train)
-    content = json.loads((train / CACHE).read_text())
-    assert content["value"] == {"v": {"1": ["00000", "00005", "00010"], "2": ["00005", "00010"]}}
-    content["value"]["v"]["2"] = ["00010"]
-    (train / CACHE).write_text(json.dumps(content))
+
+    def change(value):
+        assert value == {"v": {"1": ["00000", "00005", "00010"], "2": ["00005", "00010"]}}
+        return {"v": value["v"] | {"2": ["00010"]}}
+
+    change_cache(train / CACHE, change)
     return train
 
 

@@ -1,7 +1,9 @@
-"""What a folder holds, to compare the results of runs."""
+"""What a folder holds, to compare the results of runs; what a cache holds, to see whether it is used."""
 
+import json
 from pathlib import Path
 
+from osmn.files import cached
 from osmn.manifest import RUN, TRAINING
 
 
@@ -13,3 +15,10 @@ def tree(folder, pattern="*"):
         if path.is_file() and path.name not in (RUN, TRAINING) and not any(part.startswith(".") for part in name.parts):
             found[str(name)] = path.read_bytes()
     return found
+
+
+def change_cache(path, change):
+    """Have a file of `files.cached` hold `change(value)` under the key that it has."""
+    head, _, value = path.read_text().partition("\n")
+    path.unlink()
+    cached(path, json.loads(head)["key"], lambda: change(json.loads(value)))

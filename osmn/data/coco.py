@@ -3,16 +3,16 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from pycocotools import mask as coco_masks
 from tqdm import tqdm
 
 from osmn import files
+from osmn.data import segmentations
 from osmn.errors import InputError
 from osmn.folders import plain_name
 from osmn.processes import in_processes, processors
 
 MIN_FOREGROUND = 0.03  # As published: an instance must cover more than this share of its image.
-CACHE_VERSION = 3
+CACHE_VERSION = 4
 CHUNK = 2000  # annotations that a process encodes at a time
 
 
@@ -50,15 +50,22 @@ def _filter(annotations, min_foreground):
     """Return [image names, sizes, codes] of the instances in an annotation file, in the order of the file."""
     try:
         content = files.read_json(annotations)
-        images = {i["id"]: (plain_name(i["file_name"]), i["height"], i["width"]) for i in content["images"]}
-        entries = [
-            (a["id"], a["segmentation"], *images[a["image_id"]])
-            for a in content["annotations"]
-            if not a.get("iscrowd", 0)
-        ]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{annotations} is not COCO's instance annotations ({error!r}); download it again") from None
-    del content
+        images = _by_id(content["images"])
+        for image in images.values():
+            plain_name(image["file_name"])
+            segmentations.check_size(image["height"], image["width"])
+        entries = []
+        for identity, entry in _by_id(content["annotations"]).items():
+            if not entry.get("iscrowd", 0):
+                image = images[entry["image_id"]]
+                size = image["height"], image["width"]
+                entries.append((identity, entry["segmentation"], image["file_name"], *size))
+    except OSError as error:
+        raise InputError(f"{annotations} cannot be read ({error.strerror}); give a folder that can be") from None
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        reason = error if isinstance(error, ValueError) else repr(error)
+        raise InputError(f"{annotations} is not COCO's instance annotations ({reason}); download it again") from None
+    del content, images
     chunks = [entries[start : start + CHUNK] for start in range(0, len(entries), CHUNK)]
     names, sizes, codes = [], [], []
     with tqdm(total=len(entries), desc=annotations.name, unit="instance", dynamic_ncols=True) as bar:
@@ -75,25 +82,29 @@ def _filter(annotations, min_foreground):
     return [names, sizes, codes]
 
 
+def _by_id(entries):
+    """Return {id: entry} of a list of dictionaries; an error of any kind if they are none."""
+    found = {}
+    for entry in entries:
+        identity = entry["id"]
+        if type(identity) not in (int, str):
+            raise ValueError(f"{identity!r} is not an id")
+        if identity in found:
+            raise ValueError(f"the id {identity} is there more than once")
+        found[identity] = entry
+    return found
+
+
 def _encode(chunk, min_foreground, annotations):
     """Return [(number in the chunk, code)] of a chunk's instances that cover more than a share of their image."""
     kept = []
     for number, (identity, segmentation, _, height, width) in enumerate(chunk):
         try:
-            if isinstance(segmentation, list):  # polygons
-                code = coco_masks.merge(coco_masks.frPyObjects(segmentation, height, width))
-            elif isinstance(segmentation["counts"], list):  # uncompressed runs
-                code = coco_masks.frPyObjects(segmentation, height, width)
-            else:
-                code = segmentation
-            if list(code["size"]) != [height, width]:
-                raise ValueError(f"its mask is of size {code['size']}, its image of {[height, width]}")
-            foreground = coco_masks.area(code) / (height * width)
-        except Exception as error:  # pycocotools raises whatever the C code meets.
+            code = segmentations.encode(segmentation, height, width)
+        except (ValueError, OverflowError) as error:
             raise InputError(
                 f"{annotations}: annotation {identity} is damaged ({error}); remove or replace it"
             ) from None
-        if foreground > min_foreground:
-            counts = code["counts"]
-            kept.append((number, counts.decode() if isinstance(counts, bytes) else counts))
+        if segmentations.area(code, height, width) / (height * width) > min_foreground:
+            kept.append((number, code))
     return kept
