@@ -10,7 +10,7 @@ from pathlib import Path
 from osmn import args as arguments
 from osmn.errors import InputError, reports_input_errors
 from osmn.folders import check_apart
-from osmn.option_types import non_negative, place, positive
+from osmn.option_types import LONGEST_SIDE, non_negative, place, positive
 
 MODEL = Path(__file__).parent / "models/osmn_lite"
 
@@ -70,7 +70,7 @@ def parse(argv):
     arguments.add_model_options(parser)
     parser.add_argument(
         "--im_size",
-        type=positive(int),
+        type=positive(int, LONGEST_SIDE),
         nargs=2,
         metavar=("W", "H"),
         help="network's image size (default: by the video's shape and the model's training)",

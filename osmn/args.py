@@ -9,7 +9,7 @@ import dataclasses
 from osmn import loading
 from osmn.config import BASE_MODELS
 from osmn.errors import InputError
-from osmn.option_types import decay, finite, non_negative, positive, seed, shard, share
+from osmn.option_types import LONGEST_SIDE, decay, finite, non_negative, positive, seed, shard, share
 
 PRECISIONS = ("float32", "bfloat16", "float16")
 SCHEDULES = ("constant", "cosine")
@@ -40,7 +40,7 @@ def add_model_options(to, testing=True):
     add("mod_early_conv", "modulate stages 1 and 2 too", action="store_true")
     add("no_visual_modulator", "leave out the visual modulator", action="store_true")
     add("no_spatial_modulator", "leave out the spatial modulator", action="store_true")
-    size = {"type": positive(int), "nargs": 2, "metavar": ("W", "H")}
+    size = {"type": positive(int, LONGEST_SIDE), "nargs": 2, "metavar": ("W", "H")}
     add("aligned_size", "pad the network's input to this size", **size)
     bgr = {"type": finite, "nargs": 3, "metavar": ("B", "G", "R")}
     add("mean_value", "subtracted from the image; for lite give 127.5 127.5 127.5", "104 117 123", **bgr)
@@ -52,7 +52,8 @@ def add_model_options(to, testing=True):
 
 def add_size_option(to, im_size):
     """Add the size of the network's images, by default `im_size`, [width, height]."""
-    to.add_argument("--im_size", type=positive(int), nargs=2, metavar=("W", "H"), default=im_size, help="image size")
+    side = positive(int, LONGEST_SIDE)
+    to.add_argument("--im_size", type=side, nargs=2, metavar=("W", "H"), default=im_size, help="image size")
 
 
 def add_training_options(to, data_aug_scales):
@@ -92,17 +93,23 @@ def add_training_options(to, data_aug_scales):
     group.add_argument("--fix_bn", action="store_true", help="batch norm always uses its moving statistics")
     group.add_argument("--fix_seg", action="store_true", help="freeze the segmentation net but its last layer")
     group.add_argument(
-        "--num_loader", type=non_negative(int), default=0, help="samples made in parallel; 0: one a processor"
+        "--num_loader", type=non_negative(int, 1024), default=0, help="samples made in parallel; 0: one a processor"
     )
     group.add_argument("--seed", type=seed, default=0, help="of initial weights, order, augmentation and dropout")
     group.add_argument("--deterministic", action="store_true", help="run to run the same bits, slower on a GPU")
     group = to.add_argument_group("augmentation")
-    group.add_argument("--data_aug_scales", type=positive(float), nargs="+", default=data_aug_scales, help="of a batch")
-    group.add_argument("--vg_random_crop_ratio", type=non_negative(float), default=0.1, help="guide: sides move by +-r")
+    group.add_argument(
+        "--data_aug_scales", type=positive(float, 16), nargs="+", default=data_aug_scales, help="of a batch"
+    )
+    group.add_argument("--vg_random_crop_ratio", type=share, default=0.1, help="guide: sides move by +-r")
     group.add_argument("--vg_random_rotate_angle", type=non_negative(float), default=10.0, help="guide: +-degrees")
     group.add_argument("--vg_color_aug", action="store_true", help="guide: random brightness and contrast")
-    group.add_argument("--sg_center_perturb_ratio", type=non_negative(float), default=0.2, help="spatial guide: centre")
-    group.add_argument("--sg_std_perturb_ratio", type=non_negative(float), default=0.4, help="spatial guide: scale")
+    group.add_argument(
+        "--sg_center_perturb_ratio", type=non_negative(float, 100), default=0.2, help="spatial guide: centre"
+    )
+    group.add_argument(
+        "--sg_std_perturb_ratio", type=non_negative(float, 100), default=0.4, help="spatial guide: scale"
+    )
 
 
 def add_distractor_options(to, videos=True):
@@ -154,8 +161,8 @@ def add_guide_choice_options(to):
     group.add_argument(
         "--randomize_guide", action="store_true", help="a random valid frame, not the first, is the guide"
     )
-    group.add_argument("--label_valid_ratio", type=float, default=0.003, help="valid: the object's share of the image")
-    group.add_argument("--bbox_valid_ratio", type=float, default=0.2, help="valid: the object's share of its box")
+    group.add_argument("--label_valid_ratio", type=share, default=0.003, help="valid: the object's share of the image")
+    group.add_argument("--bbox_valid_ratio", type=share, default=0.2, help="valid: the object's share of its box")
 
 
 def add_testing_options(to):
@@ -165,7 +172,7 @@ def add_testing_options(to):
     group.add_argument("--overwrite", action="store_true", help="replace results of another model or other options")
     group.add_argument(
         "--vg_pad_ratio",
-        type=non_negative(float),
+        type=share,
         default=0.03,
         help="the guide's crop grows by this part of its sides",
     )

@@ -3,35 +3,38 @@
 import argparse
 import math
 
+MOST = {int: 2**31 - 1, float: 3.4028234e38}  # what the 32 bits hold in which TensorFlow computes
+LONGEST_SIDE = 16384  # of images, in pixels
 
-def positive(kind):
-    """Return an argparse type: a number of `kind` above zero."""
+
+def positive(kind, most=None):
+    """Return an argparse type: a number of `kind` above zero, and at most `most` if it is given."""
+    return _number(kind, most, lambda value: value > 0, "a number above zero")
+
+
+def non_negative(kind, most=None):
+    """Return an argparse type: a number of `kind`, zero or more, and at most `most` if it is given."""
+    return _number(kind, most, lambda value: value >= 0, "a number from zero up")
+
+
+def _number(kind, most, fits, description):
+    most = MOST[kind] if most is None else most
 
     def convert(text):
         value = kind(text)
-        if not 0 < value < math.inf:
-            raise argparse.ArgumentTypeError(f"{text} is not a number above zero")
-        return value
-
-    return convert
-
-
-def non_negative(kind):
-    """Return an argparse type: a number of `kind`, zero or more."""
-
-    def convert(text):
-        value = kind(text)
-        if not 0 <= value < math.inf:
-            raise argparse.ArgumentTypeError(f"{text} is not a number from zero up")
+        if not fits(value) or value == math.inf:  # Nothing fits for NaN.
+            raise argparse.ArgumentTypeError(f"{text} is not {description}")
+        if value > most:
+            raise argparse.ArgumentTypeError(f"{text} is not at most {most:g}")
         return value
 
     return convert
 
 
 def finite(text):
-    """Parse a number that is neither infinite nor NaN."""
+    """Parse a number that is neither infinite nor NaN, in 32 bits either."""
     value = float(text)
-    if not math.isfinite(value):
+    if not abs(value) <= MOST[float]:
         raise argparse.ArgumentTypeError(f"{text} is not a finite number")
     return value
 

@@ -6,6 +6,8 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from osmn import distractors, replicas, samples
+from osmn.errors import InputError
+from osmn.option_types import LONGEST_SIDE
 from osmn.processes import processors
 from osmn.sources import shares
 
@@ -35,6 +37,14 @@ class PipelineOptions:
     num_loader: int = 0
     distractors: float = 0.0
     augmentation: samples.Augmentation = samples.AS_PUBLISHED
+
+    def __post_init__(self):
+        for scale in self.data_aug_scales:
+            width, height = (int(side * scale) for side in self.im_size)
+            if min(width, height) < 1 or max(width, height) > LONGEST_SIDE:
+                raise InputError(
+                    f"--data_aug_scales {scale:g} makes images of {width}x{height} pixels; give another scale"
+                )
 
 
 def example_number(index, count, seed):

@@ -75,6 +75,12 @@ def test_a_batch_has_one_scale_and_batches_differ_in_it():
     assert sizes == {(2, 10, 20, 3), (2, 20, 40, 3), (2, 25, 50, 3)}
 
 
+@pytest.mark.parametrize("scale", [0.01, 0.04, 16])
+def test_a_scale_that_makes_images_vanish_or_beyond_measure_is_refused(scale):
+    with pytest.raises(InputError, match=rf"^--data_aug_scales {scale:g} makes images of "):
+        PipelineOptions((2000, 20), data_aug_scales=(1.0, scale))
+
+
 def test_one_specification_describes_batches_of_all_sizes():
     options = small(im_size=(40, 20), data_aug_scales=(0.5, 1), batch_size=2)
     spec = Pipeline([numbered(3)], PLAIN, options).batches(0, 12).element_spec
