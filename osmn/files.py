@@ -7,6 +7,7 @@ images, nearest neighbour for masks.
 import collections
 import contextlib
 import hashlib
+import io
 import json
 import os
 import re
@@ -16,7 +17,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from osmn.errors import InputError
 from osmn.folders import plain_name
@@ -26,6 +27,12 @@ UNFINISHED = ".osmn-writing-"  # what the names of our temporary files and folde
 _RANDOM_BYTES = 8
 _TEMPORARY = re.compile(rf"{re.escape(UNFINISHED)}[0-9a-f]{{{2 * _RANDOM_BYTES}}}(\.[^.]*)?")
 _FOLDER = ".folder"
+
+# The formats that are meant; Pillow knows dozens more.
+FRAME_FORMATS = ("JPEG", "PNG")
+LABEL_FORMATS = ("PNG",)  # A JPEG's labels would not be exact.
+PNG_END = b"\0\0\0\0IEND\xaeB`\x82"
+TENSORFLOW_MODES = {"JPEG": ("RGB", "L"), "MPO": ("RGB", "L"), "PNG": ("RGB", "RGBA", "L", "LA", "P", "1", "I;16", "I")}
 
 
 @contextlib.contextmanager
@@ -157,35 +164,85 @@ def read_json(path):
         raise ValueError("lists in lists without end") from None
 
 
-def _open(path):
+def _opened(path, formats):
+    """Return a file's bytes and its image, whose header is read and whose checksums are right, if it has any."""
+    with _named_read_errors(path, formats):
+        content = Path(path).read_bytes()
+        image = Image.open(io.BytesIO(content), formats=formats)
+        if image.format == "PNG":
+            image.verify()  # Loading alone skips the checksums of the pixels.
+            if PNG_END not in content:
+                raise ValueError("it is cut short")
+            image = Image.open(io.BytesIO(content), formats=formats)
+    return content, image
+
+
+@contextlib.contextmanager
+def _named_read_errors(path, formats):
     try:
-        image = Image.open(path)
-        image.load()
+        yield
     except FileNotFoundError:
         raise InputError(f"{path} does not exist") from None
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise InputError(f"{path} is not a readable image ({error}); replace it") from None
-    return image
+    except Exception as error:  # Pillow raises whatever its decoders meet.
+        reason = f"it is no {' or '.join(formats)}" if isinstance(error, UnidentifiedImageError) else error
+        raise InputError(f"{path} is not a readable image ({reason}); replace it") from None
+
+
+def _is_turned(image):
+    """Tell whether an image's EXIF data, as a camera writes them, say that it is to be turned or mirrored."""
+    try:
+        return image.getexif().get(ExifTags.Base.Orientation, 1) in range(2, 9)
+    except Exception:  # EXIF data that cannot be read say nothing.
+        return False
+
+
+def _upright(path, image, formats):
+    """Return the image at `path` with its pixels, turned as its EXIF data say."""
+    with _named_read_errors(path, formats):
+        image.load()
+        return ImageOps.exif_transpose(image) if _is_turned(image) else image
+
+
+def _colors(path, image):
+    """Return the image at `path` with its pixels, upright, in RGB; of 16 bits the upper 8."""
+    image = _upright(path, image, FRAME_FORMATS)
+    if image.mode.startswith("I"):
+        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    return image.convert("RGB")
 
 
 def read_image(path, size=None):
-    """Return the image at `path` as RGB uint8 (H, W, 3); `size` (width, height) resizes it bilinearly.
+    """Return the image at `path`, JPEG or PNG, as RGB uint8 (H, W, 3); `size` (width, height) resizes it bilinearly.
 
-    Raises InputError, naming the file, if it is missing or damaged.
+    It is upright, as its EXIF data say. Raises InputError, naming the file, if it is missing or damaged.
     """
-    image = _open(path).convert("RGB")
+    image = _colors(path, _opened(path, FRAME_FORMATS)[1])
     if size is not None and image.size != tuple(size):
         image = image.resize(tuple(size), Image.Resampling.BILINEAR)
     return np.asarray(image)
 
 
+def read_for_tensorflow(path):
+    """Return the bytes of an image that TensorFlow decodes to what `read_image` returns, but for a JPEG's rounding.
+
+    These are the file's own, or those of a PNG where TensorFlow would not turn the image upright or has other colours.
+    Raises InputError, naming the file, if it is missing, or damaged so that it shows without decoding a JPEG.
+    """
+    content, image = _opened(path, FRAME_FORMATS)
+    if image.mode in TENSORFLOW_MODES[image.format] and not _is_turned(image):
+        return content
+    converted = io.BytesIO()
+    _colors(path, image).save(converted, "PNG", compress_level=1)
+    return converted.getvalue()
+
+
 def read_labels(path, size=None):
-    """Return the labels at `path` as uint8 (H, W): palette indices, or grey values.
+    """Return the labels at `path`, a PNG, as uint8 (H, W): palette indices, or grey values.
 
     `size` (width, height) resizes them (nearest).
-    Raises InputError, naming the file, if it is missing, damaged or a colour image.
+    Raises InputError, naming the file, if it is missing, damaged, no PNG or a colour image.
     """
-    image = _open(path)
+    image = _upright(path, _opened(path, LABEL_FORMATS)[1], LABEL_FORMATS)
     if image.mode == "1":
         image = image.convert("L")
     if image.mode not in ("P", "L"):

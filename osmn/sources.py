@@ -1,5 +1,6 @@
 """Where training samples come from: the examples of a dataset, read with TensorFlow."""
 
+import os
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -10,6 +11,9 @@ from pycocotools import mask as coco_masks
 from osmn import files, samples
 from osmn.data import coco
 from osmn.errors import InputError
+
+JFIF = b"\xff\xd8\xff\xe0\0\x10JFIF\0"  # how a JPEG begins that is as the standard has it
+PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
 
 
 class Source(NamedTuple):
@@ -56,25 +60,44 @@ def with_stills(examples, flip_target, coco_paths, coco_share):
 
 
 def decode_image(path):
-    """Return the JPEG or PNG at a path tensor as RGB uint8 (H, W, 3), to the grey level as Pillow does."""
+    """Return the JPEG or PNG at a path tensor as RGB uint8 (H, W, 3), to the grey level as `files.read_image` does."""
+    content = tf.io.read_file(path)
+    # Without EXIF data or another color space, which come before the tables: TensorFlow does as Pillow does.
+    plain = _has(content, (0, JFIF), (20, b"\xff\xdb"))
+
+    def checked():
+        return tf.ensure_shape(_in_python(files.read_for_tensorflow, path, tf.string), [])
+
+    content = tf.cond(plain, lambda: content, checked)
     # TensorFlow's operation for JPEGs decodes PNGs too; its `decode_image` has no choice of the DCT.
-    return tf.io.decode_jpeg(tf.io.read_file(path), channels=3, dct_method="INTEGER_ACCURATE", fancy_upscaling=True)
+    return tf.io.decode_jpeg(content, channels=3, dct_method="INTEGER_ACCURATE", fancy_upscaling=True)
 
 
-def decode_mask(path):
-    """Return the grey PNG at a path tensor as bool (H, W)."""
-    return tf.io.decode_png(tf.io.read_file(path), channels=1)[..., 0] > 0
-
-
-def decode_object(path, object_id):
+def decode_mask(path, object_id):
     """Return where the labels at a path tensor are `object_id` (0: above 0), as bool (H, W)."""
+    content = tf.io.read_file(path)
+    # Grey, as masks of single objects are; of indexed PNGs TensorFlow would give the colours.
+    grey = _has(content, (0, PNG), (24, b"\x08\0"), (37, b"IDAT"))
 
-    def read(path, object_id):
-        labels = files.read_labels(path.decode())
-        return labels == object_id if object_id else labels > 0
+    def checked():
+        return tf.ensure_shape(_in_python(files.read_labels, path, tf.uint8), [None, None])
 
-    mask = tf.numpy_function(read, [path, object_id], tf.bool, stateful=False)
-    return tf.ensure_shape(mask, [None, None])
+    labels = tf.cond(grey, lambda: tf.io.decode_png(content, channels=1)[..., 0], checked)
+    return tf.cond(object_id > 0, lambda: labels == tf.cast(object_id, tf.uint8), lambda: labels > 0)
+
+
+def _in_python(read, path, kind):
+    def call(given):  # bytes in a graph, else an array of them
+        return read(os.fsdecode(np.asarray(given).item()))
+
+    return tf.numpy_function(call, [path], kind, stateful=False)
+
+
+def _has(content, *parts):
+    """Tell whether a file's content has some bytes at its start, [(where, bytes)]."""
+    longest = max(where + len(part) for where, part in parts)
+    start = tf.strings.substr(content, 0, longest) + b"\0" * longest  # However short the file is.
+    return tf.reduce_all([tf.strings.substr(start, where, len(part)) == part for where, part in parts])
 
 
 def video_loader(examples):
@@ -94,20 +117,15 @@ def video_loader(examples):
     frames = tf.constant([e.frame for e in examples])
     labels = tf.constant([e.label for e in examples])
     object_ids = tf.constant([e.object_id for e in examples], tf.int64)
-    indexed = any(e.object_id for e in examples)
-
-    def decode(path, object_id):
-        # TensorFlow decodes binary masks; of indexed PNGs it would give the colours.
-        return decode_object(path, object_id) if indexed else decode_mask(path)
 
     def load(number, seed):
         guide = first_guide[number] + tf.random.stateless_uniform([], seed, 0, guide_count[number], tf.int64)
         return samples.Views(
             guide_frame=decode_image(guide_frames[guide]),
-            guide_mask=decode(guide_masks[guide], object_ids[number]),
-            previous_mask=decode(previous_masks[number], object_ids[number]),
+            guide_mask=decode_mask(guide_masks[guide], object_ids[number]),
+            previous_mask=decode_mask(previous_masks[number], object_ids[number]),
             frame=decode_image(frames[number]),
-            label=decode(labels[number], object_ids[number]),
+            label=decode_mask(labels[number], object_ids[number]),
         )
 
     return load
@@ -122,9 +140,20 @@ def video_source(examples, flip_target=False):
 def find_damaged(example):
     """Raise InputError, naming the file, for the first file of an `Example` that is missing or damaged."""
     for frame in (example.frame, *(guide.frame for guide in example.guides)):
-        files.read_image(frame)
+        check_image(frame)
     for mask in (example.previous_mask, example.label, *(guide.mask for guide in example.guides)):
         files.read_labels(mask)
+
+
+def check_image(path):
+    """Return the image at `path`, as `files.read_image`; InputError, naming it, if TensorFlow cannot decode it."""
+    image = files.read_image(path)
+    try:
+        decode_image(path)
+    except tf.errors.OpError as error:
+        reason = " ".join(str(error.message).split())[:200]
+        raise InputError(f"{path} is not a readable image ({reason}); replace it") from None
+    return image
 
 
 # Still images
@@ -152,7 +181,7 @@ def instance_source(instances):
     """Return the `Source` of `Instances`."""
 
     def check(number):
-        frame = files.read_image(instances.images[number])
+        frame = check_image(instances.images[number])
         if frame.shape[:2] != tuple(instances.sizes[number]):
             raise InputError(
                 f"{instances.images[number]} is {frame.shape[1]}x{frame.shape[0]}, and its annotation of"

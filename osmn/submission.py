@@ -23,8 +23,6 @@ from osmn.masks import merge, resized
 from osmn.processes import in_processes, worthwhile_processes
 from osmn.results import SCORES, find_source
 
-PNG_END = b"\0\0\0\0IEND\xaeB`\x82"
-
 
 def merge_videos(data_path, pred_path, output_path, split, height=None, processes=None):
     """Write OUTPUT_PATH/<split>/Annotations/<video>/<frame>.png for every frame of meta.json; return that folder.
@@ -151,15 +149,9 @@ def _check_video(listing, truths, folder):
 
 
 def _read_whole(path):
-    """Return the labels of an indexed PNG after checking every byte of it: Pillow alone reads some damaged ones."""
+    """Return the labels of an indexed PNG, of which every byte is checked; InputError for a grey one."""
     labels = read_labels(path)
     with Image.open(path) as image:
-        if (image.format, image.mode) != ("PNG", "P"):
+        if image.mode != "P":
             raise InputError(f"{path} is not an indexed PNG; merge the results again")
-        try:
-            image.verify()
-        except Exception as error:  # Pillow raises several kinds.
-            raise InputError(f"{path} is damaged ({error}); run the evaluation again") from None
-    if not path.read_bytes().endswith(PNG_END):
-        raise InputError(f"{path} is cut short; run the evaluation again")
     return labels
