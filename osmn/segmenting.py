@@ -1,6 +1,7 @@
 """From a dataset's videos to result files: each video through a predictor, what comes out of it into its folder."""
 
 import dataclasses
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -124,5 +125,8 @@ def follow(predictor, video):
             given = results.reference_masks(video.references[number])
             whole = files.read_image(video.frames[number])
             for object_id, mask in given.items():
+                if not mask.any():
+                    name = "an object" if object_id is None else f"object {object_id}"
+                    tqdm.write(f"{video.references[number].mask} does not show {name}: it starts empty", sys.stderr)
                 predictor.add_object(object_id, mask, whole)
         yield number, segmentation, given

@@ -208,22 +208,25 @@ def write_annotation(root, labels):
     write_labels(root / "Annotations/480p/seq/00000.png", np.reshape(labels, (1, -1)))
 
 
-def test_video_objects_are_one_to_the_largest_label_of_the_first_frame(tmp_path):
+def test_video_objects_are_the_labels_of_the_first_frame_and_no_number_between(tmp_path):
     write_sequence(tmp_path, "seq", {1: [BOX] * 2}, "val")
     write_annotation(tmp_path, [0, 3, 1])
     (video,) = videos(tmp_path, 2017, "val")
     assert video.name == "seq"
     assert [path.name for path in video.frames] == ["00000.jpg", "00001.jpg"]
-    assert video.references == {0: (tmp_path / "Annotations/480p/seq/00000.png", (1, 2, 3))}
+    assert video.references == {0: (tmp_path / "Annotations/480p/seq/00000.png", (1, 3))}
     (video,) = videos(tmp_path, 2016, "val")
     assert video.references[0].object_ids == (None,)
 
 
-@pytest.mark.parametrize("labels", [[0, 255], [0, 0]])
-def test_videos_of_2017_need_object_ids_in_the_first_annotation(tmp_path, labels):
+NOT_IDS = "has 255 as its largest label.*take it as version 2016"
+
+
+@pytest.mark.parametrize("labels, problem", [([0, 255], NOT_IDS), ([1, 255], NOT_IDS), ([0, 0], "shows no object")])
+def test_videos_of_2017_need_object_ids_in_the_first_annotation(tmp_path, labels, problem):
     write_sequence(tmp_path, "seq", {1: [BOX] * 2}, "val")
     write_annotation(tmp_path, labels)
-    with pytest.raises(InputError, match=r"seq/00000\.png has \d+ as its largest label.*take it as version 2016"):
+    with pytest.raises(InputError, match=rf"seq/00000\.png {problem}"):
         videos(tmp_path, 2017, "val")
     videos(tmp_path, 2016, "val")
 

@@ -3,6 +3,7 @@
 import concurrent.futures
 from pathlib import Path
 
+import numpy as np
 from tqdm import tqdm
 
 from osmn.data.types import Example, Guide, Reference, Video
@@ -28,16 +29,18 @@ def annotations(data_path, name):
 
 
 def object_ids(annotation, version):
-    """Return the ids of a sequence's objects, given its first annotation: 1..max label (2017), or None for all (2016).
+    """Return the ids of a sequence's objects: those in its first annotation (2017), or None for all (2016).
 
-    Raises InputError, naming the file, for an annotation of 2017 whose labels are no object ids.
+    Raises InputError, naming the file, for an annotation of 2017 without objects, or whose labels are no object ids.
     """
-    last = int(read_labels(annotation).max())
+    ids = [int(label) for label in np.unique(read_labels(annotation)) if label]
     if version == 2016:
         return (None,)
-    if not 0 < last < 255:
-        raise InputError(f"{annotation} has {last} as its largest label, not an object's id; take it as version 2016")
-    return tuple(range(1, last + 1))
+    if not ids:
+        raise InputError(f"{annotation} shows no object: every pixel is 0; replace it")
+    if ids[-1] == 255:
+        raise InputError(f"{annotation} has 255 as its largest label, not an object's id; take it as version 2016")
+    return tuple(ids)
 
 
 def videos(data_path, version, split, use_full_res=False):

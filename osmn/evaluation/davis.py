@@ -54,7 +54,7 @@ def evaluate(data_path, result_path, version, split, vis_path=None, processes=No
 
 
 def sequences(data_path, result_path, version, split):
-    """Return the Sequences of a DAVIS split: objects 1..max label of frame 0, every frame but the first and the last.
+    """Return the Sequences of a DAVIS split: the objects of frame 0, every frame but the first and the last.
 
     For `version` 2016 all labels above 0 are one object; for 2017 a sequence's score files are used where it has
     some, else its merged PNGs.
@@ -71,7 +71,7 @@ def sequences(data_path, result_path, version, split):
                 davis.object_ids(truths[0], version),
                 find_source(result_folder, [t.stem for t in truths]),
             )
-            if source == SCORES and max(score_folders(result_folder)) > len(object_ids):
+            if source == SCORES and max(score_folders(result_folder)) > object_ids[-1]:
                 raise InputError(
                     f"{result_folder}/{max(score_folders(result_folder))} is a result for an object that"
                     f" {truths[0]} does not have; remove it, or score the data it was made for"
