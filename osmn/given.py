@@ -103,14 +103,19 @@ def box_mask(image, boxes):
         raise InputError(f"{len(boxes)} boxes are too many: at most {MOST_OBJECTS} objects can be told apart")
     labels = np.zeros(image.shape[:2], np.uint8)
     for object_id, box in enumerate(boxes, 1):
-        x, y, width, height = box
-        if x >= image.shape[1] or y >= image.shape[0] or width < 2 or height < 2:
-            raise InputError(f"--box {x} {y} {width} {height} is outside the frame, {image.shape[1]}x{image.shape[0]}")
-        found = grabcut(image, box)
-        if not found.any():
-            raise InputError(f"--box {x} {y} {width} {height}: GrabCut finds no object in it; draw a mask instead")
-        labels[found] = object_id
+        labels[grabcut_mask(image, box)] = object_id
     return labels
+
+
+def grabcut_mask(image, box):
+    """Return what `grabcut` finds; InputError for a box outside the image, or without an object."""
+    x, y, width, height = box
+    if x >= image.shape[1] or y >= image.shape[0] or width < 2 or height < 2:
+        raise InputError(f"--box {x} {y} {width} {height} is outside the frame, {image.shape[1]}x{image.shape[0]}")
+    found = grabcut(image, box)
+    if not found.any():
+        raise InputError(f"--box {x} {y} {width} {height}: GrabCut finds no object in it; draw a mask instead")
+    return found
 
 
 def in_boxes(image, boxes, folder):

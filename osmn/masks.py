@@ -31,6 +31,14 @@ def labelled(objects, shape):
     return labels
 
 
+def with_objects(labels, objects):
+    """Return `labels`, uint8 (H, W), in which {object id: bool (H, W)} are where their masks say, and nowhere else."""
+    for object_id, mask in objects.items():
+        labels = np.where(labels == object_id, 0, labels)
+        labels = np.where(mask, object_id, labels).astype(np.uint8)
+    return labels
+
+
 def resized(labels, size):
     """Return uint8 (H, W) labels at `size` (width, height), nearest neighbour."""
     if labels.shape[::-1] == tuple(size):
@@ -58,12 +66,16 @@ def davis_palette():
     return palette.ravel().tolist()
 
 
+def bright_palette():
+    """Return the colours of an overlay, float (256, 3): those of DAVIS, but as bright as can be, so as to stand out."""
+    colors = np.reshape(davis_palette(), (256, 3))
+    return colors * (255 / np.maximum(colors.max(axis=-1, keepdims=True), 1))
+
+
 def overlay(image, labels):
     """Return an RGB image, uint8 (H, W, 3), with the objects of `labels`, uint8 (H, W), tinted and outlined."""
     labels = np.where(labels == 255, 1, labels)  # Binary results are 0 and 255.
-    colors = np.reshape(davis_palette(), (256, 3))[labels]
-    # DAVIS's colours are half as bright; an outline must stand out.
-    colors = colors * (255 / np.maximum(colors.max(axis=-1, keepdims=True), 1))
+    colors = bright_palette()[labels]
     pixels = np.where(labels[:, :, None] > 0, (1 - OPACITY) * image + OPACITY * colors, image)
     edge = ndimage.maximum_filter(labels, 3) != ndimage.minimum_filter(labels, 3)
     outline = ndimage.binary_dilation(edge & (labels > 0)) & (labels > 0)

@@ -8,13 +8,16 @@ from typing import NamedTuple
 import numpy as np
 
 from osmn.errors import InputError
-from osmn.files import remove_unfinished, write_labels, write_scores
+from osmn.files import read_labels, remove_unfinished, write_labels, write_scores
 from osmn.given import all_objects, parse_given, too_late
-from osmn.masks import overlay
+from osmn.masks import overlay, with_objects
+from osmn.predictor import Segmentation
 from osmn.threads import WriteBehind
+from osmn.video import Frame
 from osmn.video_writer import write_cutout, write_overlay
 
 FINETUNED = "finetuned"  # Folder, among a video's results, of the model that was trained on it.
+MASKS = "masks"  # folder of them, among the results
 
 
 class Job(NamedTuple):
@@ -58,7 +61,11 @@ def described(path, given, boxes):
 
 def videos_written(given, cutout):
     """Return the names of the videos that `segment` writes: the overlay, and each object's cutout if there is to be."""
-    return ["overlay.mp4", *(f"cutout_{object_id}.webm" for object_id in all_objects(given) if cutout)]
+    return ["overlay.mp4", *map(_cutout, all_objects(given) if cutout else ())]
+
+
+def _cutout(object_id):
+    return f"cutout_{object_id}.webm"
 
 
 class Summary(NamedTuple):
@@ -70,59 +77,164 @@ class Summary(NamedTuple):
     files: list
 
 
-def segment(predictor, frames, given, folder, save_score=False, cutout=False, progress=lambda: None):
-    """Follow the objects of a video; write `masks/<frame>.png` and `overlay.mp4` into `folder`.
+class Followed(NamedTuple):
+    """A frame whose objects are known.
 
-    Masks are indexed, of the video's size. In a frame where objects are given, theirs are the given masks.
+    Attributes:
+        frame: `video.Frame`.
+        labels: uint8 (H, W), object ids; where objects are given, they are those of the given masks.
+        segmentation: `predictor.Segmentation` that they come from; None in the first frame, and where `known`.
+        known: the labels are from an earlier run.
+    """
+
+    frame: Frame
+    labels: np.ndarray
+    segmentation: Segmentation | None = None
+    known: bool = False
+
+
+class History:
+    """What a run through a video leaves, so that another one goes on from any frame: its states and its masks.
+
+    Args:
+        folder: of the results, as `Results` writes them.
+    """
+
+    def __init__(self, folder):
+        self._masks, self._states = Path(folder) / MASKS, []
+
+    def __len__(self):
+        return len(self._states)
+
+    def go_on_from(self, number):
+        """Forget all frames from the `number`-th on."""
+        del self._states[number:]
+
+    def followed(self, frame):
+        """Return the `Followed` of a frame that is remembered."""
+        return Followed(frame, read_labels(self._masks / f"{frame.name}.png"), known=True)
+
+    def add(self, predictor):
+        """Remember the frame that a predictor took last."""
+        self._states.append(predictor.state())
+
+    def resume(self, predictor, frame):
+        """Have a predictor go on after `frame`, the last one that is remembered."""
+        predictor.resume(frame.image, self._states[-1])
+
+
+def follow(predictor, frames, given, history=None):
+    """Yield a `Followed` for each frame of a video.
+
+    Args:
+        predictor: `Predictor`.
+        frames: `video.Frames`, or other `video.Frame`s.
+        given: list of `Given`, with their objects. An object that is given again is corrected from there on, and
+            followed no more from there on if its mask is empty.
+        history: `History` to go on from and to add to. What it remembers is as a run with these `given` would have it.
+    """
+    left, last, remembered = list(given), None, len(history) if history is not None else 0
+    for count, frame in enumerate(frames):
+        here = [each for each in left if each.is_at(frame)]
+        left = [each for each in left if not each.is_at(frame)]
+        if count < remembered:
+            yield history.followed(frame)
+            last = frame
+            continue
+        if count == 0:
+            predictor.start(frame.image)
+            segmentation, labels = None, np.zeros(frame.image.shape[:2], np.uint8)
+        else:
+            if count == remembered:
+                history.resume(predictor, last)
+            segmentation = predictor.step(frame.image)
+            labels = segmentation.labels()
+        for each in here:
+            for object_id, mask in each.objects.items():
+                if mask.any():
+                    predictor.add_object(object_id, mask)
+                else:
+                    predictor.remove_object(object_id)
+            labels = with_objects(labels, each.objects)
+        if history is not None:
+            history.add(predictor)
+        yield Followed(frame, labels, segmentation)
+
+
+class Results:
+    """Writes what is followed, in a `with` block: `masks/<frame>.png`, indexed, of the video's size, and `overlay.mp4`.
+
+    `files` lists the names of what is written.
+
+    Args:
+        folder: of the results.
+        frames: `video.Frames`, whose times and sound the videos get.
+        cutouts: ids of objects; of each also `cutout_<object>.webm`, a video that is transparent around it.
+        save_score: write `scores/<object>/<frame>.npy` too, float32 probabilities of the network's size.
+    """
+
+    def __init__(self, folder, frames, cutouts=(), save_score=False):
+        self._folder, self._frames, self._cutout_ids, self._save_score = Path(folder), frames, cutouts, save_score
+        self.files = ["overlay.mp4", *map(_cutout, cutouts)]
+
+    def __enter__(self):
+        with contextlib.ExitStack() as stack:
+            self._write = stack.enter_context(WriteBehind())
+            self._show = stack.enter_context(write_overlay(self._folder / "overlay.mp4", like=self._frames))
+            self._cutouts = {
+                i: stack.enter_context(write_cutout(self._folder / _cutout(i), like=self._frames))
+                for i in self._cutout_ids
+            }
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *error):
+        return self._stack.__exit__(*error)
+
+    def add(self, followed):
+        """Write a `Followed`; return the overlay's image, RGB uint8 (H, W, 3)."""
+        frame, labels, segmentation, known = followed
+        if segmentation is not None and self._save_score:
+            for object_id, scores in zip(segmentation.object_ids, segmentation.probabilities, strict=True):
+                self._keep(write_scores, f"scores/{object_id}/{frame.name}.npy", scores)
+        if not known:
+            self._keep(write_labels, f"{MASKS}/{frame.name}.png", labels)
+        shown = overlay(frame.image, labels)
+        self._show(shown, frame.seconds)
+        for object_id, write_frame in self._cutouts.items():
+            alpha = np.where(labels == object_id, np.uint8(255), np.uint8(0))
+            write_frame(np.dstack([frame.image, alpha]), frame.seconds)
+        return shown
+
+    def _keep(self, write_file, name, content):
+        self.files.append(name)
+        self._write(write_file, self._folder / name, content)
+
+
+def segment(predictor, frames, given, folder, save_score=False, cutout=False, progress=lambda: None):
+    """Follow the objects of a video, as `follow`, and write them into `folder`, as `Results`; return a `Summary`.
 
     Args:
         predictor: `Predictor`.
         frames: `video.Frames`.
-        given: list of `Given`, from `given.read`; an object that is given again is corrected from there on.
+        given: list of `Given`, from `given.read`.
         folder: of the results.
-        save_score: write `scores/<object>/<frame>.npy` too, float32 probabilities of the network's size.
-        cutout: write `cutout_<object>.webm` too, a video that is transparent around the object.
+        save_score: write the probabilities too.
+        cutout: write each object's cutout too.
         progress: called per frame.
 
-    Returns:
-        Summary.
+    Raises:
+        InputError: after the last frame, if objects are given later.
     """
-    folder, left, count, files = Path(folder), list(given), 0, videos_written(given, cutout)
-    for name in ("masks", "scores"):
-        remove_unfinished(folder / name)
-    with contextlib.ExitStack() as stack:
-        write = stack.enter_context(WriteBehind())
-        show = stack.enter_context(write_overlay(folder / "overlay.mp4", like=frames))
-        shown = all_objects(given) if cutout else []
-        cutouts = {i: stack.enter_context(write_cutout(folder / f"cutout_{i}.webm", like=frames)) for i in shown}
-
-        def keep(write_file, name, content):
-            files.append(name)
-            write(write_file, folder / name, content)
-
-        for frame in frames:
-            if count:
-                segmentation = predictor.step(frame.image)
-                labels = segmentation.labels()
-                if save_score:
-                    for object_id, scores in zip(segmentation.object_ids, segmentation.probabilities, strict=True):
-                        keep(write_scores, f"scores/{object_id}/{frame.name}.npy", scores)
-            else:
-                predictor.start(frame.image)
-                labels = np.zeros(frame.image.shape[:2], np.uint8)
-            for each in [g for g in left if g.is_at(frame)]:
-                left.remove(each)
-                for object_id, mask in each.objects.items():
-                    predictor.add_object(object_id, mask)
-                    labels = np.where(labels == object_id, 0, labels)  # Where it was thought to be.
-                    labels = np.where(mask, np.uint8(object_id), labels).astype(np.uint8)
-            keep(write_labels, f"masks/{frame.name}.png", labels)
-            show(overlay(frame.image, labels), frame.seconds)
-            for object_id, write_frame in cutouts.items():
-                alpha = np.where(labels == object_id, np.uint8(255), np.uint8(0))
-                write_frame(np.dstack([frame.image, alpha]), frame.seconds)
+    for name in (MASKS, "scores"):
+        remove_unfinished(Path(folder) / name)
+    count = 0
+    with Results(folder, frames, all_objects(given) if cutout else (), save_score) as results:
+        for followed in follow(predictor, frames, given):
+            results.add(followed)
             count += 1
             progress()
-    if left:
-        raise too_late(left[0])
-    return Summary(count, predictor.object_ids, frames.damaged, files)
+    late = [each for each in given if not each.is_at(followed.frame)]
+    if late:
+        raise too_late(late[0])
+    return Summary(count, predictor.object_ids, frames.damaged, results.files)

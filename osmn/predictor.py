@@ -42,6 +42,18 @@ def without_objects(size, frame_size):
     return Segmentation((), np.zeros(shape, np.float32), np.zeros(shape, bool), frame_size)
 
 
+class State(NamedTuple):
+    """What a predictor knows after a frame, to go on from there: a few kilobytes, and never changed.
+
+    Attributes:
+        gammas: {object id: list of (1, 1, 1, C)}.
+        masks: {object id: bits of its mask (h, w) in that frame, packed}.
+    """
+
+    gammas: dict
+    masks: dict
+
+
 class Predictor:
     """Follows objects through a video: give their masks where they are known, then take one frame after the other.
 
@@ -132,7 +144,28 @@ class Predictor:
         mask = mask.astype(bool)
         self._gammas[object_id] = self._engine.gammas(self._frame if frame is None else checked(frame), mask)
         self._masks[object_id] = resized(mask.astype(np.uint8), self._size).astype(bool)
-        self._all_gammas = [np.concatenate(layer) for layer in zip(*self._gammas.values(), strict=True)]
+        self._join_gammas()
+
+    def remove_object(self, object_id):
+        """Follow an object no more, if it was followed; it may be added again."""
+        self._gammas.pop(object_id, None)
+        self._masks.pop(object_id, None)
+        self._join_gammas()
+
+    def state(self):
+        """Return the `State` after the last frame and what was added or removed in it."""
+        return State(dict(self._gammas), {i: np.packbits(mask) for i, mask in self._masks.items()})
+
+    def resume(self, frame, state):
+        """Go on from a `State` as if `frame`, uint8 (H, W, 3), after which it was taken, were the last one."""
+        self.start(frame)
+        width, height = self._size
+        self._gammas = dict(state.gammas)
+        self._masks = {
+            i: np.unpackbits(bits, count=height * width).reshape(height, width).astype(bool)
+            for i, bits in state.masks.items()
+        }
+        self._join_gammas()
 
     def step(self, frame):
         """Take the next frame, uint8 (H, W, 3), RGB; return its `Segmentation`."""
@@ -151,6 +184,9 @@ class Predictor:
         """Yield the `Segmentation` of each of `frames`, an iterable, as they come."""
         for frame in frames:
             yield self.step(frame)
+
+    def _join_gammas(self):
+        self._all_gammas = [np.concatenate(layer) for layer in zip(*self._gammas.values(), strict=True)]
 
     def _take(self, frame):
         """Keep the last frame as it is; return it at the network's size."""

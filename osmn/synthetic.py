@@ -15,7 +15,7 @@ from PIL import Image
 from scipy import ndimage
 
 from osmn.data import davis
-from osmn.files import read_labels, replacing, write_labels, write_mask
+from osmn.files import read_labels, replacing, write_image, write_labels, write_mask
 
 # The outline of a shape: its radius, at most 1, by the angle in radians.
 SHAPES = {
@@ -93,6 +93,22 @@ def make_dataset(root, train_sequences, val_sequences, frames, size, seed):
         for version in (2016, 2017):
             with replacing(root / f"ImageSets/{version}/{split}.txt") as temporary:
                 temporary.write_text("".join(f"{name}\n" for name in names))
+
+
+def write_clip(folder, objects, frames, size, seed):
+    """Write the frames of one video as PNGs, `<number>.png`: `objects` objects, and one shape more for confusion.
+
+    Args:
+        folder: of the frames.
+        objects: number of objects.
+        frames: number of frames.
+        size: (width, height) in pixels.
+        seed: an integer, zero or more.
+    """
+    rng = np.random.default_rng(seed)
+    images, _ = render(rng, make_movers(rng, objects + 1, frames, size), objects, frames, size)
+    for number, image in enumerate(images):
+        write_image(Path(folder) / f"{number:05d}.png", image)
 
 
 def make_movers(rng, count, frames, size):
