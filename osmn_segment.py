@@ -5,14 +5,10 @@ size) and out/overlay.mp4. Without a mask, --box makes one by GrabCut: out/first
 draw on.
 """
 
-from pathlib import Path
-
 from osmn import args as arguments
 from osmn.errors import InputError, reports_input_errors
 from osmn.folders import check_apart
-from osmn.option_types import LONGEST_SIDE, non_negative, place, positive
-
-MODEL = Path(__file__).parent / "models/osmn_lite"
+from osmn.option_types import non_negative, place, positive
 
 
 def parse(argv):
@@ -64,18 +60,7 @@ def parse(argv):
         help="of --finetune; the loss is a sum of pixels",
     )
     parser.add_argument("--overwrite", action="store_true", help="replace the results of another run")
-    parser.add_argument(
-        "--whole_model_path", default="", help="model: checkpoint, or folder (default: models/osmn_lite)"
-    )
-    arguments.add_model_options(parser)
-    parser.add_argument(
-        "--im_size",
-        type=positive(int, LONGEST_SIDE),
-        nargs=2,
-        metavar=("W", "H"),
-        help="network's image size (default: by the video's shape and the model's training)",
-    )
-    arguments.add_device_options(parser)
+    arguments.add_own_model_options(parser)
     args = parser.parse_args(argv)
     arguments.required(args, "result_path")
     if bool(args.mask) == bool(args.box):
@@ -87,8 +72,11 @@ def parse(argv):
 def main(argv=None):
     """Run the script; see `-h`."""
     args = parse(argv)
-    from osmn import given, own_video
+    from osmn import exported, given, own_model, own_video
     from osmn.video import open_frames
+
+    if args.finetune and exported.is_exported(args.whole_model_path):
+        raise InputError(f"{args.whole_model_path} is exported, --finetune needs a checkpoint; give that")
 
     index, count = args.shard
     loaded = None
@@ -98,39 +86,22 @@ def main(argv=None):
                 objects = given.in_boxes(frames.first.image, args.box, job.folder)
             else:
                 objects = given.read(job.given, frames.size)
-            loaded = loaded or _load(args)  # After the first look at what is given: it takes seconds.
+            # After the first look at what is given: it takes seconds.
+            loaded = loaded or own_model.load(**arguments.own_model(args))
             _segment(args, *loaded, job, frames, objects)
-
-
-def _load(args):
-    """Return the model and an engine of it, which serves all videos."""
-    from osmn import exported
-
-    if not args.whole_model_path and not MODEL.with_suffix(".index").is_file():
-        raise InputError(f"{MODEL} is not there; give a model, --whole_model_path MODEL (models/README.md)")
-    args.whole_model_path = args.whole_model_path or MODEL
-    if args.finetune and exported.is_exported(args.whole_model_path):
-        raise InputError(f"{args.whole_model_path} is exported, --finetune needs a checkpoint; give that")
-    if not exported.is_exported(args.whole_model_path):
-        from osmn import devices  # TensorFlow takes seconds to import
-
-        devices.configure([args.gpu_id])
-    model = arguments.load_model(args)
-    return model, model.start_engine()
 
 
 def _segment(args, model, engine, job, frames, given):
     from tqdm import tqdm
 
-    from osmn import crf, manifest, own_video
+    from osmn import crf, manifest, own_model, own_video
     from osmn.given import write_found
-    from osmn.predictor import Predictor, network_size
+    from osmn.predictor import Predictor
 
     videos = own_video.videos_written(given, args.cutout)
     for name in ("masks", *videos):
         check_apart(job.folder / name, [job.path])
-    trained_size = model.config.im_size
-    size = tuple(args.im_size or network_size(frames.size, min(trained_size) if trained_size else None))
+    size = own_model.size(model, frames.size, args.im_size)
     print(f"{job.path}: {model.summary(size)}")
     refine = crf.refiner() if args.crf_postprocessing else None
     finetuned = job.folder / own_video.FINETUNED

@@ -26,7 +26,7 @@ from osmn.synthetic import write_clip
 from osmn.video import open_frames
 
 # Examples that nobody has to download: {name: (number of objects, seed)}.
-EXAMPLES = {"one object": (1, 2), "two objects": (2, 3)}
+EXAMPLES = {"Example: one object": (1, 2), "Example: two objects": (2, 3)}
 EXAMPLE_FRAMES, EXAMPLE_SIZE = 32, (320, 192)
 
 
@@ -57,6 +57,7 @@ class Session:
         self._results = self.folder / f"results-{secrets.token_hex(4)}"
         self._history = History(self._results)
         self._first_changed = 0
+        self.token = secrets.token_hex(8)  # Which video this is.
         self._last = (None, None)  # The frame looked at: number, image.
         self._stopping = False
         self.overlay = self.archive = None  # The paths of the newest ones.

@@ -50,6 +50,20 @@ def add_model_options(to, testing=True):
     add("vg_keep_aspect_ratio", "fit the guide into its square and pad", action="store_true")
 
 
+def add_own_model_options(to):
+    """Add the choice of the model for a stranger's own video, of its image size and of the device."""
+    to.add_argument("--whole_model_path", default="", help="model: checkpoint, or folder (default: models/osmn_lite)")
+    to.add_argument(
+        "--im_size",
+        type=positive(int, LONGEST_SIDE),
+        nargs=2,
+        metavar=("W", "H"),
+        help="network's image size (default: by the video's shape and the model's training)",
+    )
+    add_model_options(to)
+    add_device_options(to)
+
+
 def add_size_option(to, im_size):
     """Add the size of the network's images, by default `im_size`, [width, height]."""
     side = positive(int, LONGEST_SIDE)
@@ -244,6 +258,11 @@ def model_options(args):
 def load_model(args):
     """Return the model to segment with, of parsed arguments; see `loading.load`."""
     return loading.load(args.whole_model_path, model_options(args), args.precision, args.engine)
+
+
+def own_model(args):
+    """Return the keyword arguments of `own_model.load`, of parsed arguments."""
+    return {"path": args.whole_model_path, "given": model_options(args)} | values(args, "precision", "engine", "gpu_id")
 
 
 def testing_options(args):

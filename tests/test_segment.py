@@ -9,6 +9,7 @@ from PIL import Image
 from stand_ins import Follower, Pixelwise, stand_in
 
 import osmn_segment
+from osmn import own_model
 from osmn.files import read_labels, read_scores, write_labels
 from osmn.given import Given, parse_given
 from osmn.masks import overlay
@@ -201,7 +202,7 @@ def test_a_place_after_the_last_frame_is_named_and_what_was_segmented_stays(clip
 
 
 def test_without_a_shipped_model_a_line_says_what_to_give(clip, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(osmn_segment, "MODEL", tmp_path / "models/osmn_lite")
+    monkeypatch.setattr(own_model, "SHIPPED", tmp_path / "models/osmn_lite")
     good = mask(tmp_path / "good.png", {1: (8, 8, 30, 30)})
     line = error(capsys, clip, "--result_path", tmp_path / "out", "--mask", good)
     assert "models/osmn_lite is not there; give a model, --whole_model_path MODEL" in line

@@ -1,0 +1,36 @@
+"""The model for a stranger's own video: the one that is named, or the one that is shipped."""
+
+from pathlib import Path
+
+from osmn import exported, loading
+from osmn.errors import InputError
+from osmn.predictor import network_size
+
+SHIPPED = Path(__file__).resolve().parent.parent / "models/osmn_lite"
+
+
+def load(path, given, precision, engine, gpu_id):
+    """Return the model and an engine of it, which serves all videos; see `loading.load`.
+
+    Args:
+        path: a checkpoint, or a folder; empty for the one that is shipped.
+        given: {`ModelConfig` field: value} of what the caller says of the model.
+        precision: None for the model's own, or the device's.
+        engine: None for the model's own.
+        gpu_id: the GPU; the CPU where there is none.
+    """
+    if not path and not SHIPPED.with_suffix(".index").is_file():
+        raise InputError(f"{SHIPPED} is not there; give a model, --whole_model_path MODEL (models/README.md)")
+    path = path or SHIPPED
+    if not exported.is_exported(path):
+        from osmn import devices  # TensorFlow takes seconds to import
+
+        devices.configure([gpu_id])
+    model = loading.load(path, given, precision, engine)
+    return model, model.start_engine()
+
+
+def size(model, frame_size, im_size=None):
+    """Return the size that frames get for the network, (width, height): `im_size`, or that of the model's training."""
+    trained = model.config.im_size
+    return tuple(im_size or network_size(frame_size, min(trained) if trained else None))

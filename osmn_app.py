@@ -1,0 +1,68 @@
+"""A local web page to segment objects in a video of your own: paint them in a frame, look at what is made of it.
+
+"osmn_app.py" prints the address to open in a browser. There: choose a video or an example, paint objects or drag boxes
+around them, segment, repaint where it went wrong and go on from there, download masks and overlay. The page needs no
+network and sends nothing anywhere; what visitors upload is removed when they leave, and all of it when this ends
+(Ctrl-C). It needs Gradio: pip install -r requirements-app.txt
+"""
+
+import importlib.util
+import os
+import threading
+
+from osmn import args as arguments
+from osmn.errors import InputError, reports_input_errors
+from osmn.option_types import non_negative, positive
+
+
+def parse(argv):
+    """Return the parsed command line."""
+    parser = arguments.parser(__doc__)
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="address to listen on; 0.0.0.0 lets other machines in, without a password"
+    )
+    parser.add_argument("--port", type=non_negative(int), default=7860, help="port to listen on")
+    parser.add_argument("--max_upload", type=positive(int), default=500, metavar="MB", help="largest video taken")
+    arguments.add_own_model_options(parser)
+    return parser.parse_args(argv)
+
+
+@reports_input_errors
+def main(argv=None):
+    """Run the script; see `-h`."""
+    args = parse(argv)
+    _check_gradio()
+    from app.page import launch
+    from osmn import own_model
+    from osmn.app_session import Sessions
+    from osmn.predictor import Predictor
+
+    model, engine = own_model.load(**arguments.own_model(args))
+
+    def predictor(frame_size):
+        return Predictor(engine, own_model.size(model, frame_size, args.im_size))
+
+    with Sessions(predictor) as sessions:
+        os.environ["GRADIO_TEMP_DIR"] = str(sessions.folder)  # Uploads come into it too, and go with it.
+        try:
+            app = launch(sessions, args.host, args.port, args.max_upload)
+        except OSError as error:
+            raise InputError(f"{args.host}:{args.port} cannot be listened on ({error}); give another --port") from None
+        print(f"{model.path}; open http://{args.host}:{args.port} in a browser; Ctrl-C ends it", flush=True)
+        try:
+            threading.Event().wait()
+        except KeyboardInterrupt:
+            print("ended; all videos and results of the page are removed")
+        finally:
+            app.close(verbose=False)
+
+
+def _check_gradio():
+    """Raise InputError without Gradio; tell it to send nothing anywhere, which it reads when it is imported."""
+    os.environ |= {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_OFFLINE": "1"}
+    if importlib.util.find_spec("gradio") is None:
+        raise InputError("the page needs Gradio: pip install -r requirements-app.txt")
+
+
+if __name__ == "__main__":
+    main()
