@@ -12,7 +12,7 @@ import threading
 
 from osmn import args as arguments
 from osmn.errors import InputError, reports_input_errors
-from osmn.option_types import non_negative, positive
+from osmn.option_types import positive
 
 
 def parse(argv):
@@ -21,7 +21,7 @@ def parse(argv):
     parser.add_argument(
         "--host", default="127.0.0.1", help="address to listen on; 0.0.0.0 lets other machines in, without a password"
     )
-    parser.add_argument("--port", type=non_negative(int), default=7860, help="port to listen on")
+    parser.add_argument("--port", type=positive(int), default=7860, help="port to listen on")
     parser.add_argument("--max_upload", type=positive(int), default=500, metavar="MB", help="largest video taken")
     arguments.add_own_model_options(parser)
     return parser.parse_args(argv)
@@ -46,8 +46,8 @@ def main(argv=None):
         os.environ["GRADIO_TEMP_DIR"] = str(sessions.folder)  # Uploads come into it too, and go with it.
         try:
             app = launch(sessions, args.host, args.port, args.max_upload)
-        except OSError as error:
-            raise InputError(f"{args.host}:{args.port} cannot be listened on ({error}); give another --port") from None
+        except (OSError, OverflowError):
+            raise InputError(f"{args.host}:{args.port} cannot be listened on; give another --port or --host") from None
         print(f"{model.path}; open http://{args.host}:{args.port} in a browser; Ctrl-C ends it", flush=True)
         try:
             threading.Event().wait()

@@ -17,7 +17,9 @@ OFF = ("share", "run_history", "enable_monitoring", "ssr_mode", "pwa", "mcp_serv
 
 
 def launch(sessions, host, port, max_upload):
-    """Serve the page from now on, and return it, a `gradio.Blocks` to close; OSError for a port that is taken.
+    """Serve the page from now on, and return it, a `gradio.Blocks` to close.
+
+    Raises OSError or OverflowError for a port that cannot be had.
 
     Args:
         sessions: `app_session.Sessions`.
@@ -47,11 +49,10 @@ def layout(events, max_upload):
         gr.Markdown("# Segment objects in a video\nPaint an object in one frame: it is followed through the video.")
         with gr.Row():
             with gr.Column(scale=3):
-                _headline("1. Choose a video", f"Up to {max_upload} MB; or an example.")
-                with gr.Row(equal_height=True):
-                    upload = gr.File(show_label=False, height=110, elem_id="upload", scale=3)
-                    with gr.Column(scale=1, min_width=160):
-                        examples = [gr.Button(name, size="sm") for name in EXAMPLES]
+                _headline("1. Choose a video", f"Of up to {max_upload} MB; it is removed when you leave.")
+                with gr.Row():
+                    upload = gr.UploadButton("Upload a video", variant="primary", elem_id="upload")
+                    examples = [gr.Button(name) for name in EXAMPLES]
                 _headline("2. Paint the objects", "A number for each object. Box: drag one around it.")
                 painter = _component("painter", colors={str(i): color for i, color in paint.colors().items()})
                 number = gr.Slider(0, 1, 0, step=1, label="Frame", elem_id="number", buttons=[], interactive=False)
@@ -72,6 +73,7 @@ def layout(events, max_upload):
         for button in examples:
             button.click(events.take_example, button, view, **free)
         number.input(events.step, [painter, number], [painter, status], trigger_mode="always_last", **free)
+        painter.stroke(events.stroke, painter, status, trigger_mode="always_last", **free)
         painter.box(events.box, painter, [painter, status], **free)
         screen.pause(events.pause, painter, [painter, number, status], **free)
         # One visitor at a time: the others wait.
@@ -149,6 +151,12 @@ class Events:
         """Go to a frame."""
         session = self._session(request, painted)
         return _painting(session, number), _status(session)
+
+    @_tells
+    def stroke(self, painted, request: gr.Request):
+        """Keep what is painted, also while a video is segmented."""
+        session = self._session(request, painted)
+        return gr.skip() if session.busy else _status(session)
 
     @_tells
     def box(self, painted, request: gr.Request):

@@ -1,6 +1,6 @@
 // Paint objects on a frame. The page gives props.value = {frame, paint, number, token}: data URLs of the frame and of
-// what is painted on it. After each stroke props.value = {number, token, paint}; after a drag with the tool "box", in
-// pixels of the frame, also {object, box: [x, y, width, height]}, and the event 'box'.
+// what is painted on it. After each stroke props.value = {number, token, paint}, and the event "stroke"; after a drag
+// with the tool "box", in pixels of the frame, also {object, box: [x, y, width, height]}, and the event "box".
 const find = (selector) => element.querySelector(selector);
 const image = find("img"), canvas = find("canvas"), dragged = find(".box");
 const context = canvas.getContext("2d", { willReadFrequently: true });
@@ -48,8 +48,9 @@ async function show() {
   find(".empty").hidden = true;
 }
 
-function report(more = {}) {
+function report(event = "stroke", more = {}) {
   props.value = { ...view, paint: canvas.toDataURL("image/png"), ...more };
+  trigger(event);
 }
 
 function place(event) {
@@ -99,8 +100,7 @@ canvas.onpointerup = canvas.onpointercancel = (event) => {
   dragged.hidden = true;
   if (!view) return;
   if (tool !== "box") return report();
-  report({ object, box: found });
-  trigger("box");
+  report("box", { object, box: found });
 };
 
 watch("value", show);

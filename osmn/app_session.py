@@ -212,6 +212,11 @@ class Session:
         """How many frames have a result, from the first one on."""
         return len(self._history)
 
+    @property
+    def busy(self):
+        """Whether the video is being segmented."""
+        return self._running.locked()
+
     def stop(self):
         """End `segment` after the frame that it is at."""
         self._stopping = True
@@ -230,7 +235,7 @@ class Session:
     def close(self):
         """Stop, and remove all of the session's files."""
         self._closed = self._stopping = True
-        if not self._running.locked():
+        if not self.busy:
             self._remove_if_closed()
 
     def _remove_if_closed(self):

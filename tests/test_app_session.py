@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from osmn import app_session
 from osmn.app_session import EXAMPLES, Sessions
 from osmn.errors import InputError
 from osmn.files import read_labels
@@ -56,6 +57,12 @@ class Bright:
         self.frames += 1
         found = np.stack([ndimage.binary_dilation(mask, iterations=4) & (frame[..., 0] > 100) for mask in masks])
         return np.where(found, np.float32(0.9), np.float32(0.1)), found
+
+
+@pytest.fixture(autouse=True)
+def small_examples(monkeypatch):
+    monkeypatch.setattr(app_session, "EXAMPLE_FRAMES", FRAMES + 1)
+    monkeypatch.setattr(app_session, "EXAMPLE_SIZE", (96, 64))
 
 
 @pytest.fixture

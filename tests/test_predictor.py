@@ -120,6 +120,45 @@ def test_refined_masks_are_returned_and_propagated():
     np.testing.assert_array_equal([mask for _, mask in calls], [square(11), square(51)])
 
 
+def test_an_object_that_is_removed_is_followed_no_more_until_it_is_added_again():
+    engine = Shift()
+    predictor = Predictor(engine)
+    predictor.start(frame(7))
+    predictor.add_object(1, square(10))
+    predictor.add_object(2, square(40))
+    predictor.remove_object(1)
+    predictor.remove_object(9)  # Nobody follows it.
+    only = predictor.step(frame(9))
+    assert only.object_ids == (2,)
+    np.testing.assert_array_equal(only.masks, [square(41)])
+    predictor.add_object(1, square(20))
+    assert predictor.step(frame()).object_ids == (2, 1)
+    assert [gammas for _, gammas in engine.seen] == [[7], [7, 9]]
+    for object_id in (1, 2):
+        predictor.remove_object(object_id)
+    assert predictor.step(frame()).object_ids == ()
+
+
+def test_another_predictor_goes_on_from_a_state_as_if_it_had_seen_the_frames_before():
+    engine = Shift()
+    predictor = Predictor(engine)
+    predictor.start(frame(7, (24, 36)))
+    predictor.add_object(5, square(10, (24, 36)))
+    predictor.step(frame(9, (24, 36)))
+    predictor.add_object(2, square(20, (24, 36)))
+    state = predictor.state()
+    expected = predictor.step(frame(shape=(24, 36)))
+    predictor.add_object(5, square(0, (24, 36)))  # Does not change the state.
+    other = Predictor(engine)
+    other.resume(frame(9, (24, 36)), state)
+    after = other.step(frame(shape=(24, 36)))
+    assert after.object_ids == expected.object_ids == (5, 2)
+    np.testing.assert_array_equal(after.masks, expected.masks)
+    assert engine.seen[-1] == engine.seen[-2]
+    other.resume(frame(), Predictor(engine).state())
+    assert other.step(frame()).object_ids == ()
+
+
 def test_starting_again_forgets_the_objects_and_the_size():
     predictor = Predictor(Shift())
     predictor.start(frame())
