@@ -50,14 +50,15 @@ def layout(events, max_upload):
         with gr.Row():
             with gr.Column(scale=3):
                 _headline("1. Choose a video", f"Of up to {max_upload} MB; it is removed when you leave.")
-                with gr.Row():
-                    upload = gr.UploadButton("Upload a video", variant="primary", elem_id="upload")
-                    examples = [gr.Button(name) for name in EXAMPLES]
+                with gr.Row(equal_height=True):
+                    upload = gr.File(show_label=False, height=140, elem_id="upload", scale=3)
+                    with gr.Column(scale=2, min_width=160):
+                        examples = [gr.Button(name) for name in EXAMPLES]
                 _headline("2. Paint the objects", "A number for each object. Box: drag one around it.")
                 painter = _component("painter", colors={str(i): color for i, color in paint.colors().items()})
                 number = gr.Slider(0, 1, 0, step=1, label="Frame", elem_id="number", buttons=[], interactive=False)
             with gr.Column(scale=2):
-                _headline("3. Segment", "From the first frame on that was painted or changed.")
+                _headline("3. Segment", "From the first change on.")
                 with gr.Row():
                     segment = gr.Button("Segment", variant="primary", elem_id="segment")
                     stop = gr.Button("Stop", elem_id="stop")

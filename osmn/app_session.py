@@ -26,7 +26,7 @@ from osmn.synthetic import write_clip
 from osmn.video import open_frames
 
 # Examples that nobody has to download: {name: (number of objects, seed)}.
-EXAMPLES = {"Example: one object": (1, 2), "Example: two objects": (2, 3)}
+EXAMPLES = {"Example: 1 object": (1, 146), "Example: 2 objects": (2, 198)}
 EXAMPLE_FRAMES, EXAMPLE_SIZE = 32, (320, 192)
 
 

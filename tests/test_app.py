@@ -269,7 +269,7 @@ def test_files_that_are_too_large_or_no_videos_are_told(visitor, tmp_path):
     visitor.upload(letter)
     visitor.page.get_by_text("letter.mp4 is not a video").wait_for()
     visitor.upload(large)
-    visitor.page.get_by_text("exceeds the maximum allowed size").wait_for()
+    visitor.page.get_by_text("exceed the maximum allowed size").wait_for()
 
 
 def test_a_port_that_is_taken_is_one_line(server, capsys):
