@@ -1,9 +1,10 @@
 # make demo: the main job on a small built-in dataset.   make test: lint and the test suite.
+# make browser: what the tests of the web page need; without it they are skipped.
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: demo test test-all lint format figures clean
+.PHONY: demo browser test test-all lint format figures clean
 
 $(VENV)/.installed: requirements.txt requirements-dev.txt
 	$(PYTHON) -m venv $(VENV)
@@ -14,11 +15,15 @@ $(VENV)/.installed: requirements.txt requirements-dev.txt
 demo: $(VENV)/.installed
 	$(BIN)/python demo.py
 
+browser: $(VENV)/.installed
+	$(BIN)/pip install --quiet -r requirements-app.txt "playwright>=1.49,<2"
+	command -v chromium || { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; }
+
 test: lint
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -rs -m "not slow"
 
 test-all: lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -rs
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .
