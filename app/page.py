@@ -133,11 +133,14 @@ class Events:
             session.paint(painted["number"], paint.labels_of(paint.picture_in(painted["paint"], session.size)))
         return session
 
-    @_tells
     def take(self, path, request: gr.Request):
-        """Open an uploaded video."""
+        """Open an uploaded video; clear the upload for the next one, also after a mistake."""
         session = self._session(request)
-        session.take(path)
+        try:
+            session.take(path)
+        except InputError as error:
+            gr.Warning(str(error))
+            return None, *(gr.skip(),) * 5
         return None, *_opened(session)
 
     @_tells

@@ -262,12 +262,17 @@ def test_two_visitors_are_apart_and_leave_nothing(browser, server, visitor, clip
     assert not theirs.exists()
 
 
-def test_files_that_are_too_large_or_no_videos_are_told(visitor, tmp_path):
-    large, letter = tmp_path / "large.mp4", tmp_path / "letter.mp4"
-    large.write_bytes(bytes(1_200_000))
+def test_a_file_that_is_no_video_is_told_and_another_one_can_be_chosen(visitor, tmp_path):
+    letter = tmp_path / "letter.mp4"
     letter.write_text("Dear Sir")
     visitor.upload(letter)
     visitor.page.get_by_text("letter.mp4 is not a video").wait_for()
+    visitor.page.wait_for_selector("input[type=file]", state="attached")  # For another one.
+
+
+def test_a_file_that_is_too_large_is_told(visitor, tmp_path):
+    large = tmp_path / "large.mp4"
+    large.write_bytes(bytes(1_200_000))
     visitor.upload(large)
     visitor.page.get_by_text("exceed the maximum allowed size").wait_for()
 
