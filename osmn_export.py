@@ -33,6 +33,9 @@ def parse(argv):
         "--half", action="store_true", help="checkpoint: float16 weights: half the size, to be computed in float32"
     )
     parser.add_argument(
+        "--average_with", default="", help="another model of the same network; the mean of both's weights is written"
+    )
+    parser.add_argument(
         "--precision",
         choices=("float32", "bfloat16", "float16", "int8"),
         default="float32",
@@ -75,6 +78,8 @@ def main(argv=None):
     devices.configure([])  # A training may have all of the GPU's memory.
     own = args.precision if args.format == "saved_model" else "float32"
     model = models.load(args.whole_model_path, arguments.model_options(args), own)
+    if args.average_with:
+        model = models.averaged(model, models.load(args.average_with, arguments.model_options(args), own))
     if args.format == "checkpoint":
         write_checkpoint(args, model.network)
     else:

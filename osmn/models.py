@@ -173,6 +173,22 @@ def for_inference(network, precision):
     return copy
 
 
+def averaged(model, other):
+    """Return `model` with the mean of its weights and those of `other`, of the same training at another time.
+
+    Raises InputError for another network, or one that sees other inputs.
+    """
+    shift = (model.config.bias_shift + other.config.bias_shift) / 2
+    ours, theirs = (dataclasses.replace(each.config, im_size=None, bias_shift=shift) for each in (model, other))
+    if ours != theirs:
+        raise InputError(f"{model.path} and {other.path} are of different networks or inputs; they have no mean")
+    variables = other.network.tf1_variables()
+    for name, variable in model.network.tf1_variables().items():
+        variable.assign((np.asarray(variable, np.float32) + np.asarray(variables[name], np.float32)) / 2)
+    model.network.config = dataclasses.replace(ours, im_size=model.config.im_size)
+    return model
+
+
 def copy_weights(network, copy):
     """Give `copy`, from `for_inference`, the weights that `network` has now."""
     if copy is not network:

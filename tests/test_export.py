@@ -1,5 +1,6 @@
 """`osmn_export.py`: a trained model as one to ship."""
 
+import dataclasses
 import re
 import subprocess
 import sys
@@ -160,3 +161,20 @@ def test_the_script_runs_from_any_folder(tmp_path):
     assert [line for line in result.stderr.splitlines() if line.startswith("error: ")] == [
         "error: none does not exist, neither as a file nor as a checkpoint prefix; see README, 'Weights'"
     ]
+
+
+def test_two_models_are_averaged_and_networks_that_differ_are_refused(values, tmp_path, capsys):
+    other = {name: value + 1 for name, value in values.items()}
+    for name, content, config in (("a", values, CONFIG), ("b", other, dataclasses.replace(CONFIG, bias_shift=-1.0))):
+        checkpoints.write_variables(tmp_path / name, content, config)
+    export(tmp_path / "a", tmp_path / "mean", "--average_with", str(tmp_path / "b"))
+    reader = tf.train.load_checkpoint(str(tmp_path / "mean"))
+    for name, value in values.items():
+        np.testing.assert_allclose(reader.get_tensor(name), value + 0.5, rtol=1e-6, err_msg=name)
+    assert read_config(tmp_path / "mean").bias_shift == -0.5
+
+    checkpoints.write_variables(tmp_path / "b", other, dataclasses.replace(CONFIG, scale_value=1.0))
+    with pytest.raises(SystemExit):
+        export(tmp_path / "a", tmp_path / "none", "--average_with", str(tmp_path / "b"))
+    assert "of different networks or inputs" in capsys.readouterr().err
+    assert not (tmp_path / "none.index").exists()
