@@ -6,13 +6,13 @@ network and sends nothing anywhere; what visitors upload is removed when they le
 (Ctrl-C). It needs Gradio: pip install -r requirements-app.txt
 """
 
-import importlib.util
 import os
 import threading
 
 from osmn import args as arguments
 from osmn.errors import InputError, reports_input_errors
 from osmn.option_types import positive
+from osmn.optional import optional_import
 
 
 def parse(argv):
@@ -31,7 +31,9 @@ def parse(argv):
 def main(argv=None):
     """Run the script; see `-h`."""
     args = parse(argv)
-    _check_gradio()
+    # Gradio reads them when it is imported: it is to send nothing anywhere.
+    os.environ |= {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_OFFLINE": "1"}
+    optional_import("gradio", "requirements-app.txt")
     from app.page import launch
     from osmn import own_model
     from osmn.app_session import Sessions
@@ -55,13 +57,6 @@ def main(argv=None):
             print("ended; all videos and results of the page are removed")
         finally:
             app.close(verbose=False)
-
-
-def _check_gradio():
-    """Raise InputError without Gradio; tell it to send nothing anywhere, which it reads when it is imported."""
-    os.environ |= {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_OFFLINE": "1"}
-    if importlib.util.find_spec("gradio") is None:
-        raise InputError("the page needs Gradio: pip install -r requirements-app.txt")
 
 
 if __name__ == "__main__":
