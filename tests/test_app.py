@@ -14,12 +14,12 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from PIL import Image
 from zero_networks import build
 
 import osmn_app
 from osmn import checkpoints
 from osmn.config import ModelConfig
-from osmn.files import read_labels
 
 ROOT = Path(__file__).resolve().parent.parent
 SIZE, FRAMES = (128, 96), 6
@@ -167,7 +167,7 @@ class Visitor:
         with self.page.expect_download() as download:
             self.page.locator("#download").click()
         with zipfile.ZipFile(download.value.path()) as archive:
-            masks = [read_labels(archive.open(f"masks/{number:05d}.png")) for number in range(FRAMES)]
+            masks = [np.asarray(Image.open(archive.open(f"masks/{number:05d}.png"))) for number in range(FRAMES)]
             assert len(archive.namelist()) == FRAMES + 1
             with av.open(io.BytesIO(archive.read("overlay.mp4"))) as container:
                 return masks, [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]

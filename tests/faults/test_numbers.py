@@ -77,7 +77,7 @@ def line_of(capsys):
 
 
 def test_every_script_with_arguments_takes_part():
-    assert len(SCRIPTS) == 17
+    assert len(SCRIPTS) == 18
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
