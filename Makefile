@@ -1,10 +1,10 @@
 # make demo: the main job on a small built-in dataset.   make test: lint and the test suite.
-# make browser: what the tests of the web page need; without it they are skipped.
+# make browser, make engines: what the tests of the web page and of OpenVINO need; without it they are skipped.
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: demo browser test test-all lint format figures clean
+.PHONY: demo browser engines test test-all lint format figures clean
 
 $(VENV)/.installed: requirements.txt requirements-dev.txt
 	$(PYTHON) -m venv $(VENV)
@@ -18,6 +18,9 @@ demo: $(VENV)/.installed
 browser: $(VENV)/.installed
 	$(BIN)/pip install --quiet -r requirements-app.txt "playwright>=1.49,<2"
 	command -v chromium || { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; }
+
+engines: $(VENV)/.installed
+	$(BIN)/pip install --quiet -r requirements-engines.txt
 
 test: lint
 	$(BIN)/python -m pytest -rs -m "not slow"
