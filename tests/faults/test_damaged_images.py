@@ -19,7 +19,7 @@ def picture(kind):
     if not kind.startswith("frame"):
         image = Image.fromarray(small[..., 0] % 4).resize((66, 47), Image.Resampling.NEAREST)
     if kind == "indexed.png":
-        image.putpalette(np.arange(768) % 256)
+        image.putpalette([number % 256 for number in range(768)])
     content = io.BytesIO()
     image.save(content, "JPEG" if kind.endswith("jpg") else "PNG")
     return content.getvalue()
