@@ -8,16 +8,17 @@ visual modulator has a frame's graph alone, without gammas.
 """
 
 import contextlib
-import shutil
 import tempfile
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
+from osmn import locks
 from osmn.array_guides import GUIDE_SIDE
 from osmn.errors import InputError
 from osmn.exported import FRAME, GUIDE
+from osmn.files import temporary_folder
 from osmn.optional import optional_import
 
 OPSET = 18  # Of ONNX: what most runtimes of the last years read.
@@ -170,16 +171,11 @@ def _apart(wanted, found):
 def whole_folder(path):
     """Give a folder to write into that becomes `path` when all is written, and is removed if it is not.
 
-    Raises InputError if there is something at `path` already.
+    Raises InputError if there is something at `path` already, or if another run is writing beside it.
     """
     path = Path(path)
     if path.exists():
         raise InputError(f"{path} is there already; give another --output, or remove it")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
-    try:
+    with locks.writing(path.parent, wait=locks.MOMENT), temporary_folder(path.parent) as temporary:
         yield temporary
-        temporary.chmod(0o755)
         temporary.rename(path)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
