@@ -1,12 +1,14 @@
 """What visitors of the web page do, without the page: videos, paint, results, and that sessions are apart."""
 
 import zipfile
+from fractions import Fraction
 
 import av
 import numpy as np
 import pytest
 from PIL import Image
 from scipy import ndimage
+from test_video import LOSSLESS, make_video
 
 from osmn import app_session
 from osmn.app_session import EXAMPLES, Sessions
@@ -32,17 +34,9 @@ def square(number):
 @pytest.fixture
 def clip(tmp_path):
     """Return the path of a lossless clip of it, 10 frames a second."""
-    path = tmp_path / "bird é.mkv"
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("ffv1", rate=10)
-        stream.width, stream.height, stream.pix_fmt = *SIZE, "bgr0"
-        for number in range(FRAMES):
-            image = np.where(square(number), np.uint8(200), np.uint8(20))
-            frame = av.VideoFrame.from_ndarray(np.dstack([image] * 3)).reformat(format="bgr0")
-            frame.pts = number
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode())
-    return path
+    images = [np.dstack([np.where(square(number), np.uint8(200), np.uint8(20))] * 3) for number in range(FRAMES)]
+    times = [Fraction(number, 10) for number in range(FRAMES)]
+    return make_video(tmp_path / "bird é.mkv", images, times=times, time_base=Fraction(1, 10), **LOSSLESS)
 
 
 class Bright:

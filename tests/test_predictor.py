@@ -53,6 +53,16 @@ def test_without_objects_a_frame_has_an_empty_segmentation():
     assert not nothing.labels().any()
 
 
+def following_two():
+    """Return an engine and a predictor that follows objects 1 and 2, at 10 and 40, from a frame of 7."""
+    engine = Shift()
+    predictor = Predictor(engine)
+    predictor.start(frame(7))
+    predictor.add_object(1, square(10))
+    predictor.add_object(2, square(40))
+    return engine, predictor
+
+
 def test_an_object_may_join_at_any_frame():
     predictor = Predictor(Shift())
     predictor.start(frame())
@@ -65,11 +75,7 @@ def test_an_object_may_join_at_any_frame():
 
 
 def test_a_corrected_object_goes_on_from_its_new_mask_with_a_new_guide_and_keeps_its_place():
-    engine = Shift()
-    predictor = Predictor(engine)
-    predictor.start(frame(7))
-    predictor.add_object(1, square(10))
-    predictor.add_object(2, square(40))
+    engine, predictor = following_two()
     predictor.step(frame(9))
     predictor.add_object(1, square(20))
     after = predictor.step(frame())
@@ -121,11 +127,7 @@ def test_refined_masks_are_returned_and_propagated():
 
 
 def test_an_object_that_is_removed_is_followed_no_more_until_it_is_added_again():
-    engine = Shift()
-    predictor = Predictor(engine)
-    predictor.start(frame(7))
-    predictor.add_object(1, square(10))
-    predictor.add_object(2, square(40))
+    engine, predictor = following_two()
     predictor.remove_object(1)
     predictor.remove_object(9)  # Nobody follows it.
     only = predictor.step(frame(9))

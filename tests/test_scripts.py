@@ -8,9 +8,9 @@ import sys
 import time
 from pathlib import Path
 
-import av
 import numpy as np
 import pytest
+from test_video import LOSSLESS, make_video
 from trees import tree
 
 import osmn_coco_pretrain
@@ -232,14 +232,8 @@ def test_a_lossless_video_gets_the_masks_that_its_frames_get_as_a_dataset(davis,
     testing = ["--data_path", davis, "--only_testing", "--whole_model_path", trained / "model", "--im_size", *size]
     osmn_train_eval.main(words(*testing, "--result_path", tmp_path / "dataset"))
     name = (davis / "ImageSets/2017/val.txt").read_text().split()[1]  # The one with two objects.
-    clip = tmp_path / "clip.mkv"
-    with av.open(str(clip), "w") as container:
-        stream = container.add_stream("ffv1", rate=25)
-        stream.width, stream.height, stream.pix_fmt = 64, 48, "bgr0"
-        for path in sorted((davis / "JPEGImages/480p" / name).glob("*.jpg")):
-            frame = av.VideoFrame.from_ndarray(read_image(path)).reformat(format="bgr0")
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode())
+    frames = map(read_image, sorted((davis / "JPEGImages/480p" / name).glob("*.jpg")))
+    clip = make_video(tmp_path / "clip.mkv", frames, **LOSSLESS)
     first = davis / "Annotations/480p" / name / "00000.png"
     options = ["--mask", first, "--whole_model_path", trained / "model", "--im_size", *size]
     osmn_segment.main(words(clip, *options, "--result_path", tmp_path / "video"))

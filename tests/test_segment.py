@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from stand_ins import Follower, Pixelwise, stand_in
+from test_video import LOSSLESS, TICK, make_video
 
 import osmn_segment
 from osmn import own_model
@@ -21,18 +22,9 @@ FRAMES = 6
 @pytest.fixture
 def clip(tmp_path):
     """Return the path of a clip of dark frames, lossless, at uneven times."""
-    path = tmp_path / "my holiday é.mkv"
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("ffv1", rate=25)
-        stream.width, stream.height, stream.pix_fmt = *SIZE, "bgr0"
-        for number in range(FRAMES):
-            frame = av.VideoFrame.from_ndarray(np.full((*SIZE[::-1], 3), 10, np.uint8)).reformat(format="bgr0")
-            frame.pts = number * number
-            for packet in stream.encode(frame):
-                container.mux(packet)
-        for packet in stream.encode():
-            container.mux(packet)
-    return path
+    images = [np.full((*SIZE[::-1], 3), 10, np.uint8)] * FRAMES
+    times = [number * number * TICK for number in range(FRAMES)]
+    return make_video(tmp_path / "my holiday é.mkv", images, times=times, **LOSSLESS)
 
 
 @pytest.fixture(autouse=True)
