@@ -10,7 +10,6 @@ from osmn import args as arguments
 from osmn.errors import InputError, reports_input_errors
 from osmn.option_types import positive
 
-FORMATS = ("checkpoint", "saved_model", "openvino", "onnx")
 PRECISIONS = {
     "checkpoint": ("float32",),
     "saved_model": ("float32", "bfloat16", "float16"),
@@ -25,7 +24,7 @@ def parse(argv):
     parser = arguments.parser(__doc__)
     parser.add_argument("--whole_model_path", default="", help="the model: checkpoint, or folder (newest)")
     parser.add_argument("--output", default="", help="of a checkpoint, the prefix of its files; else a new folder")
-    parser.add_argument("--format", choices=FORMATS, default="checkpoint", help="what to write")
+    parser.add_argument("--format", choices=tuple(PRECISIONS), default="checkpoint", help="what to write")
     parser.add_argument(
         "--v1", action="store_true", help="checkpoint: a single file, as TensorFlow wrote them at first"
     )

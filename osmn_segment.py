@@ -75,9 +75,6 @@ def main(argv=None):
     from osmn import exported, given, own_model, own_video
     from osmn.video import open_frames
 
-    if args.finetune and exported.is_exported(args.whole_model_path):
-        raise InputError(f"{args.whole_model_path} is exported, --finetune needs a checkpoint; give that")
-
     index, count = args.shard
     loaded = None
     for job in own_video.jobs(args.input, args.mask, args.result_path)[index::count]:
@@ -88,6 +85,8 @@ def main(argv=None):
                 objects = given.read(job.given, frames.size)
             # After the first look at what is given: it takes seconds.
             loaded = loaded or own_model.load(**arguments.own_model(args))
+            if args.finetune and isinstance(loaded[0], exported.ExportedModel):
+                raise InputError(f"{loaded[0].path} is exported, --finetune needs a checkpoint; give that")
             _segment(args, *loaded, job, frames, objects)
 
 

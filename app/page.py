@@ -10,6 +10,7 @@ import gradio as gr
 from osmn import paint
 from osmn.app_session import EXAMPLES
 from osmn.errors import InputError
+from osmn.files import data_url
 
 HERE = Path(__file__).parent
 SHOWN_EVERY = 0.3  # seconds, of the live preview
@@ -189,7 +190,7 @@ class Events:
                 shown, speed = now, count / (now - begin)
                 words = f"Frame {step.number + 1} of {session.frames}, {speed:.1f} frames/s, "
                 words += f"{(session.frames - step.number - 1) / speed:.0f} s left"
-                yield *hold, words, {"image": paint.data_url(step.shown)}, gr.DownloadButton(interactive=False)
+                yield *hold, words, {"image": data_url(step.shown)}, gr.DownloadButton(interactive=False)
         stopped = session.done < session.frames
         number = session.done - 1 if stopped else number
         words = f"{count} frames segmented"
@@ -215,7 +216,7 @@ def _opened(session):
 
 
 def _painting(session, number):
-    frame, picture = paint.data_url(session.frame(number)), paint.data_url(paint.painted(session.labels(number)))
+    frame, picture = data_url(session.frame(number)), data_url(paint.painted(session.labels(number)))
     return {"frame": frame, "paint": picture, "number": int(number), "token": session.token}
 
 

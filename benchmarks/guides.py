@@ -11,7 +11,7 @@ import numpy as np
 
 import osmn_train_eval
 from osmn import args as arguments
-from osmn import devices, models, validation
+from osmn import devices, validation
 from osmn.data import davis
 from osmn.errors import reports_input_errors
 from osmn.option_types import positive
@@ -26,7 +26,7 @@ def main(argv=None):
     args = osmn_train_eval.parse([*rest, "--only_testing", "--result_path", "unused"])
     im_size = tuple(args.im_size)
     devices.configure(args.gpu_id, args.deterministic)
-    model = models.load(args.whole_model_path, arguments.model_options(args), args.precision)
+    model = arguments.load_model(args)
     print(model.summary(im_size))
     engine = model.start_engine(args.vg_pad_ratio)
     training = davis.videos(args.data_path, args.data_version, "train")

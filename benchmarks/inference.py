@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from osmn import devices, files, loading, models, networks, segmenting
-from osmn.args import PRECISIONS
+from osmn import devices, files, models, networks, segmenting
+from osmn.args import ENGINES, PRECISIONS
 from osmn.config import BASE_MODELS, ModelConfig
 from osmn.data.types import Reference, Video
 from osmn.networks.vgg import VGG16_STAGES
@@ -149,7 +149,7 @@ def main():
     parser.add_argument("--im_size", type=int, nargs=2, default=[854, 480], metavar=("W", "H"))
     parser.add_argument("--objects", type=int, nargs="+", default=[1, 3, 5])
     parser.add_argument("--precisions", choices=PRECISIONS, nargs="+", default=["float32", "bfloat16"])
-    parser.add_argument("--engines", choices=loading.ENGINES, nargs="+", default=["tensorflow"])
+    parser.add_argument("--engines", choices=ENGINES, nargs="+", default=["tensorflow"])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--frames", type=int, default=8, help="of the end-to-end video")
     parser.add_argument("--gpu_id", type=int, default=0)

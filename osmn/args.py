@@ -6,12 +6,12 @@ Nothing here imports TensorFlow, so that `-h` and mistakes in arguments answer a
 import argparse
 import dataclasses
 
-from osmn import loading
 from osmn.config import BASE_MODELS
 from osmn.errors import InputError
 from osmn.option_types import LONGEST_SIDE, decay, finite, non_negative, positive, seed, shard, share
 
 PRECISIONS = ("float32", "bfloat16", "float16")
+ENGINES = ("tensorflow", "openvino")
 SCHEDULES = ("constant", "cosine")
 LOSSES = ("balanced", "jaccard")
 
@@ -241,7 +241,7 @@ def add_device_options(to, several=False, engine=True):
     if engine:
         group.add_argument(
             "--engine",
-            choices=loading.ENGINES,
+            choices=ENGINES,
             help="what segments; by default tensorflow, and openvino for a model that was exported for it",
         )
 
@@ -257,6 +257,8 @@ def model_options(args):
 
 def load_model(args):
     """Return the model to segment with, of parsed arguments; see `loading.load`."""
+    from osmn import loading
+
     return loading.load(args.whole_model_path, model_options(args), args.precision, args.engine)
 
 

@@ -4,7 +4,6 @@ For engines that do without TensorFlow, whose import alone takes seconds. Number
 OSMN paper and its released program.
 """
 
-import cv2
 import numpy as np
 from PIL import Image
 
@@ -30,7 +29,7 @@ def visual_guide(frame, mask, config, pad_ratio=PAD_RATIO):
     Returns:
         float32 (224, 224, 3), BGR, normalised; all zeros for an empty mask.
     """
-    mask = resized(mask.astype(np.uint8), frame.shape[1::-1])
+    mask = resized(mask, frame.shape[1::-1])
     rows, columns = (mask.any(axis=axis).nonzero()[0] for axis in (1, 0))
     if rows.size:
         # As released: the object's last row and column are lost, but for an only one.
@@ -41,7 +40,7 @@ def visual_guide(frame, mask, config, pad_ratio=PAD_RATIO):
     margins = [2 * (int(pad_ratio * side),) for side in mask.shape]
     frame, mask = np.pad(frame, [*margins, (0, 0)]), np.pad(mask, margins)
     frame, mask = _to_square(frame, mask, config.vg_keep_aspect_ratio)
-    visible = bool(rows.size) if config.bbox_sup else mask.astype(bool)[..., None]
+    visible = bool(rows.size) if config.bbox_sup else mask[..., None]
     mean = np.array(config.mean_value, np.float32)
     return np.where(visible, (frame[..., ::-1] - mean) * np.float32(config.scale_value), np.float32(0))
 
@@ -51,13 +50,10 @@ def _to_square(frame, mask, keep_aspect_ratio):
     size = np.full(2, GUIDE_SIDE)
     if keep_aspect_ratio:
         size = np.maximum(GUIDE_SIDE * np.array(mask.shape[::-1]) // max(mask.shape), 1)
-    images = [
-        np.asarray(Image.fromarray(x).resize(tuple(size), how))
-        for x, how in ((frame, Image.Resampling.BILINEAR), (mask, Image.Resampling.NEAREST))
-    ]
+    frame = np.asarray(Image.fromarray(frame).resize(tuple(size), Image.Resampling.BILINEAR))
     left, top = (GUIDE_SIDE - size) // 2
     margins = (top, GUIDE_SIDE - size[1] - top), (left, GUIDE_SIDE - size[0] - left)
-    return np.pad(images[0], [*margins, (0, 0)]), np.pad(images[1], margins)
+    return np.pad(frame, [*margins, (0, 0)]), np.pad(resized(mask, size), margins)
 
 
 def spatial_guide(masks, config):
@@ -76,6 +72,8 @@ def spatial_guide(masks, config):
 def _dilated(mask):
     distance = np.arange(-MASK_DILATION, MASK_DILATION + 1) ** 2
     disk = (distance[:, None] + distance <= MASK_DILATION**2).astype(np.uint8)
+    import cv2  # Only where the mask itself is the guide.
+
     return 255 * cv2.dilate(mask.astype(np.uint8), disk).astype(np.float32)
 
 

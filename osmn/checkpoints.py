@@ -17,7 +17,7 @@ import tensorflow as tf
 
 from osmn import locks
 from osmn.config import config_path, to_json
-from osmn.errors import InputError
+from osmn.errors import InputError, in_short
 from osmn.files import named_write_errors, temporary_folder
 
 CHECKPOINT_NAME = "osmn.ckpt"
@@ -82,14 +82,9 @@ class CheckpointReader:
         try:
             yield
         except (tf.errors.OpError, ValueError, LookupError, RuntimeError) as error:
-            reason = _in_short(str(error))
             raise InputError(
-                f"{self.path} is damaged or not a TensorFlow checkpoint ({reason}); download or copy it again"
+                f"{self.path} is damaged or not a TensorFlow checkpoint ({in_short(error)}); download or copy it again"
             ) from None
-
-
-def _in_short(text):
-    return " ".join(text.split())[:200]
 
 
 def step_of(prefix):
@@ -177,7 +172,7 @@ def tensorflow_write_errors(path):
             yield
         except tf.errors.OpError as error:
             first = re.sub(r"^\{\{.*?\}\} | \[Op:.*", "", error.message).splitlines()[0]  # Without its graph's nodes.
-            raise OSError(errno.EIO, _in_short(first)) from None
+            raise OSError(errno.EIO, in_short(first)) from None
 
 
 def _write_variables(prefix, values, config, v1):

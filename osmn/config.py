@@ -5,7 +5,7 @@ import json
 import math
 from pathlib import Path
 
-from osmn.errors import InputError
+from osmn.errors import InputError, in_short
 
 BASE_MODELS = ("osvos", "masktrack", "deeplab", "lite")
 
@@ -100,8 +100,7 @@ def read_config(model_path):
     except FileNotFoundError:
         return None
     except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise InputError(f"{path} is not the configuration of a model ({reason}); copy it again") from None
+        raise InputError(f"{path} is not the configuration of a model ({in_short(error)}); copy it again") from None
 
 
 def resolve(given, stored, source):

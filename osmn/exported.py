@@ -40,7 +40,7 @@ class ExportedModel:
     def fingerprint(self):
         """The SHA-256 of the folder's graphs and weights, in hex."""
         digest = hashlib.sha256()
-        for path in self._graphs():
+        for path in self._graphs().values():
             for part in (path, path.with_suffix(".bin")):
                 digest.update(_read(part))
         return digest.hexdigest()
@@ -54,12 +54,12 @@ class ExportedModel:
         """Return the engine that runs the model; see `osmn.engines`."""
         from osmn.engines.openvino import OpenVinoEngine, read_graph
 
-        frame, *guide = map(read_graph, self._graphs())
-        return OpenVinoEngine(frame, guide[0] if guide else None, self.config, self.precision, vg_pad_ratio)
+        graphs = {name: read_graph(path) for name, path in self._graphs().items()}
+        return OpenVinoEngine(graphs, self.config, self.precision, vg_pad_ratio)
 
     def _graphs(self):
         names = (FRAME,) if self.config.no_visual_modulator else (FRAME, GUIDE)
-        return [self.path / f"{name}.xml" for name in names]
+        return {name: self.path / f"{name}.xml" for name in names}
 
 
 def describe(folder, config, precision, file_format, origin):

@@ -19,15 +19,9 @@ from osmn.array_guides import GUIDE_SIDE
 from osmn.errors import InputError
 from osmn.exported import FRAME, GUIDE
 from osmn.files import temporary_folder
-from osmn.optional import optional_import
+from osmn.optional import engine_import
 
 OPSET = 18  # Of ONNX: what most runtimes of the last years read.
-FORMATS = ("saved_model", "openvino", "onnx")
-
-
-def optional(name):
-    """Return one of the packages that only exporting needs."""
-    return optional_import(name, "requirements-engines.txt")
 
 
 class Graphs:
@@ -73,7 +67,7 @@ def write_saved_model(graphs, folder):
 
 def write_onnx(graphs, folder):
     """Write `Graphs` as frame.onnx and guide.onnx."""
-    tf2onnx = optional("tf2onnx")
+    tf2onnx = engine_import("tf2onnx")
     for name, function in graphs.functions.items():
         model, _ = tf2onnx.convert.from_function(function, graphs.inputs[name], opset=OPSET)
         (Path(folder) / f"{name}.onnx").write_bytes(model.SerializeToString())
@@ -81,7 +75,7 @@ def write_onnx(graphs, folder):
 
 def write_openvino(graphs, folder):
     """Write `Graphs` as frame.xml and guide.xml, with weights in .bin beside them."""
-    openvino = optional("openvino")
+    openvino = engine_import("openvino")
     for name in graphs.functions:
         openvino.save_model(openvino_model(graphs, name), Path(folder) / f"{name}.xml", compress_to_fp16=False)
 
@@ -90,7 +84,7 @@ def openvino_model(graphs, name):
     """Return one of `Graphs` as an OpenVINO model."""
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-    openvino = optional("openvino")
+    openvino = engine_import("openvino")
     function = graphs.functions[name].get_concrete_function()
     frozen = convert_variables_to_constants_v2(function)
     with tempfile.TemporaryDirectory() as folder:
@@ -115,12 +109,12 @@ def runner(file_format, folder, name):
         function = tf.saved_model.load(str(folder)).signatures[name]
         return lambda inputs: {key: value.numpy() for key, value in function(**_as_tensors(inputs)).items()}
     if file_format == "onnx":
-        session = optional("onnxruntime").InferenceSession(
+        session = engine_import("onnxruntime").InferenceSession(
             Path(folder) / f"{name}.onnx", providers=["CPUExecutionProvider"]
         )
         outputs = [output.name for output in session.get_outputs()]
         return lambda inputs: dict(zip(outputs, session.run(None, inputs), strict=True))
-    core = optional("openvino").Core()
+    core = engine_import("openvino").Core()
     compiled = core.compile_model(Path(folder) / f"{name}.xml", "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     names = [output.any_name for output in compiled.outputs]
     return lambda inputs: dict(zip(names, map(np.array, compiled(inputs).values()), strict=True))
@@ -135,7 +129,7 @@ def largest_differences(graphs, file_format, folder, size, objects=2, seed=0):
 
     Args:
         graphs: `Graphs`.
-        file_format: one of `FORMATS`.
+        file_format: of `WRITERS`.
         folder: where they were written.
         size: (width, height) of the image, which is noise, as the guides are.
         objects: how many.

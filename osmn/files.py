@@ -4,6 +4,7 @@ Pillow reads and resizes here, as in the published program: pixel centres at +0.
 images, nearest neighbour for masks.
 """
 
+import base64
 import collections
 import contextlib
 import hashlib
@@ -250,6 +251,14 @@ def read_labels(path, size=None):
     if size is not None and image.size != tuple(size):
         image = image.resize(tuple(size), Image.Resampling.NEAREST)
     return np.asarray(image)
+
+
+def data_url(image, quality=90):
+    """Return an image as the text that stands for a file in a page: RGB uint8 (H, W, 3) as a JPEG, RGBA as a PNG."""
+    kind = "png" if image.shape[2] == 4 else "jpeg"
+    content = io.BytesIO()
+    Image.fromarray(image).save(content, kind, quality=quality)
+    return f"data:image/{kind};base64,{base64.b64encode(content.getvalue()).decode()}"
 
 
 def write_image(path, image):

@@ -3,8 +3,6 @@
 from osmn import exported
 from osmn.errors import InputError
 
-ENGINES = ("tensorflow", exported.OPENVINO)
-
 
 def load(path, given=None, precision=None, engine=None):
     """Return a `models.Model`, or an `exported.ExportedModel`, for which TensorFlow is not even imported.
@@ -13,7 +11,7 @@ def load(path, given=None, precision=None, engine=None):
         path: a checkpoint's prefix or file, or a folder: of checkpoints, of which the newest is taken, or exported.
         given: {`ModelConfig` field: value} of what the caller says of the model; see `config.resolve`.
         precision: "float32", "bfloat16" or "float16"; None: the model's own, or the device's.
-        engine: one of `ENGINES`; None: the one that the model is exported for, TensorFlow for a checkpoint.
+        engine: "tensorflow" or "openvino"; None: the one that the model is exported for, TensorFlow for a checkpoint.
 
     Raises:
         InputError: if there is no such model, or if it does not fit what is asked for.

@@ -40,9 +40,11 @@ def with_objects(labels, objects):
 
 
 def resized(labels, size):
-    """Return uint8 (H, W) labels at `size` (width, height), nearest neighbour."""
+    """Return labels, uint8 (H, W), or a mask, bool (H, W), at `size` (width, height), nearest neighbour."""
     if labels.shape[::-1] == tuple(size):
         return labels
+    if labels.dtype == bool:
+        return resized(labels.astype(np.uint8), size).astype(bool)
     return np.asarray(Image.fromarray(labels).resize(tuple(size), Image.Resampling.NEAREST))
 
 

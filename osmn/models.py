@@ -69,10 +69,9 @@ class Model:
         from osmn import exporting
         from osmn.engines.openvino import OpenVinoEngine
 
-        config = self.network.config
         graphs = exporting.Graphs(self.network)
-        frame, *guide = (exporting.openvino_model(graphs, name) for name in graphs.functions)
-        return OpenVinoEngine(frame, guide[0] if guide else None, config, self.precision, vg_pad_ratio)
+        converted = {name: exporting.openvino_model(graphs, name) for name in graphs.functions}
+        return OpenVinoEngine(converted, self.config, self.precision, vg_pad_ratio)
 
 
 def load(path, given=None, precision=None, engine="tensorflow"):

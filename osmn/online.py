@@ -55,13 +55,15 @@ def finetune_and_segment(model, videos, options, testing, origin):
     with _open_runs(model, videos, options, testing, origin) as run:
         finetuner = Finetuner(model.network, options)
         tested = model.for_inference()
-        predictor = testing.predictor(tested)
+        predictor = None
 
         def segment(alone, output):
+            nonlocal predictor
             finetuner.train(alone)
             models.copy_weights(model.network, tested.network)
-            current = predictor if predictor.follows_weights else testing.predictor(tested)
-            segmenting.segment_video(current, alone, testing.result_path, output)
+            if predictor is None or not predictor.follows_weights:
+                predictor = testing.predictor(tested)
+            segmenting.segment_video(predictor, alone, testing.result_path, output)
 
         mine = shard_of(videos, testing.shard)
         with tqdm(total=sum(len(video.object_ids) for video in mine), unit="object", dynamic_ncols=True) as bar:

@@ -11,3 +11,8 @@ def optional_import(name, requirements):
         return importlib.import_module(name)
     except ImportError as error:
         raise InputError(f"{name} is not installed ({error}); pip install -r {requirements}") from None
+
+
+def engine_import(name):
+    """Return one of the packages that only other engines than TensorFlow, and exporting for them, need."""
+    return optional_import(name, "requirements-engines.txt")

@@ -46,14 +46,6 @@ def labels_of(picture):
     return labels
 
 
-def data_url(image):
-    """Return an image as the text that stands for a file in a page: RGB uint8 as a JPEG, RGBA as a PNG."""
-    kind = "png" if image.shape[2] == 4 else "jpeg"
-    file = io.BytesIO()
-    Image.fromarray(image).save(file, kind, quality=90)
-    return f"data:image/{kind};base64,{base64.b64encode(file.getvalue()).decode()}"
-
-
 def picture_in(url, size):
     """Return the picture in a data URL, RGBA uint8 (H, W, 4); InputError if it is none of `size`, (width, height)."""
     try:

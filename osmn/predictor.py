@@ -143,7 +143,7 @@ class Predictor:
             raise ValueError(f"a mask is (height, width), not {mask.shape}")
         mask = mask.astype(bool)
         self._gammas[object_id] = self._engine.gammas(self._frame if frame is None else checked(frame), mask)
-        self._masks[object_id] = resized(mask.astype(np.uint8), self._size).astype(bool)
+        self._masks[object_id] = resized(mask, self._size)
         self._join_gammas()
 
     def remove_object(self, object_id):

@@ -3,14 +3,13 @@
 The guide's graph runs once for an object, and its errors would stay for the whole video.
 """
 
-import numpy as np
-
-from osmn import array_guides, exporting, files, results
+from osmn import exporting, files, validation
+from osmn.array_guides import spatial_guide
 from osmn.data import davis
-from osmn.data.types import Reference
-from osmn.errors import InputError
 from osmn.exported import FRAME
 from osmn.guides import normalize
+from osmn.masks import resized
+from osmn.optional import engine_import
 
 
 def samples(model, data_path, split, count, size):
@@ -27,40 +26,28 @@ def samples(model, data_path, split, count, size):
         A list of {input: float32 array}.
     """
     engine = model.start_engine()
-    videos = davis.videos(data_path, "2016", split)
-    if not videos:
-        raise InputError(f"{data_path} has no video in the split {split} to calibrate by")
+    videos = davis.videos(data_path, 2016, split)
+    wanted = max(1, round(count / len(videos)))
     found = []
     for video in videos:
         masks = davis.annotations(data_path, video.name)
-        usable = [
-            n for n in range(1, len(video.frames)) if {video.frames[n - 1].stem, video.frames[0].stem} <= set(masks)
-        ]
-        wanted = max(1, round(count / len(videos)))
-        reference = _mask(masks, video.frames[0])
-        gammas = engine.gammas(files.read_image(video.frames[0]), reference)
-        for number in usable[:: max(1, len(usable) // wanted)][:wanted]:
-            image = files.read_image(video.frames[number], size)
-            before = _mask(masks, video.frames[number - 1])
-            before = array_guides.resized(before.astype(np.uint8), size).astype(bool)
+        (gammas,) = validation.own_gammas(engine, video)
+        known = [number for number, frame in enumerate(video.frames[:-1]) if frame.stem in masks]
+        for number in known[:: max(1, len(known) // wanted)][:wanted]:
+            frame, following = video.frames[number : number + 2]
+            (before,) = validation.true_masks(video, masks, frame)
             inputs = {
-                "image": normalize(image, model.config).numpy()[None],
-                "spatial_guide": array_guides.spatial_guide(before[None], model.config),
+                "image": normalize(files.read_image(following, size), model.config).numpy()[None],
+                "spatial_guide": spatial_guide(resized(before, size)[None], model.config),
             }
             found.append(inputs | {f"gamma_{n}": gamma for n, gamma in enumerate(gammas, 1)})
     return found
 
 
-def _mask(masks, frame):
-    """Return the object's mask in a frame, bool (H, W)."""
-    (mask,) = results.reference_masks(Reference(masks[frame.stem], (None,))).values()
-    return mask
-
-
 def write(graphs, inputs, folder):
     """Write `exporting.Graphs` for OpenVINO, the frame's quantised by what values occur for `inputs` of `samples`."""
-    nncf = exporting.optional("nncf")
-    openvino = exporting.optional("openvino")
+    nncf = engine_import("nncf")
+    openvino = engine_import("openvino")
     for name in graphs.functions:
         model = exporting.openvino_model(graphs, name)
         if name == FRAME:

@@ -3,8 +3,6 @@
 from pathlib import Path, PurePath
 from typing import NamedTuple
 
-import numpy as np
-
 from osmn import files
 from osmn.errors import InputError
 from osmn.folders import check_apart
@@ -83,7 +81,7 @@ def write_merged(path, size, probabilities, given):
     """
     if probabilities:
         small = next(iter(probabilities.values())).shape[::-1]
-        maps = probabilities | {i: resized(mask.astype(np.uint8), small) for i, mask in given.items()}
+        maps = probabilities | {i: resized(mask, small) for i, mask in given.items()}
         labels = merge(list(maps.values()), list(maps))
     else:
         labels = labelled(given, size[::-1])

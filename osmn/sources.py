@@ -10,7 +10,7 @@ from pycocotools import mask as coco_masks
 
 from osmn import files, samples
 from osmn.data import coco
-from osmn.errors import InputError
+from osmn.errors import InputError, in_short
 
 JFIF = b"\xff\xd8\xff\xe0\0\x10JFIF\0"  # how a JPEG begins that is as the standard has it
 PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
@@ -151,8 +151,7 @@ def check_image(path):
     try:
         decode_image(path)
     except tf.errors.OpError as error:
-        reason = " ".join(str(error.message).split())[:200]
-        raise InputError(f"{path} is not a readable image ({reason}); replace it") from None
+        raise InputError(f"{path} is not a readable image ({in_short(error.message)}); replace it") from None
     return image
 
 

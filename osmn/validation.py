@@ -65,7 +65,7 @@ def compare(ours, truths):
     """Return [J, area relative to the truth's] of each of some masks, bool (h, w), and the true ones, bool (H, W)."""
     rows = []
     for mask, truth in zip(ours, truths, strict=True):
-        whole = resized(mask.astype(np.uint8), truth.shape[::-1]).astype(bool)
+        whole = resized(mask, truth.shape[::-1])
         rows.append((region_similarity(truth, whole), whole.sum() / max(1, truth.sum())))
     return rows
 
@@ -96,7 +96,7 @@ def single_steps(engine, video, masks, choices, im_size, every):
     rows = []
     for number in range(0, len(video.frames) - 1, every):
         frame, following = video.frames[number : number + 2]
-        before = np.stack([resized(m.astype(np.uint8), im_size) > 0 for m in true_masks(video, masks, frame)])
+        before = np.stack([resized(mask, im_size) for mask in true_masks(video, masks, frame)])
         truths, image = true_masks(video, masks, following), files.read_image(following, im_size)
         row = []
         for gammas in choices:
@@ -104,23 +104,6 @@ def single_steps(engine, video, masks, choices, im_size, every):
             row.append(compare(engine.segment(image, before, layers)[1], truths))
         rows.append(row)
     return np.array(rows)
-
-
-def guide_gain(engine, videos, annotations, im_size, every):
-    """Return what the visual guides are worth: J of single steps with an object's own gammas, minus that with others'.
-
-    The others' are the mean of the gammas of the objects of the other videos; there must be two videos or more. For the
-    rest see `single_steps`; `annotations` are {video name: {frame name: path}}.
-    """
-    own = [own_gammas(engine, video) for video in videos]
-    gains = []
-    for number, video in enumerate(videos):
-        others = [gammas for n, objects in enumerate(own) if n != number for gammas in objects]
-        mean = [np.mean(layer, axis=0) for layer in zip(*others, strict=True)]
-        choices = [own[number], [mean] * len(video.object_ids)]
-        rows = single_steps(engine, video, annotations[video.name], choices, im_size, every)[..., 0].mean(axis=0)
-        gains += list(rows[0] - rows[1])
-    return float(np.mean(gains))
 
 
 def figures(predictor, videos, annotations, stride=1):

@@ -127,6 +127,13 @@ def test_an_exported_model_segments_a_video_without_tensorflow(exported_lite, cl
     assert len(list((tmp_path / "out/masks").iterdir())) == 6
 
 
+def test_an_exported_model_is_not_fine_tuned(exported_lite, clip, tmp_path, capsys):  # noqa: F811
+    first = mask(tmp_path / "first.png", {1: (8, 8, 30, 30)})
+    line = words(clip, "--mask", first, "--result_path", tmp_path / "out", "--whole_model_path", exported_lite)
+    assert "--finetune needs a checkpoint" in error(capsys, osmn_segment.main, *line, "--finetune", 2)
+    assert not (tmp_path / "out").exists()
+
+
 def test_results_of_another_engine_are_not_taken_for_this_ones(lite, clip, tmp_path, capsys):  # noqa: F811
     first = mask(tmp_path / "first.png", {1: (8, 8, 30, 30)})
     line = words(

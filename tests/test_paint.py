@@ -8,6 +8,7 @@ from PIL import Image
 
 from osmn import paint
 from osmn.errors import InputError
+from osmn.files import data_url
 from osmn.masks import overlay
 
 
@@ -50,8 +51,8 @@ def test_a_picture_of_an_unknown_colour_alone_shows_no_object():
 
 def test_pictures_go_through_data_urls():
     picture = paint.painted(labels_with(c3=2))
-    np.testing.assert_array_equal(paint.picture_in(paint.data_url(picture), (8, 6)), picture)
-    assert paint.data_url(picture[..., :3]).startswith("data:image/jpeg;base64,")
+    np.testing.assert_array_equal(paint.picture_in(data_url(picture), (8, 6)), picture)
+    assert data_url(picture[..., :3]).startswith("data:image/jpeg;base64,")
 
 
 def jpeg():
@@ -71,4 +72,4 @@ def test_anything_else_is_refused(url):
 
 def test_a_picture_of_another_size_is_refused():
     with pytest.raises(InputError, match="no picture of 9x6 pixels"):
-        paint.picture_in(paint.data_url(paint.painted(labels_with())), (9, 6))
+        paint.picture_in(data_url(paint.painted(labels_with())), (9, 6))

@@ -5,20 +5,20 @@ import threading
 import numpy as np
 
 from osmn.array_guides import PAD_RATIO, spatial_guide, visual_guide
-from osmn.errors import InputError
-from osmn.optional import optional_import
+from osmn.errors import InputError, in_short
+from osmn.exported import FRAME, GUIDE
+from osmn.optional import engine_import
 
 HINTS = {"float32": "f32", "int8": "f32", "bfloat16": "bf16"}  # An int8 graph says itself where it is quantised.
 
 
 def read_graph(path):
     """Return the OpenVINO model in a file (.xml, with its weights in .bin); InputError if it cannot be read."""
-    core = optional_import("openvino", "requirements-engines.txt").Core()
+    core = engine_import("openvino").Core()
     try:
         return core.read_model(path)
     except RuntimeError as error:
-        reason = " ".join(str(error).split())[:200]
-        raise InputError(f"{path} is damaged or missing ({reason}); export the model again") from None
+        raise InputError(f"{path} is damaged or missing ({in_short(error)}); export the model again") from None
 
 
 class OpenVinoEngine:
@@ -28,8 +28,8 @@ class OpenVinoEngine:
     times as fast as with free ones.
 
     Args:
-      frame: OpenVINO model, the graph that is run for a frame, as `exporting` makes it.
-      guide: the graph that is run for an object; None for a network without visual modulator.
+      graphs: {`exported.FRAME` or `GUIDE`: OpenVINO model}, as `exporting` makes them; no `GUIDE` without a visual
+        modulator.
       config: ModelConfig.
       precision: "float32", "bfloat16" (on processors that lack it: float32) or "int8".
       vg_pad_ratio: the visual guide's crop grows by this part of its sides, on each; 0.03, as published.
@@ -37,17 +37,17 @@ class OpenVinoEngine:
 
     follows_weights = False
 
-    def __init__(self, frame, guide, config, precision="float32", vg_pad_ratio=PAD_RATIO):
-        self._openvino = optional_import("openvino", "requirements-engines.txt")
+    def __init__(self, graphs, config, precision="float32", vg_pad_ratio=PAD_RATIO):
+        self._openvino = engine_import("openvino")
         self._core = self._openvino.Core()
         self._config, self._vg_pad_ratio = config, vg_pad_ratio
         self._compile_options = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": HINTS[precision]}
-        self._frame = self._with_colours(frame)
+        self._frame = self._with_colours(graphs[FRAME])
         # In float32: it runs once for an object, and its rounding errors would stay for the whole video.
         self._guide = None
-        if guide is not None:
+        if GUIDE in graphs:
             options = self._compile_options | {"INFERENCE_PRECISION_HINT": "f32"}
-            self._guide = self._core.compile_model(guide, "CPU", options)
+            self._guide = self._core.compile_model(graphs[GUIDE], "CPU", options)
         self._compiled = {}
         self._turn = threading.Lock()
 

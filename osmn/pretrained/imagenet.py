@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from osmn.checkpoints import CheckpointReader
-from osmn.errors import InputError
+from osmn.errors import InputError, in_short
 from osmn.networks.backend import keras
 
 
@@ -61,7 +61,7 @@ def _keras_weights(family, source):
                     model.load_weights(source)
             break
         except Exception as error:  # Keras and the download raise anything.
-            model, failure = None, " ".join(str(error).split())[:200]
+            model, failure = None, in_short(error)
     if model is None:
         what = "the download of ImageNet weights failed" if source == "imagenet" else f"{source} is not a {family} file"
         raise InputError(f"{what} ({failure}); give a file instead, see README, 'Weights'")
@@ -113,7 +113,7 @@ def _read_archive(path, names):
     except FileNotFoundError:
         raise InputError(f"{path} does not exist; see README, 'Weights'") from None
     except Exception as error:  # A damaged archive raises whatever its readers meet.
-        reason = " ".join(str(error).split())[:200]
+        reason = in_short(error)
         raise InputError(f"{path} is not an archive of layers ({reason}); see models/README.md") from None
     with np.errstate(over="ignore"):  # What becomes infinite is refused, by name.
         return {key: value.astype(np.float32, copy=False) for key, value in found.items()}

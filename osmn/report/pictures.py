@@ -1,14 +1,11 @@
 """Frames with masks, small, as JPEGs that are part of the page. One frame is in memory at a time."""
 
-import base64
-import io
-
 import numpy as np
 from PIL import Image
 
 from osmn.errors import InputError
 from osmn.evaluation.scoring import read_result
-from osmn.files import read_image, read_labels
+from osmn.files import data_url, read_image, read_labels
 from osmn.folders import frame_files
 from osmn.masks import overlay
 from osmn.results import MASKS
@@ -43,10 +40,4 @@ class Pictures:
         masks = [read_result(sequence, truth.stem, size) for sequence in self._sequences]
         labels = read_labels(truth, size)
         masks.append((labels != 0).astype(np.uint8) if self._sequences[0].source == MASKS else labels)
-        return [_as_uri(pixels) for pixels in (frame, *(overlay(frame, labels) for labels in masks))]
-
-
-def _as_uri(pixels):
-    content = io.BytesIO()
-    Image.fromarray(pixels).save(content, "jpeg", quality=QUALITY)
-    return f"data:image/jpeg;base64,{base64.b64encode(content.getvalue()).decode()}"
+        return [data_url(pixels, QUALITY) for pixels in (frame, *(overlay(frame, labels) for labels in masks))]
