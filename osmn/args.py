@@ -6,9 +6,9 @@ Nothing here imports TensorFlow, so that `-h` and mistakes in arguments answer a
 import argparse
 import dataclasses
 
-from osmn.config import BASE_MODELS
+from osmn.config import BASE_MODELS, LONGEST_SIDE
 from osmn.errors import InputError
-from osmn.option_types import LONGEST_SIDE, decay, finite, non_negative, positive, seed, shard, share
+from osmn.option_types import decay, finite, non_negative, positive, seed, shard, share
 
 PRECISIONS = ("float32", "bfloat16", "float16")
 ENGINES = ("tensorflow", "openvino")

@@ -8,6 +8,7 @@ from pathlib import Path
 from osmn.errors import InputError, in_short
 
 BASE_MODELS = ("osvos", "masktrack", "deeplab", "lite")
+LONGEST_SIDE = 16384  # Of images, in pixels.
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,11 +9,11 @@ from pathlib import Path
 from osmn import manifest
 from osmn.array_guides import PAD_RATIO
 from osmn.config import ModelConfig, from_values, resolve
+from osmn.engines import FRAME, GUIDE
 from osmn.errors import InputError
 from osmn.files import replacing
 
 DESCRIPTION = "model.json"
-GUIDE, FRAME = "guide", "frame"  # Names of the two graphs: what is run once for an object, and once for a frame.
 OPENVINO = "openvino"
 
 

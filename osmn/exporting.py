@@ -16,8 +16,8 @@ import tensorflow as tf
 
 from osmn import locks
 from osmn.array_guides import GUIDE_SIDE
+from osmn.engines import FRAME, GUIDE
 from osmn.errors import InputError
-from osmn.exported import FRAME, GUIDE
 from osmn.files import temporary_folder
 from osmn.optional import engine_import
 

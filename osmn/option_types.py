@@ -4,7 +4,6 @@ import argparse
 import math
 
 MOST = {int: 2**31 - 1, float: 3.4028234e38}  # what the 32 bits hold in which TensorFlow computes
-LONGEST_SIDE = 16384  # of images, in pixels
 
 
 def positive(kind, most=None):

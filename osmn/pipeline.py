@@ -6,8 +6,8 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from osmn import distractors, replicas, samples
+from osmn.config import LONGEST_SIDE
 from osmn.errors import InputError
-from osmn.option_types import LONGEST_SIDE
 from osmn.processes import processors
 from osmn.sources import shares
 

@@ -6,7 +6,7 @@ The guide's graph runs once for an object, and its errors would stay for the who
 from osmn import exporting, files, validation
 from osmn.array_guides import spatial_guide
 from osmn.data import davis
-from osmn.exported import FRAME
+from osmn.engines import FRAME
 from osmn.guides import normalize
 from osmn.masks import resized
 from osmn.optional import engine_import

@@ -4,3 +4,5 @@
 described in `TensorFlowEngine`. An engine's `follows_weights` tells whether it computes with the weights that the
 network has at the time, or with those that it had when the engine was made.
 """
+
+GUIDE, FRAME = "guide", "frame"  # A network's two graphs, where they are apart: what is run once for each.

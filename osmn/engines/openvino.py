@@ -5,8 +5,8 @@ import threading
 import numpy as np
 
 from osmn.array_guides import PAD_RATIO, spatial_guide, visual_guide
+from osmn.engines import FRAME, GUIDE
 from osmn.errors import InputError, in_short
-from osmn.exported import FRAME, GUIDE
 from osmn.optional import engine_import
 
 HINTS = {"float32": "f32", "int8": "f32", "bfloat16": "bf16"}  # An int8 graph says itself where it is quantised.
@@ -28,7 +28,7 @@ class OpenVinoEngine:
     times as fast as with free ones.
 
     Args:
-      graphs: {`exported.FRAME` or `GUIDE`: OpenVINO model}, as `exporting` makes them; no `GUIDE` without a visual
+      graphs: {`engines.FRAME` or `GUIDE`: OpenVINO model}, as `exporting` makes them; no `GUIDE` without a visual
         modulator.
       config: ModelConfig.
       precision: "float32", "bfloat16" (on processors that lack it: float32) or "int8".
