@@ -46,7 +46,7 @@ def main(argv=None):
 
     devices.configure([args.gpu_id])
     videos = davis.videos(args.data_path, args.data_version, args.test_split)
-    annotations = {video.name: davis.annotations(args.data_path, video.name) for video in videos}
+    annotations = davis.complete_annotations(args.data_path, videos)
     model = models.load(args.whole_model_path, arguments.model_options(args), args.precision or "float32")
     print(model.summary(args.im_size))
     network = model.network

@@ -1,6 +1,7 @@
 """Pretrain OSMN on COCO (stage 1) from ImageNet weights."""
 
 from osmn import args as arguments
+from osmn import training_options
 from osmn.errors import InputError, reports_input_errors
 from osmn.option_types import positive
 
@@ -21,14 +22,16 @@ def parse(argv):
     parser.add_argument("--whole_model_path", default="", help="start from this whole model, not ImageNet")
     arguments.add_model_options(parser)
     arguments.add_size_option(parser, [400, 400])
-    arguments.add_training_options(parser, data_aug_scales=[0.8, 1.0, 1.2])
-    arguments.add_random_crop_option(parser)
-    arguments.add_distractor_options(parser, videos=False)
-    arguments.add_imagenet_options(parser)
+    training_options.add_training_options(parser, data_aug_scales=[0.8, 1.0, 1.2])
+    training_options.add_random_crop_option(parser)
+    training_options.add_distractor_options(parser, videos=False)
+    training_options.add_imagenet_options(parser)
+    training_options.add_validation_options(parser)
     arguments.add_device_options(parser, several=True, engine=False)
     args = parser.parse_args(argv)
     arguments.required(args, "model_save_path")
     arguments.check_embedding_start(args)
+    arguments.check_validation(args)
     if args.data_shares and len(args.data_shares) != len(args.data_path):
         raise InputError(
             f"--data_shares has {len(args.data_shares)} numbers; give one for each --data_path: {len(args.data_path)}"

@@ -1,6 +1,7 @@
 """Finetune OSMN online on the first frame of each DAVIS object, segment its video, and score the results."""
 
 from osmn import args as arguments
+from osmn import training_options
 from osmn.errors import reports_input_errors
 
 
@@ -11,7 +12,7 @@ def parse(argv):
     parser.add_argument("--whole_model_path", default="", help="weights that each object starts from")
     arguments.add_model_options(parser)
     arguments.add_size_option(parser, [854, 480])
-    arguments.add_training_options(parser, data_aug_scales=[0.5, 0.8, 1.0])
+    training_options.add_training_options(parser, data_aug_scales=[0.5, 0.8, 1.0])
     arguments.add_testing_options(parser)
     arguments.add_report_option(parser)
     arguments.add_device_options(parser)

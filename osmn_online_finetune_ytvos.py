@@ -1,6 +1,7 @@
 """Finetune OSMN online on the first frame of each YouTube-VOS object and segment its video."""
 
 from osmn import args as arguments
+from osmn import training_options
 from osmn.errors import reports_input_errors
 
 
@@ -12,7 +13,7 @@ def parse(argv):
     parser.add_argument("--start_id", metavar="VIDEO", help="leave out the videos before this one")
     arguments.add_model_options(parser)
     arguments.add_size_option(parser, [448, 256])
-    arguments.add_training_options(parser, data_aug_scales=[0.8, 1.0, 1.5])
+    training_options.add_training_options(parser, data_aug_scales=[0.8, 1.0, 1.5])
     arguments.add_testing_options(parser)
     arguments.add_device_options(parser)
     args = parser.parse_args(argv)

@@ -1,6 +1,7 @@
 """Finetune OSMN on DAVIS (stage 2), propagate masks through a split and score them."""
 
 from osmn import args as arguments
+from osmn import training_options
 from osmn.errors import reports_input_errors
 
 
@@ -13,15 +14,17 @@ def parse(argv):
     parser.add_argument("--use_full_res", action="store_true", help="read JPEGImages/Full-Resolution in testing")
     arguments.add_model_options(parser)
     arguments.add_size_option(parser, [854, 480])
-    arguments.add_training_options(parser, data_aug_scales=[0.5, 0.8, 1.0])
-    arguments.add_guide_choice_options(parser)
-    arguments.add_distractor_options(parser)
-    arguments.add_coco_mixing_options(parser)
+    training_options.add_training_options(parser, data_aug_scales=[0.5, 0.8, 1.0])
+    training_options.add_guide_choice_options(parser)
+    training_options.add_distractor_options(parser)
+    training_options.add_coco_mixing_options(parser)
+    training_options.add_validation_options(parser, "DATA_PATH")
     arguments.add_testing_options(parser)
     arguments.add_report_option(parser)
     arguments.add_device_options(parser, several=True)
     args = parser.parse_args(argv)
     arguments.required(args, "result_path", "whole_model_path" if args.only_testing else "model_save_path")
+    arguments.check_validation(args, args.data_path)
     return args
 
 

@@ -1,6 +1,7 @@
 """Train OSMN on YouTube-VOS, and propagate masks through one of its splits."""
 
 from osmn import args as arguments
+from osmn import training_options
 from osmn.errors import reports_input_errors
 
 
@@ -13,17 +14,19 @@ def parse(argv):
     parser.add_argument("--use_cached_list", action="store_true", help="keep the list of valid guides beside meta.json")
     arguments.add_model_options(parser)
     arguments.add_size_option(parser, [448, 256])
-    arguments.add_training_options(parser, data_aug_scales=[1.0])
-    arguments.add_imagenet_options(parser)
-    arguments.add_guide_choice_options(parser)
-    arguments.add_distractor_options(parser)
-    arguments.add_coco_mixing_options(parser)
+    training_options.add_training_options(parser, data_aug_scales=[1.0])
+    training_options.add_imagenet_options(parser)
+    training_options.add_guide_choice_options(parser)
+    training_options.add_distractor_options(parser)
+    training_options.add_coco_mixing_options(parser)
+    training_options.add_validation_options(parser)
     arguments.add_testing_options(parser)
     arguments.add_device_options(parser, several=True)
     args = parser.parse_args(argv)
     arguments.required(args, "result_path", "whole_model_path" if args.only_testing else "model_save_path")
     if not args.only_testing:
         arguments.check_embedding_start(args)
+    arguments.check_validation(args)
     return args
 
 

@@ -33,12 +33,13 @@ def main(argv=None):
     videos = davis.videos(args.data_path, args.data_version, args.test_split)
     known = [each for video in training for each in validation.own_gammas(engine, video)]
     mean = [np.mean(layer, axis=0) for layer in zip(*known, strict=True)]
+    annotations = davis.complete_annotations(args.data_path, videos)
     print("object                    IoU    area" + ("   other IoU   other area" if mean else ""))
     rows = []
     for video in videos:
         choices = [validation.own_gammas(engine, video)] + ([[mean] * len(video.object_ids)] if mean else [])
-        masks = davis.annotations(args.data_path, video.name)
-        measured = validation.single_steps(engine, video, masks, choices, im_size, own_args.every).mean(axis=0)
+        steps = validation.single_steps(engine, video, annotations[video.name], choices, im_size, own_args.every)
+        measured = steps.mean(axis=0)
         for object_id, row in zip(video.object_ids, np.swapaxes(measured, 0, 1), strict=True):
             row = row.ravel()  # Of one choice after the other.
             print_row(video.name if object_id is None else f"{video.name} {object_id}", row)

@@ -8,12 +8,10 @@ import dataclasses
 
 from osmn.config import BASE_MODELS, LONGEST_SIDE
 from osmn.errors import InputError
-from osmn.option_types import decay, finite, non_negative, positive, seed, shard, share
+from osmn.option_types import finite, non_negative, positive, shard, share
 
 PRECISIONS = ("float32", "bfloat16", "float16")
 ENGINES = ("tensorflow", "openvino")
-SCHEDULES = ("constant", "cosine")
-LOSSES = ("balanced", "jaccard")
 
 
 def parser(description):
@@ -68,115 +66,6 @@ def add_size_option(to, im_size):
     """Add the size of the network's images, by default `im_size`, [width, height]."""
     side = positive(int, LONGEST_SIDE)
     to.add_argument("--im_size", type=side, nargs=2, metavar=("W", "H"), default=im_size, help="image size")
-
-
-def add_training_options(to, data_aug_scales):
-    """Add the options of training and of its samples."""
-    group = to.add_argument_group("training")
-    group.add_argument("--model_save_path", default="", help="folder of the checkpoints and TensorBoard's summaries")
-    group.add_argument("--batch_size", type=positive(int), default=8, help="images in a step, over all devices")
-    group.add_argument(
-        "--training_iters", type=non_negative(int), default=200000, help="steps in all, resumed ones too"
-    )
-    group.add_argument(
-        "--learning_rate", type=positive(float), default=1e-5, help="of Adam; the loss is a sum of pixels"
-    )
-    group.add_argument(
-        "--lr_schedule",
-        choices=SCHEDULES,
-        default="constant",
-        help="constant: as published; cosine: the rate falls to 0 at --training_iters",
-    )
-    group.add_argument(
-        "--warmup_iters", type=non_negative(int), default=0, help="steps over which the rate rises to --learning_rate"
-    )
-    group.add_argument(
-        "--loss",
-        choices=LOSSES,
-        default="balanced",
-        help="balanced: as published; jaccard: masks nearer to the true size",
-    )
-    group.add_argument(
-        "--ema", type=decay, metavar="DECAY", help="keep an average of the weights, for testing and export (try 0.998)"
-    )
-    group.add_argument("--save_iters", type=positive(int), default=1000, help="steps between checkpoints")
-    group.add_argument("--max_to_keep", type=positive(int), default=2, help="checkpoints kept")
-    group.add_argument("--display_iters", type=positive(int), default=20, help="steps between reports of the loss")
-    group.add_argument("--use_image_summary", action="store_true", help="write samples and predictions to TensorBoard")
-    group.add_argument("--restart_training", action="store_true", help="ignore the checkpoints in --model_save_path")
-    group.add_argument("--fix_bn", action="store_true", help="batch norm always uses its moving statistics")
-    group.add_argument("--fix_seg", action="store_true", help="freeze the segmentation net but its last layer")
-    group.add_argument(
-        "--num_loader", type=non_negative(int, 1024), default=0, help="samples made in parallel; 0: one a processor"
-    )
-    group.add_argument("--seed", type=seed, default=0, help="of initial weights, order, augmentation and dropout")
-    group.add_argument("--deterministic", action="store_true", help="run to run the same bits, slower on a GPU")
-    group = to.add_argument_group("augmentation")
-    group.add_argument(
-        "--data_aug_scales", type=positive(float, 16), nargs="+", default=data_aug_scales, help="of a batch"
-    )
-    group.add_argument("--vg_random_crop_ratio", type=share, default=0.1, help="guide: sides move by +-r")
-    group.add_argument("--vg_random_rotate_angle", type=non_negative(float), default=10.0, help="guide: +-degrees")
-    group.add_argument("--vg_color_aug", action="store_true", help="guide: random brightness and contrast")
-    group.add_argument(
-        "--sg_center_perturb_ratio", type=non_negative(float, 100), default=0.2, help="spatial guide: centre"
-    )
-    group.add_argument(
-        "--sg_std_perturb_ratio", type=non_negative(float, 100), default=0.4, help="spatial guide: scale"
-    )
-
-
-def add_distractor_options(to, videos=True):
-    """Add the augmentations that the published program lacks; those of `videos` too."""
-    group = to.add_argument_group("augmentation beyond the published one")
-    group.add_argument(
-        "--distractors",
-        type=share,
-        default=0.0,
-        metavar="SHARE",
-        help="of samples whose frame gets a second object; half of these ask for it",
-    )
-    if videos:
-        group.add_argument("--flip_target", action="store_true", help="mirror frame, label and previous mask at random")
-
-
-def add_coco_mixing_options(to):
-    """Add the mixing of still images into a training on videos."""
-    group = to.add_argument_group("still images among the videos' frames")
-    group.add_argument(
-        "--coco_path", nargs="+", default=[], help="COCO folders to draw samples from too; without it the next two idle"
-    )
-    group.add_argument("--coco_share", type=share, default=0.5, metavar="SHARE", help="of samples from --coco_path")
-    add_random_crop_option(group)
-
-
-def add_random_crop_option(to):
-    """Add the augmentation of still images that has a strength."""
-    to.add_argument("--random_crop_ratio", type=share, default=0.0, help="a COCO image's sides move by up to this")
-
-
-def add_imagenet_options(to):
-    """Add the sources of initial weights for training from ImageNet."""
-    group = to.add_argument_group("initial weights")
-    about = 'checkpoint, .npz, Keras .h5, or "imagenet" to download'
-    group.add_argument("--vis_mod_model_path", default="models/vgg_16.ckpt", help=f"of the visual modulator: {about}")
-    group.add_argument("--seg_model_path", default="models/vgg_16.ckpt", help=f"of the segmentation net: {about}")
-    group.add_argument(
-        "--embedding_start",
-        choices=("published", "small"),
-        default="published",
-        help="of the embedding in lite's visual modulator: the published constants, or small random weights",
-    )
-
-
-def add_guide_choice_options(to):
-    """Add the choice of the visual guide's frame in training on videos."""
-    group = to.add_argument_group("guide frames")
-    group.add_argument(
-        "--randomize_guide", action="store_true", help="a random valid frame, not the first, is the guide"
-    )
-    group.add_argument("--label_valid_ratio", type=share, default=0.003, help="valid: the object's share of the image")
-    group.add_argument("--bbox_valid_ratio", type=share, default=0.2, help="valid: the object's share of its box")
 
 
 def add_testing_options(to):
@@ -302,7 +191,24 @@ def training_run(args):
     trainer = {"dropout_seed": args.seed} | values(args, "loss", "fix_bn", "fix_seg", "ema")
     augmentation = Augmentation(**_fields(args, Augmentation))
     pipeline = PipelineOptions(**_fields(args, PipelineOptions) | {"augmentation": augmentation})
-    return TrainingRun(trainer, TrainingOptions(**_fields(args, TrainingOptions)), pipeline, args.model_save_path)
+    training = TrainingOptions(**_fields(args, TrainingOptions))
+    return TrainingRun(trainer, training, pipeline, args.model_save_path, _validation(args))
+
+
+def check_validation(args, data_path=None):
+    """Raise InputError for options of validation that do nothing, or too few; it is in `data_path` by default."""
+    args.validate_path = args.validate_path or data_path
+    if args.validate_iters:
+        required(args, "validate_path", "validate_split")
+    elif args.validate_split or args.validate_path != data_path:
+        raise InputError("--validate_path and --validate_split do nothing without --validate_iters; give it too")
+
+
+def _validation(args):
+    """Return what `TrainingRun` calls validation."""
+    if not getattr(args, "validate_iters", 0):
+        return None
+    return (args.validate_path, *args.validate_split)
 
 
 def values(args, *names):

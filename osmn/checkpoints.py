@@ -21,6 +21,8 @@ from osmn.errors import InputError, in_short
 from osmn.files import named_write_errors, temporary_folder
 
 CHECKPOINT_NAME = "osmn.ckpt"
+BEST = "best"  # folder, in that of a training's checkpoints, of the one that is best by validation
+FIGURES = "figures.json"  # there, beside it: its step and its figures
 ADAM_SLOTS = ("Adam", "Adam_1")  # first and second moments
 AVERAGE = "ExponentialMovingAverage"  # TF1's name for it
 COUNTERS = ("beta1_power", "beta2_power", "global_step", "loss_scale", "loss_scale_steps")
@@ -227,7 +229,8 @@ def remove_parts(folder):
 
 
 def delete_checkpoints(folder):
-    """Delete the checkpoints in `folder`."""
+    """Delete the checkpoints in `folder`, and the figures of the best one."""
+    (Path(folder) / FIGURES).unlink(missing_ok=True)
     for prefix in list_checkpoints(folder):
         delete_checkpoint(prefix)
 

@@ -191,6 +191,10 @@ def averaged(model, other):
 def copy_weights(network, copy):
     """Give `copy`, from `for_inference`, the weights that `network` has now."""
     if copy is not network:
-        targets = copy.tf1_variables()
-        for name, variable in network.tf1_variables().items():
-            targets[name].assign(np.asarray(variable, np.float32))
+        set_weights(copy, network.tf1_variables())
+
+
+def set_weights(network, values):
+    """Give a network the weights {TF1 name: variable or array}."""
+    for name, variable in network.tf1_variables().items():
+        variable.assign(np.asarray(values[name], np.float32))

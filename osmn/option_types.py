@@ -3,6 +3,8 @@
 import argparse
 import math
 
+from osmn.folders import plain_name
+
 MOST = {int: 2**31 - 1, float: 3.4028234e38}  # what the 32 bits hold in which TensorFlow computes
 
 
@@ -44,6 +46,17 @@ def share(text):
     if not 0 <= value <= 1:
         raise argparse.ArgumentTypeError(f"{text} is not from 0 to 1")
     return value
+
+
+def davis_split(text):
+    """Parse "VERSION/SPLIT", as "2016/val", into (2016, "val")."""
+    version, _, split = text.partition("/")
+    try:
+        if version not in ("2016", "2017"):
+            raise ValueError(f"{version!r} is neither 2016 nor 2017")
+        return int(version), plain_name(split)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text} is not VERSION/SPLIT, such as 2016/val: {error}") from None
 
 
 def decay(text):

@@ -5,8 +5,17 @@ import dataclasses
 from osmn import models
 from osmn.pipeline import Pipeline, PipelineOptions
 from osmn.training import Trainer, TrainingOptions, train
+from osmn.validator import Validator
 
-UNIMPORTANT = ("save_iters", "max_to_keep", "display_iters", "use_image_summary", "restart_training", "num_loader")
+UNIMPORTANT = (
+    "save_iters",
+    "validate_iters",
+    "max_to_keep",
+    "display_iters",
+    "use_image_summary",
+    "restart_training",
+    "num_loader",
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,12 +27,14 @@ class TrainingRun:
         training: `training.TrainingOptions`.
         pipeline: `pipeline.PipelineOptions`.
         model_save_path: folder of the checkpoints.
+        validation: (DAVIS folder, version, split) of the videos for `training.validate_iters`; None for none.
     """
 
     trainer: dict
     training: TrainingOptions
     pipeline: PipelineOptions
     model_save_path: str
+    validation: tuple | None = None
 
     def train(self, model, sources, final=False):
         """Train a `models.Model`, from `models.begin`, on a list of `Source`s; return it as the one to test.
@@ -31,7 +42,9 @@ class TrainingRun:
         `final`: nothing trains it further; see `training.train`.
         """
         batches = Pipeline(sources, model.network.config, self.pipeline).batches
-        train(Trainer(model.network, **self.trainer), batches, self.training, self.model_save_path, final)
+        validator = Validator(model.config, *self.validation) if self.validation else None
+        trainer = Trainer(model.network, **self.trainer)
+        train(trainer, batches, self.training, self.model_save_path, final, validator)
         return models.trained(model, self.model_save_path)
 
     def that_change_results(self):

@@ -13,6 +13,7 @@ from osmn import checkpoints, devices, locks, replicas, samples
 from osmn.errors import InputError
 from osmn.losses import LOSSES
 from osmn.optimizer import Adam, Average, learning_rate
+from osmn.summaries import Summaries, report
 
 # A batch of any size, as tf.function is to see it: one graph, so that rounding is that of a run that was not resumed.
 BATCH = samples.Sample(*(tf.TensorSpec((None, *shape)) for shape in samples.SHAPES))
@@ -30,6 +31,7 @@ class TrainingOptions:
         lr_schedule: "constant", or "cosine" (see `optimizer.learning_rate`).
         warmup_iters: steps over which the rate rises to `learning_rate`.
         save_iters: steps between checkpoints.
+        validate_iters: steps between validations; 0 for none.
         max_to_keep: checkpoints kept.
         display_iters: steps between reports of the loss.
         use_image_summary: write samples and predictions to TensorBoard.
@@ -41,6 +43,7 @@ class TrainingOptions:
     lr_schedule: str = "constant"
     warmup_iters: int = 0
     save_iters: int = 1000
+    validate_iters: int = 0
     max_to_keep: int = 2
     display_iters: int = 20
     use_image_summary: bool = False
@@ -193,7 +196,7 @@ class Trainer:
         If `finished`, without the optimizer's state, two thirds of the size, and with the average of the weights, if
         there is one, in their place. Raises InputError, and writes nothing, if a value is not finite.
         """
-        state = self._finished_state() if finished else self.state()
+        state = self.finished_weights() | {"global_step": self.step} if finished else self.state()
         # Tensors, not arrays: they share the variables' memory, and copying 2 GB takes longer than writing them.
         values = {name: tf.convert_to_tensor(variable) for name, variable in state.items()} | self.network.constants()
         broken = [name for name, value in values.items() if not np.all(np.isfinite(value))]
@@ -201,9 +204,9 @@ class Trainer:
             raise InputError(f"{broken[0]} is not finite after step {int(self.step)}; lower --learning_rate")
         checkpoints.save_training_checkpoint(folder, int(self.step.numpy()), values, self.network.config, max_to_keep)
 
-    def _finished_state(self):
-        model = self._model if self._average is None else self._average.averages
-        return model | {"global_step": self.step}
+    def finished_weights(self):
+        """Return {TF1 name: variable} of the weights to test with: the averages, if there are any."""
+        return self._model if self._average is None else self._average.averages
 
     def restore(self, path, finished=False):
         """Continue from a checkpoint of `save` (or of the published program); a `finished` one gives only weights.
@@ -221,7 +224,7 @@ class Trainer:
             self._average.reset()
 
 
-def train(trainer, make_batches, options, folder, final=False):
+def train(trainer, make_batches, options, folder, final=False, validator=None):
     """Train until `options.training_iters`, resuming from the newest checkpoint in `folder`.
 
     At the end the network has the average of its weights, if the trainer keeps one.
@@ -233,6 +236,7 @@ def train(trainer, make_batches, options, folder, final=False):
       options: TrainingOptions.
       folder: of the checkpoints and TensorBoard's summaries.
       final: nothing trains the model further: its last checkpoint has no optimizer's state.
+      validator: a `validator.Validator`, asked at every `validate_iters`-th step and at the last; None for none.
 
     The cases: (1) `restart_training`, or a final model of fewer steps than are asked for: the folder's checkpoints
     are deleted, step 0; (2) a checkpoint is there: its step, weights and optimizer, but the learning rate asked for
@@ -241,14 +245,14 @@ def train(trainer, make_batches, options, folder, final=False):
     Raises InputError if the folder cannot be written, or if another run is writing into it.
     """
     if not replicas.is_chief():
-        _train(trainer, make_batches, options, Path(folder), final)
+        _train(trainer, make_batches, options, Path(folder), final, validator)
         return
     with locks.writing(folder):
         checkpoints.remove_parts(folder)
-        _train(trainer, make_batches, options, Path(folder), final)
+        _train(trainer, make_batches, options, Path(folder), final, validator)
 
 
-def _train(trainer, make_batches, options, folder, final):
+def _train(trainer, make_batches, options, folder, final, validator):
     newest = checkpoints.newest_checkpoint(folder)
     anew = options.restart_training  # Then the checkpoint is not even read: it may be damaged.
     finished = final and newest is not None and not anew and not checkpoints.has_optimizer_state(newest)
@@ -257,13 +261,14 @@ def _train(trainer, make_batches, options, folder, final):
         anew, finished = True, False
     if newest is not None and anew:
         if replicas.is_chief():
-            checkpoints.delete_checkpoints(folder)
+            for place in (folder, folder / checkpoints.BEST):
+                checkpoints.delete_checkpoints(place)
     elif newest is not None:
         trainer.restore(newest, finished)
         print(f"resumed from {newest}")
     first = int(trainer.step.numpy())
     if first < options.training_iters:
-        _train_steps(trainer, make_batches(first, options.training_iters), first, options, folder, final)
+        _train_steps(trainer, make_batches(first, options.training_iters), first, options, folder, final, validator)
     elif first:
         print(f"{newest} has {first} steps already; --training_iters {options.training_iters} asks for no more")
     else:
@@ -272,8 +277,8 @@ def _train(trainer, make_batches, options, folder, final):
         trainer.use_average()
 
 
-def _train_steps(trainer, batches, first, options, folder, final):
-    """Train on the batches of the steps from `first` on, with reports, summaries and checkpoints."""
+def _train_steps(trainer, batches, first, options, folder, final, validator):
+    """Train on the batches of the steps from `first` on, with reports, summaries, validations and checkpoints."""
     chief, last = replicas.is_chief(), options.training_iters
     spec = getattr(batches, "element_spec", BATCH)
     bar = tqdm(total=last, initial=first, unit="step", dynamic_ncols=True, disable=not chief)
@@ -283,12 +288,18 @@ def _train_steps(trainer, batches, first, options, folder, final):
             rate = options.rate(step - 1)
             losses, logits = trainer.train_step(batch, tf.constant(rate), spec)
             bar.update()
-            shown, saved = (step == last or step % n == 0 for n in (options.display_iters, options.save_iters))
-            if shown or saved:
+            intervals = options.display_iters, options.save_iters, options.validate_iters if validator else 0
+            shown, saved, validated = (n > 0 and (step == last or step % n == 0) for n in intervals)
+            if shown or saved or validated:
                 require_finite(step, losses)
             if shown and chief:
                 report(bar, losses, rate, logits.shape[0] * replicas.count())
                 summaries.write(step, losses, rate, type(batch)(*map(replicas.first, batch)), logits)
+            if validated and chief:
+                # Before the checkpoint: a run that goes on from it has this step's validation behind it.
+                figures = validator.validate(trainer, folder)
+                summaries.write_scalars(step, {f"validation/{name}": value for name, value in figures.items()})
+                bar.write(f"step {step}: " + ", ".join(f"{name} {value:.3f}" for name, value in figures.items()))
             if saved and chief:
                 trainer.save(folder, options.max_to_keep, finished=final and step == last)
     replicas.wait_for_all()
@@ -299,43 +310,3 @@ def require_finite(step, losses):
     loss = float(losses.segmentation)
     if not np.isfinite(loss):
         raise InputError(f"the loss is {loss} at step {step}; lower --learning_rate")
-
-
-def report(bar, losses, rate, images):
-    """Show a step's losses, its learning rate and the speed (of `images` a step) at the progress bar."""
-    loss, l2 = float(losses.segmentation), float(losses.l2)
-    speed = (bar.format_dict["rate"] or 0) * images
-    bar.set_postfix_str(f"loss {loss:.1f} L2 {l2:.3f} rate {rate:g} {speed:.1f} images/s")
-
-
-class Summaries:
-    """TensorBoard's scalars, in the folder of the checkpoints; with a `ModelConfig` also pictures, of its inputs."""
-
-    def __init__(self, folder, config=None):
-        self._folder, self._config = folder, config
-        with checkpoints.tensorflow_write_errors(folder):
-            self._writer = tf.summary.create_file_writer(str(folder))
-
-    def write(self, step, losses, rate, batch, logits):
-        """Write one step's losses and, if asked for, its first sample and prediction; InputError if that fails."""
-        with checkpoints.tensorflow_write_errors(self._folder), self._writer.as_default(step):
-            tf.summary.scalar("loss/segmentation", losses.segmentation)
-            tf.summary.scalar("loss/l2", losses.l2)
-            tf.summary.scalar("learning_rate", rate)
-            if self._config is not None:
-                mean, scale = tf.constant(self._config.mean_value), self._config.scale_value
-                for name, image in (("guide", batch.guide), ("image", batch.image)):
-                    tf.summary.image(name, (image[:1, ..., ::-1] / scale + mean[::-1]) / 255)
-                for name, image in (("spatial_guide", batch.spatial), ("label", batch.label)):
-                    tf.summary.image(name, image[:1])
-                tf.summary.image("prediction", tf.sigmoid(logits[:1]))
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, error, *_):
-        if error is None:
-            with checkpoints.tensorflow_write_errors(self._folder):
-                self._writer.flush()  # Closing alone does not tell of a failure.
-        with contextlib.suppress(tf.errors.OpError):
-            self._writer.close()

@@ -48,9 +48,7 @@ def propagate(predictor, video, masks, stride=1):
     Raises:
         InputError: for a video of fewer than three such frames.
     """
-    frames = video.frames[::stride]
-    if len(frames) < 3:
-        raise InputError(f"{video.name} has {len(frames)} of every {stride} frames; the first and last do not count")
+    frames = propagated_frames(video, stride)
     predictor.start(files.read_image(frames[0]))
     for object_id, mask in zip(video.object_ids, true_masks(video, masks, frames[0]), strict=True):
         predictor.add_object(object_id, mask)
@@ -59,6 +57,14 @@ def propagate(predictor, video, masks, stride=1):
         segmentation = predictor.step(files.read_image(frame))
         rows.append(compare(segmentation.masks, true_masks(video, masks, frame)))
     return np.array(rows)
+
+
+def propagated_frames(video, stride):
+    """Return every `stride`-th frame of a video; InputError if these are fewer than three."""
+    frames = video.frames[::stride]
+    if len(frames) < 3:
+        raise InputError(f"{video.name} has {len(frames)} of every {stride} frames; the first and last do not count")
+    return frames
 
 
 def compare(ours, truths):
@@ -114,3 +120,26 @@ def figures(predictor, videos, annotations, stride=1):
         means += list(rows[..., 0].mean(axis=0))
         areas += list(np.median(rows[..., 1], axis=0))
     return Figures(float(np.mean(means)), float(np.median(areas)))
+
+
+def gain(engine, videos, annotations, im_size, every):
+    """Return what the gammas know of the objects: J of single steps with an object's own, less that with others'.
+
+    The others' are the mean of the gammas of all other objects in `videos`; the result is the mean over objects, and
+    None for a network without gammas, or where there is one object alone. For the rest see `single_steps`.
+    """
+    own = [own_gammas(engine, video) for video in videos]
+    known = [gammas for objects in own for gammas in objects]
+    if len(known) < 2 or not known[0]:
+        return None
+    sums = [np.sum(layer, axis=0) for layer in zip(*known, strict=True)]
+    differences = []
+    for video, objects in zip(videos, own, strict=True):
+        others = [
+            [(total - layer) / (len(known) - 1) for total, layer in zip(sums, gammas, strict=True)]
+            for gammas in objects
+        ]
+        masks = annotations[video.name]
+        j = single_steps(engine, video, masks, [objects, others], im_size, every)[..., 0].mean(axis=0)
+        differences += list(j[0] - j[1])
+    return float(np.mean(differences))

@@ -33,6 +33,7 @@ FAST = ["--no_visual_modulator"]
 NEW = ["--ema", 0.6, "--lr_schedule", "cosine", "--warmup_iters", 2, "--loss", "jaccard", "--distractors", 0.7]
 NEW += ["--random_crop_ratio", 0.1]
 EVERY_STEP = ["--save_iters", 1]
+VALIDATED = ["--validate_iters", 2, "--validate_split", "2017/val"]
 
 
 @pytest.fixture
@@ -136,11 +137,26 @@ def assert_same_training(ours, theirs, model="model"):
 
 
 def assert_no_leftovers(folder):
-    """Check that a folder of checkpoints has all files of each, and nothing else but summaries."""
-    names = [path.name for path in folder.iterdir() if "events" not in path.name]
+    """Check that a folder of checkpoints has all files of each, and nothing else but summaries and the best one."""
+    names = [path.name for path in folder.iterdir() if "events" not in path.name and path.name != checkpoints.BEST]
     steps = {name.partition(".index")[0] for name in names if name.endswith(".index")}
     ends = (".data-00000-of-00001", ".index", ".json")
     assert sorted(names) == sorted(f"{step}{end}" for step in steps for end in ends)
+
+
+def assert_same_validation(ours, theirs):
+    """Compare the figures of all validations of two runs, and the best checkpoints, bit by bit."""
+    for tag in ("validation/J", "validation/area"):
+        curves = [summaries(folder / "model")[tag] for folder in (ours, theirs)]
+        ours_by_step, theirs_by_step = ({s: {float(v) for v in values} for s, values in c.items()} for c in curves)
+        assert theirs_by_step.keys() == {2, 4, 6}
+        assert ours_by_step == theirs_by_step
+    ours, theirs = (
+        {path.name: path.read_bytes() for path in (folder / "model" / checkpoints.BEST).iterdir()}
+        for folder in (ours, theirs)
+    )
+    assert len(theirs) == 4  # A checkpoint's three files and the figures.
+    assert ours == theirs
 
 
 def assert_same_masks(ours, theirs):
@@ -214,10 +230,11 @@ def test_training_of_the_whole_network_killed_after_every_step_equals_an_uninter
 
 @pytest.mark.slow
 def test_training_with_all_new_options_killed_after_every_step_equals_an_uninterrupted_one(davis, coco, scratch):
-    options = [*NEW, "--flip_target", "--coco_path", *coco, "--coco_share", 0.5]
+    options = [*NEW, *VALIDATED, "--flip_target", "--coco_path", *coco, "--coco_share", 0.5]
     whole, killed = scratch / "whole", scratch / "killed"
     finish(start_davis(davis, whole, *options), whole)
     kill_after_every_step(lambda: start_davis(davis, killed, *options, *EVERY_STEP), killed)
+    assert_same_validation(killed, whole)
     assert_same_training(killed, whole)
     assert_same_masks(killed, whole)
 
@@ -310,12 +327,13 @@ def test_two_processes_equal_one(davis, scratch):
 @pytest.mark.slow
 def test_two_processes_of_which_one_is_killed_after_every_step_equal_uninterrupted_ones(davis, scratch):
     whole, killed = scratch / "whole", scratch / "killed"
-    finish_two(start_two(davis, whole), whole)
+    finish_two(start_two(davis, whole, *VALIDATED), whole)
     for step in sorted(STEPS)[:-1]:
-        workers = start_two(davis, killed, *EVERY_STEP)
+        workers = start_two(davis, killed, *VALIDATED, *EVERY_STEP)
         victim = step % 2
         kill_when(workers[victim], saved(killed, step), killed)
         assert workers[1 - victim].wait(timeout=300) != 0  # It does not go on, nor wait for ever.
-    finish_two(start_two(davis, killed, *EVERY_STEP), killed)
+    finish_two(start_two(davis, killed, *VALIDATED, *EVERY_STEP), killed)
+    assert_same_validation(killed, whole)
     assert_same_training(killed, whole)
     assert_same_masks(killed, whole)

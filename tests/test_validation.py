@@ -1,5 +1,8 @@
 """Figures of short propagations, and the calibration of a model's last bias by them."""
 
+import re
+import shutil
+
 import numpy as np
 import pytest
 from stand_ins import Pixelwise, stand_in
@@ -61,6 +64,56 @@ def test_figures_are_means_over_objects(davis, video):
     found = validation.figures(Predictor(Fixed()), [video], masks)
     assert found.j == pytest.approx(rows[..., 0].mean())
     assert found.area == pytest.approx(np.median(np.median(rows[..., 1], axis=0)))
+
+
+class Guided(Fixed):
+    """An engine whose gamma is an object's share of its frame, and which follows an object only with its own."""
+
+    def gammas(self, frame, mask):
+        return [np.full((1, 1, 1, 1), mask.mean(), np.float32)]
+
+    def segment(self, frame, masks, gammas):
+        (shares,) = gammas
+        own = [np.isclose(share, self.shares, atol=1e-6).any() for share in shares.ravel()]
+        masks = masks & np.array(own)[:, None, None]
+        return masks.astype(np.float32), masks
+
+
+def test_the_gain_is_j_with_the_objects_own_gammas_less_that_with_the_mean_of_the_others(davis):
+    videos = davis_data.videos(davis, 2017, "val")
+    masks = davis_data.complete_annotations(davis, videos)
+    engine = Guided()
+    engine.shares = [gammas[0].item() for video in videos for gammas in validation.own_gammas(engine, video)]
+    assert len(set(engine.shares)) == 3
+    own = [validation.own_gammas(engine, video) for video in videos]
+    rows = [
+        validation.single_steps(engine, video, masks[video.name], [gammas], (64, 48), 2)[..., 0].mean(axis=0)[0]
+        for video, gammas in zip(videos, own, strict=True)
+    ]
+    # With the others' mean nothing is found: J is 0 where there is an object, as in all of these frames.
+    assert validation.gain(engine, videos, masks, (64, 48), 2) == pytest.approx(np.concatenate(rows).mean())
+    # Of two objects, the mean of the others is the other.
+    first = videos[1:]
+    assert validation.gain(engine, first, masks, (64, 48), 2) == pytest.approx(0, abs=1e-6)
+
+
+def test_there_is_no_gain_for_one_object_or_without_gammas(davis):
+    videos = davis_data.videos(davis, 2017, "val")
+    masks = davis_data.complete_annotations(davis, videos)
+    assert validation.gain(Fixed(), videos, masks, (64, 48), 2) is None
+    assert validation.gain(Guided(), videos[:1], masks, (64, 48), 2) is None
+
+
+def test_a_frame_without_annotation_is_named_before_anything_is_computed(davis, tmp_path):
+    shutil.copytree(davis, tmp_path / "davis")
+    videos = davis_data.videos(tmp_path / "davis", 2017, "val")
+    missing = tmp_path / "davis/Annotations/480p" / videos[0].name / "00003.png"
+    missing.unlink()
+    with pytest.raises(SystemExit) as stopped:
+        osmn_calibrate.main(["--data_path", str(tmp_path / "davis"), "--whole_model_path", "m"])
+    assert stopped.value.code == 2
+    with pytest.raises(InputError, match=re.escape(f"{missing} does not exist; every frame of {videos[0].name}")):
+        davis_data.complete_annotations(tmp_path / "davis", videos)
 
 
 def test_calibration_finds_the_shift_that_was_taken_away_and_saves_it(davis, tmp_path, monkeypatch, capsys):

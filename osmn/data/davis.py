@@ -64,6 +64,22 @@ def is_annotated(data_path, found):
     return all(annotations(data_path, video.name).keys() >= {frame.stem for frame in video.frames} for video in found)
 
 
+def complete_annotations(data_path, found):
+    """Return {video name: {frame name: path}} of the annotations of `found`, Videos of DAVIS, of which none may lack.
+
+    Raises InputError that names the first one that does.
+    """
+    complete = {}
+    for video in found:
+        masks = annotations(data_path, video.name)
+        missing = next((frame.stem for frame in video.frames if frame.stem not in masks), None)
+        if missing is not None:
+            path = Path(data_path) / ANNOTATIONS / video.name / f"{missing}.png"
+            raise InputError(f"{path} does not exist; every frame of {video.name} must be annotated")
+        complete[video.name] = masks
+    return complete
+
+
 def examples(data_path, version, split, validity=None):
     """Return the training `Example`s of a split: consecutive frames (t - 1, t) of every object.
 

@@ -34,6 +34,10 @@ class Video(NamedTuple):
         """The folders that its frames and its references' masks are in."""
         return {path.parent for path in (*self.frames, *(reference.mask for reference in self.references.values()))}
 
+    def shortened(self, frames):
+        """Return the video's first `frames` frames, of which the reference frames must be."""
+        return self._replace(frames=self.frames[:frames])
+
     def reference_number(self, object_id):
         """Return the number of an object's reference frame."""
         return next(number for number, reference in self.references.items() if object_id in reference.object_ids)
