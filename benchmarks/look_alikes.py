@@ -1,0 +1,135 @@
+"""How well a model tells an object from a look-alike beside it: J with its own visual guide, and with others'.
+
+Takes the options of `osmn_train_eval.py` that describe a trained model, and makes videos of those of the test split:
+beside the object moves its mirror image, whose hue is turned by `--hue` degrees. All objects of a frame are one
+(`--data_version 2016`). "own": J of propagation with the object's gammas; "others'": with the mean of the gammas of
+the other videos' objects; "turned": with the gammas of the look-alike, from its own place in the first frame.
+`--pictures FOLDER` writes a frame of each video.
+"""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+import osmn_train_eval
+from osmn import args as arguments
+from osmn import devices, files, validation
+from osmn.data import davis
+from osmn.errors import InputError, reports_input_errors
+from osmn.evaluation.metrics import region_similarity
+from osmn.masks import resized
+from osmn.option_types import finite, positive
+from osmn.predictor import Predictor
+
+GAP = 1.1  # from the object's centre to the look-alike's, in widths of the object's box
+
+
+class WithGammas:
+    """An engine that gives every object the same gammas, whatever its guide shows."""
+
+    def __init__(self, engine, gammas):
+        self._gammas, self.segment = gammas, engine.segment
+
+    def gammas(self, frame, mask):
+        """Return the gammas that were given."""
+        return self._gammas
+
+
+def turned(frame, degrees):
+    """Return a frame, uint8 (H, W, 3), whose hues are turned by some degrees."""
+    hue, saturation, value = Image.fromarray(frame).convert("HSV").split()
+    shift = round(degrees / 360 * 256)
+    hue = hue.point([(level + shift) % 256 for level in range(256)])
+    return np.asarray(Image.merge("HSV", (hue, saturation, value)).convert("RGB"))
+
+
+def with_look_alike(frame, mask, side, degrees):
+    """Return a frame with the object's mirror image, turned in hue, beside and behind it, and where that is seen.
+
+    Args:
+        frame: uint8 (H, W, 3).
+        mask: bool (H, W): the object; without one the frame stays as it is.
+        side: 1 for its right, -1 for its left.
+        degrees: of the hue.
+    """
+    columns = np.flatnonzero(mask.any(axis=0))
+    if not columns.size:
+        return frame, np.zeros_like(mask)
+    shift = side * round(GAP * (columns[-1] + 1 - columns[0]))
+    # Column x of the picture is the object's column `mirror - x`, where that is in the frame.
+    mirror = columns[0] + columns[-1] + shift
+    x = np.arange(mask.shape[1])
+    source = np.clip(mirror - x, 0, mask.shape[1] - 1)
+    copied = mask[:, source] & (mirror - x == source) & ~mask
+    return np.where(copied[..., None], turned(frame, degrees)[:, source], frame), copied
+
+
+def pasted(video, masks, degrees):
+    """Return a video's frames with the look-alike, the true masks, and the masks of the look-alike, three lists."""
+    frames, truths, copies = [], [], []
+    side = 0
+    for path in video.frames:
+        (truth,) = validation.true_masks(video, masks, path)
+        if not side:  # Of the first frame: where there is more room.
+            side = 1 if np.flatnonzero(truth.any(axis=0)).mean() < truth.shape[1] / 2 else -1
+        frame, copy = with_look_alike(files.read_image(path, truth.shape[::-1]), truth, side, degrees)
+        frames.append(frame)
+        truths.append(truth)
+        copies.append(copy)
+    return frames, truths, copies
+
+
+def propagated_j(engine, frames, truths, im_size):
+    """Return the mean J of the object's propagation, without the first and the last frame."""
+    predictor = Predictor(engine, im_size)
+    predictor.start(frames[0])
+    predictor.add_object(1, truths[0])
+    found = []
+    for frame, truth in zip(frames[1:-1], truths[1:-1], strict=True):
+        (mask,) = predictor.step(frame).masks
+        found.append(region_similarity(truth, resized(mask, truth.shape[::-1])))
+    return np.mean(found)
+
+
+@reports_input_errors
+def main(argv=None):
+    """Print the table, a video a row."""
+    parser = arguments.parser(__doc__)
+    parser.add_argument("--stride", type=positive(int), default=1, help="from a frame to the next")
+    parser.add_argument("--hue", type=finite, default=120.0, help="of the look-alike, degrees from the object's")
+    parser.add_argument("--pictures", help="folder for a picture of each video")
+    own_args, rest = parser.parse_known_args(argv)
+    args = osmn_train_eval.parse([*rest, "--only_testing", "--result_path", "unused", "--data_version", "2016"])
+    im_size = tuple(args.im_size)
+    devices.configure(args.gpu_id, args.deterministic)
+    model = arguments.load_model(args)
+    print(model.summary(im_size))
+    engine = model.start_engine(args.vg_pad_ratio)
+    videos = davis.videos(args.data_path, args.data_version, args.test_split)
+    annotations = davis.complete_annotations(args.data_path, videos)
+    if len(videos) < 2:
+        raise InputError(f"{args.test_split} has one video; others' guides need two or more")
+    (own,) = zip(*(validation.own_gammas(engine, video) for video in videos), strict=True)
+    print("video                     own  others'  turned")
+    rows = []
+    for number, video in enumerate(videos):
+        video = video._replace(frames=video.frames[:: own_args.stride])
+        frames, truths, copies = pasted(video, annotations[video.name], own_args.hue)
+        if own_args.pictures:
+            middle = len(frames) // 2
+            files.write_image(Path(own_args.pictures) / f"{video.name}.png", frames[middle])
+        others = [np.mean(layer, axis=0) for layer in zip(*(own[:number] + own[number + 1 :]), strict=True)]
+        choices = own[number], others, engine.gammas(frames[0], copies[0])
+        rows.append([propagated_j(WithGammas(engine, each), frames, truths, im_size) for each in choices])
+        print_row(video.name, rows[-1])
+    print_row("mean", np.mean(rows, axis=0))
+
+
+def print_row(name, row):
+    """Print a video's figures."""
+    print(f"{name:22}{row[0]:7.3f}{row[1]:9.3f}{row[2]:8.3f}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
