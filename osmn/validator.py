@@ -57,7 +57,7 @@ class Validator:
         if best is None or found["J"] > best:
             trainer.save(folder / checkpoints.BEST, max_to_keep=1, finished=True)
             with files.replacing(folder / checkpoints.BEST / checkpoints.FIGURES) as temporary:
-                temporary.write_text(json.dumps({"step": int(trainer.step)} | found, indent=2) + "\n")
+                temporary.write_text(json.dumps({"step": int(trainer.step.numpy())} | found, indent=2) + "\n")
         return found
 
 
