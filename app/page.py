@@ -190,7 +190,7 @@ class Events:
                 shown, speed = now, count / (now - begin)
                 words = f"Frame {step.number + 1} of {session.frames}, {speed:.1f} frames/s, "
                 words += f"{(session.frames - step.number - 1) / speed:.0f} s left"
-                yield *hold, words, {"image": data_url(step.shown)}, gr.DownloadButton(interactive=False)
+                yield *hold, words, {"image": data_url(step.draw())}, gr.DownloadButton(interactive=False)
         stopped = session.done < session.frames
         number = session.done - 1 if stopped else number
         words = f"{count} frames segmented"

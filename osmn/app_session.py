@@ -11,6 +11,7 @@ import shutil
 import tempfile
 import threading
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -31,10 +32,10 @@ EXAMPLE_FRAMES, EXAMPLE_SIZE = 32, (320, 192)
 
 
 class Step(NamedTuple):
-    """A frame that is done while a video is segmented: its number, and the overlay's image, uint8 (H, W, 3)."""
+    """A frame that is done while a video is segmented: its number, and `draw()`, which returns the overlay's image."""
 
     number: int
-    shown: np.ndarray
+    draw: Callable
 
 
 class Session:
@@ -185,11 +186,15 @@ class Session:
                 (self._results / MASKS / f"{name}.png").unlink(missing_ok=True)
             given = [Given(number, None, objects) for number, objects in sorted(self._given.items())]
             predictor = self._new_predictor(self.size)
-            with open_frames(self._path) as frames, Results(self._results, frames) as results:
-                for number, followed in enumerate(follow(predictor, frames, given, self._history)):
-                    shown = results.add(followed)
+            with (
+                open_frames(self._path) as frames,
+                Results(self._results, frames) as results,
+                contextlib.closing(follow(predictor, frames, given, self._history)) as steps,
+            ):
+                for number, followed in enumerate(steps):
+                    results.add(followed)
                     if not followed.known:
-                        yield Step(number, shown)
+                        yield Step(number, followed.overlay)
                     if self._stopping:
                         break
             self._hand_over()

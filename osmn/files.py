@@ -15,6 +15,7 @@ import re
 import secrets
 import shutil
 import sys
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -269,16 +270,20 @@ def write_image(path, image):
 
 def write_mask(path, mask):
     """Write a boolean (H, W) mask as an 8-bit grey PNG of values 0 and 255."""
-    with replacing(path) as temporary:
-        Image.fromarray(np.where(mask, np.uint8(255), np.uint8(0))).save(temporary)
+    _write_runs(path, Image.fromarray(np.where(mask, np.uint8(255), np.uint8(0))))
 
 
 def write_labels(path, labels):
     """Write uint8 (H, W) object ids as an indexed PNG in the DAVIS palette."""
     image = Image.fromarray(np.asarray(labels, np.uint8), mode="P")
     image.putpalette(davis_palette())
+    _write_runs(path, image)
+
+
+def _write_runs(path, image):
+    """Write an image of long runs as a PNG: to look for nothing else takes half the time, and no more space."""
     with replacing(path) as temporary:
-        image.save(temporary)
+        image.save(temporary, compress_type=zlib.Z_RLE)
 
 
 def write_scores(path, scores):

@@ -1,6 +1,7 @@
 """A stranger's own video: the objects that are given in it, followed to masks and an overlay to look at."""
 
 import contextlib
+import functools
 import hashlib
 from pathlib import Path
 from typing import NamedTuple
@@ -12,7 +13,7 @@ from osmn.files import read_labels, remove_unfinished, write_labels, write_score
 from osmn.given import all_objects, parse_given, too_late
 from osmn.masks import overlay, with_objects
 from osmn.predictor import Segmentation
-from osmn.threads import WriteBehind
+from osmn.threads import WriteBehind, run_ahead
 from osmn.video import Frame
 from osmn.video_writer import write_cutout, write_overlay
 
@@ -92,6 +93,14 @@ class Followed(NamedTuple):
     segmentation: Segmentation | None = None
     known: bool = False
 
+    def overlay(self):
+        """Return the frame with its objects, RGB uint8 (H, W, 3)."""
+        return overlay(self.frame.image, self.labels)
+
+    def cutout(self, object_id):
+        """Return the frame, transparent around an object, RGBA uint8 (H, W, 4)."""
+        return np.dstack([self.frame.image, np.where(self.labels == object_id, np.uint8(255), np.uint8(0))])
+
 
 class History:
     """What a run through a video leaves, so that another one goes on from any frame: its states and its masks.
@@ -124,7 +133,7 @@ class History:
 
 
 def follow(predictor, frames, given, history=None):
-    """Yield a `Followed` for each frame of a video.
+    """Yield a `Followed` for each frame of a video. Close it before `frames`: a thread reads them.
 
     Args:
         predictor: `Predictor`.
@@ -134,31 +143,37 @@ def follow(predictor, frames, given, history=None):
         history: `History` to go on from and to add to. What it remembers is as a run with these `given` would have it.
     """
     left, last, remembered = list(given), None, len(history) if history is not None else 0
-    for count, frame in enumerate(frames):
-        here = [each for each in left if each.is_at(frame)]
-        left = [each for each in left if not each.is_at(frame)]
-        if count < remembered:
-            yield history.followed(frame)
-            last = frame
-            continue
-        if count == 0:
-            predictor.start(frame.image)
-            segmentation, labels = None, np.zeros(frame.image.shape[:2], np.uint8)
-        else:
-            if count == remembered:
-                history.resume(predictor, last)
-            segmentation = predictor.step(frame.image)
-            labels = segmentation.labels()
-        for each in here:
-            for object_id, mask in each.objects.items():
-                if mask.any():
-                    predictor.add_object(object_id, mask)
-                else:
-                    predictor.remove_object(object_id)
-            labels = with_objects(labels, each.objects)
-        if history is not None:
-            history.add(predictor)
-        yield Followed(frame, labels, segmentation)
+
+    def prepared():
+        for count, frame in enumerate(frames):
+            yield count, frame, predictor.at_network_size(frame.image) if count >= remembered else None
+
+    with contextlib.closing(run_ahead(prepared(), ahead=2)) as ahead:
+        for count, frame, small in ahead:
+            here = [each for each in left if each.is_at(frame)]
+            left = [each for each in left if not each.is_at(frame)]
+            if count < remembered:
+                yield history.followed(frame)
+                last = frame
+                continue
+            if count == 0:
+                predictor.start(frame.image)
+                segmentation, labels = None, np.zeros(frame.image.shape[:2], np.uint8)
+            else:
+                if count == remembered:
+                    history.resume(predictor, last)
+                segmentation = predictor.step(frame.image, small)
+                labels = segmentation.labels()
+            for each in here:
+                for object_id, mask in each.objects.items():
+                    if mask.any():
+                        predictor.add_object(object_id, mask)
+                    else:
+                        predictor.remove_object(object_id)
+                labels = with_objects(labels, each.objects)
+            if history is not None:
+                history.add(predictor)
+            yield Followed(frame, labels, segmentation)
 
 
 class Results:
@@ -192,19 +207,16 @@ class Results:
         return self._stack.__exit__(*error)
 
     def add(self, followed):
-        """Write a `Followed`; return the overlay's image, RGB uint8 (H, W, 3)."""
+        """Write a `Followed`, on threads."""
         frame, labels, segmentation, known = followed
         if segmentation is not None and self._save_score:
             for object_id, scores in zip(segmentation.object_ids, segmentation.probabilities, strict=True):
                 self._keep(write_scores, f"scores/{object_id}/{frame.name}.npy", scores)
         if not known:
             self._keep(write_labels, f"{MASKS}/{frame.name}.png", labels)
-        shown = overlay(frame.image, labels)
-        self._show(shown, frame.seconds)
+        self._show(followed.overlay, frame.seconds)
         for object_id, write_frame in self._cutouts.items():
-            alpha = np.where(labels == object_id, np.uint8(255), np.uint8(0))
-            write_frame(np.dstack([frame.image, alpha]), frame.seconds)
-        return shown
+            write_frame(functools.partial(followed.cutout, object_id), frame.seconds)
 
     def _keep(self, write_file, name, content):
         self.files.append(name)
@@ -229,8 +241,11 @@ def segment(predictor, frames, given, folder, save_score=False, cutout=False, pr
     for name in (MASKS, "scores"):
         remove_unfinished(Path(folder) / name)
     count = 0
-    with Results(folder, frames, all_objects(given) if cutout else (), save_score) as results:
-        for followed in follow(predictor, frames, given):
+    with (
+        Results(folder, frames, all_objects(given) if cutout else (), save_score) as results,
+        contextlib.closing(follow(predictor, frames, given)) as steps,
+    ):
+        for followed in steps:
             results.add(followed)
             count += 1
             progress()

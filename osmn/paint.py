@@ -17,7 +17,7 @@ _NEAR = 24  # How far a channel may be from an object's colour, of 255.
 
 def colors():
     """Return {object id: colour, "#rrggbb"}: those of the overlay."""
-    palette = bright_palette().astype(np.uint8)
+    palette = bright_palette()
     return {i: "#" + bytes(palette[i]).hex() for i in OBJECTS}
 
 
@@ -37,7 +37,7 @@ def labels_of(picture):
     """
     labels = np.zeros(picture.shape[:2], np.uint8)
     for object_id in OBJECTS:
-        distance = np.abs(picture[..., :3] - bright_palette()[object_id]).max(axis=-1)
+        distance = np.abs(picture[..., :3] - bright_palette()[object_id].astype(np.int16)).max(axis=-1)
         labels[(distance <= _NEAR) & (picture[..., 3] > 127)] = object_id
     mixed = (picture[..., 3] > 127) & (labels == 0)
     if mixed.any() and labels.any():

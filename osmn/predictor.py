@@ -167,9 +167,12 @@ class Predictor:
         }
         self._join_gammas()
 
-    def step(self, frame):
-        """Take the next frame, uint8 (H, W, 3), RGB; return its `Segmentation`."""
-        small = self._take(frame)
+    def step(self, frame, small=None):
+        """Take the next frame, uint8 (H, W, 3), RGB; return its `Segmentation`.
+
+        `small` is what `at_network_size` has made of it, if somebody has, such as another thread.
+        """
+        small = self._take(frame, small)
         size = frame.shape[1::-1]
         if not self._masks:
             return without_objects(self._size, size)
@@ -188,14 +191,25 @@ class Predictor:
     def _join_gammas(self):
         self._all_gammas = [np.concatenate(layer) for layer in zip(*self._gammas.values(), strict=True)]
 
-    def _take(self, frame):
+    def at_network_size(self, frame):
+        """Return a frame, uint8 (H, W, 3), at the size that frames have for the network in a video of its size."""
+        return _resized(frame, self._size_for(frame))
+
+    def _size_for(self, frame):
+        return tuple(self.im_size or network_size(frame.shape[1::-1], self._short_side))
+
+    def _take(self, frame, small=None):
         """Keep the last frame as it is; return it at the network's size."""
         self._frame = checked(frame)
         if self._size is None:
-            self._size = tuple(self.im_size or network_size(frame.shape[1::-1], self._short_side))
-        if frame.shape[1::-1] == self._size:
-            return frame
-        return np.asarray(Image.fromarray(frame).resize(self._size, Image.Resampling.BILINEAR))
+            self._size = self._size_for(frame)
+        return _resized(frame if small is None else small, self._size)
+
+
+def _resized(frame, size):
+    if frame.shape[1::-1] == size:
+        return frame
+    return np.asarray(Image.fromarray(frame).resize(size, Image.Resampling.BILINEAR))
 
 
 def checked(frame):

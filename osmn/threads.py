@@ -16,6 +16,21 @@ def read_ahead(read, paths, ahead=4):
             yield pending.popleft().result()
 
 
+def run_ahead(items, ahead=4):
+    """Yield what the iterator `items` yields, none of it None, up to `ahead` made by a thread in the meantime.
+
+    An error comes out where its item is asked for. Close it before what it reads from.
+    """
+    pool = concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix="frames")
+    try:
+        pending = collections.deque(pool.submit(next, items, None) for _ in range(max(1, ahead)))
+        while (item := pending.popleft().result()) is not None:
+            pending.append(pool.submit(next, items, None))
+            yield item
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
 class WriteBehind:
     """Runs writes on a thread, at most `limit` behind; errors come out at a later call or at the end of the block."""
 

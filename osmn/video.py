@@ -1,7 +1,5 @@
 """Reading a video of any kind: upright RGB frames and their times, from what FFmpeg decodes or from a folder."""
 
-import collections
-import concurrent.futures
 import itertools
 import math
 import re
@@ -17,6 +15,7 @@ from av.video.reformatter import ColorPrimaries, ColorTrc
 from osmn.errors import InputError
 from osmn.files import read_image
 from osmn.folders import frame_files
+from osmn.threads import run_ahead
 
 FOLDER_RATE = 24  # frames per second of a folder, which has no times of its own
 
@@ -108,7 +107,7 @@ class Frames:
             raise
         self.start = Fraction(0) if start is None else first.seconds
         self.first, self.size = first, first.image.shape[1::-1]
-        self._reading = _read_ahead(itertools.chain([first], selected), ahead)
+        self._reading = run_ahead(itertools.chain([first], selected), ahead)
 
     @property
     def damaged(self):
@@ -158,18 +157,6 @@ def _estimate(source, start, end, stride):
     )
     counts = [count for count in (source.count, last) if count is not None]
     return max(1, math.ceil((min(counts) - (first or 0)) / stride)) if counts else None
-
-
-def _read_ahead(frames, ahead):
-    """Yield what the iterator `frames` yields, up to `ahead` of them made by a thread in the meantime."""
-    pool = concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix="frames")
-    try:
-        pending = collections.deque(pool.submit(next, frames, None) for _ in range(max(1, ahead)))
-        while (frame := pending.popleft().result()) is not None:
-            pending.append(pool.submit(next, frames, None))
-            yield frame
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 class _Folder:

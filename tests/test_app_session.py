@@ -252,7 +252,8 @@ def test_segmenting_that_is_stopped_leaves_what_plays_and_goes_on_from_there(ses
 def test_each_step_shows_the_overlay(session):
     session.paint(0, painted(square(0)))
     for step in session.segment():
-        red = (step.shown[..., 0] > 200) & (step.shown[..., 1] < 110)
+        shown = step.draw()
+        red = (shown[..., 0] > 200) & (shown[..., 1] < 110)
         assert red[square(step.number)].all() == (step.number < JUMP)  # Then it is lost.
 
 

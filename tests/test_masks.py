@@ -1,8 +1,10 @@
 """Masks as arrays."""
 
 import numpy as np
+import pytest
+from scipy import ndimage
 
-from osmn.masks import merge, overlay
+from osmn.masks import OPACITY, bright_palette, merge, overlay
 
 
 def test_merge_takes_the_largest_probability_above_the_background():
@@ -37,3 +39,24 @@ def test_overlay_tints_the_object_and_leaves_the_rest():
 def test_overlay_shows_a_binary_result_as_object_one():
     image, mask = np.zeros((9, 9, 3), np.uint8), np.tri(9, dtype=np.uint8)
     np.testing.assert_array_equal(overlay(image, 255 * mask), overlay(image, mask))
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_an_overlay_is_half_colour_inside_coloured_at_the_outline_and_white_around(seed):
+    rng = np.random.default_rng(seed)
+    height, width = rng.integers(1, 90, 2)
+    image = rng.integers(0, 256, (height, width, 3), np.uint8)
+    blobs = ndimage.gaussian_filter(rng.normal(size=(height, width)), rng.uniform(0, 5)) > rng.choice([-0.1, 0, 0.1])
+    labels = np.where(blobs, rng.integers(0, (256, 5)[seed % 2], (height, width)), 0).astype(np.uint8)
+    before, given = image.copy(), labels.copy()
+    drawn = overlay(image, labels)
+    np.testing.assert_array_equal(image, before)
+    np.testing.assert_array_equal(labels, given)
+    labels = np.where(labels == 255, 1, labels)
+    colors = bright_palette()[labels]
+    expected = np.where(labels[..., None] > 0, np.floor((1 - OPACITY) * image + OPACITY * colors), image)
+    edge = ndimage.maximum_filter(labels, 3) != ndimage.minimum_filter(labels, 3)
+    outline = ndimage.binary_dilation(edge & (labels > 0)) & (labels > 0)
+    expected[outline] = colors[outline]
+    expected[edge & (labels == 0)] = 255
+    np.testing.assert_array_equal(drawn, expected)

@@ -8,7 +8,7 @@ from PIL import Image
 
 from osmn.errors import InputError
 from osmn.files import read_image
-from osmn.threads import WriteBehind, read_ahead
+from osmn.threads import WriteBehind, read_ahead, run_ahead
 
 
 def test_read_ahead_keeps_the_order_and_takes_only_some_paths_ahead():
@@ -40,6 +40,53 @@ def test_read_ahead_passes_an_error_on_where_its_path_comes(tmp_path):
     next(frames)
     with pytest.raises(InputError, match=r"1\.jpg does not exist"):
         next(frames)
+
+
+def test_what_is_run_ahead_comes_in_order_made_by_another_thread_and_only_some_of_it_ahead():
+    made = []
+
+    def items():
+        for number in range(12):
+            made.append(threading.current_thread())
+            yield number
+
+    for count, value in enumerate(run_ahead(items(), ahead=3)):
+        assert value == count
+        time.sleep(0.01)
+        assert len(made) <= count + 4
+    assert len(set(made)) == 1 and threading.current_thread() not in made
+
+
+def test_what_is_run_ahead_gives_its_error_after_what_was_made_before():
+    def items():
+        yield 1
+        yield 2
+        raise InputError("damaged")
+
+    ahead, got = run_ahead(items(), ahead=4), []
+    with pytest.raises(InputError, match="damaged"):
+        for item in ahead:
+            time.sleep(0.01)
+            got.append(item)
+    assert got == [1, 2]
+
+
+def test_closing_what_is_run_ahead_early_ends_its_thread_first():
+    running = []
+
+    def items():
+        while True:
+            running.append(True)
+            time.sleep(0.005)
+            running.pop()
+            yield 0
+
+    source = items()
+    ahead = run_ahead(source)
+    next(ahead)
+    ahead.close()
+    assert not running
+    source.close()  # Python refuses that while a thread is in it.
 
 
 def test_writes_are_done_in_order_by_the_end_of_the_block():

@@ -390,12 +390,16 @@ def test_closing_early_leaves_no_thread(tmp_path):
 # Writing
 
 
+def drawing(image):
+    return lambda: image
+
+
 def overlay(source, path, **selection):
     """Write the frames of `source` again; return them."""
     with open_frames(source, **selection) as frames, write_overlay(path, frames) as write:
         written = []
         for frame in frames:
-            write(frame.image, frame.seconds)
+            write(drawing(frame.image), frame.seconds)
             written.append(frame)
     return written
 
@@ -527,7 +531,7 @@ def test_nothing_is_written_where_the_block_ends_by_an_exception(tmp_path):
     source = make_video(tmp_path / "clip.mp4", pictures(30))
     with pytest.raises(KeyError), open_frames(source) as frames, write_overlay(tmp_path / "overlay.mp4", frames) as w:
         for frame in frames:
-            w(frame.image, frame.seconds)
+            w(drawing(frame.image), frame.seconds)
         raise KeyError
     assert [path.name for path in tmp_path.iterdir()] == ["clip.mp4"]
     assert not reading_threads()
@@ -543,7 +547,7 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (int(size), resource.RLIM_INFINITY))
 try:
     with open_frames(source) as frames, write_overlay(path, frames) as write:
         for frame in frames:
-            write(frame.image, frame.seconds)
+            write(lambda image=frame.image: image, frame.seconds)
 except InputError as error:
     print(error)
 """
@@ -602,7 +606,7 @@ def test_a_cutout_has_the_times_of_its_input_and_its_own_transparency(tmp_path):
         for frame in frames:
             alpha = np.zeros((49, 65, 1), np.uint8)
             alpha[:, frame.number * 10 :] = 255
-            write(np.concatenate([frame.image, alpha], axis=-1), frame.seconds)
+            write(drawing(np.concatenate([frame.image, alpha], axis=-1)), frame.seconds)
     assert [round(seconds, 2) for seconds in times(path)] == [round(seconds, 2) for seconds in VARIABLE]
     assert sound_of(path)[0] == "opus"
     decoder = av.CodecContext.create("libvpx-vp9", "r")  # FFmpeg's own decoder leaves alpha out
@@ -626,7 +630,7 @@ def test_memory_does_not_grow_with_the_length(tmp_path):
     source = make_video(tmp_path / "clip.mp4", (still[n % 20] for n in range(2000)), options={"preset": "ultrafast"})
     with open_frames(source) as frames, write_overlay(tmp_path / "overlay.mp4", frames) as write:
         for frame in frames:
-            write(frame.image, frame.seconds)
+            write(drawing(frame.image), frame.seconds)
             if frame.number == 200:
                 time.sleep(0.3)  # a reader without limit would run ahead now
                 before = resident_bytes()
