@@ -6,7 +6,7 @@ from osmn import args as arguments
 from osmn import locks
 from osmn.errors import reports_input_errors
 from osmn.evaluation import davis, tables
-from osmn.report import evaluated, page
+from osmn.report import write
 
 
 @reports_input_errors
@@ -31,7 +31,7 @@ def main(argv=None):
         scores = davis.evaluate(*where, args.vis_path)
         tables.report_davis(scores, args.result_path)
         if args.report:
-            page.write(evaluated.of_davis(scores, *where))
+            write.davis(scores, *where, against=args.against)
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ def main():
     import osmn_train_eval
     from osmn.contact_sheet import contact_sheet
     from osmn.evaluation import davis, tables
-    from osmn.report import evaluated, page
+    from osmn.report import write
     from osmn.synthetic import make_dataset, repeat_first_mask
     from preprocessing import preprocess_davis
 
@@ -55,10 +55,7 @@ def main():
     sequences = (data / "ImageSets/2017/val.txt").read_text().split()
     contact_sheet(data, results, sequences, sheet, FRAMES_ON_SHEET)
     print(f"look at {sheet}: our masks above the true ones")
-    page.write(
-        evaluated.of_davis(scores, data, results, 2017, "val"),
-        against=evaluated.of_davis(baseline_scores, data, baseline, 2017, "val"),
-    )
+    write.davis(scores, data, results, 2017, "val", against=baseline)
 
     headline("5. Segment a video as if it were your own: osmn_segment.py")
     frames, mask = data / "JPEGImages/480p" / sequences[0], data / "Annotations/480p" / sequences[0] / "00000.png"

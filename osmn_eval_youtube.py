@@ -27,7 +27,7 @@ def main(argv=None):
     from osmn.data import youtube_objects
     from osmn.evaluation import tables
     from osmn.evaluation.youtube_objects import evaluate
-    from osmn.report import evaluated, page
+    from osmn.report import write
 
     devices.configure([args.gpu_id])
     videos = youtube_objects.videos(args.data_path)
@@ -39,7 +39,7 @@ def main(argv=None):
             scores = evaluate(args.data_path, args.result_path)
             tables.report_youtube_objects(scores, args.result_path)
             if args.report:
-                page.write(evaluated.of_youtube_objects(scores, args.data_path, args.result_path))
+                write.youtube_objects(scores, args.data_path, args.result_path, args.against)
     else:
         print("this was one share of the videos: score all of them by youtube_eval.py")
 

@@ -51,7 +51,7 @@ def main(argv=None):
     from osmn import devices, replicas, segmenting
     from osmn.data import davis
     from osmn.evaluation.tables import score_if_annotated
-    from osmn.report import evaluated, page
+    from osmn.report import write
 
     devices.configure(args.gpu_id, args.deterministic)
     videos = davis.videos(args.data_path, args.data_version, args.test_split, args.use_full_res)
@@ -68,7 +68,7 @@ def main(argv=None):
     where = args.data_path, args.result_path, args.data_version, args.test_split
     scores = score_if_annotated(*where, videos, shards=args.shard[1])
     if args.report and scores is not None:
-        page.write(evaluated.of_davis(scores, *where))
+        write.davis(scores, *where, against=args.against)
 
 
 if __name__ == "__main__":

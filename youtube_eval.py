@@ -6,7 +6,7 @@ from osmn import args as arguments
 from osmn import locks
 from osmn.errors import reports_input_errors
 from osmn.evaluation import tables, youtube_objects
-from osmn.report import evaluated, page
+from osmn.report import write
 
 
 @reports_input_errors
@@ -26,7 +26,7 @@ def main(argv=None):
         scores = youtube_objects.evaluate(args.data_path, args.result_path)
         tables.report_youtube_objects(scores, args.result_path)
         if args.report:
-            page.write(evaluated.of_youtube_objects(scores, args.data_path, args.result_path))
+            write.youtube_objects(scores, args.data_path, args.result_path, args.against)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from osmn import args as arguments
 from osmn import locks
 from osmn.errors import reports_input_errors
 from osmn.evaluation import tables, ytvos
-from osmn.report import evaluated, page
+from osmn.report import write
 
 
 @reports_input_errors
@@ -34,7 +34,7 @@ def main(argv=None):
     ):
         tables.report_ytvos(scores, args.result_path, unseen_given=args.unseen is not None)
         if args.report:
-            page.write(evaluated.of_ytvos(scores, args.data_path, args.result_path, args.split))
+            write.ytvos(scores, args.data_path, args.result_path, args.split, args.unseen, args.against)
 
 
 if __name__ == "__main__":

@@ -8,15 +8,21 @@ import dataclasses
 
 from osmn.config import BASE_MODELS, LONGEST_SIDE
 from osmn.errors import InputError
-from osmn.option_types import finite, non_negative, positive, shard, share
+from osmn.option_types import finite, folder, non_negative, positive, shard, share
 
 PRECISIONS = ("float32", "bfloat16", "float16")
 ENGINES = ("tensorflow", "openvino")
 
 
+class _Help(argparse.ArgumentDefaultsHelpFormatter):
+    def _get_help_string(self, action):
+        """Leave out a default that is only the word for nothing given."""
+        return action.help if action.default in (None, "", []) else super()._get_help_string(action)
+
+
 def parser(description):
     """Return an argument parser that shows the defaults."""
-    return argparse.ArgumentParser(description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    return argparse.ArgumentParser(description=description, formatter_class=_Help)
 
 
 def add_model_options(to, testing=True):
@@ -105,11 +111,18 @@ def add_ytvos_options(to):
     )
 
 
+class _Against(argparse.Action):
+    def __call__(self, parser, args, folder, option=None):
+        args.against, args.report = folder, True
+
+
 def add_report_option(to):
     """Add the report, where results are scored."""
     to.add_argument(
         "--report", action="store_true", help="also write the scores as a web page, RESULT_PATH/report.html"
     )
+    about = "the same, compared with another result of these videos: what each sequence gains or loses"
+    to.add_argument("--against", action=_Against, type=folder, metavar="OTHER_RESULT_PATH", help=about)
 
 
 def add_device_options(to, several=False, engine=True):

@@ -2,6 +2,7 @@
 
 import argparse
 import math
+from pathlib import Path
 
 from osmn.folders import plain_name
 
@@ -91,3 +92,10 @@ def place(text):
         return position(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def folder(text):
+    """An argparse type: the path of a folder that is there."""
+    if not Path(text).is_dir():
+        raise argparse.ArgumentTypeError(f"{text} is not a folder that is there")
+    return text

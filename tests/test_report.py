@@ -373,6 +373,44 @@ def test_youtube_objects_has_the_iou_of_the_labelled_frames(youtube):
     assert Page(youtube / "results/report.html").rows("differences")[1] == ["cat_0001", "0.625", "0.625", "+0.000"]
 
 
+# -- --against, of the scripts that score -----------------------------------------------------------------------------
+
+
+def test_davis_eval_compares_with_another_result_as_the_module_does(root):
+    davis_eval.main(words(root / "davis", root / "results", 2017, "val", "--against", root / "better"))
+    page = root / "results/report.html"
+    assert len(Page(page).rows("differences")) == 1 + 2
+    by_module = root / "page.html"
+    main(words(root / "results", root / "davis", "--against", root / "better", "--output", by_module))
+    assert page.read_bytes() == by_module.read_bytes()
+
+
+def test_youtube_eval_compares_with_another_result(youtube):
+    shutil.copytree(youtube / "results", youtube / "other")
+    shutil.copy(youtube / "data/Labels/cat_0001/00002.png", youtube / "other/cat_0001/00002.png")
+    youtube_eval.main(words(youtube / "data", youtube / "results", "--report", "--against", youtube / "other"))
+    assert Page(youtube / "results/report.html").rows("differences")[1] == ["cat_0001", "0.625", "0.875", "-0.250"]
+
+
+def test_ytvos_eval_compares_with_another_result(held_out):  # noqa: F811
+    shutil.copytree(held_out / "results", held_out / "other")
+    where = held_out / "data", held_out / "results", "train"
+    ytvos_eval.main(words(*where, "--against", held_out / "other"))
+    rows = Page(held_out / "results/report.html").rows("differences")[1:]
+    assert rows and all(row[1] == row[2] and row[3] == "+0.000" for row in rows)
+
+
+@pytest.mark.parametrize("script", [davis_eval, osmn_train_eval, osmn_online_finetune, osmn_eval_youtube])
+def test_another_result_that_is_not_there_is_told_before_anything_is_done(script, tmp_path, capsys):
+    place = [tmp_path, tmp_path / "results", 2017, "val"] if script is davis_eval else ["--result_path", tmp_path / "r"]
+    with pytest.raises(SystemExit) as stopped:
+        script.main(words(*place, "--against", tmp_path / "gone"))
+    assert stopped.value.code == 2
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert line.endswith(f"argument --against: {tmp_path / 'gone'} is not a folder that is there")
+    assert not list(tmp_path.iterdir())
+
+
 # -- Scripts that segment ---------------------------------------------------------------------------------------------
 
 NETWORK = ["--whole_model_path", "stand-in", "--im_size", 64, 48, "--precision", "float32"]
@@ -385,6 +423,10 @@ def test_davis_is_segmented_scored_and_reported_with_the_options(davis, tmp_path
     page = Page(tmp_path / "report.html")
     assert ["options: im_size", "[64, 48]"] in page.rows("options")
     assert len(page.rows("objects")) == 1 + 3
+    assert not page.rows("differences")
+    osmn_train_eval.main(words(*paths, "--only_testing", *NETWORK, "--against", davis / "Annotations/480p"))
+    page = Page(tmp_path / "report.html")
+    assert {row[2] for row in page.rows("differences")[1:]} == {"1.000"}
 
 
 def test_online_finetuning_is_reported(davis, tmp_path, monkeypatch):
@@ -394,15 +436,19 @@ def test_online_finetuning_is_reported(davis, tmp_path, monkeypatch):
     stand_in(monkeypatch, Pixelwise)
     monkeypatch.setattr(online, "finetune_and_segment", finetune_and_segment)
     paths = ["--data_path", davis, "--result_path", tmp_path / "results", "--model_save_path", tmp_path / "models"]
-    osmn_online_finetune.main(words(*paths, *NETWORK, "--report"))
-    assert [line[3] for line in Page(tmp_path / "results/report.html").rows("objects")[1:]] == ["1.000"] * 3
+    osmn_online_finetune.main(words(*paths, *NETWORK, "--against", davis / "Annotations/480p"))
+    page = Page(tmp_path / "results/report.html")
+    assert [line[4] for line in page.rows("objects")[1:]] == ["1.000"] * 3
+    assert {row[3] for row in page.rows("differences")[1:]} == {"+0.000"}
 
 
 def test_youtube_objects_is_segmented_scored_and_reported(youtube, monkeypatch):
     stand_in(monkeypatch, ColourKey)
     paths = ["--data_path", youtube / "data", "--result_path", youtube / "new"]
-    osmn_eval_youtube.main(words(*paths, *NETWORK, "--report"))
-    assert Page(youtube / "new/report.html").texts("h1") == ["YouTube-Objects"]
+    osmn_eval_youtube.main(words(*paths, *NETWORK, "--against", youtube / "results"))
+    page = Page(youtube / "new/report.html")
+    assert page.texts("h1") == ["YouTube-Objects"]
+    assert page.rows("differences")[1][2] == "0.625"
 
 
 def test_a_share_of_the_videos_is_not_scored_and_has_no_report(davis, tmp_path, monkeypatch, capsys):

@@ -143,6 +143,14 @@ def test_help_explains_the_new_options_of_training(capsys, script, options):
         assert re.search(rf"^  {option}\b[^\n]*(\n +|  +)[A-Za-z][^\n]* [a-z]", shown, re.M), option
 
 
+def test_help_shows_defaults_and_none_where_there_is_none(capsys):
+    with pytest.raises(SystemExit):
+        osmn_train_eval.main(["-h"])
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "(default: [854, 480])" in shown and "(default: val)" in shown and "(default: 0)" in shown
+    assert not re.search(r"\(default: (\[\]|None)?\)", shown)
+
+
 @pytest.mark.parametrize("value", ["1", "1.5", "-0.1", "nan"])
 def test_a_decay_is_from_0_to_below_1(capsys, value):
     with pytest.raises(SystemExit) as stopped:

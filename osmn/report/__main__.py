@@ -8,9 +8,8 @@ from pathlib import Path
 
 from osmn import args as arguments
 from osmn.errors import InputError, reports_input_errors
-from osmn.evaluation import davis, youtube_objects, ytvos
 from osmn.manifest import read_run
-from osmn.report import evaluated, page
+from osmn.report import page, write
 
 
 @reports_input_errors
@@ -52,16 +51,12 @@ def _evaluated(data_path, result_path, version, split, unseen):
     """Yield the `Evaluated` of a result folder; the results can be read in the block."""
     folder = Path(data_path)
     if (folder / "ImageSets").is_dir():
-        split = split or "val"
-        scores = davis.evaluate(data_path, result_path, version, split)
-        yield evaluated.of_davis(scores, data_path, result_path, version, split)
+        yield write.davis_results(data_path, result_path, version, split or "val")
     elif (folder / "Labels").is_dir():
-        scores = youtube_objects.evaluate(data_path, result_path)
-        yield evaluated.of_youtube_objects(scores, data_path, result_path)
+        yield write.youtube_objects_results(data_path, result_path)
     elif any(folder.glob("*/meta.json")):
-        split = split or "valid"
-        with ytvos.evaluated(data_path, result_path, split, unseen) as scores:
-            yield evaluated.of_ytvos(scores, data_path, result_path, split)
+        with write.ytvos_results(data_path, result_path, split or "valid", unseen) as found:
+            yield found
     else:
         raise InputError(
             f"{data_path} has neither ImageSets (DAVIS), nor Labels (YouTube-Objects), nor <split>/meta.json"
