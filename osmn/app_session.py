@@ -11,6 +11,7 @@ import shutil
 import tempfile
 import threading
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -24,7 +25,7 @@ from osmn.masks import with_objects
 from osmn.own_video import MASKS, History, Results, follow
 from osmn.paint import OBJECTS
 from osmn.synthetic import write_clip
-from osmn.video import open_frames
+from osmn.video import frame_at, open_frames
 
 # Examples that nobody has to download: {name: (number of objects, seed)}.
 EXAMPLES = {"Example: 1 object": (1, 146), "Example: 2 objects": (2, 198)}
@@ -50,10 +51,11 @@ class Session:
         self.folder, self._new_predictor = Path(folder), predictor
         self.folder.mkdir(parents=True)
         self._running, self._closed = threading.Lock(), False
-        self._reset(None, [], [], None)
+        self._reset(None, [], None)
 
-    def _reset(self, path, names, seconds, size):
-        self._path, self._names, self._seconds, self.size = path, names, seconds, size
+    def _reset(self, path, frames, size):
+        self._path, self.size = path, size
+        self._names, self._seconds, self._checksums = ([frame[part] for frame in frames] for part in range(3))
         self._given = {}  # {frame number: {object id: bool (H, W)}}
         self._results = self.folder / f"results-{secrets.token_hex(4)}"
         self._history = History(self._results)
@@ -96,13 +98,13 @@ class Session:
     def _open(self, path):
         """Read a video once, for the number and the times of its frames; replace the video before by it."""
         with open_frames(path) as frames:
-            names, seconds = zip(*[(frame.name, frame.seconds) for frame in frames], strict=True)
+            found = [(frame.name, frame.seconds, _checksum(frame.image)) for frame in frames]
             size = frames.size
         with self._idle():
             if self._path is not None:
                 shutil.rmtree(self._path.parent)
             shutil.rmtree(self._results, ignore_errors=True)
-            self._reset(path, names, seconds, size)
+            self._reset(path, found, size)
 
     @property
     def frames(self):
@@ -111,9 +113,14 @@ class Session:
 
     def frame(self, number):
         """Return a frame, RGB uint8 (H, W, 3)."""
-        if self._last[0] != self._checked(number):
-            with open_frames(self._path, start=int(number), ahead=1) as frames:
-                self._last = (int(number), frames.first.image)
+        number = self._checked(number)
+        if self._last[0] != number:
+            image = frame_at(self._path, self._seconds[number]) if self._path.is_file() else None
+            # Some files' key frames are no full pictures.
+            if image is None or _checksum(image) != self._checksums[number]:
+                with open_frames(self._path, start=number, ahead=1) as frames:
+                    image = frames.first.image
+            self._last = (number, image)
         return self._last[1]
 
     def _checked(self, number):
@@ -246,6 +253,10 @@ class Session:
     def _remove_if_closed(self):
         if self._closed:
             shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _checksum(image):
+    return zlib.crc32(np.ascontiguousarray(image))
 
 
 class Sessions:

@@ -10,28 +10,15 @@ from typing import NamedTuple
 import av
 import numpy as np
 from av.stream import Disposition
-from av.video.reformatter import ColorPrimaries, ColorTrc
 
 from osmn.errors import InputError
 from osmn.files import read_image
 from osmn.folders import frame_files
 from osmn.threads import run_ahead
+from osmn.to_rgb import ToRGB
 
 FOLDER_RATE = 24  # frames per second of a folder, which has no times of its own
 
-# How to turn a picture upright, by its display matrix (a b, c d): whether it lies on its side, and the signs of its two
-# large numbers, a and d, or b and c.
-_UPRIGHT = {
-    (False, True, True): (),
-    (False, False, True): (("hflip", None),),
-    (False, True, False): (("vflip", None),),
-    (False, False, False): (("hflip", None), ("vflip", None)),
-    (True, True, False): (("transpose", "clock"),),
-    (True, False, True): (("transpose", "cclock"),),
-    (True, True, True): (("transpose", "cclock_flip"),),
-    (True, False, False): (("transpose", "clock_flip"),),
-}
-_NOT_TURNED = (1, 0, 0, 0, 1, 0, 0, 0, 1)
 _SILENT = ("h264", "hevc")  # They drop a packet that they cannot parse, where other decoders fail.
 
 
@@ -74,6 +61,28 @@ def open_frames(path, start=None, end=None, stride=1, ahead=4):
     """
     source = _Folder(Path(path)) if Path(path).is_dir() else _File(Path(path))
     return Frames(source, start, end, stride, ahead)
+
+
+def frame_at(path, seconds):
+    """Return the picture at one of the times of a video file, RGB uint8 (H, W, 3), without decoding all before it.
+
+    It is decoded from the key frame before it on. None where the file cannot be sought in, or where no frame has just
+    this time then. That key frames are what they say is not checked: compare with a checksum of the picture.
+    """
+    for earlier in (0, 1, 10):  # seconds; some containers seek to where the key frame is decoded, before it is shown
+        source = _File(Path(path))
+        try:
+            source.seek(seconds - earlier)
+            for _, time, convert in source.frames():
+                if time == seconds:
+                    return convert()
+                if time > seconds:
+                    break
+        except av.FFmpegError:
+            return None
+        finally:
+            source.close()
+    return None
 
 
 class Frames:
@@ -187,7 +196,7 @@ class _Folder:
 
 class _File:
     def __init__(self, path):
-        self.path = path
+        self.path, self._sought = path, False
         self.damaged = self.decoded = 0
         self._container = open_container(path)
         try:
@@ -222,8 +231,14 @@ class _File:
             return round(Fraction(self._container.duration, av.time_base) * self.rate)
         return None
 
+    def seek(self, seconds):
+        """Go to the last key frame before a time; FFmpegError where the container cannot."""
+        ticks = math.floor((max(0, seconds) + self.origin) / self.time_base)
+        self._container.seek(ticks, backward=True, stream=self._stream)
+        self._sought = True
+
     def frames(self):
-        to_rgb = _ToRGB(self._stream.sample_aspect_ratio or Fraction(1))
+        to_rgb = ToRGB(self._stream.sample_aspect_ratio or Fraction(1))
         frame_ticks = max(1, round(1 / (self.rate * self.time_base)))
         last = None
         for frame in self._frames():
@@ -249,9 +264,11 @@ class _File:
             unanswered += bool(packet is not None and packet.size and not packet.is_discard) - len(frames)
             for frame in frames:
                 countable &= not frame.interlaced_frame  # whose packets may be half a frame each
+                # After a seek, frames before the first key frame lack what they are made from.
+                self._sought &= not frame.key_frame
                 if frame.is_corrupt:
                     self.damaged += 1
-                else:
+                elif not self._sought:
                     yield frame
         if countable:
             self.damaged += max(0, unanswered)
@@ -281,56 +298,3 @@ def open_container(path):
         raise InputError(
             f"{path} is not a video that FFmpeg can read, or a damaged one ({error.strerror}); replace it"
         ) from None
-
-
-class _ToRGB:
-    """Turns decoded frames into RGB uint8 (H, W, 3): square pixels, upright, all of the first one's size.
-
-    A filter graph does it, made anew where the frames' properties change. swscale, in `scale`, converts: zscale
-    is in no build of PyAV. It maps the tones of HDR (PQ, HLG), keeping reference white white.
-    """
-
-    def __init__(self, pixel_aspect):
-        self._pixel_aspect = pixel_aspect
-        self._size = self._properties = self._graph = None
-
-    def __call__(self, frame):
-        matrix = _display_matrix(frame)
-        colors = (frame.colorspace, frame.color_range, frame.color_trc, frame.color_primaries)
-        properties = (frame.width, frame.height, frame.format.name, colors, matrix)
-        if properties != self._properties:
-            self._graph, self._properties = self._make_graph(frame, matrix), properties
-        self._graph.push(frame)
-        return self._graph.pull().to_ndarray()
-
-    def _make_graph(self, frame, matrix):
-        a, b, _, c, d = matrix[:5]
-        turned = abs(b) > abs(a)
-        upright = _UPRIGHT[turned, (b if turned else a) > 0, (c if turned else d) > 0]
-        if self._size is None:  # the shorter side of the pixels is stretched, so that nothing is lost
-            width = round(frame.width * max(1, self._pixel_aspect))
-            height = round(frame.height * max(1, 1 / self._pixel_aspect))
-            self._size = (height, width) if turned else (width, height)
-        width, height = self._size[::-1] if turned else self._size
-        scale = f"{width}:{height}"
-        hdr = frame.color_trc in (ColorTrc.SMPTE2084, ColorTrc.ARIB_STD_B67)
-        if hdr or frame.color_primaries == ColorPrimaries.BT2020:
-            scale += ":out_primaries=bt709:out_transfer=bt709"
-        graph = av.filter.Graph()
-        buffer = graph.add(
-            "buffer",
-            video_size=f"{frame.width}x{frame.height}",
-            pix_fmt=frame.format.name,
-            time_base="1/1",
-            colorspace=str(int(frame.colorspace)),
-            range=str(int(frame.color_range)),
-        )
-        filters = [("scale", scale), ("format", "rgb24"), *upright, ("buffersink", None)]
-        graph.link_nodes(buffer, *(graph.add(name, options) for name, options in filters)).configure()
-        return graph
-
-
-def _display_matrix(frame):
-    """Return the nine numbers by which a frame is turned to be shown, its clockwise quarter turn being (0 1, -1 0)."""
-    data = frame.side_data.get("DISPLAYMATRIX")
-    return _NOT_TURNED if data is None else tuple(np.frombuffer(data, np.int32).tolist())

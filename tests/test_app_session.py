@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from scipy import ndimage
-from test_video import LOSSLESS, make_video
+from test_video import LOSSLESS, UNEVEN, decoded_frames, make_video, pictures
 
 from osmn import app_session
 from osmn.app_session import EXAMPLES, Sessions
@@ -101,6 +101,32 @@ def test_an_uploaded_video_is_moved_into_the_session_and_its_frames_can_be_stepp
     assert session.frames == FRAMES and session.size == SIZE
     for number in (5, 0, 7):
         np.testing.assert_array_equal(session.frame(number)[..., 0] > 100, square(number))
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("uneven.mp4", {"times": UNEVEN, "time_base": Fraction(1, 90000), "options": {"g": "8"}}),
+        ("refresh.mp4", {"options": {"g": "12", "x264-params": "intra-refresh=1"}}),  # Its key frames are none.
+        ("bare.h264", {"options": {"g": "4"}}),  # It has no times, and cannot be sought in.
+        ("pictures.gif", {"codec": "gif", "pixels": "rgb8"}),
+    ],
+)
+def test_every_frame_that_is_stepped_to_is_the_one_that_is_decoded_from_the_start(sessions, tmp_path, name, settings):
+    path = make_video(tmp_path / name, pictures(40), **settings)
+    with open_frames(path) as frames:
+        whole = list(frames)
+    sessions["ours"].take(path)
+    for frame in whole[::-3]:
+        np.testing.assert_array_equal(sessions["ours"].frame(frame.number), frame.image)
+
+
+def test_a_frame_far_into_a_video_is_not_decoded_from_the_start(sessions, tmp_path, monkeypatch):
+    path = make_video(tmp_path / "clip.mp4", pictures(40), options={"g": "8"})
+    sessions["ours"].take(path)
+    decoded = decoded_frames(monkeypatch)
+    sessions["ours"].frame(39)
+    assert 1 <= len(decoded) <= 2 * 8
 
 
 def test_a_time_of_the_overlay_is_the_frame_that_is_shown_then(session):

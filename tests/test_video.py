@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from osmn import video
 from osmn.errors import InputError
-from osmn.video import open_frames, position
+from osmn.video import frame_at, open_frames, position
 from osmn.video_writer import write_cutout, write_overlay
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -169,6 +170,50 @@ def test_times_of_a_variable_frame_rate_are_kept(tmp_path):
         tmp_path / "clip.mp4", pictures(), times=[Fraction(t, 90000) for t in ticks], time_base=Fraction(1, 90000)
     )
     assert times(path) == [Fraction(t, 90000) for t in ticks]
+
+
+UNEVEN = [Fraction(t, 90000) for t in np.cumsum([3003, 7, 9000, 1501, 45000] * 8).tolist()]
+
+
+def decoded_frames(monkeypatch):
+    """Return a list that grows with every frame that is decoded."""
+    decoded, frames = [], video._File.frames
+
+    def counted(self):
+        for frame in frames(self):
+            decoded.append(frame[1])
+            yield frame
+
+    monkeypatch.setattr(video._File, "frames", counted)
+    return decoded
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("clip.mp4", {"times": UNEVEN, "time_base": Fraction(1, 90000), "options": {"bf": "3"}}),
+        ("clip.mkv", {"times": [Fraction(n * n, 100) for n in range(40)], "time_base": Fraction(1, 1000)}),
+        ("clip.avi", {"codec": "mpeg4"}),
+        ("clip.mov", {"codec": "mjpeg", "pixels": "yuvj420p"}),
+    ],
+)
+def test_a_frame_is_found_by_its_time_from_the_key_frame_before_it(tmp_path, monkeypatch, name, settings):
+    options = {"g": "8", "sc_threshold": "0"} | settings.pop("options", {})
+    path = make_video(tmp_path / name, pictures(40), options=options, **settings)
+    whole = read(path)
+    decoded = decoded_frames(monkeypatch)
+    for frame in whole[::-3]:
+        del decoded[:]
+        np.testing.assert_array_equal(frame_at(path, frame.seconds), frame.image)
+        assert len(decoded) <= 2 * 8
+    assert frame_at(path, whole[5].seconds + Fraction(1, 10**6)) is None
+
+
+def test_a_file_that_is_sought_in_at_random_gives_the_right_frame_or_none(tmp_path):
+    path = make_video(tmp_path / "clip.ts", pictures(40), times=itertools.count(10, TICK), options={"g": "8"})
+    for frame in read(path):
+        found = frame_at(path, frame.seconds)
+        assert found is None or np.array_equal(found, frame.image)
 
 
 def test_times_are_counted_from_the_beginning_of_the_file(tmp_path):
