@@ -7,14 +7,12 @@ images, nearest neighbour for masks.
 import base64
 import collections
 import contextlib
-import hashlib
 import io
 import json
 import os
 import re
 import secrets
 import shutil
-import sys
 import zlib
 from pathlib import Path
 
@@ -75,38 +73,6 @@ def temporary_folder(parent):
 
 def _temporary_path(folder, suffix):
     return folder / f"{UNFINISHED}{secrets.token_hex(_RANDOM_BYTES)}{suffix}"
-
-
-def cached(path, key, make):
-    """Return `make()`, kept in the file `path` with `key`; made again if the file is damaged or has another key.
-
-    Key and value are of JSON's types (lists, not tuples), so that reading executes nothing. The file's first line has
-    the key and the SHA-256 of the second, which is the value: what is read is what was made. A folder that is not
-    writable is named, and does without the file.
-    """
-    try:
-        head, _, kept = path.read_text(encoding="utf-8").partition("\n")
-        head = json.loads(head)
-        if head["key"] == key:
-            if head["sha256"] != _sha256(kept):
-                raise ValueError("its checksum is another")
-            return json.loads(kept)
-    except FileNotFoundError:
-        pass
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        print(f"{path} is damaged ({error!r}); making it again", file=sys.stderr)
-    value = make()
-    if os.access(path.parent, os.W_OK):
-        kept = json.dumps(value)
-        with replacing(path) as temporary:
-            temporary.write_text(f"{json.dumps({'key': key, 'sha256': _sha256(kept)})}\n{kept}", encoding="utf-8")
-    else:
-        print(f"{path.parent} is not writable: what {path.name} would keep is made again in every run", file=sys.stderr)
-    return value
-
-
-def _sha256(text):
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 @contextlib.contextmanager

@@ -1,6 +1,5 @@
-"""Files that are written whole or not at all, and what is kept in files between runs."""
+"""Files that are written whole or not at all, and score files."""
 
-import json
 import os
 import pickle
 import subprocess
@@ -11,7 +10,7 @@ import numpy as np
 import pytest
 
 from osmn.errors import InputError
-from osmn.files import UNFINISHED, cached, read_scores, remove_unfinished, replacing
+from osmn.files import UNFINISHED, read_scores, remove_unfinished, replacing
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -78,83 +77,6 @@ def test_of_hidden_files_only_those_that_a_killed_write_left_are_removed(tmp_pat
     assert len(list(tmp_path.rglob(f"{UNFINISHED}*"))) == 5  # Those in `video` are still there.
     remove_unfinished(tmp_path)
     assert sorted(path for path in tmp_path.rglob("*") if path.is_file()) == sorted(users)
-
-
-# -- Kept between runs ------------------------------------------------------------------------------------------------
-
-KEY, VALUE = [1, "a.json", 0.5], {"v": [[1, 2], "text"]}
-
-
-@pytest.fixture
-def path(tmp_path):
-    return tmp_path / ".kept.json"
-
-
-def no_making():
-    raise AssertionError("made again")
-
-
-def test_a_value_is_made_once_for_a_key(path):
-    assert cached(path, KEY, lambda: VALUE) == VALUE
-    assert cached(path, KEY, no_making) == VALUE
-    assert cached(path, [2], lambda: "other") == "other"
-    assert cached(path, [2], no_making) == "other"
-    assert [p.name for p in path.parent.iterdir()] == [path.name]
-
-
-class Payload:
-    """Pickled, it makes a file when it is read."""
-
-    def __init__(self, path):
-        self.path = path
-
-    def __reduce__(self):
-        return Path.touch, (self.path,)
-
-
-HEAD = json.dumps({"key": KEY, "sha256": "0" * 64}).encode()
-
-
-@pytest.mark.parametrize(
-    "content",
-    [HEAD, HEAD + b'\n"other"', HEAD[:9], b"", b"[]", b"{}", b"\xff", b'{"key": [1, "a.json", 0.5]}', b"[" * 99999],
-)
-def test_a_damaged_file_is_named_and_made_again(path, content, capsys):
-    path.write_bytes(content)
-    assert cached(path, KEY, lambda: VALUE) == VALUE
-    assert f"{path} is damaged" in capsys.readouterr().err
-    assert cached(path, KEY, no_making) == VALUE
-
-
-def test_a_file_with_any_bit_flipped_or_its_end_missing_is_made_again(path, capsys):
-    cached(path, KEY, lambda: VALUE)
-    whole = path.read_bytes()
-    for place in range(len(whole)):
-        flipped = bytearray(whole)
-        flipped[place] ^= 1 << place % 8
-        for content in (flipped, whole[:place]):
-            path.write_bytes(content)
-            assert cached(path, KEY, lambda: VALUE) == VALUE
-            assert path.read_bytes() == whole
-
-
-def test_nothing_in_a_file_is_executed(path, capsys):
-    path.write_bytes(pickle.dumps(Payload(path.with_name("executed"))))
-    assert cached(path, KEY, lambda: VALUE) == VALUE
-    assert not path.with_name("executed").exists()
-
-
-def test_a_value_that_cannot_be_made_leaves_nothing(path):
-    with pytest.raises(AssertionError):
-        cached(path, KEY, no_making)
-    assert not list(path.parent.iterdir())
-
-
-def test_an_unwritable_folder_is_named_and_does_without(path, monkeypatch, capsys):
-    monkeypatch.setattr(os, "access", lambda *_: False)
-    assert cached(path, KEY, lambda: VALUE) == VALUE
-    assert f"{path.parent} is not writable" in capsys.readouterr().err
-    assert not path.exists()
 
 
 # -- Score files ------------------------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from osmn.files import cached
+from osmn.cache import cached
 from osmn.manifest import RUN, TRAINING
 
 
@@ -18,7 +18,7 @@ def tree(folder, pattern="*"):
 
 
 def change_cache(path, change):
-    """Have a file of `files.cached` hold `change(value)` under the key that it has."""
+    """Have a file of `cache.cached` hold `change(value)` under the key that it has."""
     head, _, value = path.read_text().partition("\n")
     path.unlink()
     cached(path, json.loads(head)["key"], lambda: change(json.loads(value)))

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from tqdm import tqdm
 
 from osmn import files
+from osmn.cache import cached
 from osmn.data import segmentations
 from osmn.errors import InputError
 from osmn.folders import plain_name
@@ -42,7 +43,7 @@ def read_instances(data_path, split, min_foreground=MIN_FOREGROUND, cache=True):
     def make():
         return _filter(annotations, min_foreground)
 
-    names, sizes, codes = files.cached(kept, key, make) if cache else make()
+    names, sizes, codes = cached(kept, key, make) if cache else make()
     return Instances([str(Path(data_path) / split / name) for name in names], sizes, codes)
 
 

@@ -7,9 +7,10 @@ from typing import NamedTuple
 
 from tqdm import tqdm
 
+from osmn.cache import cached
 from osmn.data.types import Example, Guide, Reference, Video
 from osmn.errors import InputError
-from osmn.files import cached, read_json, read_labels
+from osmn.files import read_json, read_labels
 from osmn.folders import frame_files, natural_key, plain_name
 from osmn.masks import covered_shares
 

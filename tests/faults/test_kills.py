@@ -51,7 +51,7 @@ def test_a_command_killed_at_random_moments_and_run_again_gives_the_same_results
         status, printed = child.wait()
         assert status == 0, printed[-3000:]
         assert commands.results(out) == expected
-        assert not commands.leftovers(out)
+        assert not commands.leftovers(out) and not commands.leftovers(data)
         assert child.processes_left() == 0
         round_number += 1
     with capsys.disabled():
