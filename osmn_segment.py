@@ -7,7 +7,7 @@ draw on.
 
 from osmn import args as arguments
 from osmn.errors import InputError, reports_input_errors
-from osmn.folders import check_apart
+from osmn.folders import check_apart, check_outside
 from osmn.option_types import non_negative, place, positive
 
 
@@ -98,8 +98,10 @@ def _segment(args, model, engine, job, frames, given):
     from osmn.predictor import Predictor
 
     videos = own_video.videos_written(given, args.cutout)
+    masks = [] if args.box else [each.path for each in given]
     for name in ("masks", *videos):
-        check_apart(job.folder / name, [job.path])
+        check_apart(job.folder / name, [job.path, *masks])
+    check_outside(masks, job.folder / own_video.MASKS)
     size = own_model.size(model, frames.size, args.im_size)
     print(f"{job.path}: {model.summary(size)}")
     refine = crf.refiner() if args.crf_postprocessing else None
@@ -110,17 +112,20 @@ def _segment(args, model, engine, job, frames, given):
         "--result_path",
         args.overwrite,
         clear=lambda: _delete_finetuned(finetuned),
+        read=masks,
     )
     with opened as run:
         if run.is_finished("video", videos):
             print(f"finished already: {job.folder}/overlay.mp4")
             return
-        found = write_found(given, frames.first.image) if args.box else []
-        if args.finetune:
-            engine = _finetuned_engine(args, model.path, job, given, size, finetuned)
-        predictor = Predictor(engine, size, refine=refine)
-        with tqdm(total=frames.estimate, unit="frame", dynamic_ncols=True) as bar:
-            done = own_video.segment(predictor, frames, given, job.folder, args.save_score, args.cutout, bar.update)
+        with run.making("video") as tell:
+            found = write_found(given, frames.first.image, tell) if args.box else []
+            if args.finetune:
+                engine = _finetuned_engine(args, model.path, job, given, size, finetuned)
+            predictor = Predictor(engine, size, refine=refine)
+            with tqdm(total=frames.estimate, unit="frame", dynamic_ncols=True) as bar:
+                options = {"save_score": args.save_score, "cutout": args.cutout, "progress": bar.update, "tell": tell}
+                done = own_video.segment(predictor, frames, given, job.folder, **options)
         run.finish("video", [*found, *done.files])
     if done.damaged:
         print(f"{job.path}: {done.damaged} damaged packets were skipped")

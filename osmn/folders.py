@@ -33,6 +33,13 @@ def check_apart(written, read):
             raise InputError(f"{written} would be written, but {path} is read; give another place for the results")
 
 
+def check_outside(read, folder):
+    """Raise InputError if one of the files in `read` is in a folder whose files are written anew."""
+    for path in read:
+        if Path(path).resolve().is_relative_to(Path(folder).resolve()):
+            raise InputError(f"{path} is read, and is in {folder}, which is written anew; copy it to another place")
+
+
 def frame_files(folder, required=True):
     """Return {name without suffix: path} of the frames in `folder`, JPEGs and PNGs, in natural order.
 

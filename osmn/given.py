@@ -125,11 +125,15 @@ def in_boxes(image, boxes, folder):
     return [Given(None, Path(folder) / "first_mask.png", objects)]
 
 
-def write_found(given, image):
-    """Write what was found in boxes, to be looked at: the mask, beside `first_frame.png`; return the files' names."""
+def write_found(given, image, tell):
+    """Write what was found in boxes, to be looked at: the mask, beside `first_frame.png`; return the files' names.
+
+    `tell` is called with these before.
+    """
     (found,) = given
-    write_labels(found.path, labelled(found.objects, image.shape[:2]))
     frame = found.path.with_name("first_frame.png")
+    tell(found.path.name, frame.name)
+    write_labels(found.path, labelled(found.objects, image.shape[:2]))
     write_image(frame, image)
     print(f"{found.path} is what GrabCut finds in the boxes of {frame}; look at it")
     return [found.path.name, frame.name]

@@ -1,4 +1,4 @@
-"""What preprocessing made in a data folder: noted, so that a later run removes what it does not make any more."""
+"""What this program made in a folder: noted, so that a later run removes what it does not make any more."""
 
 import contextlib
 import json
@@ -44,9 +44,7 @@ def remade(root, folders, names, found):
         remove_unfinished(root / folder)
     if names | before:
         _write(note, names | before)
-    for name in sorted(before - names):
-        (root / name).unlink(missing_ok=True)
-        _remove_empty(root / name, root)
+    remove_made(root, before - names)
     yield
     if names:
         _write(note, names)
@@ -55,13 +53,26 @@ def remade(root, folders, names, found):
         _remove_empty(note, root)
 
 
+def remove_made(root, names):
+    """Remove the files in the folder `root` that have these names, relative to it, and folders that are empty then."""
+    root = Path(root)
+    for name in sorted(names):
+        if (root / name).is_file():
+            (root / name).unlink(missing_ok=True)
+            _remove_empty(root / name, root)
+
+
+def plain_names(names):
+    """Return the set of what a note lists, names with "/" that stay in its folder; ValueError for others."""
+    return {"/".join(plain_name(part) for part in str(name).split("/")) for name in names}
+
+
 def _noted(note, folders):
     """Return the names in a note, without those that are elsewhere than in `folders`; none of one that is damaged."""
     try:
-        names = [[plain_name(part) for part in name.split("/")] for name in read_json(note)]
-    except (OSError, ValueError, TypeError, AttributeError):
+        names = plain_names(read_json(note))
+    except (OSError, ValueError, TypeError):
         return set()
-    names = {"/".join(parts) for parts in names}
     return {name for name in names if any(name.startswith(f"{folder}/") for folder in folders)}
 
 

@@ -15,11 +15,13 @@ from pathlib import Path
 import osmn
 from osmn import locks
 from osmn.errors import InputError
-from osmn.files import remove_unfinished, replacing
+from osmn.files import named_write_errors, remove_unfinished, replacing
+from osmn.made import plain_names, remove_made
 
 RUN = "run.json"
 TRAINING = "training.json"  # of a folder of online fine-tuning's models, which may be that of the results too
 FINISHED = ".osmn-finished"
+MAKING = ".making"  # what the names of the lists of files end in that are being made
 IDENTITY = ("model_sha256", "config", "options")  # What two runs must agree on for the same results.
 
 
@@ -63,13 +65,35 @@ class Run:
                 return False
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return False  # Not there, or damaged: the part is done again.
-        return noted.keys() >= set(expected) and all(self._state(name) == state for name, state in noted.items())
+        if not noted.keys() >= set(expected) or any(self._state(name) != state for name, state in noted.items()):
+            return False
+        self._journal(part).unlink(missing_ok=True)  # Of a run that was killed just after it had finished.
+        return True
+
+    @contextlib.contextmanager
+    def making(self, part):
+        """Give the block a function that is told the paths of a part's files, in the folder, before they are made.
+
+        They are known then to a later run that replaces this one's results, even if this one is killed.
+        """
+        journal = self._journal(part)
+        with contextlib.ExitStack() as stack:
+            with named_write_errors(journal):
+                journal.parent.mkdir(parents=True, exist_ok=True)
+                file = stack.enter_context(journal.open("ab", buffering=0))
+
+            def tell(*names):
+                with named_write_errors(journal):
+                    file.write("".join(f"{json.dumps(name)}\n" for name in names).encode())
+
+            yield tell
 
     def finish(self, part, files):
         """Note that a part is finished: its `files`, paths in the folder, are written."""
         with replacing(self._marker(part)) as temporary:
             noted = {name: self._state(name) for name in files}
             temporary.write_text(json.dumps({"run": self._key, "files": noted}), encoding="utf-8")
+        self._journal(part).unlink(missing_ok=True)
 
     def forget(self):
         """Take everything for unfinished."""
@@ -77,6 +101,9 @@ class Run:
 
     def _marker(self, part):
         return self._folder / FINISHED / f"{part}.json"
+
+    def _journal(self, part):
+        return self._folder / FINISHED / f"{part}{MAKING}"
 
     def _state(self, name):
         """Return a file's size and CRC-32, which tell whether it is as it was; None if it cannot be read."""
@@ -91,18 +118,21 @@ class Run:
 
 
 @contextlib.contextmanager
-def open_run(folder, made_by, option, overwrite=False, clear=lambda: None, name=RUN, shard=(0, 1)):
+def open_run(folder, made_by, option, overwrite=False, clear=lambda: None, name=RUN, shard=(0, 1), read=()):
     """Give the block the `Run` that makes a folder's files; no other run may write into the folder meanwhile.
+
+    Where it replaces another run's results, all files that the other one has made are removed, finished or not.
 
     Args:
         folder: need not exist.
         made_by: from `described`.
         option: the option that names the folder, for the message.
         overwrite: results of other options may be replaced.
-        clear: called before they are, to remove what must not be taken for this run's; with `overwrite`, also where no
-            manifest says whose it is.
+        clear: called before they are, to remove what else must not be taken for this run's; with `overwrite`, also
+            where no manifest says whose it is.
         name: of the manifest.
         shard: (i, n): the run does one of n shares of the work; others may do theirs at the same time.
+        read: paths of files that the run reads, which stay.
 
     Raises:
         InputError: if the folder has results of another model or of other options, naming the difference, or if
@@ -121,7 +151,7 @@ def open_run(folder, made_by, option, overwrite=False, clear=lambda: None, name=
             held.require_alone()
         if difference is not None or (before is None and overwrite):
             clear()
-            shutil.rmtree(folder / FINISHED, ignore_errors=True)
+            _remove_results(folder, read)
         if held.alone:
             remove_unfinished(folder / FINISHED)
         if before != made_by:
@@ -129,6 +159,28 @@ def open_run(folder, made_by, option, overwrite=False, clear=lambda: None, name=
                 temporary.write_text(json.dumps(made_by, indent=2) + "\n", encoding="utf-8")
         held.admit()
         yield Run(folder, made_by)
+
+
+def _remove_results(folder, read):
+    """Remove all files in a folder that runs have made, but for those in `read`, and forget that they were finished."""
+    stay = {Path(path).resolve() for path in read}
+    made = set()
+    for path in (folder / FINISHED).rglob("*"):
+        if path.is_file():
+            made |= _made(path)
+    remove_made(folder, [name for name in made if (folder / name).resolve() not in stay])
+    shutil.rmtree(folder / FINISHED, ignore_errors=True)
+
+
+def _made(note):
+    """Return the names of the files in a note of a part, finished or being made; none of one that is damaged."""
+    try:
+        text = note.read_text(encoding="utf-8")
+        if note.suffix == MAKING:
+            return plain_names(map(json.loads, text.split("\n")[:-1]))  # The last one may have been cut short.
+        return plain_names(json.loads(text)["files"])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return set()
 
 
 def read_run(folder, name=RUN):

@@ -89,10 +89,14 @@ def _finish_video(video, run, segment, testing):
             output = results.Output(testing.save_score or object_id is not None, merged=False)
             part, masks = f"{video.name}/{object_id or 'object'}", results.video_files(alone, output)
             if not run.is_finished(part, masks):
-                segment(alone, output)
+                with run.making(part) as tell:
+                    tell(*masks)
+                    segment(alone, output)
                 run.finish(part, masks)
         if None not in video.object_ids:
-            merge_objects(video, folder)
+            with run.making(merged) as tell:
+                tell(*written)
+                merge_objects(video, folder)
         run.finish(merged, written)
     if not testing.save_score:
         results.remove_scores(folder, video)

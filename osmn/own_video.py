@@ -186,11 +186,13 @@ class Results:
         frames: `video.Frames`, whose times and sound the videos get.
         cutouts: ids of objects; of each also `cutout_<object>.webm`, a video that is transparent around it.
         save_score: write `scores/<object>/<frame>.npy` too, float32 probabilities of the network's size.
+        tell: called with the names of files before they are written.
     """
 
-    def __init__(self, folder, frames, cutouts=(), save_score=False):
+    def __init__(self, folder, frames, cutouts=(), save_score=False, tell=lambda *names: None):
         self._folder, self._frames, self._cutout_ids, self._save_score = Path(folder), frames, cutouts, save_score
-        self.files = ["overlay.mp4", *map(_cutout, cutouts)]
+        self._tell, self.files = tell, ["overlay.mp4", *map(_cutout, cutouts)]
+        tell(*self.files)
 
     def __enter__(self):
         with contextlib.ExitStack() as stack:
@@ -220,10 +222,13 @@ class Results:
 
     def _keep(self, write_file, name, content):
         self.files.append(name)
+        self._tell(name)
         self._write(write_file, self._folder / name, content)
 
 
-def segment(predictor, frames, given, folder, save_score=False, cutout=False, progress=lambda: None):
+def segment(
+    predictor, frames, given, folder, save_score=False, cutout=False, progress=lambda: None, tell=lambda *names: None
+):
     """Follow the objects of a video, as `follow`, and write them into `folder`, as `Results`; return a `Summary`.
 
     Args:
@@ -234,6 +239,7 @@ def segment(predictor, frames, given, folder, save_score=False, cutout=False, pr
         save_score: write the probabilities too.
         cutout: write each object's cutout too.
         progress: called per frame.
+        tell: called with the names of files before they are written.
 
     Raises:
         InputError: after the last frame, if objects are given later.
@@ -242,7 +248,7 @@ def segment(predictor, frames, given, folder, save_score=False, cutout=False, pr
         remove_unfinished(Path(folder) / name)
     count = 0
     with (
-        Results(folder, frames, all_objects(given) if cutout else (), save_score) as results,
+        Results(folder, frames, all_objects(given) if cutout else (), save_score, tell) as results,
         contextlib.closing(follow(predictor, frames, given)) as steps,
     ):
         for followed in steps:

@@ -75,8 +75,11 @@ def segment_videos(model, videos, options, origin, replace=False):
         with tqdm(total=sum(len(video.frames) for video in left), unit="frame", dynamic_ncols=True) as bar:
             for video in left:
                 bar.set_postfix_str(video.name)
-                segment_video(predictor, video, options.result_path, output, bar.update)
-                run.finish(video.name, results.video_files(video, output))
+                written = results.video_files(video, output)
+                with run.making(video.name) as tell:
+                    tell(*written)
+                    segment_video(predictor, video, options.result_path, output, bar.update)
+                run.finish(video.name, written)
 
 
 def segment_video(predictor, video, folder, output=results.NO_SCORES, progress=lambda: None):

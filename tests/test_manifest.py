@@ -87,6 +87,43 @@ def test_overwriting_forgets_what_the_other_run_finished(tmp_path):
     assert not open_run(tmp_path, overwrite=True).is_finished("car", ["car/1.png"])
 
 
+def test_overwriting_removes_what_the_other_run_made_finished_or_not_and_nothing_else(tmp_path):
+    run = open_run(tmp_path)
+    for name in ("car/1.png", "car/2.png", "dog/1.png", "mine.png", "car/mine.png", "hidden/../../out.png"):
+        write(tmp_path / "results", name)
+    run = open_run(tmp_path / "results")
+    run.finish("car", ["car/1.png", "car/2.png"])
+    with run.making("dog") as tell:
+        tell("dog/1.png", "dog/2.png", "dog")
+    for name, text in (
+        ("bad.making", '"mine.png'),
+        ("a.json", '{"files": {"../out.png": 1}}'),
+        ("b.making", '"../out.png"\n'),
+    ):
+        write(tmp_path / "results/.osmn-finished", name, text)
+    with manifest.open_run(
+        tmp_path / "results", made_by(sha="bb"), "--result_path", True, read=[tmp_path / "results/car/2.png"]
+    ):
+        assert sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.png")) == [
+            *("out.png", "results/car/2.png", "results/car/mine.png", "results/mine.png")
+        ]
+        assert not (tmp_path / "results/dog").exists()
+
+
+def test_a_part_that_is_finished_is_not_being_made_any_more_however_the_run_ended(tmp_path):
+    run = open_run(tmp_path)
+    write(tmp_path, "car/1.png")
+    with run.making("car") as tell:
+        tell("car/1.png")
+    journal = tmp_path / f".osmn-finished/car{manifest.MAKING}"
+    content = journal.read_bytes()
+    run.finish("car", ["car/1.png"])
+    assert not journal.exists()
+    journal.write_bytes(content)  # As after a kill between the two.
+    assert run.is_finished("car", ["car/1.png"])
+    assert not journal.exists()
+
+
 def test_the_same_weights_under_another_path_or_script_are_the_same_run(tmp_path):
     run = open_run(tmp_path)
     write(tmp_path, "car/1.png")

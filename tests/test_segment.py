@@ -1,5 +1,6 @@
 """A stranger's own video, through `osmn_segment.py`: masks, overlay, corrections, mistakes."""
 
+import itertools
 import shutil
 
 import av
@@ -10,7 +11,7 @@ from stand_ins import Follower, Pixelwise, stand_in
 from test_video import LOSSLESS, TICK, make_video
 
 import osmn_segment
-from osmn import own_model
+from osmn import own_model, own_video
 from osmn.files import read_labels, read_scores, write_labels
 from osmn.given import Given, parse_given
 from osmn.masks import overlay
@@ -146,6 +147,64 @@ def test_a_finished_video_is_left_alone_and_another_run_into_its_folder_is_refus
     assert "stride was 1, is 2" in capsys.readouterr().err
     segment(clip, tmp_path / "out", "--mask", first, "--stride", 2, "--overwrite")
     assert (tmp_path / "out/overlay.mp4").stat().st_mtime_ns != before
+
+
+def files(folder):
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_of_a_run_that_is_overwritten_nothing_stays_but_what_is_the_users(clip, tmp_path, monkeypatch, killed):
+    first = mask(tmp_path / "first.png", {1: (8, 8, 30, 30)})
+    segment(clip, tmp_path / "alone", "--mask", first, "--stride", 2)
+    more = ("--save_score", "--cutout")
+    if killed:
+        shown = itertools.count()
+        with monkeypatch.context() as patched, pytest.raises(SystemExit):
+            patched.setattr(own_video, "overlay", lambda *given: stop() if next(shown) == 4 else overlay(*given))
+            segment(clip, tmp_path / "out", "--mask", first, *more)
+    else:
+        segment(clip, tmp_path / "out", "--mask", first, *more)
+    users = [tmp_path / "out/masks/notes.txt", tmp_path / "out/masks/99999.png", tmp_path / "out/scores/2/00001.npy"]
+    for path in users:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("mine")
+    assert len(files(tmp_path / "out")) > len(files(tmp_path / "alone")) + len(users)
+    segment(clip, tmp_path / "out", "--mask", first, "--stride", 2, "--overwrite")
+    assert all(path.read_text() == "mine" for path in users)
+    for path in users:
+        path.unlink()
+    assert files(tmp_path / "out") == files(tmp_path / "alone")
+    for name in files(tmp_path / "out/masks"):
+        assert (tmp_path / "out/masks" / name).read_bytes() == (tmp_path / "alone/masks" / name).read_bytes()
+
+
+def stop():
+    raise KeyboardInterrupt
+
+
+def test_a_mask_that_an_earlier_run_found_is_kept_where_it_is_given_and_may_not_be_where_masks_go(
+    clip, tmp_path, capsys
+):
+    first = mask(tmp_path / "first.png", {1: (8, 8, 30, 30)})
+    segment(clip, tmp_path / "out", "--mask", first)
+    given = tmp_path / "out/masks/00003.png"
+    before = given.read_bytes()
+    message = error(capsys, clip, "--mask", given, "--result_path", tmp_path / "out", "--overwrite")
+    assert message.startswith(f"error: {given} is read, and is in {tmp_path / 'out/masks'}, which is written anew; ")
+    assert given.read_bytes() == before
+
+    image = np.zeros((*SIZE[::-1], 3), np.uint8)
+    image[12:36, 16:44] = 200
+    folder = tmp_path / "frames"
+    folder.mkdir()
+    Image.fromarray(image).save(folder / "0.png")
+    segment(folder, tmp_path / "found", "--box", 10, 8, 40, 32)
+    found = tmp_path / "found/first_mask.png"
+    before = found.read_bytes()
+    segment(folder, tmp_path / "found", "--mask", found, "--overwrite")
+    assert found.read_bytes() == before
+    assert not (tmp_path / "found/first_frame.png").exists()
 
 
 def test_boxes_become_masks_to_look_at(clip, tmp_path):
