@@ -77,12 +77,13 @@ def main(argv=None):
     devices.configure([])  # A training may have all of the GPU's memory.
     own = args.precision if args.format == "saved_model" else "float32"
     model = models.load(args.whole_model_path, arguments.model_options(args), own)
-    if args.average_with:
-        model = models.averaged(model, models.load(args.average_with, arguments.model_options(args), own))
+    other = models.load(args.average_with, arguments.model_options(args), own) if args.average_with else None
+    if other:
+        model = models.averaged(model, other)
     if args.format == "checkpoint":
         write_checkpoint(args, model.network)
     else:
-        write_graphs(args, model)
+        write_graphs(args, model, other)
 
 
 def write_checkpoint(args, network):
@@ -96,12 +97,20 @@ def write_checkpoint(args, network):
     print(f"{args.output}: {len(values)} variables")
 
 
-def write_graphs(args, model):
-    """Write a folder of graphs; say by how much they differ from the network."""
+def write_graphs(args, model, other=None):
+    """Write a folder of graphs of a model, averaged with `other`; say by how much they differ from the network."""
     from osmn import exported, exporting
 
     graphs = exporting.Graphs(model.network, args.im_size)
     origin = {"model": str(model.path), "model_sha256": model.fingerprint, "im_size": args.im_size}
+    if other:
+        origin |= {"average_with": str(other.path), "average_with_sha256": other.fingerprint}
+    if args.precision == "int8":
+        origin |= {name: value for name, value in vars(args).items() if name.startswith("calibration_")}
+    described = model.config, args.precision, args.format, origin
+    if exported.is_described(args.output, *described):
+        print(f"{args.output}: exported already")
+        return
     with exporting.whole_folder(args.output) as folder:
         if args.precision == "int8":
             from osmn import quantizing
@@ -112,7 +121,7 @@ def write_graphs(args, model):
             quantizing.write(graphs, samples, folder)
         else:
             exporting.WRITERS[args.format](graphs, folder)
-        exported.describe(folder, model.config, args.precision, args.format, origin)
+        exported.describe(folder, *described)
         apart = exporting.largest_differences(graphs, args.format, folder, args.im_size or CHECK_SIZE)
     differences = ", ".join(f"{difference:.1e} of {name}" for name, difference in apart.items())
     print(f"{args.output}: {args.format}, {args.precision}; largest differences from the network: {differences}")

@@ -129,6 +129,8 @@ def _segment(args, model, engine, job, frames, given):
         run.finish("video", [*found, *done.files])
     if done.damaged:
         print(f"{job.path}: {done.damaged} damaged packets were skipped")
+    if done.missing:
+        print(f"{job.path} is cut short: of what it announces, the last {done.missing:.2f} s are missing")
     objects = ", ".join(map(str, done.object_ids))
     print(f"{done.frames} frames, objects {objects}: {job.folder}/overlay.mp4, {job.folder}/masks/")
 

@@ -1,10 +1,10 @@
 """What a model is: the switches of its network and the inputs that it was trained on, in a file beside its weights."""
 
 import dataclasses
-import json
 import math
 from pathlib import Path
 
+from osmn import sealed
 from osmn.errors import InputError, in_short
 
 BASE_MODELS = ("osvos", "masktrack", "deeplab", "lite")
@@ -79,7 +79,7 @@ def config_path(model_path):
 
 def to_json(config):
     """Return a ModelConfig as readable JSON."""
-    return json.dumps(dataclasses.asdict(config), indent=2) + "\n"
+    return sealed.to_json(dataclasses.asdict(config))
 
 
 def from_values(values):
@@ -97,10 +97,10 @@ def read_config(model_path):
     """
     path = config_path(model_path)
     try:
-        return from_values(json.loads(path.read_text(encoding="utf-8")))
+        return from_values(sealed.from_json(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
+    except (OSError, ValueError, TypeError, AttributeError) as error:
         raise InputError(f"{path} is not the configuration of a model ({in_short(error)}); copy it again") from None
 
 

@@ -6,12 +6,11 @@ import hashlib
 import json
 from pathlib import Path
 
-from osmn import manifest
+from osmn import files, manifest, sealed
 from osmn.array_guides import PAD_RATIO
 from osmn.config import ModelConfig, from_values, resolve
 from osmn.engines import FRAME, GUIDE
 from osmn.errors import InputError
-from osmn.files import replacing
 
 DESCRIPTION = "model.json"
 OPENVINO = "openvino"
@@ -72,9 +71,26 @@ def describe(folder, config, precision, file_format, origin):
         file_format: as `osmn_export.py` has it.
         origin: {name: value} of where it comes from, in JSON's types.
     """
-    content = {"format": file_format, "precision": precision, "config": dataclasses.asdict(config)} | origin
-    with replacing(Path(folder) / DESCRIPTION) as temporary:
-        temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    content = _description(config, precision, file_format, origin)
+    graphs = sorted(path for path in Path(folder).rglob("*") if path.is_file())
+    content["files"] = {path.relative_to(folder).as_posix(): files.state(path) for path in graphs}
+    with files.replacing(Path(folder) / DESCRIPTION) as temporary:
+        temporary.write_text(sealed.to_json(content), encoding="utf-8")
+
+
+def is_described(folder, config, precision, file_format, origin):
+    """Tell whether `describe` has written the same into a folder, and its files are as they were."""
+    try:
+        content = sealed.from_json((Path(folder) / DESCRIPTION).read_text(encoding="utf-8"))
+        states = dict(content.pop("files"))
+    except (OSError, ValueError, TypeError, KeyError):
+        return False
+    same = content == json.loads(json.dumps(_description(config, precision, file_format, origin)))
+    return same and all(files.state(Path(folder) / name) == state for name, state in states.items())
+
+
+def _description(config, precision, file_format, origin):
+    return {"format": file_format, "precision": precision, "config": dataclasses.asdict(config)} | origin
 
 
 def is_exported(path):
@@ -96,15 +112,19 @@ def load(path, given=None, precision=None):
     path = Path(path)
     name = path / DESCRIPTION
     try:
-        content = json.loads(name.read_text(encoding="utf-8"))
+        content = sealed.from_json(name.read_text(encoding="utf-8"))
         config, stored, file_format = from_values(content["config"]), content["precision"], content["format"]
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        states = dict(content["files"])
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise InputError(f"{name} is damaged ({error}); export the model again") from None
     if file_format != OPENVINO:
         raise InputError(f"{path} is an export in the format {file_format}; give a checkpoint, or one for {OPENVINO}")
     wanted = precision or stored
     if (wanted == "int8") != (stored == "int8") or wanted == "float16":
         raise InputError(f"{path} is exported in {stored}, which --precision {wanted} contradicts; leave it out")
+    for file, state in states.items():
+        if files.state(path / file) != state:
+            raise InputError(f"{path / file} is missing, or not as it was written; export the model again")
     return ExportedModel(path, resolve(given or {}, config, name.with_suffix("")), wanted)
 
 

@@ -22,6 +22,7 @@ from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from osmn.errors import InputError
 from osmn.folders import plain_name
 from osmn.masks import davis_palette
+from osmn.sealed import without_repetition
 
 UNFINISHED = ".osmn-writing-"  # what the names of our temporary files and folders, and of no others, start with
 _RANDOM_BYTES = 8
@@ -102,6 +103,18 @@ def remove_unfinished(folder, deep=True):
             shutil.rmtree(path, ignore_errors=True)
 
 
+def state(path):
+    """Return a file's size and CRC-32, [int, int], which tell whether it is as it was; None if it cannot be read."""
+    size = checksum = 0
+    try:
+        with Path(path).open("rb") as file:
+            while block := file.read(2**20):
+                size, checksum = size + len(block), zlib.crc32(block, checksum)
+    except OSError:
+        return None
+    return [size, checksum]
+
+
 def read_names(path, hint):
     """Return the names of folders in a text file, separated by white space.
 
@@ -125,9 +138,9 @@ def read_names(path, hint):
 
 
 def read_json(path):
-    """Return what a JSON file holds; OSError if it cannot be read, ValueError if it is no JSON."""
+    """Return what a JSON file holds; OSError if it cannot be read, ValueError if it is no JSON or repeats a name."""
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8-sig"))
+        return json.loads(Path(path).read_text(encoding="utf-8-sig"), object_pairs_hook=without_repetition)
     except RecursionError:
         raise ValueError("lists in lists without end") from None
 
@@ -253,9 +266,16 @@ def _write_runs(path, image):
 
 
 def write_scores(path, scores):
-    """Write a float32 (H, W) array of probabilities as .npy."""
+    """Write a float32 (H, W) array of probabilities as .npy, with its checksum behind it, where NumPy does not look."""
+    content = io.BytesIO()
+    np.save(content, np.asarray(scores, np.float32))
+    content.write(_seal(content.getvalue()))
     with replacing(path) as temporary:
-        np.save(temporary, np.asarray(scores, np.float32))
+        temporary.write_bytes(content.getvalue())
+
+
+def _seal(content):
+    return b"CRC-32 %08x\n" % zlib.crc32(content)
 
 
 def read_scores(path):
@@ -264,7 +284,13 @@ def read_scores(path):
     Raises InputError, naming the file, if it is missing or damaged, or if that is not what it holds.
     """
     try:
-        scores = np.load(path, allow_pickle=False)
+        content = Path(path).read_bytes()
+        file = io.BytesIO(content)
+        scores = np.load(file, allow_pickle=False)
+        if isinstance(scores, np.ndarray):
+            end = file.tell()
+            if content[end:] not in (b"", _seal(content[:end])):  # Other programs write none.
+                raise ValueError("it is not as it was written")
     except FileNotFoundError:
         raise InputError(f"{path} does not exist; run the evaluation with --save_score") from None
     except Exception as error:  # A damaged header raises whatever its reader meets.

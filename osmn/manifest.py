@@ -9,13 +9,12 @@ import dataclasses
 import hashlib
 import json
 import shutil
-import zlib
 from pathlib import Path
 
 import osmn
-from osmn import locks
+from osmn import locks, sealed
 from osmn.errors import InputError
-from osmn.files import named_write_errors, remove_unfinished, replacing
+from osmn.files import named_write_errors, remove_unfinished, replacing, state
 from osmn.made import plain_names, remove_made
 
 RUN = "run.json"
@@ -65,7 +64,7 @@ class Run:
                 return False
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return False  # Not there, or damaged: the part is done again.
-        if not noted.keys() >= set(expected) or any(self._state(name) != state for name, state in noted.items()):
+        if not noted.keys() >= set(expected) or any(self._state(name) != kept for name, kept in noted.items()):
             return False
         self._journal(part).unlink(missing_ok=True)  # Of a run that was killed just after it had finished.
         return True
@@ -106,15 +105,7 @@ class Run:
         return self._folder / FINISHED / f"{part}{MAKING}"
 
     def _state(self, name):
-        """Return a file's size and CRC-32, which tell whether it is as it was; None if it cannot be read."""
-        size = checksum = 0
-        try:
-            with (self._folder / name).open("rb") as file:
-                while block := file.read(2**20):
-                    size, checksum = size + len(block), zlib.crc32(block, checksum)
-        except OSError:
-            return None
-        return [size, checksum]
+        return state(self._folder / name)
 
 
 @contextlib.contextmanager
@@ -156,7 +147,7 @@ def open_run(folder, made_by, option, overwrite=False, clear=lambda: None, name=
             remove_unfinished(folder / FINISHED)
         if before != made_by:
             with replacing(folder / name) as temporary:
-                temporary.write_text(json.dumps(made_by, indent=2) + "\n", encoding="utf-8")
+                temporary.write_text(sealed.to_json(made_by), encoding="utf-8")
         held.admit()
         yield Run(folder, made_by)
 
@@ -187,12 +178,12 @@ def read_run(folder, name=RUN):
     """Return what made a folder's files, from its manifest; None if it has none. InputError if it is damaged."""
     path = Path(folder) / name
     try:
-        made_by = json.loads(path.read_text(encoding="utf-8"))
+        made_by = sealed.from_json(path.read_text(encoding="utf-8"))
         if not all(isinstance(made_by[name], dict) for name in ("config", "options")) or "model_sha256" not in made_by:
             raise ValueError("it does not say what made the results")
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path} is damaged ({error}); remove it, and the results beside it are made again") from None
     return made_by
 

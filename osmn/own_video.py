@@ -70,11 +70,20 @@ def _cutout(object_id):
 
 
 class Summary(NamedTuple):
-    """What was done: frames segmented, ids of the objects, damaged packets skipped, and names of the files written."""
+    """What was done.
+
+    Attributes:
+        frames: how many were segmented.
+        object_ids: of the objects.
+        damaged: how many packets were skipped.
+        missing: how many seconds of picture the file announces and has not.
+        files: names of those that were written.
+    """
 
     frames: int
     object_ids: tuple
     damaged: int
+    missing: float
     files: list
 
 
@@ -258,4 +267,4 @@ def segment(
     late = [each for each in given if not each.is_at(followed.frame)]
     if late:
         raise too_late(late[0])
-    return Summary(count, predictor.object_ids, frames.damaged, results.files)
+    return Summary(count, predictor.object_ids, frames.damaged, frames.missing, results.files)

@@ -123,6 +123,11 @@ class Frames:
         """How many packets and frames have been skipped until now because they are damaged."""
         return self._source.damaged
 
+    @property
+    def missing(self):
+        """How many seconds of picture, float, the file announces and has not; 0 before its end, or if none."""
+        return self._source.missing
+
     def __iter__(self):
         return self._reading
 
@@ -169,7 +174,7 @@ def _estimate(source, start, end, stride):
 
 
 class _Folder:
-    audio, origin, damaged = None, Fraction(0), 0
+    audio, origin, damaged, missing = None, Fraction(0), 0, 0.0
     rate, time_base = Fraction(FOLDER_RATE), Fraction(1, FOLDER_RATE)
 
     def __init__(self, path):
@@ -198,6 +203,7 @@ class _File:
     def __init__(self, path):
         self.path, self._sought = path, False
         self.damaged = self.decoded = 0
+        self.missing = 0.0
         self._container = open_container(path)
         try:
             self._stream = self._video_stream()
@@ -252,6 +258,23 @@ class _File:
             last = ticks
             number, self.decoded = self.decoded, self.decoded + 1
             yield f"{number:05d}", ticks * self.time_base - self.origin, lambda frame=frame: to_rgb(frame)
+        announced = self._announced_end()
+        if last is not None and announced is not None:
+            missing = announced - (last + frame_ticks) * self.time_base
+            self.missing = float(missing) if 2 * missing > 1 / self.rate else 0.0
+
+    def _announced_end(self):
+        """Return when the picture ends, in seconds of the file's clock, by what it says itself; None if it does not."""
+        stream, tag = self._stream, self._stream.metadata.get("DURATION", "")
+        start = (stream.start_time or 0) * self.time_base
+        if stream.duration:
+            return start + stream.duration * self.time_base
+        if match := re.fullmatch(r"(\d+):(\d+):(\d+(?:\.\d+)?)", tag):  # Matroska's, of each stream
+            hours, minutes, seconds = match.groups()
+            return int(hours) * 3600 + int(minutes) * 60 + Fraction(seconds)
+        if self._container.duration and not self.audio:  # Which may be longer.
+            return start + Fraction(self._container.duration, av.time_base)
+        return None
 
     def _frames(self):
         unanswered, countable = 0, self._stream.codec_context.name in _SILENT
@@ -268,7 +291,10 @@ class _File:
                 self._sought &= not frame.key_frame
                 if frame.is_corrupt:
                     self.damaged += 1
-                elif not self._sought:
+                    continue
+                # Where a file is cut short, decoders of still images make up the rest of the last one.
+                self.damaged += bool(packet is not None and packet.is_corrupt)
+                if not self._sought:
                     yield frame
         if countable:
             self.damaged += max(0, unanswered)

@@ -206,10 +206,25 @@ def test_a_folder_that_is_there_is_not_written_into(lite, tmp_path, capsys):
     assert "is there already" in error(capsys, osmn_export.main, *line)
 
 
+def test_the_same_export_again_is_left_alone_and_one_that_is_damaged_or_another_is_not(lite, tmp_path, capsys):
+    out = tmp_path / "out"
+    export(lite, out, "openvino")
+    before = {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in out.iterdir()}
+    export(lite, out, "openvino")
+    assert capsys.readouterr().out.splitlines()[-1] == f"{out}: exported already"
+    assert {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in out.iterdir()} == before
+    line = words("--whole_model_path", lite, "--output", out, "--format", "openvino")
+    assert "is there already" in error(capsys, osmn_export.main, *line, "--im_size", "64", "48")
+    content = bytearray((out / "frame.bin").read_bytes())
+    content[len(content) // 2] ^= 1
+    (out / "frame.bin").write_bytes(content)
+    assert "is there already" in error(capsys, osmn_export.main, *line)
+
+
 def test_a_damaged_export_is_named(exported_lite, tmp_path):
     for name, content, message in (
         ("model.json", b"{", "model.json is damaged"),
-        ("frame.xml", b"<net", "frame.xml is damaged or missing"),
+        ("frame.xml", b"<net", "frame.xml is missing, or not as it was written"),
         ("frame.bin", None, "frame.bin"),
     ):
         folder = tmp_path / name

@@ -1,20 +1,20 @@
-"""Lists, JSON, scores and weights with a bit flipped or their end missing: read as something valid, or refused by name.
+"""Files without a checksum, with a bit flipped or their end missing: read as something valid, or refused by name.
 
-Images have their own file, test_damaged_images.py; caches are in test_files.py.
+Images, videos and what has a checksum have files of their own, test_damaged_*.py; caches are in test_cache.py.
 """
 
 import json
 
 import numpy as np
 import pytest
-import zero_networks
+from cases import case
 from pycocotools import mask as coco_masks
 from test_damaged_images import damaged
 
-from osmn.config import ModelConfig
 from osmn.data import coco, ytvos
 from osmn.errors import InputError
 from osmn.files import read_names, read_scores
+from osmn.networks.backend import keras
 from osmn.pretrained import imagenet
 
 RUNS = {"size": [30, 40], "counts": [100, 500, 600]}
@@ -31,57 +31,71 @@ COCO = {
 META = {"videos": {"v": {"objects": {str(i): {"category": "cat", "frames": ["00000", "00005"]} for i in (1, 2)}}}}
 
 
-@pytest.fixture(scope="module")
-def network():
-    return zero_networks.build(ModelConfig(no_visual_modulator=True))
-
-
 def written(path, content):
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content.encode() if isinstance(content, str) else content)
     return path
 
 
-def split_list(root, network):
+def split_list(root):
     return written(
         root / "val.txt", "bear\nblack-swan\ncamel\n" + "".join(f"seq-{i}\n" for i in range(20))
     ), lambda path: read_names(path, "look")
 
 
-def coco_annotations(root, network):
+def coco_annotations(root):
     path = written(root / "annotations/instances_train2017.json", json.dumps(COCO))
     return path, lambda path: coco.read_instances(root, "train2017", cache=False)
 
 
-def meta_json(root, network):
+def meta_json(root):
     return written(root / "valid/meta.json", json.dumps(META)), lambda path: ytvos.read_listings(root, "valid")
 
 
-def score_file(root, network):
-    np.save(root / "00001.npy", np.linspace(0, 1, 24, dtype=np.float32).reshape(4, 6))
+def score_file(root):
+    np.save(root / "00001.npy", np.linspace(0, 1, 24, dtype=np.float32).reshape(4, 6))  # As other programs write it.
     return root / "00001.npy", read_scores
 
 
-def weights(root, network):
-    arrays = {"conv1_1/biases": np.ones(64, np.float32), "conv1_2/biases": np.ones(64, np.float32)}
-    np.savez(root / "vgg16.npz", **arrays)
-    return root / "vgg16.npz", lambda path: imagenet.load(network, "osmn/seg", path)
+def keras_weights(root):
+    """Write MobileNet's weights in HDF5, of random numbers and few channels: the reader builds no other network."""
+    model = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(4, 3, use_bias=False, name="conv1")])
+    model.save_weights(root / "mobilenet.weights.h5")
+
+    def read(path):
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(keras.applications, "MobileNet", lambda **_: model)
+            return imagenet._keras_weights("lite", str(path))
+
+    return root / "mobilenet.weights.h5", read
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("make", [split_list, coco_annotations, meta_json, score_file, weights])
-def test_a_damaged_file_is_refused_by_name_or_read(tmp_path, network, monkeypatch, capsys, make):
+@pytest.mark.parametrize("count", [20, pytest.param(200, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("make", [split_list, coco_annotations, meta_json, score_file, keras_weights])
+def test_a_damaged_file_is_refused_by_name_or_read(tmp_path, monkeypatch, make, count):
     monkeypatch.setattr(coco, "processors", lambda: 1)
-    path, read = make(tmp_path, network)
+    path, read = make(tmp_path)
     read(path)
-    whole, refused, count = path.read_bytes(), 0, 200
+    whole, refused = path.read_bytes(), 0
     for content in damaged(whole, min(count, 8 * len(whole))):
         path.write_bytes(content)
-        try:
-            read(path)
-        except InputError as error:
-            assert str(path) in str(error) and "\n" not in str(error)
-            refused += 1
-    with capsys.disabled():
-        print(f"{path.name}: {refused} of {min(count, 8 * len(whole)) + count} refused by name, the others read")
+        with case("damaged lists, JSON, arrays"):
+            try:
+                read(path)
+            except InputError as error:
+                assert str(path) in str(error) and "\n" not in str(error)
+                refused += 1
     assert refused
+
+
+NAMES_TWICE = ('{"a": 1, "a": 2}', '[{"b": {"c": 1, "d": 2, "c": 1}}]', '{"videos": {}, "videos": {}}')
+
+
+@pytest.mark.parametrize("text", NAMES_TWICE)
+def test_json_that_gives_a_name_twice_is_refused(tmp_path, text):
+    path = written(tmp_path / "valid/meta.json", text)
+    with pytest.raises(InputError, match=r"meta\.json.*is there twice"):
+        ytvos.read_listings(tmp_path, "valid")
+    path = written(tmp_path / "annotations/instances_train2017.json", text)
+    with pytest.raises(InputError, match=f"{path}.*is there twice"):
+        coco.read_instances(tmp_path, "train2017", cache=False)
