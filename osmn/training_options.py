@@ -1,4 +1,4 @@
-"""The options of training that scripts share, in groups like those of `args`."""
+"""The options of training that scripts share, in groups; each is defined once."""
 
 from osmn.option_types import davis_split, decay, non_negative, positive, seed, share
 
