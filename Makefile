@@ -38,6 +38,7 @@ format: $(VENV)/.installed
 
 figures: $(VENV)/.installed
 	$(BIN)/python doc/figures.py
+	$(BIN)/python doc/overlay.py
 
 clean:
 	rm -rf build .pytest_cache .ruff_cache

@@ -227,7 +227,9 @@ def read_labels(path, size=None):
     if image.mode == "1":
         image = image.convert("L")
     if image.mode not in ("P", "L"):
-        raise InputError(f"{path} is a {image.mode} image; labels are indexed or 8-bit grey images")
+        raise InputError(
+            f"{path} is a {image.mode} image; labels are indexed or 8-bit grey images, of at most 255 objects"
+        )
     if size is not None and image.size != tuple(size):
         image = image.resize(tuple(size), Image.Resampling.NEAREST)
     return np.asarray(image)

@@ -175,7 +175,7 @@ class _Encoder:
         height, width = image.shape[:2]
         if (height, width) != (self._stream.height, self._stream.width):
             image = np.pad(image, [(0, self._stream.height - height), (0, self._stream.width - width), (0, 0)], "edge")
-        frame = av.VideoFrame.from_ndarray(image, format=self._kind.given_pixels)
+        frame = av.VideoFrame.from_numpy_buffer(np.ascontiguousarray(image), format=self._kind.given_pixels)
         frame = self._reformatter.reformat(
             frame, format=self._kind.stored_pixels, dst_colorspace="ITU709", dst_color_range="MPEG"
         )

@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 from PIL import Image
 from stand_ins import Follower, Pixelwise, stand_in
-from test_video import LOSSLESS, TICK, make_video
+from test_video import LOSSLESS, TICK, UNEVEN, make_video, needs, pictures, sound_of, tone
 
 import osmn_segment
 from osmn import own_model, own_video
 from osmn.files import read_labels, read_scores, write_labels
 from osmn.given import Given, parse_given
 from osmn.masks import overlay
+from osmn.video import open_frames
 
 SIZE = (64, 48)  # of the clip
 FRAMES = 6
@@ -79,6 +80,68 @@ def test_a_video_gives_indexed_masks_of_its_size_and_an_overlay_with_its_times(c
     with av.open(str(clip)) as ours, av.open(str(tmp_path / "out/overlay.mp4")) as theirs:
         times = [[frame.time for frame in container.decode(video=0)] for container in (ours, theirs)]
     np.testing.assert_allclose(times[1], times[0], atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "size", "count"),
+    [
+        ("turned, ünïcödé 影片.mp4", {"prepare": lambda stream: stream.set_display_rotation(90)}, (48, 64), 6),
+        ("my clip.webm", {"codec": "libvpx-vp9", "sound": ("libopus", tone(0.24))}, SIZE, 6),
+        ("clip.mov", {"codec": "libx265", "options": {"x265-params": "log-level=none"}}, SIZE, 6),
+        ("100%d: part 2.AVI", {"codec": "mjpeg", "pixels": "yuvj420p"}, SIZE, 6),
+        ("clip.gif", {"codec": "gif", "pixels": "rgb8"}, SIZE, 6),
+        ("uneven.mp4", {"times": UNEVEN[:6], "time_base": TICK / 3600, "sound": ("aac", tone(0.7))}, SIZE, 6),
+        ("odd.mkv", LOSSLESS, (853, 479), 3),
+        ("one.mp4", {}, SIZE, 1),
+    ],
+)
+def test_each_kind_of_video_gives_its_masks_and_an_overlay_with_its_times(tmp_path, name, settings, size, count):
+    needs(settings.get("codec", "libx264"))
+    turned = "prepare" in settings
+    clip = make_video(tmp_path / name, pictures(count, *(size[::-1] if turned else size)), **settings)
+    width, height = size
+    boxes = {
+        1: (width // 8, height // 6, width // 2, height * 5 // 8),
+        2: (width * 5 // 9, 4, width * 5 // 6, height - 8),
+    }
+    first = mask(tmp_path / "first mask é.png", boxes, size)
+    segment(clip, tmp_path / "out put", "--mask", first)
+    masks = sorted((tmp_path / "out put/masks").iterdir())
+    assert len(masks) == count
+    for number, path in enumerate(masks):
+        assert Image.open(path).mode == "P"
+        labels = read_labels(path)
+        assert labels.shape == size[::-1]
+        assert set(np.unique(labels)) == {0, 1, 2}
+        assert number or (labels == read_labels(first)).all()
+    with open_frames(clip) as ours, open_frames(tmp_path / "out put/overlay.mp4") as theirs:
+        assert theirs.size == tuple(side + side % 2 for side in size)
+        assert [frame.seconds for frame in theirs] == [frame.seconds for frame in ours]
+    if "sound" in settings:
+        assert abs(sound_of(tmp_path / "out put/overlay.mp4")[2] - sound_of(clip)[2]) < 0.05
+
+
+@pytest.mark.parametrize("size", [SIZE, (256, 192)])  # In the network's frames, a pixel wide and a quarter of one.
+def test_an_object_a_pixel_wide_is_given_as_it_is(tmp_path, size):
+    clip = make_video(tmp_path / "clip.mkv", pictures(3, *size), **LOSSLESS)
+    first = mask(tmp_path / "first.png", {1: (21, 10, 22, 40), 2: (40, 8, 60, 30)}, size)
+    segment(clip, tmp_path / "out", "--mask", first)
+    labels = [read_labels(path) for path in sorted((tmp_path / "out/masks").iterdir())]
+    np.testing.assert_array_equal(labels[0], read_labels(first))
+    assert all((each == 2).any() for each in labels)
+    if size == SIZE:
+        assert all((each[:, 21] == 1).any() for each in labels)
+
+
+def test_more_objects_than_a_png_can_tell_apart_are_refused(clip, tmp_path, capsys):
+    ids = np.arange(64 * 48, dtype=np.uint16).reshape(48, 64) % 301
+    Image.fromarray(ids).save(tmp_path / "many.png")
+    out = ["--result_path", tmp_path / "out", "--whole_model_path", "stand-in"]
+    line = error(capsys, clip, *out, "--mask", tmp_path / "many.png")
+    assert "many.png is a I;16 image; labels are indexed or 8-bit grey images, of at most 255 objects" in line
+    boxes = [word for _ in range(300) for word in ("--box", 8, 8, 20, 20)]
+    assert "255" in error(capsys, clip, *out, *boxes)
+    assert not (tmp_path / "out/masks").exists() and not (tmp_path / "out/overlay.mp4").exists()
 
 
 def test_a_folder_of_frames_is_a_video(tmp_path):
