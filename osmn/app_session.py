@@ -211,7 +211,9 @@ class Session:
         before, folder = self.overlay, self._results / secrets.token_hex(4)
         folder.mkdir()
         os.replace(self._results / "overlay.mp4", folder / "overlay.mp4")
-        with zipfile.ZipFile(folder / "osmn.zip", "w") as archive:  # Not packed any more: its files are.
+        with zipfile.ZipFile(
+            folder / "osmn.zip", "w", strict_timestamps=False
+        ) as archive:  # Not packed any more: its files are.
             for name in self._names[: self.done]:
                 archive.write(self._results / MASKS / f"{name}.png", f"{MASKS}/{name}.png")
             archive.write(folder / "overlay.mp4", "overlay.mp4")

@@ -1,16 +1,21 @@
 """How a script ends that does not succeed: one clear line on stderr and an exit status, never a traceback.
 
 Status 2 is for a mistake in the user's input and for files that cannot be read or written, 130 for an interruption by
-the keyboard and 143 for a request to terminate, as shells count them.
+the keyboard, 143 for a request to terminate and 141 for output that nobody reads any more, as shells count them.
 """
 
 import contextlib
 import functools
+import os
 import signal
 import sys
 import threading
 
 STOPPED = "stopped: all files that are finished are whole; give the same command again to go on from there"
+
+
+UNREAD = "stopped: nobody reads the output any more; give the same command again to go on from there"
+OUT_OF_MEMORY = "error: there is not enough memory; give a smaller --im_size, or where there is one, --batch_size"
 
 
 class InputError(ValueError):
@@ -31,9 +36,17 @@ def reports_input_errors(main):
 
     @functools.wraps(main)
     def wrapped(argv=None):
+        _open_standard_streams()
         try:
             with _termination_is_an_exception():
-                return main(argv)
+                result = main(argv)
+                sys.stdout.flush()  # Here, where its errors are reported.
+                return result
+        except BrokenPipeError:
+            line, status = UNREAD, 141
+            _forget_output()
+        except MemoryError:
+            line, status = OUT_OF_MEMORY, 2
         except InputError as error:
             line, status = f"error: {error}", 2
         except KeyboardInterrupt as stop:
@@ -41,10 +54,46 @@ def reports_input_errors(main):
         except OSError as error:  # Of a file that nothing nearer to it has named.
             where = ": ".join(str(name) for name in (error.filename, error.filename2) if name is not None)
             line, status = f"error: {where or 'a file'}: {error.strerror or error}; mend that and run this again", 2
-        print(line, file=sys.stderr)
+            if not where:
+                _forget_output()
+        except Exception as error:
+            if type(error).__name__ != "ResourceExhaustedError":  # TensorFlow's, which may not even be imported.
+                raise
+            line, status = OUT_OF_MEMORY, 2
+        with contextlib.suppress(OSError):  # Nobody may read that either.
+            print(_in_one_line(line), file=sys.stderr, flush=True)
         raise SystemExit(status)
 
     return wrapped
+
+
+def _open_standard_streams():
+    """Have each of the three streams open, and none that fails for a name that its encoding has not.
+
+    Where one is closed, the next file to be opened would take its number, and get what is printed.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # The lowest number that is free.
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w", errors="backslashreplace"))  # noqa: SIM115, for the rest of its life
+        elif hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _forget_output():
+    """Have what is still to be printed go nowhere, lest Python fail again when it ends."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _in_one_line(text):
+    """Return a text whose control characters, such as those of a file's name, are written out."""
+    return "".join(repr(character)[1:-1] if ord(character) < 32 else character for character in text)
 
 
 @contextlib.contextmanager

@@ -7,12 +7,14 @@ images, nearest neighbour for masks.
 import base64
 import collections
 import contextlib
+import errno
 import io
 import json
 import os
 import re
 import secrets
 import shutil
+import stat
 import zlib
 from pathlib import Path
 
@@ -52,6 +54,8 @@ def replacing(path):
     try:
         yield temporary
         os.replace(temporary, path)
+    except BrokenPipeError:
+        raise  # Of what the block prints.
     except OSError as error:
         names = [name for name in (error.filename, error.filename2) if name is not None]
         if names and str(temporary) not in map(str, names):
@@ -81,6 +85,8 @@ def named_write_errors(path):
     """Turn a failure to write `path` into an InputError that names it."""
     try:
         yield
+    except BrokenPipeError:
+        raise  # Of what the block prints.
     except OSError as error:
         raise _unwritable(path, error) from None
 
@@ -115,6 +121,14 @@ def state(path):
     return [size, checksum]
 
 
+def regular_bytes(path):
+    """Return a file's content; OSError if there is none, or for a pipe, a device or the like, which may never end."""
+    mode = Path(path).stat().st_mode
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+        raise OSError(errno.EINVAL, "it is not a regular file")
+    return Path(path).read_bytes()
+
+
 def read_names(path, hint):
     """Return the names of folders in a text file, separated by white space.
 
@@ -122,7 +136,7 @@ def read_names(path, hint):
     name that leads elsewhere.
     """
     try:
-        names = [plain_name(name) for name in Path(path).read_text(encoding="utf-8-sig").split()]
+        names = [plain_name(name) for name in regular_bytes(path).decode("utf-8-sig").split()]
     except FileNotFoundError:
         raise InputError(f"{path} does not exist; {hint}") from None
     except (OSError, UnicodeDecodeError) as error:
@@ -140,7 +154,7 @@ def read_names(path, hint):
 def read_json(path):
     """Return what a JSON file holds; OSError if it cannot be read, ValueError if it is no JSON or repeats a name."""
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8-sig"), object_pairs_hook=without_repetition)
+        return json.loads(regular_bytes(path).decode("utf-8-sig"), object_pairs_hook=without_repetition)
     except RecursionError:
         raise ValueError("lists in lists without end") from None
 
@@ -148,7 +162,7 @@ def read_json(path):
 def _opened(path, formats):
     """Return a file's bytes and its image, whose header is read and whose checksums are right, if it has any."""
     with _named_read_errors(path, formats):
-        content = Path(path).read_bytes()
+        content = regular_bytes(path)
         image = Image.open(io.BytesIO(content), formats=formats)
         if image.format == "PNG":
             image.verify()  # Loading alone skips the checksums of the pixels.
@@ -286,7 +300,7 @@ def read_scores(path):
     Raises InputError, naming the file, if it is missing or damaged, or if that is not what it holds.
     """
     try:
-        content = Path(path).read_bytes()
+        content = regular_bytes(path)
         file = io.BytesIO(content)
         scores = np.load(file, allow_pickle=False)
         if isinstance(scores, np.ndarray):

@@ -71,6 +71,8 @@ def _files(folder, suffixes, kind, required):
     paths = [path for path in _visible(folder) if path.suffix.lower() in suffixes]
     found = {}
     for path in sorted(paths, key=lambda path: (natural_key(path.stem), path.suffix)):
+        if not path.is_file() and path.exists():  # A pipe, say, at which reading would never end.
+            raise InputError(f"{path} is not a file, though its name is that of one of the {kind}; rename it")
         if path.stem in found:
             raise InputError(f"{folder} holds both {found[path.stem].name} and {path.name}; keep one of them")
         found[path.stem] = path

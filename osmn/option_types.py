@@ -23,7 +23,11 @@ def _number(kind, most, fits, description):
     most = MOST[kind] if most is None else most
 
     def convert(text):
-        value = kind(text)
+        try:
+            value = kind(text)
+        except ValueError:
+            number = "a whole number" if kind is int else "a number"
+            raise argparse.ArgumentTypeError(f"{text[:50]} is not {number}") from None
         if not fits(value) or value == math.inf:  # Nothing fits for NaN.
             raise argparse.ArgumentTypeError(f"{text} is not {description}")
         if value > most:

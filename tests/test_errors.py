@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from osmn.errors import STOPPED, InputError, reports_input_errors
+from osmn.errors import STOPPED, UNREAD, InputError, reports_input_errors
 
 ROOT = Path(__file__).resolve().parent.parent
 SCRIPT = """
@@ -55,6 +55,69 @@ def test_an_end_is_one_line_and_a_status(capsys, raised, status, line):
     assert ends(raised) == status
     (printed,) = capsys.readouterr().err.splitlines()
     assert printed.startswith(line)
+
+
+class ResourceExhaustedError(Exception):
+    """As TensorFlow's."""
+
+
+@pytest.mark.parametrize("raised", [MemoryError(), ResourceExhaustedError("OOM when allocating tensor")])
+def test_too_little_memory_is_one_line(capsys, raised):
+    assert ends(raised) == 2
+    assert capsys.readouterr().err.startswith("error: there is not enough memory; give a smaller --im_size")
+
+
+def test_a_line_stays_one_whatever_the_name_of_a_file(capsys):
+    assert ends(InputError("a\nb\x1b[2J.png is damaged; replace it")) == 2
+    assert capsys.readouterr().err == "error: a\\nb\\x1b[2J.png is damaged; replace it\n"
+
+
+PRINTING = """
+import os, sys
+from pathlib import Path
+from osmn.errors import reports_input_errors
+from osmn.files import replacing
+
+@reports_input_errors
+def main(argv):
+    with replacing(Path(sys.argv[1]) / "result.txt") as path, path.open("w") as file:
+        os.system("echo printed; echo warned >&2")  # As C++ does, past Python.
+        print(os.fsdecode(b"\\xff \\xf0\\x9f\\xa6\\x86 \\xc3\\xa9") * 10000)
+        print("progress", file=sys.stderr)
+        file.write("whole")
+
+main()
+"""
+
+
+def printing(tmp_path, redirections, **environment):
+    """Run the script above in a shell; return its status and what it printed on stderr."""
+    (tmp_path / "script.py").write_text(PRINTING)
+    command = f"{{ {sys.executable} {tmp_path}/script.py {tmp_path}; echo $? >{tmp_path}/status; }} {redirections}"
+    environment = os.environ | {"PYTHONPATH": str(ROOT)} | environment
+    done = subprocess.run(["bash", "-c", command], env=environment, capture_output=True, text=True, timeout=60)
+    return int((tmp_path / "status").read_text()), done.stderr.replace("warned\n", "").replace("progress\n", "")
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_with_closed_streams_nothing_that_is_printed_gets_into_a_file(tmp_path, closed):
+    status, _ = printing(tmp_path, f"{closed} {'>/dev/null' if '>&-' not in closed else ''}")
+    assert status == 0
+    assert (tmp_path / "result.txt").read_text() == "whole"
+
+
+def test_output_that_nobody_reads_or_that_has_no_room_is_one_line(tmp_path):
+    status, printed = printing(tmp_path, "| true")
+    assert status == 141 and printed.splitlines()[-1] == UNREAD and "Traceback" not in printed
+    status, line = printing(tmp_path, ">/dev/full")
+    assert status == 2 and "No space left on device" in line.splitlines()[-1] and "Traceback" not in line
+
+
+@pytest.mark.parametrize(
+    "environment", [{"PYTHONIOENCODING": "ascii"}, {"LC_ALL": "C", "PYTHONUTF8": "0"}, {"LANG": "xx"}]
+)
+def test_names_that_the_terminal_cannot_show_are_written_out(tmp_path, environment):
+    assert printing(tmp_path, ">/dev/null", **environment) == (0, "")
 
 
 def test_a_mistake_of_ours_keeps_its_traceback():
