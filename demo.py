@@ -6,9 +6,12 @@ all of them by the model that is shipped, which has never seen such videos.
 All files are in build/demo, and made anew each time.
 """
 
+import argparse
 import shutil
 import time
 from pathlib import Path
+
+from osmn.errors import reports_input_errors
 
 FOLDER = Path(__file__).parent / "build/demo"
 TRAIN_SEQUENCES, VAL_SEQUENCES, FRAMES, SIZE, SEED = 24, 8, 16, (160, 96), 0
@@ -19,8 +22,10 @@ FRAMES_ON_SHEET = 6
 SHIPPED, SHIPPED_SIZE = Path(__file__).parent / "models/osmn_lite", (448, 256)  # That it was trained at.
 
 
-def main():
-    """Run the demo."""
+@reports_input_errors
+def main(argv=None):
+    """Run the demo; it has no options but `-h`."""
+    argparse.ArgumentParser(description=__doc__).parse_args(argv)
     # Here, so that processes which import this file again start at once.
     import osmn_segment
     import osmn_train_eval

@@ -118,10 +118,12 @@ def write_graphs(args, model, other=None):
             samples = quantizing.samples(
                 model, args.calibration_path, args.calibration_split, args.calibration_frames, args.calibration_size
             )
-            quantizing.write(graphs, samples, folder)
+            write = quantizing.writer(samples)
         else:
-            exporting.WRITERS[args.format](graphs, folder)
-        exported.describe(folder, *described)
+            write = exporting.WRITERS[args.format]
+        with exporting.write_errors(args.output):
+            write(graphs, folder)
+            exported.describe(folder, *described)
         apart = exporting.largest_differences(graphs, args.format, folder, args.im_size or CHECK_SIZE)
     differences = ", ".join(f"{difference:.1e} of {name}" for name, difference in apart.items())
     print(f"{args.output}: {args.format}, {args.precision}; largest differences from the network: {differences}")

@@ -8,16 +8,17 @@ visual modulator has a frame's graph alone, without gammas.
 """
 
 import contextlib
+import errno
 import tempfile
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
-from osmn import locks
+from osmn import checkpoints, locks
 from osmn.array_guides import GUIDE_SIDE
 from osmn.engines import FRAME, GUIDE
-from osmn.errors import InputError
+from osmn.errors import InputError, in_short
 from osmn.files import temporary_folder
 from osmn.optional import engine_import
 
@@ -159,6 +160,16 @@ def _run(graphs, name, inputs):
 
 def _apart(wanted, found):
     return max(float(np.abs(wanted[name] - found[name]).max()) for name in wanted)
+
+
+@contextlib.contextmanager
+def write_errors(path):
+    """Turn a failure of TensorFlow's or of OpenVINO's to write a graph into an InputError that names `path`."""
+    with checkpoints.tensorflow_write_errors(path):
+        try:
+            yield
+        except RuntimeError as error:
+            raise OSError(errno.EIO, in_short(error)) from None
 
 
 @contextlib.contextmanager

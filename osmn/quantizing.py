@@ -3,6 +3,8 @@
 The guide's graph runs once for an object, and its errors would stay for the whole video.
 """
 
+import functools
+
 from osmn import exporting, files, validation
 from osmn.array_guides import spatial_guide
 from osmn.data import davis
@@ -44,8 +46,15 @@ def samples(model, data_path, split, count, size):
     return found
 
 
-def write(graphs, inputs, folder):
-    """Write `exporting.Graphs` for OpenVINO, the frame's quantised by what values occur for `inputs` of `samples`."""
+def writer(inputs):
+    """Return a function that writes `exporting.Graphs` into a folder, for OpenVINO.
+
+    The frame's graph is quantised by what values occur for `inputs`, from `samples`.
+    """
+    return functools.partial(_write, inputs)
+
+
+def _write(inputs, graphs, folder):
     nncf = engine_import("nncf")
     openvino = engine_import("openvino")
     for name in graphs.functions:

@@ -51,6 +51,10 @@ class Pixelwise:
     def tf1_variables(self):
         return {"net/biases": self.bias, "net/weights": self.kernel}
 
+    @property
+    def variables(self):
+        return [self.kernel, self.bias]
+
     def constants(self):
         return {}
 
@@ -60,7 +64,7 @@ class Pixelwise:
     def __call__(self, guide, spatial, image, execution):
         return self.segment(image, spatial, [], execution)
 
-    def segment(self, image, spatial, gammas, execution):
+    def segment(self, image, spatial, gammas, execution=None):
         objects = tf.shape(spatial)[0]
         image = tf.broadcast_to(image, [objects, *tf.unstack(tf.shape(image))[1:]])
         pixels = tf.concat([image, spatial], axis=-1)

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from osmn import locks
 from osmn.errors import InputError
 from osmn.files import named_write_errors, replacing
 from osmn.report import choice, figures
@@ -36,7 +37,7 @@ def write(evaluated, path=None, against=None):
         lstrip_blocks=True,
     )
     page = environment.get_template("page.html").stream(_content(evaluated, against))
-    with replacing(path) as temporary:
+    with locks.writing(path.parent, wait=locks.MOMENT), replacing(path) as temporary:
         with named_write_errors(path):
             file = temporary.open("w", encoding="utf-8", errors="xmlcharrefreplace")
         with file:

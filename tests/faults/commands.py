@@ -1,7 +1,10 @@
 """Every script that writes, as a command on tiny data with a network of a few weights: what the fault tests run."""
 
 import importlib
+import importlib.util
+import json
 import shutil
+import types
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,18 +16,25 @@ from stand_ins import Follower, Pixelwise, stand_in
 from test_coco import polygon, write_annotations, write_image
 from test_ytvos import VIDEOS, paint, write_video
 
-from osmn.files import write_labels, write_mask, write_scores
+from osmn import exported, networks
+from osmn.config import ModelConfig
+from osmn.files import state, write_labels, write_mask, write_scores
 from osmn.locks import LOCK
 from osmn.manifest import RUN, TRAINING
+from osmn.networks.backend import keras
 from osmn.synthetic import make_dataset, repeat_first_mask
-from preprocessing import preprocess_davis, preprocess_youtube
+from preprocessing import preprocess_davis, preprocess_youtube, rescale_vgg
 
 SIZE = 64, 48
 OVERLAY_NOTE = "video.json"
+GRAPHS = "graphs"  # the folder of an exported model
 TEST = ["--whole_model_path", "stand-in", "--im_size", *SIZE, "--precision", "float32"]
 TRAIN = ["--im_size", *SIZE, "--scale_value", 0.01, "--data_aug_scales", 1, "--learning_rate", 0.1]
 TRAIN += ["--batch_size", 1, "--training_iters", 4, "--save_iters", 1, "--display_iters", 1]
 TRAIN += ["--precision", "float32"]
+
+
+INSTALLED = [name for name in ("openvino", "nncf") if importlib.util.find_spec(name)]
 
 
 class Heavy(Pixelwise):
@@ -36,6 +46,24 @@ class Heavy(Pixelwise):
     @property
     def output_bias(self):
         return self.bias
+
+
+class TinyVgg:
+    """Two convolutions in the place of VGG16's thirteen, for `rescale_vgg.py`."""
+
+    config = ModelConfig()
+
+    def __init__(self):
+        kernels = [keras.layers.Conv2D(4, 3, padding="same", name=f"vgg.conv1_{number}") for number in (1, 2)]
+        kernels[0].build((None, None, None, 3)), kernels[1].build((None, None, None, 4))
+        self.visual = types.SimpleNamespace(stages=[kernels], hidden=[None])
+
+    def tf1_variables(self):
+        return {
+            f"{rescale_vgg.SCOPE}/conv1/{layer.name.split('.')[-1]}/{kind}": variable
+            for layer in self.visual.stages[0]
+            for kind, variable in (("weights", layer.kernel), ("biases", layer.bias))
+        }
 
 
 class Command(NamedTuple):
@@ -68,7 +96,15 @@ class Command(NamedTuple):
 
 def take_stand_in(network):
     """Have the scripts take a network, for the rest of this process's life."""
-    stand_in(pytest.MonkeyPatch(), network)
+    with_stand_in(pytest.MonkeyPatch(), network)
+
+
+def with_stand_in(monkeypatch, network):
+    """Have the scripts take a network, until the patches are undone."""
+    if network is TinyVgg:
+        monkeypatch.setattr(networks, "build", lambda config: network())
+    else:
+        stand_in(monkeypatch, network)
 
 
 def copy(*names):
@@ -92,6 +128,14 @@ def ytvos(*more):
 def with_model(arguments):
     """Return arguments with the folder of models, for a training."""
     return lambda data, out: [*arguments(data, out), "--model_save_path", out / "model", *TRAIN]
+
+
+def export(file_format, *more):
+    """Return the arguments of an export into graphs."""
+    return lambda data, out: [
+        *("--whole_model_path", "stand-in", "--format", file_format, "--output", out / "models" / GRAPHS),
+        *(word if word != "DAVIS" else data / "davis" for word in more),
+    ]
 
 
 ONLINE = ["--whole_model_path", "stand-in"]
@@ -188,6 +232,23 @@ COMMANDS = {
         "model.index",
         network=Heavy,
     ),
+    "exporting graphs": Command("osmn_export", export("saved_model"), "models", GRAPHS, network=Heavy),
+    "reporting": Command(
+        "osmn.report.__main__",
+        lambda data, out: [data / "davis results", data / "davis", "--output", out / "pages/page.html"],
+        "pages",
+        "page.html",
+    ),
+    "testing and reporting": Command(
+        "osmn_train_eval", davis("--only_testing", "--report", *TEST), "results", "report.html"
+    ),
+    "rescaling": Command(
+        "preprocessing.rescale_vgg",
+        lambda data, out: [data / "vgg.npz", data / "own/frames", out / "models/vgg"],
+        "models",
+        "vgg.index",
+        network=TinyVgg,
+    ),
     "calibrating": Command(
         "osmn_calibrate",
         lambda data, out: [
@@ -208,10 +269,28 @@ COMMANDS = {
     ),
 }
 
+if "openvino" in INSTALLED:
+    COMMANDS["exporting for openvino"] = Command("osmn_export", export("openvino"), "models", GRAPHS, network=Heavy)
+if "nncf" in INSTALLED and "openvino" in INSTALLED:
+    int8 = (
+        "--precision",
+        "int8",
+        "--calibration_path",
+        "DAVIS",
+        "--calibration_frames",
+        4,
+        "--calibration_size",
+        *SIZE,
+    )
+    COMMANDS["exporting in int8"] = Command("osmn_export", export("openvino", *int8), "models", GRAPHS, network=Heavy)
+
 
 def make_data(root):
     """Write the data that the commands read."""
     make_davis(root)
+    generator = np.random.default_rng(2)
+    weights = {name: generator.normal(0, 0.3, variable.shape) for name, variable in TinyVgg().tf1_variables().items()}
+    np.savez(root / "vgg.npz", **{"/".join(name.split("/")[-2:]): value for name, value in weights.items()})
     for name in ("late", "crowd"):
         frames, listed = VIDEOS[name]
         frames = {number: paint(boxes) for number, boxes in frames.items()}
@@ -264,14 +343,32 @@ def results(out):
     """Return {name: bytes} of the files in `out` that two runs must agree on: all but summaries and manifests.
 
     Of an overlay these are the times and sizes of its frames, and of the note that holds its checksum nothing: from the
-    same frames, x264 makes other bytes now and then where TensorFlow runs in the same process. Masks are exact.
+    same frames, x264 makes other bytes now and then where TensorFlow runs in the same process. Masks are exact. Of an
+    exported model these are its files' sizes, and whether they are what was noted.
     """
     found = {str(path.relative_to(out)): path for path in Path(out).rglob("*") if path.is_file()}
     return {
-        name: times(path) if path.suffix == ".mp4" else b"" if path.name == OVERLAY_NOTE else path.read_bytes()
+        name: _content(path, out)
         for name, path in found.items()
         if path.name not in (RUN, TRAINING, ".osmn-valid-frames.json") and "tfevents" not in name
     }
+
+
+def _content(path, out):
+    if path.suffix == ".mp4":
+        return times(path)
+    if path.name == OVERLAY_NOTE:
+        return b""
+    if path.suffix == ".html":
+        return path.read_bytes().replace(str(out).encode(), b"OUT")
+    for folder in path.parents[:4]:
+        if folder.name == GRAPHS and exported.is_exported(folder):
+            # Other programs number and date what they write: it is whole if it is what the export has noted.
+            noted = json.loads((folder / exported.DESCRIPTION).read_text())["files"]
+            name = path.relative_to(folder).as_posix()
+            if name == exported.DESCRIPTION or noted.get(name) == state(path):
+                return b"whole".ljust(-(-path.stat().st_size // 4096) * 4096)
+    return path.read_bytes()
 
 
 def times(path):

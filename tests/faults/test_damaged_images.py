@@ -5,6 +5,7 @@ import io
 import numpy as np
 import pytest
 import tensorflow as tf
+from cases import case
 from PIL import Image
 
 from osmn import files, sources
@@ -51,17 +52,17 @@ def test_a_damaged_frame_is_named_in_training_where_testing_refuses_it_and_else_
     whole, path, refused = picture(kind), tmp_path / kind, 0
     for content in damaged(whole, count):
         path.write_bytes(content)
-        tested, checked = outcome(files.read_image, path), outcome(sources.check_image, str(path))
-        # Of JPEGs, which have no checksums, TensorFlow refuses a few that Pillow makes something of.
-        assert checked is None if tested is None else kind == "frame.jpg" or checked is not None
-        try:
-            trained = sources.decode_image(str(path)).numpy().astype(int)
-        except (InputError, tf.errors.OpError):
-            assert checked is None  # So that training names the file.
-            refused += 1
-            continue
-        assert checked is not None and trained.shape == tested.shape and np.abs(trained - tested).max() <= 1
-    print(f"{kind}: {2 * count} cases, {refused} refused, the others decoded alike")
+        with case("damaged images"):
+            tested, checked = outcome(files.read_image, path), outcome(sources.check_image, str(path))
+            # Of JPEGs, which have no checksums, TensorFlow refuses a few that Pillow makes something of.
+            assert checked is None if tested is None else kind == "frame.jpg" or checked is not None
+            try:
+                trained = sources.decode_image(str(path)).numpy().astype(int)
+            except (InputError, tf.errors.OpError):
+                assert checked is None  # So that training names the file.
+                refused += 1
+                continue
+            assert checked is not None and trained.shape == tested.shape and np.abs(trained - tested).max() <= 1
     assert refused == 2 * count if kind == "frame.png" else refused >= count  # JPEGs have no checksums.
 
 
@@ -71,10 +72,10 @@ def test_damaged_labels_are_always_refused(tmp_path, kind, count):
     path = tmp_path / kind
     for content in damaged(picture(kind), count):
         path.write_bytes(content)
-        assert outcome(files.read_labels, path) is None
-        with pytest.raises((InputError, tf.errors.OpError)):
-            sources.decode_mask(str(path), tf.constant(1, tf.int64))
-    print(f"{kind}: {2 * count} cases, all refused")
+        with case("damaged images"):
+            assert outcome(files.read_labels, path) is None
+            with pytest.raises((InputError, tf.errors.OpError)):
+                sources.decode_mask(str(path), tf.constant(1, tf.int64))
 
 
 def test_undamaged_pictures_are_read(tmp_path):

@@ -5,6 +5,7 @@ import shutil
 import commands
 import numpy as np
 import pytest
+from cases import case
 from conftest import begin
 
 import ytvos_merge_result
@@ -26,7 +27,7 @@ def finished(request, data, tmp_path_factory):
 
 def run(name, data, out, monkeypatch):
     command = commands.COMMANDS[name]
-    commands.stand_in(monkeypatch, command.network)
+    commands.with_stand_in(monkeypatch, command.network)
     command.main()(command.argv(data, out))
 
 
@@ -68,8 +69,9 @@ def test_a_spoilt_file_of_any_kind_is_made_again_by_the_same_command(finished, d
         before = spoilt.read_bytes()
         spoil(spoilt)
         assert not spoilt.exists() or spoilt.read_bytes() != before
-        run(name, data, copied, monkeypatch)
-        assert commands.results(copied) == commands.results(out)
+        with case("spoilt results"):
+            run(name, data, copied, monkeypatch)
+            assert commands.results(copied) == commands.results(out)
 
 
 def test_what_is_whole_is_left_alone(finished, data, tmp_path, monkeypatch):
@@ -84,7 +86,7 @@ def test_what_is_whole_is_left_alone(finished, data, tmp_path, monkeypatch):
 @pytest.mark.parametrize("save_score", [True, False])
 def test_merging_after_the_evaluation_that_it_asks_for_succeeds(data, tmp_path, monkeypatch, capsys, spoil, save_score):
     command = commands.COMMANDS["testing ytvos"]
-    commands.stand_in(monkeypatch, command.network)
+    commands.with_stand_in(monkeypatch, command.network)
     argv = [word for word in command.argv(data, tmp_path) if save_score or word != "--save_score"]
 
     def merge(out):
@@ -106,7 +108,7 @@ def test_merging_after_the_evaluation_that_it_asks_for_succeeds(data, tmp_path, 
 @pytest.mark.parametrize("name", ["notes.npy", "00003.npy"])
 def test_arrays_of_the_users_in_a_result_folder_stay_and_do_not_count(data, tmp_path, monkeypatch, name):
     command = commands.COMMANDS["testing ytvos"]
-    commands.stand_in(monkeypatch, command.network)
+    commands.with_stand_in(monkeypatch, command.network)
     mine = tmp_path / "results/crowd/2" / name
     mine.parent.mkdir(parents=True)
     np.save(mine, np.zeros(3))

@@ -11,6 +11,7 @@ import time
 import children
 import commands
 import pytest
+from cases import case
 from conftest import begin
 
 KILLS, SEED = (int(os.environ.get(name, default)) for name, default in (("OSMN_KILLS", 200), ("OSMN_KILL_SEED", 0)))
@@ -38,7 +39,7 @@ def kill(name, data, out, seconds):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
-def test_a_command_killed_at_random_moments_and_run_again_gives_the_same_results(name, data, whole, tmp_path, capsys):
+def test_a_command_killed_at_random_moments_and_run_again_gives_the_same_results(name, data, whole, tmp_path):
     drawn, expected, left, killed, round_number = random.Random(f"{SEED} {name}"), whole(name), kills_of(name), 0, 0
     if not left:
         pytest.skip(f"OSMN_KILLS={KILLS} is less than the number of commands")
@@ -46,13 +47,14 @@ def test_a_command_killed_at_random_moments_and_run_again_gives_the_same_results
         out = tmp_path / str(round_number)
         begin(name, data, out)
         for _ in range(min(left - killed, drawn.randint(1, MOST_IN_A_ROW))):
-            killed += kill(name, data, out, drawn.uniform(0, whole.seconds(name)))
+            with case("kills"):
+                was_running = kill(name, data, out, drawn.uniform(0, whole.seconds(name)))
+            killed += was_running
         child = children.Child(name, data, out)
-        status, printed = child.wait()
-        assert status == 0, printed[-3000:]
-        assert commands.results(out) == expected
-        assert not commands.leftovers(out) and not commands.leftovers(data)
-        assert child.processes_left() == 0
+        with case("runs after kills"):
+            status, printed = child.wait()
+            assert status == 0, printed[-3000:]
+            assert commands.results(out) == expected
+            assert not commands.leftovers(out) and not commands.leftovers(data)
+            assert child.processes_left() == 0
         round_number += 1
-    with capsys.disabled():
-        print(f"\n{name}: {killed} kills, {round_number} runs after them, all clean", flush=True)

@@ -144,7 +144,7 @@ def test_a_model_is_not_exported_into_a_folder_that_is_being_trained_in(tmp_path
 def test_every_script_refuses_a_folder_that_another_run_writes_into(name, data, tmp_path, monkeypatch, capsys):
     command, out = commands.COMMANDS[name], tmp_path / "out"
     monkeypatch.setattr(locks, "MOMENT", 0.2)
-    commands.stand_in(monkeypatch, command.network)
+    commands.with_stand_in(monkeypatch, command.network)
     begin(name, data, out)
     before = tree(out)
     with another_run(out / command.writes):

@@ -6,7 +6,9 @@ import math
 import re
 from pathlib import Path
 
+import commands
 import pytest
+from cases import case
 
 from osmn.option_types import MOST
 
@@ -14,8 +16,8 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 SCRIPTS = sorted(
     ".".join(path.relative_to(ROOT).with_suffix("").parts)
     for path in (*ROOT.glob("*.py"), *ROOT.glob("preprocessing/*.py"))
-    if "ArgumentParser" in path.read_text() or "arguments.parser(" in path.read_text()
 )
+SCRIPTS.append("osmn.report.__main__")
 NEVER = ("nan", "inf", "-inf", "infinity", "NaN", "1e999", "-1e999", "x", "", "1j", "9" * 5000)
 SOMETIMES = ("-1", "0", "1e30", "-1e30", "1e39", str(10**30), str(2**31), "1e-30", "0.5", "1", "2")
 # All others are refused.
@@ -76,8 +78,9 @@ def line_of(capsys):
     return line
 
 
-def test_every_script_with_arguments_takes_part():
-    assert len(SCRIPTS) == 18
+def test_every_script_takes_part_here_and_all_that_write_where_commands_run():
+    assert len(SCRIPTS) == 20
+    assert set(SCRIPTS) - {command.module for command in commands.COMMANDS.values()} == {"demo", "osmn_app"}
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
@@ -86,7 +89,7 @@ def test_what_is_no_number_is_refused_by_the_options_name(script, monkeypatch, c
     for action in numeric(parser):
         name = action.option_strings[0] if action.option_strings else action.metavar
         for text in NEVER:
-            with pytest.raises(SystemExit) as stopped:
+            with case("numbers"), pytest.raises(SystemExit) as stopped:
                 module.main(command(parser, action, text))
             assert stopped.value.code == 2, (name, text)
             line = line_of(capsys)
@@ -98,15 +101,16 @@ def test_a_number_is_refused_or_finite_and_in_range(script, monkeypatch, capsys)
     _, parser = parser_of(script, monkeypatch)
     for action in numeric(parser):
         for text in SOMETIMES:
-            try:
-                parsed = parser.parse_args(command(parser, action, text))
-            except SystemExit as stopped:
-                assert stopped.code == 2
-                assert re.search("is not|is neither|invalid|expected|unrecognized", line_of(capsys))
-                continue
-            for number in numbers_in(getattr(parsed, action.dest)):
-                assert math.isfinite(number) and abs(number) <= MOST[float]
-                assert number >= 0 or action.dest in MAY_BE_NEGATIVE, (action.dest, text)
-                assert number != 0 or action.dest in MAY_BE_ZERO, (action.dest, text)
-                if isinstance(number, int) and action.dest not in ("start", "end", "shard"):
-                    assert abs(number) <= 2**31 - 1 or action.dest == "seed", (action.dest, text)
+            with case("numbers"):
+                try:
+                    parsed = parser.parse_args(command(parser, action, text))
+                except SystemExit as stopped:
+                    assert stopped.code == 2
+                    assert re.search("is not|is neither|invalid|expected|unrecognized", line_of(capsys))
+                    continue
+                for number in numbers_in(getattr(parsed, action.dest)):
+                    assert math.isfinite(number) and abs(number) <= MOST[float]
+                    assert number >= 0 or action.dest in MAY_BE_NEGATIVE, (action.dest, text)
+                    assert number != 0 or action.dest in MAY_BE_ZERO, (action.dest, text)
+                    if isinstance(number, int) and action.dest not in ("start", "end", "shard"):
+                        assert abs(number) <= 2**31 - 1 or action.dest == "seed", (action.dest, text)

@@ -1,6 +1,7 @@
 """Segmentations of any content: encoded as they are meant, or refused; the C code of pycocotools never meets others."""
 
 import numpy as np
+from cases import case
 from hypothesis import example, given
 from hypothesis import strategies as st
 from pycocotools import mask as coco_masks
@@ -20,14 +21,15 @@ TEXTS = st.text(st.characters(min_codepoint=48, max_codepoint=111), max_size=60)
 
 def encoded(segmentation):
     """Return the mask, bool (H, W), of a segmentation that is encoded; None for one that is refused."""
-    try:
-        code = segmentations.encode(segmentation, HEIGHT, WIDTH)
-    except (ValueError, OverflowError) as error:
-        assert "\n" not in str(error)
-        return None
-    mask = coco_masks.decode({"size": [HEIGHT, WIDTH], "counts": code})
-    assert mask.shape == (HEIGHT, WIDTH) and segmentations.area(code, HEIGHT, WIDTH) == mask.sum()
-    return mask > 0
+    with case("segmentations"):
+        try:
+            code = segmentations.encode(segmentation, HEIGHT, WIDTH)
+        except (ValueError, OverflowError) as error:
+            assert "\n" not in str(error)
+            return None
+        mask = coco_masks.decode({"size": [HEIGHT, WIDTH], "counts": code})
+        assert mask.shape == (HEIGHT, WIDTH) and segmentations.area(code, HEIGHT, WIDTH) == mask.sum()
+        return mask > 0
 
 
 def mask_of(pixels):

@@ -7,6 +7,7 @@ import subprocess
 import children
 import commands
 import pytest
+from cases import case
 from conftest import begin
 
 from osmn.errors import InputError
@@ -50,16 +51,17 @@ def space(out):
 
 def failed(name, data, out, whole, before, limit=None):
     """Run a command that must fail, in one line and with nothing half written; return the line."""
-    status, printed = children.run(name, data, out, limit)
-    assert status == 2, printed[-2000:]
-    assert "Traceback" not in printed, printed[-3000:]
-    (line,) = (line for line in printed.splitlines() if line.startswith("error: "))
-    assert not commands.leftovers(out)
-    for file, content in commands.results(out).items():
-        # What an overlay holds when there is no more room is kept, and plays.
-        if file in whole and before.get(file) != content and not file.endswith(".mp4"):
-            assert content == whole[file], file
-    return line
+    with case("failures to write"):
+        status, printed = children.run(name, data, out, limit)
+        assert status == 2, printed[-2000:]
+        assert "Traceback" not in printed, printed[-3000:]
+        (line,) = (line for line in printed.splitlines() if line.startswith("error: "))
+        assert not commands.leftovers(out)
+        for file, content in commands.results(out).items():
+            # What an overlay holds when there is no more room is kept, and plays.
+            if file in whole and before.get(file) != content and not file.endswith(".mp4"):
+                assert content == whole[file], file
+        return line
 
 
 @pytest.mark.parametrize("name", [*FAST, *SLOW])
