@@ -211,9 +211,8 @@ class Session:
         before, folder = self.overlay, self._results / secrets.token_hex(4)
         folder.mkdir()
         os.replace(self._results / "overlay.mp4", folder / "overlay.mp4")
-        with zipfile.ZipFile(
-            folder / "osmn.zip", "w", strict_timestamps=False
-        ) as archive:  # Not packed any more: its files are.
+        # Not packed any more: its files are. Nor does a clock that stands before 1980 matter.
+        with zipfile.ZipFile(folder / "osmn.zip", "w", strict_timestamps=False) as archive:
             for name in self._names[: self.done]:
                 archive.write(self._results / MASKS / f"{name}.png", f"{MASKS}/{name}.png")
             archive.write(folder / "overlay.mp4", "overlay.mp4")

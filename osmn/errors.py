@@ -12,8 +12,6 @@ import sys
 import threading
 
 STOPPED = "stopped: all files that are finished are whole; give the same command again to go on from there"
-
-
 UNREAD = "stopped: nobody reads the output any more; give the same command again to go on from there"
 OUT_OF_MEMORY = "error: there is not enough memory; give a smaller --im_size, or where there is one, --batch_size"
 
