@@ -7,6 +7,7 @@ network and sends nothing anywhere; what visitors upload is removed when they le
 """
 
 import os
+import socket
 import threading
 
 from osmn import args as arguments
@@ -21,7 +22,7 @@ def parse(argv):
     parser.add_argument(
         "--host", default="127.0.0.1", help="address to listen on; 0.0.0.0 lets other machines in, without a password"
     )
-    parser.add_argument("--port", type=positive(int), default=7860, help="port to listen on")
+    parser.add_argument("--port", type=positive(int, 65535), default=7860, help="port to listen on")
     parser.add_argument("--max_upload", type=positive(int), default=500, metavar="MB", help="largest video taken")
     arguments.add_own_model_options(parser)
     return parser.parse_args(argv)
@@ -31,6 +32,10 @@ def parse(argv):
 def main(argv=None):
     """Run the script; see `-h`."""
     args = parse(argv)
+    try:
+        socket.getaddrinfo(args.host, args.port)
+    except (OSError, UnicodeError):
+        raise InputError(f"--host {args.host} is no address; give one of this machine") from None
     # Gradio reads them when it is imported: it is to send nothing anywhere.
     os.environ |= {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_OFFLINE": "1"}
     optional_import("gradio", "requirements-app.txt")
@@ -48,7 +53,7 @@ def main(argv=None):
         os.environ["GRADIO_TEMP_DIR"] = str(sessions.folder)  # Uploads come into it too, and go with it.
         try:
             app = launch(sessions, args.host, args.port, args.max_upload)
-        except (OSError, OverflowError):
+        except OSError:
             raise InputError(f"{args.host}:{args.port} cannot be listened on; give another --port or --host") from None
         print(f"{model.path}; open http://{args.host}:{args.port} in a browser; Ctrl-C ends it", flush=True)
         try:

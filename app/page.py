@@ -20,7 +20,7 @@ OFF = ("share", "run_history", "enable_monitoring", "ssr_mode", "pwa", "mcp_serv
 def launch(sessions, host, port, max_upload):
     """Serve the page from now on, and return it, a `gradio.Blocks` to close.
 
-    Raises OSError or OverflowError for a port that cannot be had.
+    Raises OSError for a port that cannot be had.
 
     Args:
         sessions: `app_session.Sessions`.

@@ -54,9 +54,9 @@ class ModelConfig:
 
 
 def _fits(value, default, optional):
-    """Tell whether a value can stand where `default` does: of its type, finite, of its length; sizes above 0."""
+    """Tell whether a value can stand where `default` does: of its type, finite, of its length; sizes in pixels."""
     if optional:
-        return value is None or (_all_of(value, int, 2) and min(value) > 0)
+        return value is None or (_all_of(value, int, 2) and min(value) > 0 and max(value) <= LONGEST_SIDE)
     if isinstance(default, tuple):
         return _all_of(value, (int, float), len(default)) and all(map(math.isfinite, value))
     if isinstance(default, float):

@@ -5,6 +5,7 @@ from pathlib import Path
 from osmn import exported, loading
 from osmn.errors import InputError
 from osmn.predictor import network_size
+from osmn.processes import check_memory
 
 SHIPPED = Path(__file__).resolve().parent.parent / "models/osmn_lite"
 
@@ -33,4 +34,6 @@ def load(path, given, precision, engine, gpu_id):
 def size(model, frame_size, im_size=None):
     """Return the size that frames get for the network, (width, height): `im_size`, or that of the model's training."""
     trained = model.config.im_size
-    return tuple(im_size or network_size(frame_size, min(trained) if trained else None))
+    chosen = tuple(im_size or network_size(frame_size, min(trained) if trained else None))
+    check_memory(model.config, chosen)
+    return chosen

@@ -10,12 +10,34 @@ from concurrent.futures.process import BrokenProcessPool
 
 from osmn.errors import InputError
 
+# Of the first features, at least: 64 channels of 16 bits; 32 at half the sides, and the image, in 32 bits.
+BYTES_A_PIXEL = {"vgg": 128, "lite": 48}
 FRAMES_WORTH_A_PROCESS = 250  # Starting one takes about as long as scoring this many.
 
 
 def processors():
     """Return how many processors this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def check_memory(config, im_size, batch_size=1):
+    """Raise InputError for images whose first features alone need more than the machine's memory.
+
+    Args:
+        config: `ModelConfig` of the network.
+        im_size: (width, height) of the images.
+        batch_size: how many are computed at a time.
+    """
+    if not {"SC_PHYS_PAGES", "SC_PAGE_SIZE"} <= os.sysconf_names.keys():
+        return
+    pixels, memory = im_size[0] * im_size[1] * batch_size, os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    needed = pixels * BYTES_A_PIXEL["lite" if config.base_model == "lite" else "vgg"]
+    if needed > memory:
+        what, need = (f"{batch_size} images of", "need") if batch_size > 1 else ("an image of", "needs")
+        raise InputError(
+            f"{what} {im_size[0]}x{im_size[1]} pixels {need} over {needed / 2**30:.0f} GiB of memory, of"
+            f" {memory / 2**30:.0f} GiB here; give a smaller --im_size{' or --batch_size' * (batch_size > 1)}"
+        )
 
 
 def worthwhile_processes(frames):

@@ -4,6 +4,7 @@ import dataclasses
 
 from osmn import models
 from osmn.pipeline import Pipeline, PipelineOptions
+from osmn.processes import check_memory
 from osmn.training import Trainer, TrainingOptions, train
 from osmn.validator import Validator
 
@@ -42,6 +43,7 @@ class TrainingRun:
         `final`: nothing trains it further; see `training.train`.
         """
         batches = Pipeline(sources, model.network.config, self.pipeline).batches
+        check_memory(model.config, self.pipeline.im_size, self.pipeline.batch_size)
         validator = Validator(model.config, *self.validation) if self.validation else None
         trainer = Trainer(model.network, **self.trainer)
         train(trainer, batches, self.training, self.model_save_path, final, validator)

@@ -10,6 +10,7 @@ from tqdm import tqdm
 from osmn import crf, files, manifest, results
 from osmn.data.types import shard_of
 from osmn.predictor import Predictor, without_objects
+from osmn.processes import check_memory
 from osmn.threads import WriteBehind, read_ahead
 
 
@@ -42,6 +43,7 @@ class SegmentingOptions:
 
     def predictor(self, model):
         """Return a `Predictor` that runs a model as these options say."""
+        check_memory(model.config, self.im_size)
         refine = crf.refiner() if self.crf_postprocessing else None
         return Predictor(model.start_engine(self.vg_pad_ratio), self.im_size, refine=refine)
 

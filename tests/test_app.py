@@ -35,6 +35,21 @@ def test_without_gradio_a_line_says_what_to_install(monkeypatch, capsys):
     assert line.startswith("error: gradio is not installed") and line.endswith("pip install -r requirements-app.txt")
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        *((["--host", host], "is no address") for host in ("a b", "é" * 70, "..", "999.1.1.1", "[::1", "http://x")),
+        (["--port", "65536"], "argument --port: 65536 is not at most 65535"),
+        (["--max_upload", "0"], "argument --max_upload: 0 is not a number above zero"),
+    ],
+)
+def test_options_that_cannot_be_served_are_one_line_before_a_model_is_loaded(capsys, options, said):
+    with pytest.raises(SystemExit) as stopped:
+        osmn_app.main([*options, "--whole_model_path", "none"])
+    assert stopped.value.code == 2
+    assert said in capsys.readouterr().err.splitlines()[-1]
+
+
 @pytest.fixture(scope="module")
 def chromium():
     """Return the path of the browser; skip where there is none, or nothing to drive it or to serve the page."""

@@ -5,9 +5,10 @@ import signal
 
 import pytest
 
+from osmn.config import ModelConfig
 from osmn.errors import InputError
 from osmn.files import read_labels
-from osmn.processes import in_processes
+from osmn.processes import check_memory, in_processes
 
 
 def die_at_three(number):
@@ -19,6 +20,23 @@ def die_at_three(number):
 @pytest.mark.parametrize("processes", [1, 2])
 def test_results_come_in_order(processes):
     assert list(in_processes(pow, [(n, 2) for n in range(5)], processes)) == [0, 1, 4, 9, 16]
+
+
+@pytest.mark.parametrize(
+    ("base_model", "size", "batch_size", "message"),
+    [
+        ("lite", (1000, 1000), 1_000_000, "1000000 images of 1000x1000 pixels .* smaller --im_size or --batch_size$"),
+        ("osvos", (16384, 16384), 1_000, "--im_size or --batch_size$"),
+        ("osvos", (16384, 16384), 1, "^an image of 16384x16384 pixels needs? over 32 GiB of memory.* --im_size$"),
+    ],
+)
+def test_images_that_cannot_fit_into_memory_are_refused_before_they_are_made(
+    monkeypatch, base_model, size, batch_size, message
+):
+    monkeypatch.setattr(os, "sysconf", {"SC_PHYS_PAGES": 2**22, "SC_PAGE_SIZE": 4096}.get)  # 16 GiB
+    with pytest.raises(InputError, match=message):
+        check_memory(ModelConfig(base_model), size, batch_size)
+    check_memory(ModelConfig(base_model), (854, 480), 8)
 
 
 def test_a_killed_process_is_reported_in_one_line():
