@@ -1,7 +1,10 @@
 """What counts as a frame or a mask of a folder, and in which order."""
 
+import os
+
 import pytest
 
+from osmn import files
 from osmn.errors import InputError
 from osmn.folders import frame_files, mask_files, subfolders
 
@@ -55,3 +58,20 @@ def test_an_empty_folder_and_one_that_does_not_exist_are_named(tmp_path, listing
     with pytest.raises(InputError, match=r"notes\.txt is not a folder"):
         listing(tmp_path / "notes.txt")
     assert frame_files(tmp_path, required=False) == {}
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+def test_what_has_a_frames_name_and_is_no_file_is_named_before_it_is_read(tmp_path, make):
+    (tmp_path / "0.png").touch()
+    make(tmp_path / "1.png")
+    with pytest.raises(
+        InputError, match=f"^{tmp_path / '1.png'} is not a file, though its name is that of one of the "
+    ):
+        frame_files(tmp_path)
+
+
+def test_a_pipe_is_not_read_but_named(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for read in (files.read_image, files.read_labels, files.read_scores, lambda path: files.read_names(path, "look")):
+        with pytest.raises(InputError, match=f"^{tmp_path / 'pipe'} .*regular file"):
+            read(tmp_path / "pipe")
