@@ -38,7 +38,7 @@ format: $(VENV)/.installed
 
 figures: $(VENV)/.installed
 	$(BIN)/python doc/figures.py
-	$(BIN)/python doc/overlay.py
+	$(BIN)/python -m doc.overlay
 
 clean:
 	rm -rf build .pytest_cache .ruff_cache

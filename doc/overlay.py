@@ -1,6 +1,6 @@
 """Draw doc/overlay.gif, the moving picture in the README: a clip made here, segmented as a user's own video.
 
-`python doc/overlay.py`, or `make figures`. The model is the one that is shipped.
+`python -m doc.overlay`, or `make figures`. The model is the one that is shipped.
 """
 
 import tempfile
