@@ -1,6 +1,7 @@
 """Packages that only some commands need."""
 
 import importlib
+import sys
 
 from osmn.errors import InputError
 
@@ -14,5 +15,11 @@ def optional_import(name, requirements):
 
 
 def engine_import(name):
-    """Return one of the packages that only other engines than TensorFlow, and exporting for them, need."""
+    """Return one of the packages that only other engines than TensorFlow, and exporting for them, need.
+
+    They are to send nothing anywhere: OpenVINO and NNCF would report to Google Analytics that they are used, from a
+    process of its own that outlives a killed one, and keep an identity in the user's home. Without a package of theirs,
+    which is made to look as if it were missing, they do not.
+    """
+    sys.modules.setdefault("openvino_telemetry", None)
     return optional_import(name, "requirements-engines.txt")

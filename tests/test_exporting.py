@@ -1,6 +1,7 @@
 """`osmn_export.py` to other formats, and segmenting by OpenVINO: what comes out is what the network computes."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -219,6 +220,19 @@ def test_the_same_export_again_is_left_alone_and_one_that_is_damaged_or_another_
     content[len(content) // 2] ^= 1
     (out / "frame.bin").write_bytes(content)
     assert "is there already" in error(capsys, osmn_export.main, *line)
+
+
+@pytest.mark.parametrize("package", ["openvino", "nncf"])
+def test_the_engines_report_nothing_and_keep_no_identity_of_the_user(lite, tmp_path, package):
+    pytest.importorskip(package)
+    home, script = tmp_path / "home", "import osmn_export, sys; from osmn.optional import engine_import;"
+    home.mkdir()
+    script += (
+        f"engine_import('{package}'); osmn_export.main(sys.argv[1:]); assert not sys.modules['openvino_telemetry']"
+    )
+    line = words("--whole_model_path", lite, "--output", tmp_path / "out", "--format", "openvino")
+    subprocess.run([sys.executable, "-c", script, *line], env=os.environ | {"HOME": str(home)}, check=True)
+    assert not (home / "intel").exists()
 
 
 def test_a_damaged_export_is_named(exported_lite, tmp_path):
