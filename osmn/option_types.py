@@ -2,7 +2,7 @@
 
 import argparse
 import math
-from pathlib import Path
+import os
 
 from osmn.folders import plain_name
 
@@ -100,6 +100,6 @@ def place(text):
 
 def folder(text):
     """An argparse type: the path of a folder that is there."""
-    if not Path(text).is_dir():
-        raise argparse.ArgumentTypeError(f"{text} is not a folder that is there")
+    if not os.path.isdir(text):  # Path.is_dir() takes "" for ".", and fails for names that are too long.
+        raise argparse.ArgumentTypeError(f"{text[:200]} is not a folder that is there")
     return text

@@ -23,7 +23,18 @@ SOMETIMES = ("-1", "0", "1e30", "-1e30", "1e39", str(10**30), str(2**31), "1e-30
 # All others are refused.
 MAY_BE_NEGATIVE = {"mean_value", "scale_value", "seed", "shifts"}
 MAY_BE_ZERO = MAY_BE_NEGATIVE | {
-    *("training_iters", "warmup_iters", "ema", "num_loader", "finetune", "gpu_id", "box", "start", "end"),
+    *(
+        "training_iters",
+        "warmup_iters",
+        "validate_iters",
+        "ema",
+        "num_loader",
+        "finetune",
+        "gpu_id",
+        "box",
+        "start",
+        "end",
+    ),
     *("vg_random_crop_ratio", "vg_random_rotate_angle", "sg_center_perturb_ratio", "sg_std_perturb_ratio"),
     *("random_crop_ratio", "distractors", "coco_share", "label_valid_ratio", "bbox_valid_ratio", "vg_pad_ratio"),
 }
