@@ -43,8 +43,8 @@ class SegmentingOptions:
 
     def predictor(self, model):
         """Return a `Predictor` that runs a model as these options say."""
-        check_memory(model.config, self.im_size)
         refine = crf.refiner() if self.crf_postprocessing else None
+        check_memory(model.config, self.im_size)
         return Predictor(model.start_engine(self.vg_pad_ratio), self.im_size, refine=refine)
 
 
