@@ -12,10 +12,17 @@ def class_balanced_loss(logits, labels):
     above 0.5. The cross-entropy of positives is weighted by the batch's share of negatives, and the other way round.
     """
     positive = tf.cast(labels > 0.5, tf.float32)
-    total = tf.cast(tf.size(labels) * replicas.count(), tf.float32)
-    positives = replicas.total(tf.reduce_sum(positive))
-    weights = tf.where(labels > 0.5, (total - positives) / total, positives / total)
+    positives, negatives = _counts(labels)
+    total = positives + negatives
+    weights = tf.where(labels > 0.5, negatives / total, positives / total)
     return tf.reduce_sum(weights * tf.nn.sigmoid_cross_entropy_with_logits(positive, logits))
+
+
+def _counts(labels):
+    """Return the number of positives and of negatives of a batch, over all replicas."""
+    total = tf.cast(tf.size(labels) * replicas.count(), tf.float32)
+    positives = replicas.total(tf.reduce_sum(tf.cast(labels > 0.5, tf.float32)))
+    return positives, total - positives
 
 
 def jaccard_loss(logits, labels):
@@ -38,3 +45,15 @@ def jaccard_loss(logits, labels):
 
 
 LOSSES = {"balanced": class_balanced_loss, "jaccard": jaccard_loss}
+
+
+def logit_offset(loss, labels):
+    """Return by how much the best logits of a loss of `LOSSES` lie above those of the true probabilities, a scalar.
+
+    Of the class-balanced loss it is log(negatives / positives) of the batch, whose `labels` (B, H, W, 1) these are
+    (about 2.6 for DAVIS), 0 if it lacks either; of the other loss 0.
+    """
+    if loss != "balanced":
+        return tf.constant(0.0)
+    positives, negatives = _counts(labels)
+    return tf.where(tf.minimum(positives, negatives) > 0, tf.math.log(negatives / positives), 0.0)

@@ -27,6 +27,7 @@ class PipelineOptions:
         seed: of everything random.
         num_loader: samples made at a time; 0: as many as there are processors.
         distractors: share of the samples, 0 to 1, that get another one's object pasted into their frame.
+        own_masks: share of the samples, 0 to 1, whose spatial guide the trainer makes of the network's own mask.
         augmentation: `samples.Augmentation`.
     """
 
@@ -36,6 +37,7 @@ class PipelineOptions:
     seed: int = 0
     num_loader: int = 0
     distractors: float = 0.0
+    own_masks: float = 0.0
     augmentation: samples.Augmentation = samples.AS_PUBLISHED
 
     def __post_init__(self):

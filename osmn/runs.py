@@ -3,6 +3,7 @@
 import dataclasses
 
 from osmn import models
+from osmn.own_masks import OwnMasks
 from osmn.pipeline import Pipeline, PipelineOptions
 from osmn.processes import check_memory
 from osmn.training import Trainer, TrainingOptions, train
@@ -45,7 +46,9 @@ class TrainingRun:
         batches = Pipeline(sources, model.network.config, self.pipeline).batches
         check_memory(model.config, self.pipeline.im_size, self.pipeline.batch_size)
         validator = Validator(model.config, *self.validation) if self.validation else None
-        trainer = Trainer(model.network, **self.trainer)
+        made = self.pipeline
+        own_masks = OwnMasks(made.own_masks, made.seed, made.augmentation) if made.own_masks else None
+        trainer = Trainer(model.network, **self.trainer, own_masks=own_masks)
         train(trainer, batches, self.training, self.model_save_path, final, validator)
         return models.trained(model, self.model_save_path)
 

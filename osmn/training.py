@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from osmn import checkpoints, devices, locks, replicas, samples
 from osmn.errors import InputError
-from osmn.losses import LOSSES
+from osmn.losses import LOSSES, logit_offset
 from osmn.optimizer import Adam, Average, learning_rate
 from osmn.summaries import Summaries, report
 
@@ -71,9 +71,10 @@ class Trainer:
       fix_bn: batch norm normalises by its moving statistics.
       fix_seg: nothing of the segmentation net is trained but its last layer.
       ema: decay, 0 to below 1, of the average of the weights that is kept beside them; None for no average.
+      own_masks: an `own_masks.OwnMasks`, for spatial guides of the network's own masks; None for none.
     """
 
-    def __init__(self, network, dropout_seed=0, loss="balanced", fix_bn=False, fix_seg=False, ema=None):
+    def __init__(self, network, dropout_seed=0, loss="balanced", fix_bn=False, fix_seg=False, ema=None, own_masks=None):
         if fix_seg:
             network.freeze_segmentation()
         self.network = network
@@ -87,7 +88,7 @@ class Trainer:
         self._model = {n: v.value for n, v in named.items()}
         self._optimizer = Adam(self._trained)
         self._average = None if ema is None else Average(self._model, ema)
-        self._loss = LOSSES[loss]
+        self._loss, self._loss_name, self._own_masks = LOSSES[loss], loss, own_masks
         self._steps = {}
         self._scaled = network.compute_dtype == "float16"
         self._scale = {"loss_scale": tf.Variable(FIRST_LOSS_SCALE), "loss_scale_steps": tf.Variable(0, dtype=tf.int64)}
@@ -117,6 +118,18 @@ class Trainer:
         ]
         return Losses(replicas.total(loss), self.l2()), logits, gradients
 
+    def _with_own_masks(self, batch):
+        """Return a batch with some spatial guides of the network's own masks."""
+        if self._own_masks is None:
+            return batch
+        # As in testing, and with masks of about the true size, which those of testing have once it is calibrated.
+        execution = dataclasses.replace(self._execution, training=False)
+        logits = self.network(batch.guide, batch.spatial, batch.image, execution=execution)
+        masks = logits[..., 0] > logit_offset(self._loss_name, batch.label)
+        first = replicas.position() * tf.shape(masks)[0]
+        config = self.network.config
+        return batch._replace(spatial=self._own_masks.spatial_guides(masks, batch.spatial, config, self.step, first))
+
     def l2(self):
         """Return the L2 term: the sum over convolution kernels, constant ones too, of `weight * sum(w^2) / 2`."""
         terms = [weight * tf.nn.l2_loss(self._model[name]) for name, weight in self._decays.items()]
@@ -140,7 +153,7 @@ class Trainer:
         return Losses(*map(replicas.first, losses)), replicas.first(logits)
 
     def _replica_step(self, batch, rate):
-        losses, logits, gradients = self.gradients(batch)
+        losses, logits, gradients = self.gradients(self._with_own_masks(batch))
         if self._scaled:
             self._apply_if_finite(gradients, rate)
         else:

@@ -89,6 +89,13 @@ def add_distractor_options(to, videos=True):
         metavar="SHARE",
         help="of samples whose frame gets a second object; half of these ask for it",
     )
+    group.add_argument(
+        "--own_masks",
+        type=share,
+        default=0.0,
+        metavar="SHARE",
+        help="of samples whose spatial guide comes from the network's own mask, as in testing",
+    )
     if videos:
         group.add_argument("--flip_target", action="store_true", help="mirror frame, label and previous mask at random")
 

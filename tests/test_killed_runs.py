@@ -31,7 +31,7 @@ STEPS = {1, 2, 3, 4, 5, 6}
 FAST = ["--no_visual_modulator"]
 # Everything that the published program lacks and that training keeps or draws.
 NEW = ["--ema", 0.6, "--lr_schedule", "cosine", "--warmup_iters", 2, "--loss", "jaccard", "--distractors", 0.7]
-NEW += ["--random_crop_ratio", 0.1]
+NEW += ["--random_crop_ratio", 0.1, "--own_masks", 0.7]
 EVERY_STEP = ["--save_iters", 1]
 VALIDATED = ["--validate_iters", 2, "--validate_split", "2017/val"]
 

@@ -108,7 +108,7 @@ def test_options_of_the_model_have_the_published_names_and_the_models_own_values
 
 NEW_DEFAULTS = {  # As published: nothing of it.
     **{"lr_schedule": "constant", "warmup_iters": 0, "loss": "balanced", "ema": None},
-    **{"distractors": 0, "flip_target": False, "coco_path": [], "random_crop_ratio": 0},
+    **{"distractors": 0, "own_masks": 0, "flip_target": False, "coco_path": [], "random_crop_ratio": 0},
 }
 
 
@@ -122,13 +122,14 @@ def test_new_options_of_training_default_to_what_is_published():
 
 
 TRAINING = ("--lr_schedule", "--warmup_iters", "--loss", "--ema")
-VIDEOS = ("--distractors", "--flip_target", "--coco_path", "--coco_share", "--random_crop_ratio")
+STILLS = ("--distractors", "--own_masks", "--random_crop_ratio")
+VIDEOS = (*STILLS, "--flip_target", "--coco_path", "--coco_share")
 
 
 @pytest.mark.parametrize(
     "script, options",
     [
-        (osmn_coco_pretrain, (*TRAINING, "--distractors", "--data_shares", "--embedding_start", "--random_crop_ratio")),
+        (osmn_coco_pretrain, (*TRAINING, *STILLS, "--data_shares", "--embedding_start")),
         (osmn_train_eval, (*TRAINING, *VIDEOS)),
         (osmn_train_eval_ytvos, (*TRAINING, *VIDEOS, "--embedding_start")),
         (osmn_online_finetune, TRAINING),

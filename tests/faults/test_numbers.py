@@ -36,7 +36,15 @@ MAY_BE_ZERO = MAY_BE_NEGATIVE | {
         "end",
     ),
     *("vg_random_crop_ratio", "vg_random_rotate_angle", "sg_center_perturb_ratio", "sg_std_perturb_ratio"),
-    *("random_crop_ratio", "distractors", "coco_share", "label_valid_ratio", "bbox_valid_ratio", "vg_pad_ratio"),
+    *(
+        "random_crop_ratio",
+        "distractors",
+        "own_masks",
+        "coco_share",
+        "label_valid_ratio",
+        "bbox_valid_ratio",
+        "vg_pad_ratio",
+    ),
 }
 
 
