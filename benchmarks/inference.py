@@ -16,9 +16,9 @@ import numpy as np
 import tensorflow as tf
 
 from osmn import devices, files, models, networks, segmenting
-from osmn.args import ENGINES, PRECISIONS
 from osmn.config import BASE_MODELS, ModelConfig
 from osmn.data.types import Reference, Video
+from osmn.engines import ENGINES, PRECISIONS
 from osmn.networks.vgg import VGG16_STAGES
 from osmn.predictor import Predictor
 

@@ -17,7 +17,7 @@ import tensorflow as tf
 
 from benchmarks.inference import network_alone, seconds
 from osmn import devices, given, own_model, own_video
-from osmn.args import ENGINES, PRECISIONS
+from osmn.engines import ENGINES, PRECISIONS
 from osmn.files import read_labels, write_labels
 from osmn.predictor import Predictor
 from osmn.synthetic import make_movers, render

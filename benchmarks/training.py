@@ -24,9 +24,9 @@ import tensorflow as tf
 from tensorflow.tsl.profiler.protobuf import xplane_pb2
 
 from osmn import devices, networks, sources, synthetic, training
-from osmn.args import PRECISIONS
 from osmn.config import BASE_MODELS, ModelConfig
 from osmn.data import coco, davis
+from osmn.engines import PRECISIONS
 from osmn.guides import GUIDE_SIDE
 from osmn.pipeline import Pipeline, PipelineOptions
 from preprocessing import preprocess_davis

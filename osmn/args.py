@@ -7,11 +7,9 @@ import argparse
 import dataclasses
 
 from osmn.config import BASE_MODELS, LONGEST_SIDE
+from osmn.engines import ENGINES, PRECISIONS
 from osmn.errors import InputError
 from osmn.option_types import finite, folder, non_negative, positive, shard, share
-
-PRECISIONS = ("float32", "bfloat16", "float16")
-ENGINES = ("tensorflow", "openvino")
 
 
 class _Help(argparse.ArgumentDefaultsHelpFormatter):

@@ -5,12 +5,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from osmn.checks import MOST_OBJECTS
 from osmn.errors import InputError
 from osmn.files import read_labels, write_image, write_labels
 from osmn.masks import labelled, resized
 from osmn.video import position
 
-MOST_OBJECTS = 255  # What an 8-bit PNG can tell apart, beside the background.
 ASPECT_TOLERANCE = 0.02  # Of a mask's width over height, relative to the video's: rounded sides differ by less.
 
 

@@ -1,6 +1,10 @@
 """A model to segment with, from whatever it is stored as: a checkpoint, or a folder of `osmn_export.py`."""
 
-from osmn import exported
+import dataclasses
+
+from osmn import checks, exported
+from osmn.config import ModelConfig
+from osmn.engines import ENGINES, PRECISIONS
 from osmn.errors import InputError
 
 
@@ -14,9 +18,15 @@ def load(path, given=None, precision=None, engine=None):
         engine: "tensorflow" or "openvino"; None: the one that the model is exported for, TensorFlow for a checkpoint.
 
     Raises:
-        InputError: if there is no such model, or if it does not fit what is asked for.
+        InputError: if there is no such model, if it does not fit what is asked for, or for an argument that is none of
+            these.
     """
-    if exported.is_exported(path):
+    known = [field.name for field in dataclasses.fields(ModelConfig)]
+    given = {} if given is None else checks.fields(given, known, "given")
+    checks.one_of(engine, ENGINES, "engine")
+    is_export = exported.is_exported(checks.path(path, "a model"))
+    checks.one_of(precision, (*PRECISIONS, "int8") if is_export else PRECISIONS, "precision")
+    if is_export:
         if engine not in (None, exported.OPENVINO):
             raise InputError(f"{path} is exported for OpenVINO; give a checkpoint, or leave --engine {engine} out")
         return exported.load(path, given, precision)

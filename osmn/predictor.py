@@ -1,11 +1,14 @@
 """Segment objects through a video, frame by frame, in memory: `from osmn import Predictor`."""
 
+import collections.abc
 from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
 
-from osmn import loading
+from osmn import checks, loading
+from osmn.config import LONGEST_SIDE
+from osmn.errors import InputError
 from osmn.masks import merge, resized
 
 SIDE_MULTIPLE = 32  # The networks' coarsest features have a 32nd of the image's sides.
@@ -29,11 +32,14 @@ class Segmentation(NamedTuple):
     def labels(self, size=None):
         """Return the object ids of each pixel, uint8 (H, W), 0 for the background.
 
-        The largest probability wins, if it is above 0.5. `size` is (width, height), the frame's by default.
+        The largest probability wins, if it is above 0.5; an object without an id is 1. `size` is (width, height), the
+        frame's by default. Raises InputError, a ValueError, if it is none.
         """
+        size = self.frame_size if size is None else checks.size(size, "size")
         height, width = self.probabilities.shape[1:]
-        labels = merge(self.probabilities, self.object_ids) if self.object_ids else np.zeros((height, width), np.uint8)
-        return resized(labels, size or self.frame_size)
+        ids = [1 if object_id is None else object_id for object_id in self.object_ids]
+        labels = merge(self.probabilities, ids) if ids else np.zeros((height, width), np.uint8)
+        return resized(labels, size)
 
 
 def without_objects(size, frame_size):
@@ -48,10 +54,12 @@ class State(NamedTuple):
     Attributes:
         gammas: {object id: list of (1, 1, 1, C)}.
         masks: {object id: bits of its mask (h, w) in that frame, packed}.
+        size: (w, h) of the masks, the network's; None before the first frame.
     """
 
     gammas: dict
     masks: dict
+    size: tuple | None
 
 
 class Predictor:
@@ -72,19 +80,22 @@ class Predictor:
     ...         predictor.add_object(1, repainted(labels))
 
     It holds one video's state and nothing of the process: several may be used at a time, each by one thread, and share
-    an engine.
+    an engine. An argument that is not as described raises InputError, a ValueError that says what is wanted, and
+    changes nothing.
 
     Args:
         engine: what runs the network, such as `engines.tensorflow.TensorFlowEngine`.
-        im_size: (width, height) that frames are resized to for the network.
-        short_side: without `im_size`, frames are resized to about this, in pixels, both sides multiples of 32. None:
-            frames are taken as they are.
+        im_size: (width, height) that frames are resized to for the network, 1 to 16384 pixels each.
+        short_side: without `im_size`, frames are resized to about this, in pixels, both sides multiples of 32, and to
+            less where the long side would be above 16384. None: frames are taken as they are.
         refine: (frame uint8 (h, w, 3), mask bool (h, w)) -> mask, of the network's size, applied to every mask before
             it is returned and propagated, such as `crf.refine`; None: no refinement.
     """
 
     def __init__(self, engine, im_size=None, short_side=None, refine=None):
-        self._engine, self.im_size, self._short_side, self._refine = engine, im_size, short_side, refine
+        self._engine, self._refine = engine, refine
+        self.im_size = None if im_size is None else checks.size(im_size, "im_size")
+        self._short_side = None if short_side is None else checks.pixels(short_side, "short_side")
         self._forget()
 
     @classmethod
@@ -101,8 +112,10 @@ class Predictor:
             engine: "tensorflow" or "openvino"; None: what the model is exported for, TensorFlow for a checkpoint.
 
         Raises:
-            InputError: if there is no such model, or if it does not fit.
+            InputError: a ValueError; if there is no such model, if it does not fit, or for an argument that is none of
+                these.
         """
+        im_size = None if im_size is None else checks.size(im_size, "im_size")  # Before seconds are spent.
         model = loading.load(path, given, precision, engine)
         short_side = min(model.config.im_size) if model.config.im_size else None
         return cls(model.start_engine(), im_size, short_side)
@@ -125,39 +138,57 @@ class Predictor:
 
     def start(self, frame):
         """Begin a video, without objects, at its first frame: uint8 (H, W, 3), RGB."""
+        size = self._size_for(checks.frame(frame))
         self._forget()
-        self._take(frame)
+        self._frame, self._size = frame, size
 
     def add_object(self, object_id, mask, frame=None):
         """Follow an object from the last frame on, or correct it there; it is in the results from the next frame on.
 
         Args:
-            object_id: any id; an integer from 1 to 255 for `Segmentation.labels`.
-            mask: bool (h, w), of any size: the object in the last frame. An object may be absent: all False.
+            object_id: a whole number from 1 to 255; None for a video's only object, which is 1 in
+                `Segmentation.labels`.
+            mask: (h, w), of any size, but of the frame's aspect: the object in the last frame. It is bool, or of the
+                integers 0 and 1: of other labels give `labels == object_id`, of probabilities `probabilities > 0.5`. An
+                object may be absent: all False.
             frame: uint8 (H, W, 3), RGB: the last frame in better quality, to make the visual guide of.
+
+        Raises:
+            InputError: a ValueError; before `start`, or for an argument that is none of these.
         """
-        if self._frame is None:
-            raise ValueError("start(frame) comes first")
-        mask = np.asarray(mask)
-        if mask.ndim != 2 or not mask.size:
-            raise ValueError(f"a mask is (height, width), not {mask.shape}")
-        mask = mask.astype(bool)
-        self._gammas[object_id] = self._engine.gammas(self._frame if frame is None else checked(frame), mask)
+        self._check_started()
+        object_id = checks.object_id(object_id)
+        others = self._masks.keys() - {object_id}
+        if others and (object_id is None or None in others):
+            raise InputError("an object without an id is the only one of a video; give each of several an id")
+        frame = self._frame if frame is None else checks.frame(frame)
+        mask = checks.mask(mask, frame.shape[1::-1], self._size)
+        self._gammas[object_id] = self._engine.gammas(frame, mask)
         self._masks[object_id] = resized(mask, self._size)
         self._join_gammas()
 
     def remove_object(self, object_id):
         """Follow an object no more, if it was followed; it may be added again."""
+        object_id = checks.object_id(object_id)
         self._gammas.pop(object_id, None)
         self._masks.pop(object_id, None)
         self._join_gammas()
 
     def state(self):
         """Return the `State` after the last frame and what was added or removed in it."""
-        return State(dict(self._gammas), {i: np.packbits(mask) for i, mask in self._masks.items()})
+        return State(dict(self._gammas), {i: np.packbits(mask) for i, mask in self._masks.items()}, self._size)
 
     def resume(self, frame, state):
-        """Go on from a `State` as if `frame`, uint8 (H, W, 3), after which it was taken, were the last one."""
+        """Go on from a `State` as if `frame`, uint8 (H, W, 3), after which it was taken, were the last one.
+
+        Raises InputError, a ValueError, for what is no state, or one of frames that had another size for the network.
+        """
+        if not isinstance(state, State):
+            raise InputError("a state is what Predictor.state() returns; give one of these")
+        size = self._size_for(checks.frame(frame))
+        if state.size not in (None, size):
+            sizes = ["x".join(map(str, each)) for each in (state.size, size)]
+            raise InputError(f"the state is of frames of {sizes[0]} for the network, this one has {sizes[1]}")
         self.start(frame)
         width, height = self._size
         self._gammas = dict(state.gammas)
@@ -168,11 +199,14 @@ class Predictor:
         self._join_gammas()
 
     def step(self, frame, small=None):
-        """Take the next frame, uint8 (H, W, 3), RGB; return its `Segmentation`.
+        """Take the next frame, uint8 (H, W, 3), RGB, of the first one's size; return its `Segmentation`.
 
-        `small` is what `at_network_size` has made of it, if somebody has, such as another thread.
+        `small` is what `at_network_size` has made of it, if somebody has, such as another thread. Raises InputError, a
+        ValueError, before `start`, or for another frame.
         """
-        small = self._take(frame, small)
+        self._check_started()
+        self._frame = checks.frame(frame, like=self._frame)
+        small = _resized(frame, self._size) if small is None else checks.frame(small)
         size = frame.shape[1::-1]
         if not self._masks:
             return without_objects(self._size, size)
@@ -184,26 +218,25 @@ class Predictor:
         return Segmentation(self.object_ids, probabilities, masks, size)
 
     def propagate(self, frames):
-        """Yield the `Segmentation` of each of `frames`, an iterable, as they come."""
+        """Yield the `Segmentation` of each of `frames`, an iterable, as they come; see `step`."""
+        if not isinstance(frames, collections.abc.Iterable):
+            raise InputError("frames are given one after the other, such as in a list; see `step` for a single one")
         for frame in frames:
             yield self.step(frame)
+
+    def _check_started(self):
+        if self._frame is None:
+            raise InputError("start(frame) comes first")
 
     def _join_gammas(self):
         self._all_gammas = [np.concatenate(layer) for layer in zip(*self._gammas.values(), strict=True)]
 
     def at_network_size(self, frame):
         """Return a frame, uint8 (H, W, 3), at the size that frames have for the network in a video of its size."""
-        return _resized(frame, self._size_for(frame))
+        return _resized(checks.frame(frame), self._size_for(frame))
 
     def _size_for(self, frame):
-        return tuple(self.im_size or network_size(frame.shape[1::-1], self._short_side))
-
-    def _take(self, frame, small=None):
-        """Keep the last frame as it is; return it at the network's size."""
-        self._frame = checked(frame)
-        if self._size is None:
-            self._size = self._size_for(frame)
-        return _resized(frame if small is None else small, self._size)
+        return self.im_size or network_size(frame.shape[1::-1], self._short_side)
 
 
 def _resized(frame, size):
@@ -212,16 +245,12 @@ def _resized(frame, size):
     return np.asarray(Image.fromarray(frame).resize(size, Image.Resampling.BILINEAR))
 
 
-def checked(frame):
-    """Return a frame if it is one; ValueError if not."""
-    if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3 or not frame.size:
-        raise ValueError(f"a frame is uint8 (height, width, 3), not {frame.dtype} {frame.shape}")
-    return frame
-
-
 def network_size(frame_size, short_side):
-    """Return (width, height) for the network: about `short_side`, multiples of 32; the frame's size for None."""
-    if short_side is None:
+    """Return (width, height) for the network: about `short_side`, multiples of 32; the frame's size for None.
+
+    No side is above `LONGEST_SIDE`: what is so long gets a shorter side that is less.
+    """
+    if short_side is None and max(frame_size) <= LONGEST_SIDE:
         return tuple(frame_size)
-    scale = short_side / min(frame_size)
+    scale = min((short_side or LONGEST_SIDE) / min(frame_size), LONGEST_SIDE / max(frame_size))
     return tuple(max(SIDE_MULTIPLE, SIDE_MULTIPLE * round(side * scale / SIDE_MULTIPLE)) for side in frame_size)

@@ -9,6 +9,7 @@ from tqdm import tqdm
 
 from osmn import crf, files, manifest, results
 from osmn.data.types import shard_of
+from osmn.errors import InputError
 from osmn.predictor import Predictor, without_objects
 from osmn.processes import check_memory
 from osmn.threads import WriteBehind, read_ahead
@@ -133,5 +134,8 @@ def follow(predictor, video):
                 if not mask.any():
                     name = "an object" if object_id is None else f"object {object_id}"
                     tqdm.write(f"{video.references[number].mask} does not show {name}: it starts empty", sys.stderr)
-                predictor.add_object(object_id, mask, whole)
+                try:
+                    predictor.add_object(object_id, mask, whole)
+                except InputError as error:  # A mask of another frame, say.
+                    raise InputError(f"{video.references[number].mask}: {error}") from None
         yield number, segmentation, given

@@ -195,13 +195,131 @@ def test_what_is_no_frame_is_refused(wrong):
         Predictor(Shift()).start(wrong)
 
 
-def test_an_object_before_the_first_frame_and_a_mask_of_three_axes_are_refused():
+def started(shape=(32, 64), **options):
+    predictor = Predictor(Shift(), **options)
+    predictor.start(frame(shape=shape))
+    return predictor
+
+
+@pytest.mark.parametrize(
+    "wrong", [None, "frame.png", [[[1, 2, 3]]], 5, frame(shape=(64, 32)), frame().astype(np.int64)]
+)
+def test_a_frame_that_is_none_or_of_another_size_in_mid_video_is_refused_and_changes_nothing(wrong):
+    _, predictor = following_two()
+    for call in (predictor.step, lambda frame: list(predictor.propagate([frame]))):
+        with pytest.raises(ValueError, match=r"^a frame is uint8 .*, not |^this frame is 32x64, .* 64x32; start"):
+            call(wrong)
+    with pytest.raises(ValueError, match=r"frame is|frames are"):
+        list(predictor.propagate(wrong))
+    np.testing.assert_array_equal(predictor.step(frame()).masks, [square(11), square(41)])
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (square(10) * 0.9, "`probabilities > 0.5`"),
+        (np.full((32, 64), np.nan), "`probabilities > 0.5`"),
+        (square(10) * 255, "`labels == object_id`"),
+        (square(10) * -1, "0 and 1"),
+        (np.full((32, 64), "object"), "0 and 1"),
+        (square(10)[..., None], r"\(height, width\), not bool \(32, 64, 1\)"),
+        (np.zeros((0, 4), bool), r"\(height, width\)"),
+        ([[True], [True, False]], r"\(height, width\), not a list"),
+        (None, r"\(height, width\), not None"),
+        (square(10).T, "a mask of 32x64 is none of a frame of 64x32"),
+        (square(10)[:16], "a mask of 64x16 is none"),
+    ],
+)
+def test_a_mask_that_is_none_of_the_frame_is_refused_and_changes_nothing(wrong, message):
+    _, predictor = following_two()
+    for object_id in (1, 3):
+        with pytest.raises(ValueError, match=message):
+            predictor.add_object(object_id, wrong)
+    np.testing.assert_array_equal(predictor.step(frame()).masks, [square(11), square(41)])
+
+
+@pytest.mark.parametrize(
+    "mask", [square(10), square(10).astype(np.uint8), square(10).astype(np.int64), square(10).tolist()]
+)
+def test_a_mask_is_bool_or_of_the_integers_0_and_1(mask):
+    predictor = started()
+    predictor.add_object(1, mask)
+    np.testing.assert_array_equal(predictor.step(frame()).masks, [square(11)])
+
+
+def test_a_mask_has_the_frames_aspect_but_for_rounded_sides_or_the_networks_size():
+    predictor = started((48, 85), im_size=(20, 60))
+    for mask in (np.zeros((60, 20), bool), np.zeros((96, 170), bool), np.zeros((5, 9), bool), np.zeros((32, 64), bool)):
+        predictor.add_object(1, mask)
+
+
+@pytest.mark.parametrize("wrong", [0, 256, 300, -1, 1.5, 1.0, True, "1", [1], np.float32(1)])
+def test_an_id_is_a_whole_number_from_1_to_255(wrong):
+    predictor = started()
+    for call in (lambda: predictor.add_object(wrong, square(10)), lambda: predictor.remove_object(wrong)):
+        with pytest.raises(ValueError, match="id is a whole number from 1 to 255, not"):
+            call()
+    predictor.add_object(np.uint8(255), square(10))
+    assert predictor.step(frame()).labels().max() == 255
+
+
+def test_a_videos_only_object_needs_no_id_and_is_1_in_the_labels():
+    predictor = started()
+    predictor.add_object(None, square(10))
+    np.testing.assert_array_equal(predictor.step(frame()).labels(), square(11))
+    with pytest.raises(ValueError, match="give each of several an id"):
+        predictor.add_object(2, square(10))
+
+
+@pytest.mark.parametrize("wrong", [64, (64,), (64.5, 48), (0, 48), (64, 16385), "ab", (None, 1), (True, True), 0])
+def test_a_size_is_two_whole_numbers(wrong):
+    calls = (
+        lambda: Predictor(Shift(), im_size=wrong),
+        lambda: Predictor.from_checkpoint("models/osmn_lite", im_size=wrong),
+        lambda: started().step(frame()).labels(wrong),
+    )
+    for call in calls:
+        with pytest.raises(
+            ValueError, match=r"size is \(width, height\), whole numbers of pixels from 1 to 16384, not"
+        ):
+            call()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"path": None}, "a model is given by its path, not by None"),
+        ({"path": 5}, "by its path"),
+        ({"path": b"models/osmn_lite"}, "by its path"),
+        ({"given": {"bogus": 1}}, "given has 'bogus', which is none of base_model, "),
+        ({"given": [1]}, "given is a dict, not a list"),
+        ({"given": "lite"}, "given is a dict"),
+        ({"engine": "foo"}, "engine is tensorflow or openvino, not 'foo'"),
+        ({"precision": "int4"}, "precision is float32 or bfloat16 or float16, not 'int4'"),
+        ({"precision": 32}, "precision is"),
+    ],
+)
+def test_a_model_that_is_asked_for_in_words_that_mean_nothing_is_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        Predictor.from_checkpoint(**{"path": "models/osmn_lite"} | arguments)
+
+
+def test_a_state_is_one_of_frames_that_have_this_size_for_the_network():
+    predictor = started()
+    predictor.add_object(1, square(10))
+    state = predictor.state()
+    for wrong, image, message in ((None, frame(), "a state is"), (state, frame(shape=(64, 32)), "64x32 .* has 32x64")):
+        with pytest.raises(ValueError, match=message):
+            predictor.resume(image, wrong)
+    np.testing.assert_array_equal(predictor.step(frame()).masks, [square(11)])
+
+
+def test_a_predictor_that_was_not_started_says_so():
     predictor = Predictor(Shift())
-    with pytest.raises(ValueError, match="comes first"):
-        predictor.add_object(1, square(10))
-    predictor.start(frame())
-    with pytest.raises(ValueError, match=r"a mask is \(height, width\)"):
-        predictor.add_object(1, square(10)[..., None])
+    calls = (lambda: predictor.add_object(1, square(10)), lambda: predictor.step(frame()))
+    for call in (*calls, lambda: list(predictor.propagate([frame()]))):
+        with pytest.raises(ValueError, match=r"start\(frame\) comes first"):
+            call()
 
 
 def test_two_predictors_share_an_engine_and_nothing_else():
@@ -223,6 +341,9 @@ def test_two_predictors_share_an_engine_and_nothing_else():
         ((640, 480), 256, (352, 256)),
         ((40, 1000), 256, (256, 6400)),
         ((853, 479), None, (853, 479)),
+        ((1000, 8), 256, (16384, 128)),
+        ((8, 1000), 256, (128, 16384)),
+        ((32768, 64), None, (16384, 32)),
     ],
 )
 def test_without_a_size_frames_get_the_short_side_of_the_training_in_multiples_of_32(frame_size, short_side, expected):

@@ -6,3 +6,5 @@ network has at the time, or with those that it had when the engine was made.
 """
 
 GUIDE, FRAME = "guide", "frame"  # A network's two graphs, where they are apart: what is run once for each.
+ENGINES = ("tensorflow", "openvino")
+PRECISIONS = ("float32", "bfloat16", "float16")  # Of their arithmetic; an exported model may be in int8 too.

@@ -1,0 +1,125 @@
+"""What other programs give to the library: each kind of argument is checked here, in one place.
+
+Every check raises InputError, which is a ValueError, with a sentence that says what is wanted. None looks at a frame's
+pixels: they are called once a frame.
+"""
+
+import collections.abc
+import os
+
+import numpy as np
+
+from osmn.config import LONGEST_SIDE
+from osmn.errors import InputError
+
+MOST_OBJECTS = 255  # What an 8-bit PNG can tell apart, beside the background.
+MOST_STRETCHED = 1.25  # A mask's aspect over its frame's: sides are rounded, but nothing is turned or cut.
+
+
+def frame(value, like=None):
+    """Return a frame, uint8 (height, width, 3), which has the size of another one, `like`, unless that is None."""
+    if not (
+        isinstance(value, np.ndarray)
+        and value.dtype == np.uint8
+        and value.ndim == 3
+        and value.shape[2] == 3
+        and value.size
+    ):
+        raise InputError(f"a frame is uint8 (height, width, 3), RGB, not {_in_words(value)}")
+    if like is not None and value.shape != like.shape:
+        sizes = ["{1}x{0}".format(*image.shape) for image in (value, like)]
+        raise InputError(f"this frame is {sizes[0]}, the frames before it {sizes[1]}; start(frame) begins a new video")
+    return value
+
+
+def mask(value, *sizes):
+    """Return a mask as bool (height, width); it is bool already, or of the integers 0 and 1.
+
+    `sizes`, (width, height), are those that it may be a copy of at another size: it has the aspect of one of them.
+    """
+    try:
+        found = np.asarray(value)
+    except (ValueError, TypeError):  # Rows of different lengths.
+        raise InputError(f"a mask is bool (height, width), not {_in_words(value)}") from None
+    if found.ndim != 2 or not found.size:
+        raise InputError(f"a mask is (height, width), not {_in_words(value)}")
+    if found.dtype != bool and not (found.dtype.kind in "iu" and found.min() >= 0 and found.max() <= 1):
+        raise InputError(
+            f"a mask is bool, or of the integers 0 and 1, and this one is {found.dtype} of other values; give"
+            " `labels == object_id` of labels, and `probabilities > 0.5` of probabilities"
+        )
+    height, width = found.shape
+    if sizes and not any(_of_one_aspect((width, height), size) for size in sizes):
+        raise InputError(
+            f"a mask of {width}x{height} is none of a frame of {sizes[0][0]}x{sizes[0][1]}; do not turn it"
+        )
+    return found.astype(bool)
+
+
+def _of_one_aspect(size, other):
+    """Tell whether one of two sizes is the other one at another scale, but for sides that are rounded."""
+    (width, height), (other_width, other_height) = size, other
+    apart = abs(width * other_height - height * other_width)
+    largest = max(width * other_height, height * other_width)
+    return apart <= max(largest * (1 - 1 / MOST_STRETCHED), other_width, other_height)  # A pixel, at least.
+
+
+def object_id(value):
+    """Return an object's id, int from 1 to 255; None of an object without one."""
+    if value is None or (_is_whole(value) and 1 <= value <= MOST_OBJECTS):
+        return value if value is None else int(value)
+    raise InputError(f"an object's id is a whole number from 1 to {MOST_OBJECTS}, not {_in_words(value)}")
+
+
+def size(value, name):
+    """Return a size, (width, height) in pixels, as a tuple; `name` is what the caller calls it."""
+    sides = tuple(value) if isinstance(value, list | tuple | np.ndarray) else ()
+    if len(sides) != 2 or not all(_is_whole(side) and 0 < side <= LONGEST_SIDE for side in sides):
+        raise InputError(
+            f"{name} is (width, height), whole numbers of pixels from 1 to {LONGEST_SIDE}, not {_in_words(value)}"
+        )
+    return int(sides[0]), int(sides[1])
+
+
+def pixels(value, name):
+    """Return a length in pixels, a whole number."""
+    if _is_whole(value) and 0 < value <= LONGEST_SIDE:
+        return int(value)
+    raise InputError(f"{name} is a whole number of pixels from 1 to {LONGEST_SIDE}, not {_in_words(value)}")
+
+
+def path(value, what):
+    """Return a path, text or os.PathLike."""
+    if isinstance(value, str) or (isinstance(value, os.PathLike) and isinstance(os.fspath(value), str)):
+        return value
+    raise InputError(f"{what} is given by its path, not by {_in_words(value)}")
+
+
+def one_of(value, choices, name):
+    """Return a word that is one of `choices`, or None, which stands for the default."""
+    if value is None or (isinstance(value, str) and value in choices):
+        return value
+    raise InputError(f"{name} is {' or '.join(choices)}, not {_in_words(value)}")
+
+
+def fields(value, known, name):
+    """Return {field: value}, all of whose fields are `known`."""
+    if not isinstance(value, collections.abc.Mapping):
+        raise InputError(f"{name} is a dict, not {_in_words(value)}")
+    for field in value:
+        if field not in known:
+            raise InputError(f"{name} has {field!r}, which is none of {', '.join(known)}")
+    return value
+
+
+def _is_whole(value):
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+
+
+def _in_words(value):
+    """Return what somebody gave, in a few words."""
+    if isinstance(value, np.ndarray):
+        return f"{value.dtype} {value.shape}"
+    if value is None or isinstance(value, str | bytes | int | float | tuple):
+        return repr(value)[:60]
+    return f"a {type(value).__name__}"
