@@ -44,6 +44,8 @@ def main(argv=None):
     from osmn.engines.tensorflow import TensorFlowEngine
     from osmn.predictor import Predictor
 
+    if args.output:
+        checkpoints.check_output(args.output, [checkpoints.find_checkpoint(args.whole_model_path)])
     devices.configure([args.gpu_id])
     videos = davis.videos(args.data_path, args.data_version, args.test_split)
     annotations = davis.complete_annotations(args.data_path, videos)

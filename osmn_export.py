@@ -72,8 +72,11 @@ def parse(argv):
 def main(argv=None):
     """Run the script; see `-h`."""
     args = parse(argv)
-    from osmn import devices, models  # TensorFlow takes seconds to import
+    from osmn import checkpoints, devices, models  # TensorFlow takes seconds to import
 
+    if args.format == "checkpoint":
+        read = [checkpoints.find_checkpoint(path) for path in (args.whole_model_path, args.average_with) if path]
+        checkpoints.check_output(args.output, read)
     devices.configure([])  # A training may have all of the GPU's memory.
     own = args.precision if args.format == "saved_model" else "float32"
     model = models.load(args.whole_model_path, arguments.model_options(args), own)

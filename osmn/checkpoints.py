@@ -10,6 +10,9 @@ import errno
 import hashlib
 import os
 import re
+import shutil
+import tempfile
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +28,7 @@ BEST = "best"  # folder, in that of a training's checkpoints, of the one that is
 FIGURES = "figures.json"  # there, beside it: its step and its figures
 ADAM_SLOTS = ("Adam", "Adam_1")  # first and second moments
 AVERAGE = "ExponentialMovingAverage"  # TF1's name for it
+TABLE_END = bytes.fromhex("57fb808b247547db")  # of TensorFlow's files of tables, LevelDB's format
 COUNTERS = ("beta1_power", "beta2_power", "global_step", "loss_scale", "loss_scale_steps")
 
 
@@ -57,14 +61,32 @@ def newest_checkpoint(folder):
     return (list_checkpoints(folder) or [None])[-1]
 
 
+def model_files(prefix):
+    """Return the paths of the files that a checkpoint has, or had in the other format: all of what a prefix names."""
+    prefix = Path(prefix)
+    ours = re.compile(rf"{re.escape(prefix.name)}(\.index|\.data-\d+-of-\d+|\.meta|\.json)?", re.DOTALL)
+    return [path for path in prefix.parent.glob("*") if ours.fullmatch(path.name) and path.is_file()]
+
+
 class CheckpointReader:
     """The variables of a TF1 checkpoint, a V1 file or a V2 bundle; InputError names the file if it is damaged."""
 
     def __init__(self, path):
         self.path = find_checkpoint(path)
         with self._clear_errors():
-            self._reader = tf.train.load_checkpoint(str(self.path))
+            self._reader = tf.train.load_checkpoint(self._name_for_tensorflow())
             self.shapes = self._reader.get_variable_to_shape_map()
+
+    def _name_for_tensorflow(self):
+        """Return a name of the checkpoint for TensorFlow, which takes a path for a pattern, and wants it in UTF-8."""
+        name = str(self.path)
+        if not re.search(r"[*?\[\]\\\ud800-\udfff]", name):
+            return name
+        folder = tempfile.mkdtemp(prefix="osmn-")
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)  # It is read from as long as this lives.
+        for path in model_files(self.path):
+            os.symlink(path.resolve(), os.path.join(folder, "model" + path.name.removeprefix(self.path.name)))
+        return os.path.join(folder, "model")
 
     def read(self, name):
         """Return the value of the variable `name` as an array; half precision, as we ship models in, as float32.
@@ -155,13 +177,46 @@ def listing(items, limit=8):
     return ", ".join(items[:limit]) + more
 
 
+def check_output(prefix, read=()):
+    """Raise InputError for a prefix that no checkpoint may be written to.
+
+    That is one that names no visible file, or files of somebody else's, or a model of `read`, prefixes of those that
+    are read: with other weights in its place, it would be lost.
+    """
+    prefix = Path(prefix)
+    name = prefix.name
+    if not re.fullmatch(r"[^.].*", name, re.DOTALL) or prefix.is_dir():
+        raise InputError(f"{prefix} is no prefix of a model's files; give one, such as {prefix / 'mine.ckpt'}")
+    if re.search(r"\.(index|data-\d+-of-\d+|meta|json)$", name):
+        raise InputError(
+            f"{prefix} is named as a part of a model; give the prefix of its files, without the last suffix"
+        )
+    there = model_files(prefix)
+    for other in read:
+        if any(path.samefile(part) for path in there for part in model_files(other)):
+            raise InputError(f"{prefix} would be written, but {other} is read; give another place for the model")
+    if prefix.exists() and not (prefix in there and _is_single_file(prefix)):
+        raise InputError(f"{prefix} is there and is no model; give another place, or remove it")
+    if there == [config_path(prefix)]:
+        raise InputError(f"{there[0]} is there, of no model; give another place for the model, or remove it")
+
+
+def _is_single_file(path):
+    """Tell whether a file ends as those do that TensorFlow keeps tables in, a checkpoint of a single file for one."""
+    with path.open("rb") as file:
+        file.seek(-min(len(TABLE_END), path.stat().st_size), os.SEEK_END)
+        return file.read() == TABLE_END
+
+
 def write_variables(prefix, values, config=None, v1=False):
     """Write {name: array} as a TF1 checkpoint: a V2 bundle, or a single V1 file. It appears whole or not at all.
 
-    The `ModelConfig` of a model goes beside it, for `config.read_config`; without one, an older file's is removed.
-    Raises InputError, naming the checkpoint, if it cannot be written, or if another run is writing into its folder.
+    The `ModelConfig` of a model goes beside it, for `config.read_config`. All files of an older model of this prefix
+    go, in whichever format. Raises InputError, naming the checkpoint, if `check_output` does, if it cannot be written,
+    or if another run is writing into its folder.
     """
     prefix = Path(prefix)
+    check_output(prefix)
     with locks.writing(prefix.parent, wait=locks.MOMENT), tensorflow_write_errors(prefix):
         _write_variables(prefix, values, config, v1)
 
@@ -171,7 +226,10 @@ def tensorflow_write_errors(path):
     """Turn a failure to write `path`, by TensorFlow or by Python, into an InputError that names it."""
     with named_write_errors(path):
         try:
+            str(Path(path).parent).encode()  # It is written there, and renamed.
             yield
+        except UnicodeEncodeError:
+            raise OSError(errno.EILSEQ, "its path is not in UTF-8, as TensorFlow wants it") from None
         except tf.errors.OpError as error:
             first = re.sub(r"^\{\{.*?\}\} | \[Op:.*", "", error.message).splitlines()[0]  # Without its graph's nodes.
             raise OSError(errno.EIO, in_short(first)) from None
@@ -180,7 +238,7 @@ def tensorflow_write_errors(path):
 def _write_variables(prefix, values, config, v1):
     names = sorted(values)
     with temporary_folder(prefix.parent) as folder:
-        part = os.path.join(folder, prefix.name)
+        part = os.path.join(folder, "model")  # Plain, whatever the prefix is; see `_name_for_tensorflow`.
         tensors = [tf.convert_to_tensor(values[n]) for n in names]
         if v1:
             tf.raw_ops.Save(filename=part, tensor_names=names, data=tensors)
@@ -188,13 +246,17 @@ def _write_variables(prefix, values, config, v1):
             tf.raw_ops.SaveV2(prefix=part, tensor_names=names, shape_and_slices=[""] * len(names), tensors=tensors)
         if config is not None:
             config_path(part).write_text(to_json(config), encoding="utf-8")
-        else:
-            config_path(prefix).unlink(missing_ok=True)
-        # An older checkpoint's index first: with other data, it would be a damaged one.
-        Path(f"{prefix}.index").unlink(missing_ok=True)
         # The index last: a bundle is found by it.
-        for name in sorted(os.listdir(folder), key=lambda n: n.endswith(".index")):
-            os.replace(os.path.join(folder, name), prefix.parent / name)
+        written = sorted(os.listdir(folder), key=lambda name: name.endswith(".index"))
+        targets = {prefix.parent / name.replace("model", prefix.name, 1): folder / name for name in written}
+        old = set(model_files(prefix)) - targets.keys()
+        # First an older checkpoint's index, which would be a damaged one with other data, and its configuration.
+        for path in (Path(f"{prefix}.index"), config_path(prefix)):
+            path.unlink(missing_ok=True)
+        for path, source in targets.items():
+            os.replace(source, path)
+        for path in old:
+            path.unlink(missing_ok=True)
 
 
 def model_values(network):
@@ -237,7 +299,7 @@ def delete_checkpoints(folder):
 
 def delete_checkpoint(prefix):
     """Delete a checkpoint's files, the index first: without it the rest is not found."""
-    for part in sorted(prefix.parent.glob(f"{prefix.name}.*"), key=lambda p: not p.name.endswith(".index")):
+    for part in sorted(set(model_files(prefix)) - {prefix}, key=lambda path: path.suffix != ".index"):
         part.unlink()
 
 
@@ -250,7 +312,9 @@ def load_training_state(path, wanted):
 
 def fingerprint(path):
     """Return the SHA-256, in hex, of a checkpoint's weights, given its prefix or file."""
-    parts = sorted(Path(path).parent.glob(f"{Path(path).name}.data-*")) or [Path(path)]
+    parts = [Path(path)]
+    if Path(f"{path}.index").is_file():
+        parts = sorted(part for part in model_files(path) if part.suffix.startswith(".data-"))
     digest = hashlib.sha256()
     for part in parts:
         with part.open("rb") as file:

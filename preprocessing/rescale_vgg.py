@@ -36,6 +36,7 @@ def main(argv=None):
     from osmn.config import ModelConfig
     from osmn.pretrained import imagenet, rescaling
 
+    checkpoints.check_output(args.out, [args.source])
     paths = list(folders.frame_files(args.images, required=False).values())[:IMAGES_USED]
     if not paths:
         raise InputError(f"{args.images} holds no photographs (.jpg)")

@@ -163,6 +163,90 @@ def test_the_script_runs_from_any_folder(tmp_path):
     ]
 
 
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+
+
+def refused(capsys, model, output, *options):
+    """Return the line by which an export is refused that must leave all files as they are."""
+    folder = Path(model).parent
+    before = contents(folder)
+    with pytest.raises(SystemExit) as stopped:
+        export(model, output, *options)
+    assert stopped.value.code == 2
+    assert contents(folder) == before
+    return capsys.readouterr().err
+
+
+@pytest.mark.parametrize("options", [[], ["--v1"], ["--half"]], ids=str)
+@pytest.mark.parametrize("v1", [False, True])
+def test_a_model_is_not_written_over_the_one_that_is_read(values, tmp_path, monkeypatch, capsys, v1, options):
+    checkpoints.write_variables(tmp_path / "model", values, CONFIG, v1)
+    for part in list(tmp_path.iterdir()):
+        (tmp_path / f"link{part.name.removeprefix('model')}").symlink_to(part.name)
+        (tmp_path / f"hard{part.name.removeprefix('model')}").hardlink_to(part)
+    (tmp_path / "folder").mkdir()
+    monkeypatch.chdir(tmp_path)
+    spellings = ("model", "./model", "folder/../model", tmp_path / "model", "link", "hard")
+    for output in spellings:
+        assert "is read; give another place" in refused(capsys, tmp_path / "model", output, *options)
+    checkpoints.write_variables(tmp_path / "other", values, CONFIG)
+    read = ["--average_with", str(tmp_path / "model")]
+    assert "is read; give another place" in refused(capsys, tmp_path / "other", "model", *options, *read)
+
+
+@pytest.mark.parametrize("options", [[], ["--v1"]], ids=str)
+@pytest.mark.parametrize("v1", [False, True])
+def test_a_model_over_an_older_one_leaves_nothing_of_it(values, tmp_path, v1, options):
+    """Of either format, even of one of several parts."""
+    checkpoints.write_variables(tmp_path / "model", values, CONFIG)
+    (tmp_path / "out").mkdir()
+    checkpoints.write_variables(tmp_path / "out" / "new", {"x": np.float32(1)}, ModelConfig(), v1)
+    (tmp_path / "out" / "new.data-00001-of-00002").write_bytes(b"")
+    (tmp_path / "out" / "new.meta").write_bytes(b"")
+    (tmp_path / "out" / "new.txt").write_text("notes")
+    export(tmp_path / "model", tmp_path / "out" / "new", *options)
+    parts = {"new", "new.json"} if options else {"new.index", "new.data-00000-of-00001", "new.json"}
+    assert set(contents(tmp_path / "out")) == parts | {"new.txt"}
+    model = models.load(tmp_path / "out" / "new", precision="float32")
+    check_values(model.network, values)
+    assert len(model.fingerprint) == 64
+
+
+@pytest.mark.parametrize(
+    "output",
+    [".", "..", "folder", "folder/..", ".hidden", "model.index", "x.data-00000-of-00001", "x.json", "user", "my"],
+)
+@pytest.mark.parametrize("options", [[], ["--v1"]], ids=str)
+def test_an_output_that_is_no_prefix_of_a_model_is_refused(values, tmp_path, monkeypatch, capsys, output, options):
+    checkpoints.write_variables(tmp_path / "model", values, CONFIG)
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "user").write_text("somebody's")
+    (tmp_path / "my.json").write_text("{}")
+    monkeypatch.chdir(tmp_path)
+    assert re.fullmatch(r"error: .* give .*\n", refused(capsys, tmp_path / "model", output, *options))
+
+
+@pytest.mark.parametrize("options", [[], ["--v1"]], ids=str)
+@pytest.mark.parametrize("name", ["[b]m", "a*", "what?", "back\\slash", "not \udcff utf-8", "[/m", "new\nline"])
+def test_a_models_name_may_have_any_character(values, tmp_path, name, options):
+    """Such as those of a pattern, and those that TensorFlow takes for one."""
+    checkpoints.write_variables(tmp_path / "model", values, CONFIG)
+    (tmp_path / "ax").write_text("what the pattern would find")
+    export(tmp_path / "model", tmp_path / name, *options)
+    export(tmp_path / name, tmp_path / "back", *options)
+    model = models.load(tmp_path / name, precision="float32")
+    check_values(model.network, values)
+    assert models.load(tmp_path / "back", precision="float32").fingerprint == model.fingerprint
+
+
+def test_a_folder_that_is_not_in_utf_8_is_refused(values, tmp_path, capsys):
+    checkpoints.write_variables(tmp_path / "model", values, CONFIG)
+    for options in ([], ["--format", "saved_model"]):
+        line = refused(capsys, tmp_path / "model", tmp_path / "a \udcff" / "model", *options)
+        assert "cannot be written (its path is not in UTF-8, as TensorFlow wants it)" in line
+
+
 def test_two_models_are_averaged_and_networks_that_differ_are_refused(values, tmp_path, capsys):
     other = {name: value + 1 for name, value in values.items()}
     for name, content, config in (("a", values, CONFIG), ("b", other, dataclasses.replace(CONFIG, bias_shift=-1.0))):
