@@ -16,6 +16,13 @@ _UPRIGHT = {
     (True, True, True): (("transpose", "cclock_flip"),),
     (True, False, False): (("transpose", "clock_flip"),),
 }
+# The numbers of colours (ISO 23091-2) that swscale computes with. For others it fails, where players take the default.
+_KNOWN = {
+    "colorspace": {0, 1, 2, 4, 5, 6, 7, 9},
+    "color_trc": {1, 2, *range(4, 9), *range(11, 19)},
+    "color_primaries": {1, 2, *range(4, 13), 22},
+}
+_UNSPECIFIED = 2
 _NOT_TURNED = (1, 0, 0, 0, 1, 0, 0, 0, 1)
 
 
@@ -23,7 +30,8 @@ class ToRGB:
     """Turns decoded frames into RGB uint8 (H, W, 3): square pixels, upright, all of the first one's size.
 
     A filter graph does it, made anew where the frames' properties change. swscale, in `scale`, converts: zscale
-    is in no build of PyAV. It maps the tones of HDR (PQ, HLG), keeping reference white white.
+    is in no build of PyAV. It maps the tones of HDR (PQ, HLG), keeping reference white white. Colours of a kind that it
+    does not know are taken for those of a file that says nothing.
     """
 
     def __init__(self, pixel_aspect):
@@ -33,6 +41,9 @@ class ToRGB:
     def __call__(self, frame):
         """Return a decoded frame as an array."""
         matrix = _display_matrix(frame)
+        for name, known in _KNOWN.items():
+            if int(getattr(frame, name)) not in known:
+                setattr(frame, name, _UNSPECIFIED)
         colors = (frame.colorspace, frame.color_range, frame.color_trc, frame.color_primaries)
         properties = (frame.width, frame.height, frame.format.name, colors, matrix)
         if properties != self._properties:

@@ -257,11 +257,20 @@ class _File:
                 ticks += 1  # so that the times of two frames always differ
             last = ticks
             number, self.decoded = self.decoded, self.decoded + 1
-            yield f"{number:05d}", ticks * self.time_base - self.origin, lambda frame=frame: to_rgb(frame)
+            yield f"{number:05d}", ticks * self.time_base - self.origin, lambda frame=frame: self._in_rgb(to_rgb, frame)
         announced = self._announced_end()
         if last is not None and announced is not None:
             missing = announced - (last + frame_ticks) * self.time_base
             self.missing = float(missing) if 2 * missing > 1 / self.rate else 0.0
+
+    def _in_rgb(self, to_rgb, frame):
+        try:
+            return to_rgb(frame)
+        except av.FFmpegError as error:
+            kind = f"{frame.format.name}, {error.strerror}"
+            raise InputError(
+                f"{self.path} has frames that FFmpeg cannot turn into RGB ({kind}); convert it to H.264"
+            ) from None
 
     def _announced_end(self):
         """Return when the picture ends, in seconds of the file's clock, by what it says itself; None if it does not."""
@@ -312,12 +321,15 @@ class _File:
 
 
 def open_container(path):
-    """Return the PyAV container of a file; InputError if it does not exist or FFmpeg knows no such format."""
+    """Return the PyAV container of a file; InputError if there is no such file or FFmpeg knows no such format."""
+    # Before FFmpeg sees it, which would wait at a pipe, and take "%d.png" for a pattern of several names.
+    if not Path(path).exists():
+        raise InputError(f"{path} does not exist")
+    if not Path(path).is_file():
+        raise InputError(f"{path} is neither a file nor a folder; save what comes from it as a file, and give that")
     try:
-        # "file:", lest a colon in a name be taken for a protocol.
-        return av.open(f"file:{path}", metadata_errors="replace")
-    except FileNotFoundError:
-        raise InputError(f"{path} does not exist") from None
+        # "file:", lest a colon in a name be taken for a protocol; one that has a percent sign is no pattern either.
+        return av.open(f"file:{path}", metadata_errors="replace", options={"pattern_type": "none"})
     except av.EOFError:
         raise InputError(f"{path} holds no frames; replace it") from None
     except av.FFmpegError as error:

@@ -15,9 +15,9 @@ from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTr
 
 from osmn.errors import InputError
 from osmn.files import replacing
-from osmn.video import open_container
+from osmn.sound import Sound
 
-SOUND_RATE = 48000  # samples per second, in stereo, where sound is encoded: both AAC and Opus have it
+MOST_TICKS = 2**31 - 1  # in what FFmpeg and MP4 hold in 32 bits
 
 
 class _Kind(NamedTuple):
@@ -90,7 +90,7 @@ def write_cutout(path, like):
 
 
 class _Stopped(Exception):
-    """Leaves the caller's block when nothing more can be written."""
+    """Leaves the caller's block when nothing more can be written to one of the videos in it."""
 
 
 @contextlib.contextmanager
@@ -103,7 +103,7 @@ def _writing(path, like, kind, behind=8):
             encoder = _Encoder(temporary, like, kind)
         except OSError as error:
             raise InputError(f"{path} cannot be written ({error.strerror}); choose another place") from None
-        pending = collections.deque()
+        pending, stopped = collections.deque(), None
 
         def write(draw, seconds):
             pending.append(pool.submit(encoder.write, draw, seconds))
@@ -118,14 +118,15 @@ def _writing(path, like, kind, behind=8):
                 pending.append(pool.submit(encoder.finish))
             for future in pending:
                 future.result()
-        except _Stopped:
-            pass
+        except _Stopped as stop:
+            stopped = stop
         finally:
             encoder.close()
         written = _count_frames(temporary)
+        if not written and stopped and not encoder.error:
+            raise stopped  # The other video says why.
         if not written:
-            reason = encoder.error.strerror if encoder.error else "it was given no frames"
-            raise InputError(f"{path} cannot be written ({reason}); choose another place")
+            raise _unwritten(path, encoder)
         if kind is _OVERLAY:
             # Where there is no room for a second file, the fragments stay.
             with contextlib.suppress(OSError, InputError, av.FFmpegError), replacing(temporary) as whole:
@@ -136,6 +137,19 @@ def _writing(path, like, kind, behind=8):
         raise InputError(
             f"{path} is not complete ({encoder.error.strerror}): its first {written} frames are there and play"
         )
+
+
+def _unwritten(path, encoder):
+    """Return the InputError of a video of which nothing was written."""
+    error = encoder.error
+    if error is None:
+        return InputError(f"{path} cannot be written (it was given no frames); choose another place")
+    if isinstance(error, av.FFmpegError):  # Of the encoder: the file's own errors are Python's.
+        return InputError(
+            f"{path} cannot be encoded, {encoder.described()} ({error.strerror}); make the video smaller, or its rate"
+            " a common one"
+        )
+    return InputError(f"{path} cannot be written ({error.strerror}); choose another place")
 
 
 def _until_an_error(method):
@@ -180,7 +194,13 @@ class _Encoder:
             frame, format=self._kind.stored_pixels, dst_colorspace="ITU709", dst_color_range="MPEG"
         )
         seconds -= self._like.start
-        self._last = max(round(seconds / self._time_base), self._last + 1)
+        before, self._last = self._last, max(round(seconds / self._time_base), self._last + 1)
+        if self._last - before > MOST_TICKS:
+            apart = float(self._time_base * MOST_TICKS)
+            raise InputError(
+                f"{self._like.path} has frames over {apart:g} s apart, which no video with its clock can hold; convert"
+                " it to a common rate"
+            )
         frame.pts, frame.time_base = self._last, self._time_base
         self._encode(frame)
         self._add_sound(seconds)
@@ -194,6 +214,11 @@ class _Encoder:
         self._container.close()
         self._file.close()
 
+    def described(self):
+        """Return in words what is encoded."""
+        size = "" if self._stream is None else f" of {self._stream.width}x{self._stream.height}"
+        return f"{self._kind.codec} video{size} at {float(self._like.rate):g} frames a second"
+
     def close(self):
         """Let go of the files, finished or not."""
         if self._sound is not None:
@@ -204,9 +229,10 @@ class _Encoder:
 
     def _add_streams(self, height, width):
         kind, like = self._kind, self._like
+        rate = _encodable(like.rate, self._time_base)
         self._stream = self._container.add_stream(
             kind.codec,
-            like.rate,
+            rate,
             kind.codec_options,
             width=width + width % 2 * kind.even,
             height=height + height % 2 * kind.even,
@@ -217,9 +243,9 @@ class _Encoder:
             color_primaries=ColorPrimaries.BT709,
             color_trc=ColorTrc.BT709,
         )
-        self._frame_ticks = max(1, round(1 / (like.rate * self._time_base)))
+        self._frame_ticks = max(1, round(1 / (rate * self._time_base)))
         if like.audio is not None:
-            self._sound = _Sound(self._container, like, kind)
+            self._sound = Sound(self._container, like, kind.copied_audio, kind.other_audio, run_up=kind is _OVERLAY)
 
     def _encode(self, frame):
         for packet in self._stream.encode(frame):
@@ -232,80 +258,13 @@ class _Encoder:
                 self._container.mux(packet)
 
 
-class _Sound:
-    """The sound of the video `like`, as packets for `output`: copied where `kind` can hold them, else encoded anew."""
+def _encodable(rate, time_base):
+    """Return the nominal rate nearest to `rate` that FFmpeg can hold; the frames' times do not depend on it.
 
-    def __init__(self, output, like, kind):
-        self._input = open_container(like.audio)
-        self._stream = self._input.streams.best("audio")
-        self._begin = like.origin + like.start  # what becomes time 0
-        self._run_up = kind is _OVERLAY
-        codec = self._stream.codec_context
-        if codec is None:
-            packets = iter(())
-        elif codec.name in kind.copied_audio and (codec.extradata or codec.name.startswith("mp3")):
-            # The others need their header, which AAC in a transport stream has in every packet instead.
-            self._output = output.add_stream_from_template(self._stream)
-            packets = self._copied()
-        else:
-            self._output = output.add_stream(kind.other_audio, SOUND_RATE, layout="stereo")
-            packets = self._encoded()
-        self._packets = self._readable(packets)
-        self._next = next(self._packets, None)
-
-    def until(self, seconds):
-        """Yield the packets before that time, once."""
-        while self._next is not None and self._next.pts * self._next.time_base < seconds:
-            packet, self._next = self._next, next(self._packets, None)
-            yield packet
-
-    def close(self):
-        self._input.close()
-
-    def _readable(self, packets):
-        """Yield packets until the file's sound ends or cannot be parsed any more."""
-        with contextlib.suppress(av.FFmpegError):
-            yield from packets
-
-    def _copied(self):
-        begin = round(self._begin / self._stream.time_base)
-        for packet in self._input.demux(self._stream):
-            # An MP4 can begin before time 0, with the packet that a decoder of AAC starts from.
-            run_up = 2 * (packet.duration or 0) if self._run_up else 0
-            if packet.pts is not None and packet.pts + run_up >= begin:
-                packet.pts -= begin
-                packet.dts = packet.pts
-                packet.stream = self._output
-                yield packet
-
-    def _encoded(self):
-        graph = av.filter.Graph()
-        # Silence where the sound has a gap, or starts later than the picture: encoders know no gaps.
-        filters = [
-            ("atrim", f"start={float(self._begin)}"),
-            ("asetpts", f"PTS-{float(self._begin)}/TB"),
-            ("aresample", f"{SOUND_RATE}:async=1:first_pts=0"),
-            ("aformat", f"sample_fmts={self._output.format.name}:channel_layouts=stereo"),
-            ("abuffersink", None),
-        ]
-        source = graph.add_abuffer(template=self._stream, time_base=self._stream.time_base)
-        graph.link_nodes(source, *(graph.add(name, options) for name, options in filters)).configure()
-        for packet in self._input.demux(self._stream):
-            with contextlib.suppress(av.FFmpegError):  # a damaged packet is a gap
-                for frame in packet.decode():
-                    graph.push(frame)
-                    yield from self._filtered(graph)
-        graph.push(None)
-        yield from self._filtered(graph)
-        yield from self._output.encode(None)
-
-    def _filtered(self, graph):
-        while True:
-            try:
-                frame = graph.pull()
-            except (av.BlockingIOError, av.EOFError):
-                return
-            yield from self._output.encode(frame)
+    It holds a ratio of two numbers of 32 bits, and a frame's duration as one of ticks; encoders want one tick at least.
+    """
+    slowest, fastest = 1 / (time_base * MOST_TICKS), 1 / time_base
+    return min(max(rate, slowest), fastest).limit_denominator(MOST_TICKS)
 
 
 def _put_index_in_front(fragments, path):

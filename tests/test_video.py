@@ -665,6 +665,67 @@ def test_a_cutout_has_the_times_of_its_input_and_its_own_transparency(tmp_path):
     assert len(decoded) == 6
 
 
+class Clock(NamedTuple):
+    """What a video is written like."""
+
+    rate: Fraction
+    time_base: Fraction
+    path: str = "clip.nut"
+    audio: None = None
+    start: Fraction = Fraction(0)
+    end: None = None
+
+
+def write_like(writer, path, clock, seconds, channels, size=(64, 48)):
+    with writer(path, clock) as write:
+        for each in seconds:
+            write(drawing(np.zeros((size[1], size[0], channels), np.uint8)), Fraction(each))
+
+
+WRITERS = [(write_overlay, "video.mp4", 3), (write_cutout, "video.webm", 4)]
+
+
+@pytest.mark.parametrize(("writer", "name", "channels"), WRITERS)
+@pytest.mark.parametrize(
+    ("rate", "time_base", "seconds"),
+    [
+        (Fraction(30000, 1001) / 100000007, "1/30000", [0]),
+        (Fraction(25, 2147483647), "1/12800", [0]),
+        (Fraction(1, 86400), "86400", [0, 86400]),
+        (Fraction(1, 86400), "1/1", [0, 86400]),
+        (Fraction(90000), "1/90000", [0, 1]),
+        (Fraction(90000), "1/25", [0, 1]),
+        (Fraction(2**31 - 1), "1/1000", [0, 1]),
+    ],
+)
+def test_a_nominal_rate_that_no_encoder_takes_does_not_matter(
+    tmp_path, writer, name, channels, rate, time_base, seconds
+):
+    write_like(writer, tmp_path / name, Clock(rate, Fraction(time_base)), seconds, channels)
+    assert times(tmp_path / name) == seconds
+
+
+def test_frames_too_far_apart_for_the_clock_are_refused_by_the_videos_name(tmp_path):
+    with pytest.raises(InputError, match=r"^clip\.nut has frames over 23860\.9 s apart"):
+        write_like(write_overlay, tmp_path / "overlay.mp4", Clock(Fraction(1), Fraction(1, 90000)), [0, 86400], 3)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_size_that_cannot_be_encoded_is_named_whatever_else_is_written(tmp_path):
+    clock, wide = Clock(Fraction(25), TICK), np.zeros((16, 17000, 4), np.uint8)
+    with (
+        pytest.raises(InputError, match=r"overlay\.mp4 cannot be encoded, libx264 video of 17000x16 at 25 frames a"),
+        write_overlay(tmp_path / "overlay.mp4", clock) as overlay,
+        write_cutout(tmp_path / "cutout.webm", clock) as cutout,
+    ):
+        for number in range(20):
+            overlay(drawing(wide[..., :3]), number * TICK)
+            time.sleep(0.01)
+            if number > 10:
+                cutout(drawing(wide), number * TICK)
+    assert not list(tmp_path.iterdir())
+
+
 def resident_bytes():
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
