@@ -5,6 +5,7 @@ Nothing here knows the page: `osmn_app.py` holds its layout and events.
 
 import bisect
 import contextlib
+import itertools
 import os
 import secrets
 import shutil
@@ -18,9 +19,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from osmn import checks
 from osmn.errors import InputError
 from osmn.files import read_labels
-from osmn.given import Given, grabcut_mask
+from osmn.given import Given, grabcut
 from osmn.masks import with_objects
 from osmn.own_video import MASKS, History, Results, follow
 from osmn.paint import OBJECTS
@@ -69,6 +71,8 @@ class Session:
 
     def take(self, path):
         """Open a video that the visitor uploaded; it is moved into the session's folder."""
+        if not Path(checks.path(path, "a video")).is_file():
+            raise InputError(f"{Path(path).name} is not there; choose the video again")
         with self._new_folder() as folder:
             own = folder / Path(path).name
             shutil.move(path, own)
@@ -79,6 +83,8 @@ class Session:
 
     def take_example(self, name):
         """Open one of `EXAMPLES`, which is drawn on the spot."""
+        if not isinstance(name, str) or name not in EXAMPLES:
+            raise InputError(f"an example is one of {', '.join(EXAMPLES)}; choose one of these")
         objects, seed = EXAMPLES[name]
         with self._new_folder() as folder:
             write_clip(folder / "clip", objects, EXAMPLE_FRAMES, EXAMPLE_SIZE, seed)
@@ -126,9 +132,12 @@ class Session:
     def _checked(self, number):
         if not self.frames:
             raise InputError("choose a video first")
+        if not self._path.exists():  # Some machines clear their temporary files.
+            raise InputError("the video is no more among this machine's temporary files; choose it again")
+        number = checks.whole(number, "a frame's number")
         if not 0 <= number < self.frames:
             raise InputError(f"there is no frame {number}: the last one is {self.frames - 1}")
-        return int(number)
+        return number
 
     def seconds(self, number):
         """Return the time of a frame."""
@@ -137,21 +146,26 @@ class Session:
     def frame_at(self, seconds):
         """Return the number of the frame that is shown at a time."""
         self._checked(0)
+        seconds = checks.seconds(seconds)
         return max(0, bisect.bisect_right(self._seconds, seconds + 1e-3) - 1)  # Browsers round to microseconds.
 
     # -- What is given ------------------------------------------------------------------------------------------------
 
     def labels(self, number):
         """Return the object ids in a frame, uint8 (H, W): what is given there over the newest result."""
-        path = self._results / MASKS / f"{self._names[self._checked(number)]}.png"
+        number = self._checked(number)
+        path = self._mask_file(self._names[number])
         labels = read_labels(path) if path.exists() else np.zeros(self.size[::-1], np.uint8)
         return with_objects(labels, self._given.get(number, {}))
 
     def paint(self, number, labels):
         """Give the objects of a frame by their ids, uint8 (H, W); those that are there already stay as they are.
 
-        An object that is there no more is gone from there on, until it is painted again.
+        An object that is there no more is gone from there on, until it is painted again. Raises InputError for what is
+        no picture of `OBJECTS` of the video's size.
         """
+        number = self._checked(number)
+        labels = checks.labels(labels, self.size, OBJECTS)
         before = self.labels(number)
         changed = {i: labels == i for i in OBJECTS if ((labels == i) != (before == i)).any()}
         if changed:
@@ -163,9 +177,9 @@ class Session:
 
     def find_in_box(self, number, object_id, box):
         """Give what GrabCut finds in a box, (x, y, width, height) in pixels, as an object of a frame."""
-        if object_id not in OBJECTS:
+        if checks.object_id(object_id) not in OBJECTS:
             raise InputError(f"objects are {OBJECTS[0]} to {OBJECTS[-1]}, not {object_id}")
-        found = grabcut_mask(self.frame(number), box)
+        found = grabcut(self.frame(number), box)
         self.paint(number, with_objects(self.labels(number), {object_id: found}))
 
     @property
@@ -186,11 +200,13 @@ class Session:
             raise InputError("paint an object first, in the first frame that shows it")
         with self._idle():
             self._stopping = self._closed
-            self._history.go_on_from(self._first_changed)
+            # What is left of earlier results: somebody may have removed some.
+            there = itertools.takewhile(lambda name: self._mask_file(name).is_file(), self._names)
+            self._history.go_on_from(min(self._first_changed, sum(1 for _ in there)))
             self._first_changed = self.frames
             known = len(self._history)
             for name in self._names[known:]:
-                (self._results / MASKS / f"{name}.png").unlink(missing_ok=True)
+                self._mask_file(name).unlink(missing_ok=True)
             given = [Given(number, None, objects) for number, objects in sorted(self._given.items())]
             predictor = self._new_predictor(self.size)
             with (
@@ -206,6 +222,9 @@ class Session:
                         break
             self._hand_over()
 
+    def _mask_file(self, name):
+        return self._results / MASKS / f"{name}.png"
+
     def _hand_over(self):
         """Make the archive; give it and the overlay new paths, so that no browser takes them for old ones."""
         before, folder = self.overlay, self._results / secrets.token_hex(4)
@@ -214,7 +233,7 @@ class Session:
         # Not packed any more: its files are. Nor does a clock that stands before 1980 matter.
         with zipfile.ZipFile(folder / "osmn.zip", "w", strict_timestamps=False) as archive:
             for name in self._names[: self.done]:
-                archive.write(self._results / MASKS / f"{name}.png", f"{MASKS}/{name}.png")
+                archive.write(self._mask_file(name), f"{MASKS}/{name}.png")
             archive.write(folder / "overlay.mp4", "overlay.mp4")
         self.overlay, self.archive = folder / "overlay.mp4", folder / "osmn.zip"
         if before is not None:

@@ -5,6 +5,8 @@ pixels: they are called once a frame.
 """
 
 import collections.abc
+import math
+import numbers
 import os
 
 import numpy as np
@@ -88,11 +90,43 @@ def pixels(value, name):
     raise InputError(f"{name} is a whole number of pixels from 1 to {LONGEST_SIDE}, not {_in_words(value)}")
 
 
+def box(value):
+    """Return a box, (x, y, width, height), as four whole numbers of pixels, of which x and y may be negative."""
+    sides = tuple(value) if isinstance(value, list | tuple | np.ndarray) else ()
+    if len(sides) != 4 or not all(map(_is_whole, sides)):
+        raise InputError(f"a box is (x, y, width, height), whole numbers of pixels, not {_in_words(value)}")
+    return tuple(map(int, sides))
+
+
 def path(value, what):
     """Return a path, text or os.PathLike."""
     if isinstance(value, str) or (isinstance(value, os.PathLike) and isinstance(os.fspath(value), str)):
         return value
     raise InputError(f"{what} is given by its path, not by {_in_words(value)}")
+
+
+def whole(value, name):
+    """Return a whole number as an int, also one that a program keeps as a float, as web pages do."""
+    if isinstance(value, int | float | np.number) and not isinstance(value, bool) and float(value).is_integer():
+        return int(value)
+    raise InputError(f"{name} is a whole number, not {_in_words(value)}")
+
+
+def seconds(value):
+    """Return a time, a number that is neither infinite nor NaN."""
+    if isinstance(value, numbers.Real) and not isinstance(value, bool) and math.isfinite(value):
+        return value
+    raise InputError(f"a time is a number of seconds, not {_in_words(value)}")
+
+
+def labels(value, size, objects):
+    """Return object ids of a picture of `size`, (width, height), as uint8 (height, width): 0, or one of `objects`."""
+    width, height = size
+    if not isinstance(value, np.ndarray) or value.dtype.kind not in "iu" or value.shape != (height, width):
+        raise InputError(f"labels are whole numbers ({height}, {width}), as the video is, not {_in_words(value)}")
+    if not np.isin(value, (0, *objects)).all():
+        raise InputError(f"labels are 0, or an object from {objects[0]} to {objects[-1]}, and these have others")
+    return value.astype(np.uint8)
 
 
 def one_of(value, choices, name):

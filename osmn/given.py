@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from osmn import checks
 from osmn.checks import MOST_OBJECTS
 from osmn.errors import InputError
 from osmn.files import read_labels, write_image, write_labels
@@ -82,39 +83,43 @@ def read_objects(path, size):
     return {i: labels == i for i in ids}
 
 
-def grabcut(image, box):
-    """Return the object in a box, bool (H, W), by GrabCut.
-
-    Args:
-        image: uint8 (H, W, 3), RGB.
-        box: (x, y, width, height) in pixels, wholly or partly in the image.
-    """
-    import cv2  # Only where there is a box.
-
-    mask = np.zeros(image.shape[:2], np.uint8)
-    models = np.zeros((2, 1, 65))
-    cv2.grabCut(image[..., ::-1].copy(), mask, tuple(box), *models, 5, cv2.GC_INIT_WITH_RECT)
-    return (mask == cv2.GC_FGD) | (mask == cv2.GC_PR_FGD)
-
-
 def box_mask(image, boxes):
     """Return the objects in some boxes, 1, 2, ..., by GrabCut, uint8 (H, W); InputError for a box without an object."""
     if len(boxes) > MOST_OBJECTS:
         raise InputError(f"{len(boxes)} boxes are too many: at most {MOST_OBJECTS} objects can be told apart")
     labels = np.zeros(image.shape[:2], np.uint8)
     for object_id, box in enumerate(boxes, 1):
-        labels[grabcut_mask(image, box)] = object_id
+        labels[grabcut(image, box)] = object_id
     return labels
 
 
-def grabcut_mask(image, box):
-    """Return what `grabcut` finds; InputError for a box outside the image, or without an object."""
-    x, y, width, height = box
-    if x >= image.shape[1] or y >= image.shape[0] or width < 2 or height < 2:
-        raise InputError(f"--box {x} {y} {width} {height} is outside the frame, {image.shape[1]}x{image.shape[0]}")
-    found = grabcut(image, box)
+def grabcut(image, box):
+    """Return the object in a box, bool (H, W), by GrabCut.
+
+    Args:
+        image: uint8 (H, W, 3), RGB.
+        box: (x, y, width, height) in pixels, whole numbers, wholly or partly in the image.
+
+    Raises:
+        InputError: for what is no such box, or has no object; for one that leaves nothing of the image out, which is
+            what GrabCut learns the background from.
+    """
+    x, y, width, height = checks.box(box)
+    words, (rows, columns) = f"the box {x} {y} {width} {height}", image.shape[:2]
+    left, top, right, bottom = max(x, 0), max(y, 0), min(x + width, columns), min(y + height, rows)
+    if left >= right or top >= bottom or width < 2 or height < 2:
+        raise InputError(f"{words} is outside the frame, {columns}x{rows}, or too small; give another one")
+    if (left, top, right, bottom) == (0, 0, columns, rows):
+        raise InputError(f"{words} is the whole frame, {columns}x{rows}; give a smaller one, or draw a mask instead")
+    import cv2  # Only where there is a box.
+
+    mask = np.zeros(image.shape[:2], np.uint8)
+    models = np.zeros((2, 1, 65))
+    inside = left, top, right - left, bottom - top
+    cv2.grabCut(image[..., ::-1].copy(), mask, inside, *models, 5, cv2.GC_INIT_WITH_RECT)
+    found = (mask == cv2.GC_FGD) | (mask == cv2.GC_PR_FGD)
     if not found.any():
-        raise InputError(f"--box {x} {y} {width} {height}: GrabCut finds no object in it; draw a mask instead")
+        raise InputError(f"{words}: GrabCut finds no object in it; draw a mask instead")
     return found
 
 

@@ -167,6 +167,57 @@ def test_mistakes_are_told(sessions, session):
         session.find_in_box(0, 7, (0, 0, 9, 9))
 
 
+@pytest.mark.parametrize(
+    "use",
+    [
+        *(lambda s, wrong=wrong: s.frame(wrong) for wrong in (None, "1", 0.5, float("nan"), [1], True)),
+        *(lambda s, wrong=wrong: s.frame_at(wrong) for wrong in (None, "1", float("nan"), float("inf"))),
+        lambda s: s.seconds(None),
+        lambda s: s.labels(9),
+        lambda s: s.paint(9, painted(square(0))),
+        *(
+            lambda s, wrong=wrong: s.paint(0, wrong)
+            for wrong in (None, square(0)[:5], painted(square(0)).T, painted(square(0), 7), 0.9 * square(0))
+        ),
+        *(
+            lambda s, wrong=wrong: s.find_in_box(0, 1, wrong)
+            for wrong in (
+                None,
+                (1, 2, 3),
+                (0.5, 0, 9, 9),
+                (0, 0, float("nan"), 9),
+                (0, 0, *SIZE),
+                (0, 0, 10**30, 10**30),
+            )
+        ),
+        *(lambda s, wrong=wrong: s.find_in_box(0, wrong, (1, 3, 17, 17)) for wrong in (None, 0, 1.5, "1", [1])),
+        *(lambda s, wrong=wrong: s.take(wrong) for wrong in (None, "missing.mp4", "")),
+        *(lambda s, wrong=wrong: s.take_example(wrong) for wrong in ("no", None, [])),
+    ],
+)
+def test_what_means_nothing_is_refused_in_one_sentence_and_changes_nothing(session, use):
+    before = session.token
+    with pytest.raises(InputError) as error:
+        use(session)
+    assert "\n" not in str(error.value) and "--" not in str(error.value)
+    assert session.token == before and not session.painted_frames and not session.labels(0).any()
+    assert session.frame(1.0).shape == (*SIZE[::-1], 3)  # As sliders may have it.
+
+
+def test_results_that_somebody_removed_are_made_again_and_a_video_is_asked_for_again(session):
+    session.paint(0, painted(square(0)))
+    run(session)
+    before = results(session)
+    next(session.folder.glob("results-*/masks/00002.png")).unlink()
+    assert run(session) == [2, 3, 4, 5, 6, 7]
+    for ours, others in zip(results(session), before, strict=True):
+        np.testing.assert_array_equal(ours, others)
+    next(session.folder.glob("video-*/*")).unlink()
+    for use in (lambda: session.frame(3), lambda: run(session), lambda: session.paint(1, painted(square(1)))):
+        with pytest.raises(InputError, match=r"^the video is no more among this machine's temporary files; choose it"):
+            use()
+
+
 # -- Painting ---------------------------------------------------------------------------------------------------------
 
 
