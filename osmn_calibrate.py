@@ -43,6 +43,7 @@ def main(argv=None):
     from osmn.data import davis
     from osmn.engines.tensorflow import TensorFlowEngine
     from osmn.predictor import Predictor
+    from osmn.processes import check_images
 
     if args.output:
         checkpoints.check_output(args.output, [checkpoints.find_checkpoint(args.whole_model_path)])
@@ -50,6 +51,7 @@ def main(argv=None):
     videos = davis.videos(args.data_path, args.data_version, args.test_split)
     annotations = davis.complete_annotations(args.data_path, videos)
     model = models.load(args.whole_model_path, arguments.model_options(args), args.precision or "float32")
+    check_images(model.config, args.im_size)
     print(model.summary(args.im_size))
     network = model.network
     start = network.output_bias.numpy()

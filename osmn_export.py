@@ -7,6 +7,7 @@ then. saved_model and onnx: for other programs.
 """
 
 from osmn import args as arguments
+from osmn.config import LONGEST_SIDE
 from osmn.errors import InputError, reports_input_errors
 from osmn.option_types import positive
 
@@ -17,6 +18,7 @@ PRECISIONS = {
     "onnx": ("float32",),
 }
 CHECK_SIZE = (160, 96)  # Of the image that a graph of free size is compared on: enough for every layer.
+CHECK_OBJECTS = 2
 
 
 def parse(argv):
@@ -41,7 +43,11 @@ def parse(argv):
         help="of the graphs' arithmetic; int8: openvino only, quantised by NNCF",
     )
     parser.add_argument(
-        "--im_size", type=positive(int), nargs=2, metavar=("W", "H"), help="frames of this size alone (default: any)"
+        "--im_size",
+        type=positive(int, LONGEST_SIDE),
+        nargs=2,
+        metavar=("W", "H"),
+        help="frames of this size alone (default: any)",
     )
     group = parser.add_argument_group("quantisation, for --precision int8")
     group.add_argument(
@@ -50,7 +56,12 @@ def parse(argv):
     group.add_argument("--calibration_split", default="train", help="ImageSets/2016/SPLIT.txt")
     group.add_argument("--calibration_frames", type=positive(int), default=120, help="how many, from all videos alike")
     group.add_argument(
-        "--calibration_size", type=positive(int), nargs=2, metavar=("W", "H"), default=[448, 256], help="their size"
+        "--calibration_size",
+        type=positive(int, LONGEST_SIDE),
+        nargs=2,
+        metavar=("W", "H"),
+        default=[448, 256],
+        help="their size",
     )
     arguments.add_model_options(parser)
     args = parser.parse_args(argv)
@@ -103,7 +114,12 @@ def write_checkpoint(args, network):
 def write_graphs(args, model, other=None):
     """Write a folder of graphs of a model, averaged with `other`; say by how much they differ from the network."""
     from osmn import exported, exporting
+    from osmn.processes import check_images
 
+    size = tuple(args.im_size or map(min, CHECK_SIZE, model.config.aligned_size or CHECK_SIZE))
+    check_images(model.config, size, objects=CHECK_OBJECTS)
+    if args.precision == "int8":
+        check_images(model.config, args.calibration_size)
     graphs = exporting.Graphs(model.network, args.im_size)
     origin = {"model": str(model.path), "model_sha256": model.fingerprint, "im_size": args.im_size}
     if other:
@@ -127,7 +143,7 @@ def write_graphs(args, model, other=None):
         with exporting.write_errors(args.output):
             write(graphs, folder)
             exported.describe(folder, *described)
-        apart = exporting.largest_differences(graphs, args.format, folder, args.im_size or CHECK_SIZE)
+        apart = exporting.largest_differences(graphs, args.format, folder, size, CHECK_OBJECTS)
     differences = ", ".join(f"{difference:.1e} of {name}" for name, difference in apart.items())
     print(f"{args.output}: {args.format}, {args.precision}; largest differences from the network: {differences}")
 

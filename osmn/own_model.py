@@ -5,7 +5,7 @@ from pathlib import Path
 from osmn import exported, loading
 from osmn.errors import InputError
 from osmn.predictor import network_size
-from osmn.processes import check_memory
+from osmn.processes import check_images
 
 SHIPPED = Path(__file__).resolve().parent.parent / "models/osmn_lite"
 
@@ -35,5 +35,5 @@ def size(model, frame_size, im_size=None):
     """Return the size that frames get for the network, (width, height): `im_size`, or that of the model's training."""
     trained = model.config.im_size
     chosen = tuple(im_size or network_size(frame_size, min(trained) if trained else None))
-    check_memory(model.config, chosen)
+    check_images(model.config, chosen)
     return chosen

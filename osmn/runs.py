@@ -5,7 +5,7 @@ import dataclasses
 from osmn import models
 from osmn.own_masks import OwnMasks
 from osmn.pipeline import Pipeline, PipelineOptions
-from osmn.processes import check_memory
+from osmn.processes import check_images
 from osmn.training import Trainer, TrainingOptions, train
 from osmn.validator import Validator
 
@@ -44,7 +44,7 @@ class TrainingRun:
         `final`: nothing trains it further; see `training.train`.
         """
         batches = Pipeline(sources, model.network.config, self.pipeline).batches
-        check_memory(model.config, self.pipeline.im_size, self.pipeline.batch_size)
+        check_images(model.config, self.pipeline.im_size, self.pipeline.batch_size)
         validator = Validator(model.config, *self.validation) if self.validation else None
         made = self.pipeline
         own_masks = OwnMasks(made.own_masks, made.seed, made.augmentation) if made.own_masks else None

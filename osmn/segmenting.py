@@ -11,7 +11,7 @@ from osmn import crf, files, manifest, results
 from osmn.data.types import shard_of
 from osmn.errors import InputError
 from osmn.predictor import Predictor, without_objects
-from osmn.processes import check_memory
+from osmn.processes import check_images
 from osmn.threads import WriteBehind, read_ahead
 
 
@@ -45,7 +45,7 @@ class SegmentingOptions:
     def predictor(self, model):
         """Return a `Predictor` that runs a model as these options say."""
         refine = crf.refiner() if self.crf_postprocessing else None
-        check_memory(model.config, self.im_size)
+        check_images(model.config, self.im_size)
         return Predictor(model.start_engine(self.vg_pad_ratio), self.im_size, refine=refine)
 
 

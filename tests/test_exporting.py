@@ -265,3 +265,26 @@ def test_an_export_contradicts_options_as_a_checkpoint_does(exported_lite):
 def test_float16_is_not_for_openvino(lite):
     with pytest.raises(InputError, match="not in float16"):
         Predictor.from_checkpoint(lite, precision="float16", engine="openvino")
+
+
+@pytest.mark.parametrize(
+    ("size", "message"),
+    [
+        ((16384, 16384), "an image of 16384x16384 pixels with 2 objects needs over 24 GiB of memory, of 16 GiB here"),
+        ((16385, 64), "argument --im_size: 16385 is not at most 16384"),
+        ((2**31 - 1, 2**31 - 1), "argument --im_size: 2147483647 is not at most 16384"),
+    ],
+)
+def test_frames_too_large_to_compare_the_graphs_on_are_refused(lite, tmp_path, monkeypatch, capsys, size, message):
+    monkeypatch.setattr(os, "sysconf", {"SC_PHYS_PAGES": 2**22, "SC_PAGE_SIZE": 4096}.get)  # 16 GiB
+    with pytest.raises(SystemExit) as stopped:
+        export(lite, tmp_path / "out", "saved_model", "--im_size", *size)
+    assert stopped.value.code == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_model_with_a_small_aligned_size_is_exported(tmp_path, capsys):
+    config = ModelConfig("lite", no_visual_modulator=True, aligned_size=(96, 64), **LITE)
+    export(save(tmp_path, config), tmp_path / "out", "saved_model")
+    assert "largest differences" in capsys.readouterr().out

@@ -1,6 +1,7 @@
 """A stranger's own video, through `osmn_segment.py`: masks, overlay, corrections, mistakes."""
 
 import itertools
+import os
 import shutil
 
 import av
@@ -302,8 +303,28 @@ def test_mistakes_are_one_clear_line(clip, tmp_path, capsys):
     assert "give --mask FILE, or --box" in error(capsys, clip, *out)
     assert "gone.mp4" in error(capsys, tmp_path / "gone.mp4", *out, "--mask", good)
     assert "--result_path must be given" in error(capsys, clip, "--mask", good)
-    assert "--box 90 0 5 5 is outside the frame, 64x48" in error(capsys, clip, *out, "--box", 90, 0, 5, 5)
+    assert "the box 90 0 5 5 is outside the frame, 64x48" in error(capsys, clip, *out, "--box", 90, 0, 5, 5)
+    for whole in ((0, 0, 64, 48), (0, 0, 2**31 - 1, 2**31 - 1)):
+        assert f"the box {' '.join(map(str, whole))} is the whole frame" in error(capsys, clip, *out, "--box", *whole)
     assert not list((tmp_path / "out").glob("*.mp4"))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--im_size", 16384, 16384], "an image of 16384x16384 pixels needs over 32 GiB"),
+        (["--aligned_size", 16384, 16384], "an image of 16384x16384 pixels needs over 32 GiB"),
+        (["--aligned_size", 32, 48], "images of 64x48 do not fit into the model's aligned size, 32x48"),
+    ],
+)
+def test_what_cannot_fit_into_memory_is_refused_before_anything_is_written(
+    clip, tmp_path, monkeypatch, capsys, options, message
+):
+    monkeypatch.setattr(os, "sysconf", {"SC_PHYS_PAGES": 2**22, "SC_PAGE_SIZE": 4096}.get)  # 16 GiB
+    first = mask(tmp_path / "first.png", {1: (8, 8, 30, 30)})
+    fixed = ["--mask", first, "--result_path", tmp_path / "out", "--whole_model_path", "stand-in"]
+    assert message in error(capsys, clip, *fixed, *options)
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_place_after_the_last_frame_is_named_and_what_was_segmented_stays(clip, tmp_path, capsys):
