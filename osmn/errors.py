@@ -36,6 +36,7 @@ def reports_input_errors(main):
     def wrapped(argv=None):
         _open_standard_streams()
         try:
+            _check_current_folder()
             with _termination_is_an_exception():
                 result = main(argv)
                 sys.stdout.flush()  # Here, where its errors are reported.
@@ -55,7 +56,7 @@ def reports_input_errors(main):
             if not where:
                 _forget_output()
         except Exception as error:
-            if type(error).__name__ != "ResourceExhaustedError":  # TensorFlow's, which may not even be imported.
+            if not _is_lack_of_memory(error):
                 raise
             line, status = OUT_OF_MEMORY, 2
         with contextlib.suppress(OSError):  # Nobody may read that either.
@@ -63,6 +64,21 @@ def reports_input_errors(main):
         raise SystemExit(status)
 
     return wrapped
+
+
+def _is_lack_of_memory(error):
+    """Tell whether an error is TensorFlow's, which may not even be imported, or a library's that was not loaded."""
+    if isinstance(error, ImportError):
+        return "failed to map segment" in str(error)  # The C library's words.
+    return type(error).__name__ == "ResourceExhaustedError"
+
+
+def _check_current_folder():
+    """Raise InputError where the current folder has been removed: no relative path leads anywhere from there."""
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        raise InputError("the current folder is there no more; go to another one (cd) and run this again") from None
 
 
 def _open_standard_streams():

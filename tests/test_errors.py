@@ -61,7 +61,14 @@ class ResourceExhaustedError(Exception):
     """As TensorFlow's."""
 
 
-@pytest.mark.parametrize("raised", [MemoryError(), ResourceExhaustedError("OOM when allocating tensor")])
+@pytest.mark.parametrize(
+    "raised",
+    [
+        MemoryError(),
+        ResourceExhaustedError("OOM when allocating tensor"),
+        ImportError("libtensorflow_cc.so.2: failed to map segment from shared object"),
+    ],
+)
 def test_too_little_memory_is_one_line(capsys, raised):
     assert ends(raised) == 2
     assert capsys.readouterr().err.startswith("error: there is not enough memory; give a smaller --im_size")
@@ -120,12 +127,21 @@ def test_names_that_the_terminal_cannot_show_are_written_out(tmp_path, environme
     assert printing(tmp_path, ">/dev/null", **environment) == (0, "")
 
 
-def test_a_mistake_of_ours_keeps_its_traceback():
+def test_a_current_folder_that_was_removed_is_said_to_be(tmp_path, monkeypatch, capsys):
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert ends(None) == 2
+    assert capsys.readouterr().err.startswith("error: the current folder is there no more; go to another one (cd)")
+
+
+@pytest.mark.parametrize("mistake", [ZeroDivisionError(), ImportError("cannot import name 'x'")])
+def test_a_mistake_of_ours_keeps_its_traceback(mistake):
     @reports_input_errors
     def main(argv):
-        return 1 / 0
+        raise mistake
 
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(type(mistake)):
         main(None)
 
 
