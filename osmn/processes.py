@@ -35,7 +35,7 @@ def check_images(config, im_size, batch_size=1, objects=1):
     if any(side > most for side, most in zip(im_size, size, strict=True)):
         sizes = ["x".join(map(str, each)) for each in (im_size, size)]
         raise InputError(
-            f"images of {sizes[0]} do not fit into the model's aligned size, {sizes[1]}; give smaller ones ones"
+            f"images of {sizes[0]} do not fit into the model's aligned size, {sizes[1]}; give smaller ones"
         )
     if not {"SC_PHYS_PAGES", "SC_PAGE_SIZE"} <= os.sysconf_names.keys():
         return
