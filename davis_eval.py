@@ -6,6 +6,7 @@ from osmn import args as arguments
 from osmn import locks
 from osmn.errors import reports_input_errors
 from osmn.evaluation import davis, tables
+from osmn.option_types import file_name
 from osmn.report import write
 
 
@@ -22,7 +23,9 @@ def main(argv=None):
     parser.add_argument("data_path", metavar="DATA_PATH", help="the DAVIS folder, with Annotations/480p and ImageSets")
     parser.add_argument("result_path", metavar="RESULT_PATH", help="the results, one folder per sequence")
     parser.add_argument("version", metavar="DATASET_VERSION", type=int, choices=(2016, 2017), help="2016 or 2017")
-    parser.add_argument("split", metavar="DATASET_SPLIT", help="a list of ImageSets/DATASET_VERSION, such as val")
+    parser.add_argument(
+        "split", type=file_name, metavar="DATASET_SPLIT", help="a list of ImageSets/DATASET_VERSION, such as val"
+    )
     parser.add_argument("vis_path", metavar="VIS_PATH", nargs="?", help="gets the scored results as indexed PNGs")
     arguments.add_report_option(parser)
     args = parser.parse_args(argv)

@@ -3,7 +3,7 @@
 from osmn import args as arguments
 from osmn.contact_sheet import contact_sheet
 from osmn.errors import reports_input_errors
-from osmn.option_types import positive
+from osmn.option_types import file_name, positive
 
 
 @reports_input_errors
@@ -13,7 +13,7 @@ def main(argv=None):
     parser.add_argument("data_path", metavar="DATA_PATH", help="DAVIS folder")
     parser.add_argument("result_path", metavar="RESULT_PATH", help="holds <sequence>/<frame>.png")
     parser.add_argument("out_path", metavar="OUT", help="picture to write, .png or .jpg")
-    parser.add_argument("sequences", metavar="SEQUENCE", nargs="+", help="a row for each")
+    parser.add_argument("sequences", type=file_name, metavar="SEQUENCE", nargs="+", help="a row for each")
     parser.add_argument("--frames", type=positive(int), default=5, help="frames in a row")
     parser.add_argument("--no_truth", action="store_true", help="leave out the true masks")
     parser.add_argument("--no_photographs", action="store_true", help="masks on a plain ground, not over the frames")

@@ -6,6 +6,7 @@ from osmn import args as arguments
 from osmn import locks
 from osmn.errors import reports_input_errors
 from osmn.evaluation import tables, ytvos
+from osmn.option_types import file_name
 from osmn.report import write
 
 
@@ -22,7 +23,9 @@ def main(argv=None):
     )
     parser.add_argument("data_path", metavar="DATA_PATH", help="the YouTube-VOS folder")
     parser.add_argument("result_path", metavar="RESULT_PATH", help="the results, one folder per video")
-    parser.add_argument("split", metavar="DATA_SPLIT", help="a folder of DATA_PATH, with meta.json and Annotations")
+    parser.add_argument(
+        "split", type=file_name, metavar="DATA_SPLIT", help="a folder of DATA_PATH, with meta.json and Annotations"
+    )
     parser.add_argument(
         "--unseen", metavar="FILE", help="the categories that training did not have, one a line (default: none)"
     )

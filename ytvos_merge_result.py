@@ -3,7 +3,8 @@
 import argparse
 
 from osmn.errors import reports_input_errors
-from osmn.submission import merge_videos, zip_submission
+from osmn.option_types import file_name
+from osmn.submission import check_archive, merge_videos, zip_submission
 
 
 @reports_input_errors
@@ -18,7 +19,7 @@ def main(argv=None):
     parser.add_argument("data_path", metavar="DATA_PATH", help="the YouTube-VOS folder")
     parser.add_argument("pred_path", metavar="PRED_PATH", help="the results of osmn_train_eval_ytvos.py")
     parser.add_argument("output_path", metavar="OUTPUT_PATH", help="gets the merged PNGs")
-    parser.add_argument("split", metavar="DATA_SPLIT", help="a folder of DATA_PATH, such as valid")
+    parser.add_argument("split", type=file_name, metavar="DATA_SPLIT", help="a folder of DATA_PATH, such as valid")
     parser.add_argument(
         "height",
         metavar="256|480",
@@ -27,8 +28,12 @@ def main(argv=None):
         choices=(256, 480),
         help="check that the score files have this height (default: any; the size is taken from them)",
     )
-    parser.add_argument("--zip", metavar="FILE", help="check the merged PNGs and write the archive for the challenge")
+    parser.add_argument(
+        "--zip", metavar="FILE.zip", help="check the merged PNGs and write the archive for the challenge"
+    )
     args = parser.parse_args(argv)
+    if args.zip:
+        check_archive(args.zip)
     folder = merge_videos(args.data_path, args.pred_path, args.output_path, args.split, args.height)
     print(f"written: {folder}")
     if args.zip:

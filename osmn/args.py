@@ -9,7 +9,7 @@ import dataclasses
 from osmn.config import BASE_MODELS, LONGEST_SIDE
 from osmn.engines import ENGINES, PRECISIONS
 from osmn.errors import InputError
-from osmn.option_types import finite, folder, non_negative, positive, shard, share
+from osmn.option_types import file_name, finite, folder, non_negative, positive, shard, share
 
 
 class _Help(argparse.ArgumentDefaultsHelpFormatter):
@@ -97,13 +97,13 @@ def add_davis_options(to):
     """Add the options of the scripts for DAVIS."""
     to.add_argument("--data_path", default="data/DAVIS", help="DAVIS folder (README, 'Data')")
     to.add_argument("--data_version", type=int, choices=(2016, 2017), default=2017, help="one or several objects")
-    to.add_argument("--test_split", default="val", help="split to segment: ImageSets/VERSION/SPLIT.txt")
+    to.add_argument("--test_split", type=file_name, default="val", help="split to segment: ImageSets/VERSION/SPLIT.txt")
 
 
 def add_ytvos_options(to):
     """Add the options of the scripts for YouTube-VOS."""
     to.add_argument("--data_path", default="data/YouTube-VOS", help="YouTube-VOS folder (README, 'Data')")
-    to.add_argument("--test_split", default="valid", help="split to segment: a folder of DATA_PATH")
+    to.add_argument("--test_split", type=file_name, default="valid", help="split to segment: a folder of DATA_PATH")
     to.add_argument(
         "--all_frames", action="store_true", help="propagate through every JPEG; write the frames that meta.json lists"
     )

@@ -8,11 +8,12 @@ from PIL import Image, ImageDraw, ImageFont
 from osmn import locks
 from osmn.errors import InputError
 from osmn.files import read_image, read_labels, replacing
-from osmn.folders import frame_files
+from osmn.folders import check_apart, frame_files, subfolders
 from osmn.masks import overlay
 
 TILE_WIDTH, GAP, TITLE_HEIGHT, CAPTION_WIDTH = 224, 6, 26, 58
 PICTURES = (".png", ".jpg")
+LONGEST_OF_JPEG = 65500  # pixels that a side may have
 INK, PAPER = (32, 32, 32), (255, 255, 255)
 
 
@@ -27,15 +28,30 @@ def contact_sheet(data_path, result_path, sequences, out_path, frames_per_sequen
         frames_per_sequence: frames in a row, at least 1; a shorter sequence gives all it has.
         truth: draw a second row for each sequence, with the true masks.
         photographs: draw masks over the frames; otherwise on a plain ground, for frames that must not be published.
+
+    Raises:
+        InputError: for an `out_path` that is no picture's, or that is among the data or the results.
     """
     if Path(out_path).suffix.lower() not in PICTURES:
         raise InputError(f"{out_path} is not a picture's name; end it in {' or '.join(PICTURES)}")
     data_path, font = Path(data_path), ImageFont.load_default(15)
+    images = data_path / "JPEGImages/480p"
+    # The results of all sequences of the data, not only of those that are drawn.
+    check_apart(
+        out_path,
+        [data_path / "JPEGImages", data_path / "Annotations"]
+        + [Path(result_path) / name for name in {*sequences, *(folder.name for folder in subfolders(images))}],
+    )
     kinds = {"result": Path(result_path)} | ({"truth": data_path / "Annotations/480p"} if truth else {})
-    rows = [_tiles(data_path, kinds, name, frames_per_sequence, photographs) for name in sequences]
+    rows = [_tiles(images / name, kinds, frames_per_sequence, photographs) for name in sequences]
     columns = max(len(tiles["result"]) for tiles in rows)
     height = sum(TITLE_HEIGHT + GAP + len(kinds) * (tiles["result"][0].height + GAP) for tiles in rows)
-    sheet = Image.new("RGB", (CAPTION_WIDTH + columns * (TILE_WIDTH + GAP), height), PAPER)
+    width = CAPTION_WIDTH + columns * (TILE_WIDTH + GAP)
+    if max(width, height) > LONGEST_OF_JPEG and Path(out_path).suffix.lower() != ".png":
+        raise InputError(
+            f"{out_path} would be {width}x{height}, more than a JPEG holds; give a .png, fewer --frames or sequences"
+        )
+    sheet = Image.new("RGB", (width, height), PAPER)
     draw = ImageDraw.Draw(sheet)
     top = 0
     for name, row in zip(sequences, rows, strict=True):
@@ -51,15 +67,16 @@ def contact_sheet(data_path, result_path, sequences, out_path, frames_per_sequen
         sheet.save(temporary, quality=90)
 
 
-def _tiles(data_path, kinds, name, count, photographs):
-    """Return the tiles of one sequence: kind -> pictures."""
-    frames = list(frame_files(data_path / "JPEGImages/480p" / name).values())
-    chosen = np.unique(np.linspace(0, len(frames) - 1, count).round().astype(int))
+def _tiles(images, kinds, count, photographs):
+    """Return the tiles of the sequence whose frames are in the folder `images`: kind -> pictures."""
+    frames = list(frame_files(images).values())
+    chosen = np.unique(np.linspace(0, len(frames) - 1, min(count, len(frames))).round().astype(int))
     tiles = {kind: [] for kind in kinds}
     for frame in (frames[index] for index in chosen):
         image = read_image(frame)
-        size = TILE_WIDTH, round(TILE_WIDTH * image.shape[0] / image.shape[1])
+        size = TILE_WIDTH, max(1, round(TILE_WIDTH * image.shape[0] / image.shape[1]))
         image = read_image(frame, size) if photographs else np.full((*size[::-1], 3), INK, np.uint8)
         for kind, folder in kinds.items():
-            tiles[kind].append(Image.fromarray(overlay(image, read_labels(folder / name / f"{frame.stem}.png", size))))
+            labels = read_labels(folder / images.name / f"{frame.stem}.png", size)
+            tiles[kind].append(Image.fromarray(overlay(image, labels)))
     return tiles

@@ -98,6 +98,14 @@ def place(text):
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
+def file_name(text):
+    """An argparse type: the name of a split or of a sequence, which becomes part of a path; it leads nowhere else."""
+    try:
+        return plain_name(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
 def folder(text):
     """An argparse type: the path of a folder that is there."""
     if not os.path.isdir(text):  # Path.is_dir() takes "" for ".", and fails for names that are too long.

@@ -111,11 +111,18 @@ def _merged_frame(listing, frame, object_ids, truths, results, height):
     return merge(list(scores.values()), list(scores))
 
 
+def check_archive(path):
+    """Raise InputError unless an archive may have this name, which none of the data or of the results has."""
+    if Path(path).suffix.lower() != ".zip":
+        raise InputError(f"{path} is not an archive's name; end it in .zip")
+
+
 def zip_submission(data_path, split, folder, zip_path, processes=None):
     """Check the merged PNGs of `folder` against meta.json, then write them to `zip_path` as the challenge wants them.
 
     That is Annotations/<video>/<frame>.png: every listed frame, indexed, of the annotations' size, listed ids only.
     """
+    check_archive(zip_path)
     listings, truths, folder = read_listings(data_path, split), annotations(data_path, split), Path(folder)
     jobs = [(listing, truths / listing.name, folder / listing.name) for listing in listings]
     _run(_check_video, listings, jobs, "checking", processes)

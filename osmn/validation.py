@@ -63,7 +63,10 @@ def propagated_frames(video, stride):
     """Return every `stride`-th frame of a video; InputError if these are fewer than three."""
     frames = video.frames[::stride]
     if len(frames) < 3:
-        raise InputError(f"{video.name} has {len(frames)} of every {stride} frames; the first and last do not count")
+        raise InputError(
+            f"{video.frames[0].parent} is too short: of {len(video.frames)} frames, one in {stride} makes"
+            f" {len(frames)}, and the first and last of them do not count; leave the video out of the split"
+        )
     return frames
 
 

@@ -14,6 +14,7 @@ import davis_eval
 import osmn_online_finetune
 import osmn_segment
 import osmn_train_eval
+import ytvos_eval
 import ytvos_merge_result
 from osmn.errors import InputError
 from osmn.files import replacing, write_labels
@@ -80,6 +81,26 @@ def test_merging_does_not_replace_annotations_or_what_is_merged(tmp_path, capsys
     results = tmp_path / "data/valid/Annotations"
     arguments = [tmp_path / "data", results, tmp_path / "data", "valid"]
     assert "would be written, but" in refused(capsys, tmp_path, ytvos_merge_result.main, *arguments)
+
+
+@pytest.mark.parametrize(
+    "place", ["data/valid/meta.json", "results/v/1/5.npy", "out/valid/Annotations/v/00005.png", "a"]
+)
+def test_the_archive_of_merged_results_replaces_nothing_that_is_no_archive(tmp_path, capsys, place):
+    labels = np.ones((48, 64), np.uint8)
+    write_video(tmp_path / "data/valid", "v", {0: labels, 5: labels}, {1: (0, 5)})
+    write_labels(tmp_path / "results/v/00005.png", labels)
+    arguments = [tmp_path / "data", tmp_path / "results", tmp_path / "out", "valid", "--zip"]
+    line = refused(capsys, tmp_path, ytvos_merge_result.main, *arguments, tmp_path / place)
+    assert line.endswith(f"{place} is not an archive's name; end it in .zip")
+
+
+@pytest.mark.parametrize("split", ["../elsewhere", "/elsewhere", ".", "a/b", ".hidden", ""])
+@pytest.mark.parametrize("main", [ytvos_merge_result.main, davis_eval.main, ytvos_eval.main])
+def test_a_split_is_a_name_that_leads_nowhere_else(tmp_path, capsys, main, split):
+    version = [2017] if main is davis_eval.main else [tmp_path] if main is ytvos_merge_result.main else []
+    line = refused(capsys, tmp_path, main, tmp_path, tmp_path, *version, split)
+    assert f"_SPLIT: {split!r} is not the name of a visible file or folder" in line
 
 
 def test_masks_do_not_replace_the_frames_of_an_own_video(tmp_path, monkeypatch, capsys):

@@ -1,5 +1,7 @@
 """The synthetic dataset, the baseline and the contact sheet."""
 
+import shutil
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -7,7 +9,7 @@ from PIL import Image
 import osmn_contact_sheet
 from osmn import contact_sheet as sheets
 from osmn.errors import InputError
-from osmn.files import read_image, read_labels, write_labels, write_mask
+from osmn.files import read_image, read_labels, write_image, write_labels, write_mask
 from osmn.synthetic import make_dataset, repeat_first_mask
 from preprocessing import preprocess_davis
 
@@ -117,6 +119,49 @@ def test_contact_sheet_names_what_is_missing(data, tmp_path):
         sheets.contact_sheet(data, tmp_path, [name], tmp_path / "sheet.png", 4)
     with pytest.raises(InputError, match="nothing-here"):
         sheets.contact_sheet(data, tmp_path, ["nothing-here"], tmp_path / "sheet.png", 4)
+
+
+def draw(*words):
+    osmn_contact_sheet.main([str(word) for word in words])
+
+
+def refused(capsys, *words):
+    with pytest.raises(SystemExit) as stopped:
+        draw(*words)
+    assert stopped.value.code == 2
+    return capsys.readouterr().err.splitlines()[-1]
+
+
+@pytest.mark.parametrize("place", ["JPEGImages/480p/{}/00000.jpg", "Annotations/480p/{}/00000.png", "results/{}/1.png"])
+@pytest.mark.parametrize("number", [0, 1])  # that is drawn, and that is not
+def test_contact_sheet_replaces_nothing_of_the_data_or_of_the_results(data, tmp_path, capsys, place, number):
+    root = shutil.copytree(data, tmp_path / "data")
+    repeat_first_mask(root, "val", root / "results")
+    names = split(root, "val")
+    before = tree(root)
+    line = refused(capsys, root, root / "results", root / place.format(names[number]), names[0])
+    assert "would be written, but" in line and tree(root) == before
+    for _ in range(2):
+        draw(root, root / "results", root / "results/sheet.png", names[0])
+
+
+def test_contact_sheet_has_the_frames_that_there_are_where_more_are_asked_for(data, tmp_path):
+    repeat_first_mask(data, "val", tmp_path / "results")
+    draw(data, tmp_path / "results", tmp_path / "sheet.png", split(data, "val")[0], "--frames", 2**31 - 1)
+    with Image.open(tmp_path / "sheet.png") as sheet:
+        assert sheet.width == sheets.CAPTION_WIDTH + 4 * (sheets.TILE_WIDTH + sheets.GAP)
+
+
+@pytest.mark.parametrize("size", [(2000, 2), (2, 1000)])
+def test_contact_sheet_draws_frames_of_any_shape_or_says_what_holds_them(tmp_path, capsys, size):
+    write_image(tmp_path / "JPEGImages/480p/long/0.png", np.zeros((*size[::-1], 3), np.uint8))
+    write_labels(tmp_path / "results/long/0.png", np.zeros(size[::-1]))
+    arguments = [tmp_path, tmp_path / "results", "long", "--no_truth"]
+    draw(*arguments[:2], tmp_path / "sheet.png", *arguments[2:])
+    if size[1] > size[0]:
+        line = refused(capsys, *arguments[:2], tmp_path / "sheet.jpg", *arguments[2:])
+        assert "sheet.jpg would be 288x112" in line and line.endswith("give a .png, fewer --frames or sequences")
+        assert not (tmp_path / "sheet.jpg").exists()
 
 
 def test_baseline_names_a_missing_split(data, tmp_path):

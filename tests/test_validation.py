@@ -54,7 +54,7 @@ def test_a_propagation_has_a_row_for_each_frame_but_the_first_and_the_last(davis
 
 def test_a_video_of_too_few_frames_is_named(davis, video):
     masks = davis_data.annotations(davis, video.name)
-    with pytest.raises(InputError, match=f"{video.name} has 2 of every 3 frames"):
+    with pytest.raises(InputError, match=f"{video.name} is too short: of 5 frames, one in 3 makes 2,"):
         validation.propagate(Predictor(Fixed()), video, masks, 3)
 
 

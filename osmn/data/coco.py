@@ -35,7 +35,7 @@ def read_instances(data_path, split, min_foreground=MIN_FOREGROUND, cache=True):
     """
     annotations = Path(data_path) / "annotations" / f"instances_{split}.json"
     if not annotations.is_file():
-        raise InputError(f"{annotations} does not exist; --data_path must be a COCO folder (README, 'Data')")
+        raise InputError(f"{annotations} does not exist; give a COCO folder, with annotations/ (README, 'Data')")
     state = annotations.stat()
     kept = annotations.with_name(f".osmn-{annotations.stem}.json")
     key = [CACHE_VERSION, annotations.name, state.st_size, state.st_mtime_ns, min_foreground]

@@ -9,6 +9,7 @@ from pathlib import Path
 from osmn import args as arguments
 from osmn.errors import InputError, reports_input_errors
 from osmn.manifest import read_run
+from osmn.option_types import file_name
 from osmn.report import page, write
 
 
@@ -21,7 +22,7 @@ def main(argv=None):
     parser.add_argument("data_path", metavar="DATA_PATH", help="the dataset, with frames and annotations")
     parser.add_argument("--against", metavar="OTHER", help="another result folder, to compare with")
     parser.add_argument("--output", metavar="FILE", help="the page (default: RESULT_PATH/report.html)")
-    parser.add_argument("--test_split", help="of DAVIS (default: val) or YouTube-VOS (default: valid)")
+    parser.add_argument("--test_split", type=file_name, help="of DAVIS (default: val) or YouTube-VOS (default: valid)")
     parser.add_argument(
         "--data_version", type=int, choices=(2016, 2017), help="of DAVIS (default: as in run.json, else 2017)"
     )
