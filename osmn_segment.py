@@ -76,8 +76,10 @@ def main(argv=None):
     from osmn.video import open_frames
 
     index, count = args.shard
-    loaded = None
-    for job in own_video.jobs(args.input, args.mask, args.result_path)[index::count]:
+    loaded, jobs = None, own_video.jobs(args.input, args.mask, args.result_path)
+    if index >= len(jobs):
+        print(f"share {index}/{count} of {len(jobs)} videos has none: there is nothing to do")
+    for job in jobs[index::count]:
         with open_frames(job.path, args.start, args.end, args.stride) as frames:
             if args.box:
                 objects = given.in_boxes(frames.first.image, args.box, job.folder)
@@ -94,18 +96,21 @@ def _segment(args, model, engine, job, frames, given):
     from tqdm import tqdm
 
     from osmn import crf, manifest, own_model, own_video
-    from osmn.given import write_found
+    from osmn.given import FOUND, write_found
     from osmn.predictor import Predictor
 
     videos = own_video.videos_written(given, args.cutout)
     masks = [] if args.box else [each.path for each in given]
     for name in ("masks", *videos):
         check_apart(job.folder / name, [job.path, *masks])
-    check_outside(masks, job.folder / own_video.MASKS)
+    for name in (own_video.MASKS, *([own_video.FINETUNED] if args.finetune else [])):
+        check_outside(masks, job.folder / name)
     size = own_model.size(model, frames.size, args.im_size)
     print(f"{job.path}: {model.summary(size)}")
     refine = crf.refiner() if args.crf_postprocessing else None
-    finetuned = job.folder / own_video.FINETUNED
+    finetuned, found = job.folder / own_video.FINETUNED, FOUND if args.box else ()
+    if args.finetune and not args.overwrite:
+        _check_finetuned(job.folder, given)
     opened = manifest.open_run(
         job.folder,
         model.described(_that_change_results(args, job, given, size)),
@@ -113,19 +118,23 @@ def _segment(args, model, engine, job, frames, given):
         args.overwrite,
         clear=lambda: _delete_finetuned(finetuned),
         read=masks,
+        writes=[*videos, *found, own_video.mask_name(frames.first)],
     )
     with opened as run:
-        if run.is_finished("video", videos):
+        if run.is_finished("video", videos) and (not args.save_score or run.is_finished("scores", [])):
             print(f"finished already: {job.folder}/overlay.mp4")
             return
         with run.making("video") as tell:
-            found = write_found(given, frames.first.image, tell) if args.box else []
+            if args.box:
+                write_found(given, frames.first.image, tell)
             if args.finetune:
-                engine = _finetuned_engine(args, model.path, job, given, size, finetuned)
+                engine = _finetuned_engine(args, model.path, job, given, size, run)
             predictor = Predictor(engine, size, refine=refine)
             with tqdm(total=frames.estimate, unit="frame", dynamic_ncols=True) as bar:
                 options = {"save_score": args.save_score, "cutout": args.cutout, "progress": bar.update, "tell": tell}
                 done = own_video.segment(predictor, frames, given, job.folder, **options)
+        if args.save_score:
+            run.finish("scores", done.scores)
         run.finish("video", [*found, *done.files])
     if done.damaged:
         print(f"{job.path}: {done.damaged} damaged packets were skipped")
@@ -136,26 +145,58 @@ def _segment(args, model, engine, job, frames, given):
 
 
 def _that_change_results(args, job, given, size):
-    """Return {option: value} for the manifest."""
+    """Return {option: value} for the manifest; scores are further files, and change none."""
     from osmn import own_video
 
-    options = arguments.values(args, "stride", "save_score", "crf_postprocessing")
+    options = arguments.values(args, "stride", "crf_postprocessing")
     options |= {name: None if (place := getattr(args, name)) is None else str(place) for name in ("start", "end")}
     if args.finetune:
         options |= arguments.values(args, "finetune", "learning_rate")
     return options | own_video.described(job.path, given, args.box) | {"im_size": size}
 
 
-def _finetuned_engine(args, start, job, given, size, folder):
+def _finetuned_engine(args, start, job, given, size, run):
     """Return the engine of a network that is trained on what is given, from the weights `start` on."""
     from osmn import models, own_finetuning
+    from osmn.own_video import FINETUNED
     from osmn.video import open_frames
 
-    engine = args.engine or "tensorflow"
+    folder, engine = job.folder / FINETUNED, args.engine or "tensorflow"
     model = models.begin(size, arguments.model_options(args), args.precision, start=start, engine=engine)
-    with open_frames(job.path, args.start, args.end, args.stride) as frames:
+    written = _examples(given)
+    # Earlier versions did not note them; `_check_finetuned` has seen whose they are.
+    with (
+        run.making(FINETUNED, ours=written) as tell,
+        open_frames(job.path, args.start, args.end, args.stride) as frames,
+    ):
+        tell(*written)
         trained = own_finetuning.finetune(model, given, frames, folder, size, args.finetune, args.learning_rate)
+    run.finish(FINETUNED, written)
     return trained.start_engine()
+
+
+def _examples(given):
+    """Return the names, among the results, of the images and masks that the model is trained on."""
+    from osmn.own_finetuning import example_files
+    from osmn.own_video import FINETUNED
+
+    return [f"{FINETUNED}/{name}" for name in example_files(given)]
+
+
+def _check_finetuned(results, given):
+    """Raise InputError for a model that no run has made, or for its images: training would go on from it."""
+    from osmn import checkpoints, manifest
+    from osmn.own_video import FINETUNED
+
+    if not (results / FINETUNED).is_dir() or manifest.read_run(results) is not None:
+        return
+    there = [path for path in (results / name for name in _examples(given)) if path.exists()]
+    there += filter(None, [checkpoints.newest_checkpoint(results / FINETUNED)])
+    if there:
+        raise InputError(
+            f"{there[0]} is there, and no {results / manifest.RUN} that says how it was made; move it, give another"
+            " --result_path, or --overwrite to train anew"
+        )
 
 
 def _delete_finetuned(folder):

@@ -112,6 +112,8 @@ def remove_unfinished(folder, deep=True):
 def state(path):
     """Return a file's size and CRC-32, [int, int], which tell whether it is as it was; None if it cannot be read."""
     size = checksum = 0
+    if not Path(path).is_file():  # A pipe, say, at which reading would never end.
+        return None
     try:
         with Path(path).open("rb") as file:
             while block := file.read(2**20):

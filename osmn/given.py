@@ -8,7 +8,7 @@ import numpy as np
 from osmn import checks
 from osmn.checks import MOST_OBJECTS
 from osmn.errors import InputError
-from osmn.files import read_labels, write_image, write_labels
+from osmn.files import read_image, read_labels, write_image, write_labels
 from osmn.masks import labelled, resized
 from osmn.video import position
 
@@ -127,21 +127,40 @@ def in_boxes(image, boxes, folder):
     """Return the `Given` of boxes in the first frame, which `write_found` has yet to write into `folder`."""
     labels = box_mask(image, boxes)
     objects = {object_id: labels == object_id for object_id in range(1, len(boxes) + 1)}
-    return [Given(None, Path(folder) / "first_mask.png", objects)]
+    return [Given(None, Path(folder) / FOUND[0], objects)]
+
+
+FOUND = ("first_mask.png", "first_frame.png")  # what was found in boxes, and the frame that they are in
 
 
 def write_found(given, image, tell):
-    """Write what was found in boxes, to be looked at: the mask, beside `first_frame.png`; return the files' names.
+    """Write what was found in boxes, to be looked at: the files of `FOUND`.
 
-    `tell` is called with these before.
+    `tell` is called with their names before. Raises InputError where they are there and show something else: somebody
+    has drawn on them.
     """
     (found,) = given
-    frame = found.path.with_name("first_frame.png")
-    tell(found.path.name, frame.name)
-    write_labels(found.path, labelled(found.objects, image.shape[:2]))
+    mask, frame = (found.path.with_name(name) for name in FOUND)
+    labels = labelled(found.objects, image.shape[:2])
+    for path, read, content in ((mask, read_labels, labels), (frame, read_image, image)):
+        if _shows_other(path, read, content):
+            raise InputError(
+                f"{path} has been changed since it was written; give --mask {path} --overwrite for --box, or move it"
+            )
+    tell(*FOUND)
+    write_labels(mask, labels)
     write_image(frame, image)
-    print(f"{found.path} is what GrabCut finds in the boxes of {frame}; look at it")
-    return [found.path.name, frame.name]
+    print(f"{mask} is what GrabCut finds in the boxes of {frame}; look at it")
+
+
+def _shows_other(path, read, content):
+    """Tell whether there is an image at `path` that is whole, and other than `content`, an array."""
+    if not path.exists():
+        return False
+    try:
+        return not np.array_equal(read(path), content)
+    except InputError:
+        return False  # It is damaged, and is written again.
 
 
 def all_objects(given):

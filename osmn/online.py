@@ -1,6 +1,7 @@
 """Online fine-tuning: each object's own network, trained on its reference frame, segments its video."""
 
 import contextlib
+import itertools
 from pathlib import Path
 
 from tqdm import tqdm
@@ -85,8 +86,7 @@ def _finish_video(video, run, segment, testing):
     if not run.is_finished(merged, written):
         for object_id in video.object_ids:
             alone = video.of_object(object_id)
-            # Merging needs the probabilities of every object.
-            output = results.Output(testing.save_score or object_id is not None, merged=False)
+            output = _output(video, testing)._replace(merged=False)
             part, masks = f"{video.name}/{object_id or 'object'}", results.video_files(alone, output)
             if not run.is_finished(part, masks):
                 with run.making(part) as tell:
@@ -101,6 +101,11 @@ def _finish_video(video, run, segment, testing):
     if not testing.save_score:
         results.remove_scores(folder, video)
     run.finish(video.name, written)
+
+
+def _output(video, testing):
+    """Return the `Output` of a video until it is finished: merging needs the probabilities of every object."""
+    return results.Output(testing.save_score or None not in video.object_ids)
 
 
 @contextlib.contextmanager
@@ -119,14 +124,19 @@ def _open_runs(model, videos, options, testing, origin):
         for folder in folders:
             checkpoints.delete_checkpoints(folder)
 
-    def open_run(folder, option, options, *more):
-        return manifest.open_run(folder, model.described(options), option, anew, *more, shard=testing.shard)
+    def open_run(folder, option, options, **more):
+        made_by = model.described(options)
+        overwrite = testing.overwrite
+        return manifest.open_run(folder, made_by, option, overwrite, shard=testing.shard, replace=anew, **more)
 
+    writes = itertools.chain(
+        *(results.video_files(video, _output(video, testing)) for video in shard_of(videos, testing.shard))
+    )
     trained = options.that_change_results() | origin
     segmented = trained | testing.that_change_results()
     with (
-        open_run(options.model_save_path, "--model_save_path", trained, delete_models, manifest.TRAINING),
-        open_run(testing.result_path, "--result_path", segmented) as run,
+        open_run(options.model_save_path, "--model_save_path", trained, clear=delete_models, name=manifest.TRAINING),
+        open_run(testing.result_path, "--result_path", segmented, writes=writes) as run,
     ):
         if options.training.restart_training:
             run.forget()

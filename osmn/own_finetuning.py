@@ -39,6 +39,11 @@ def finetune(model, given, frames, folder, im_size, steps, learning_rate, seed=0
     return run.train(model, [video_source(examples)], final=True)
 
 
+def example_files(given):
+    """Return the names of the files that `write_examples` writes."""
+    return [f"{number}.{kind}.png" for number in range(len(given)) for kind in ("frame", "mask")]
+
+
 def write_examples(given, images, folder):
     """Write the frames and masks of `given`, `<number>.frame.png` and `.mask.png`; return their `Example`s."""
     examples = []

@@ -18,7 +18,7 @@ from osmn.video import Frame
 from osmn.video_writer import write_cutout, write_overlay
 
 FINETUNED = "finetuned"  # Folder, among a video's results, of the model that was trained on it.
-MASKS = "masks"  # folder of them, among the results
+MASKS, SCORES = "masks", "scores"  # folders of them, among the results
 
 
 class Job(NamedTuple):
@@ -65,6 +65,11 @@ def videos_written(given, cutout):
     return ["overlay.mp4", *map(_cutout, all_objects(given) if cutout else ())]
 
 
+def mask_name(frame):
+    """Return the name of the mask of a `video.Frame`, among the results."""
+    return f"{MASKS}/{frame.name}.png"
+
+
 def _cutout(object_id):
     return f"cutout_{object_id}.webm"
 
@@ -77,7 +82,8 @@ class Summary(NamedTuple):
         object_ids: of the objects.
         damaged: how many packets were skipped.
         missing: how many seconds of picture the file announces and has not.
-        files: names of those that were written.
+        files: names of those that were written, without score files.
+        scores: names of the score files.
     """
 
     frames: int
@@ -85,6 +91,7 @@ class Summary(NamedTuple):
     damaged: int
     missing: float
     files: list
+    scores: list
 
 
 class Followed(NamedTuple):
@@ -119,7 +126,7 @@ class History:
     """
 
     def __init__(self, folder):
-        self._masks, self._states = Path(folder) / MASKS, []
+        self._folder, self._states = Path(folder), []
 
     def __len__(self):
         return len(self._states)
@@ -130,7 +137,7 @@ class History:
 
     def followed(self, frame):
         """Return the `Followed` of a frame that is remembered."""
-        return Followed(frame, read_labels(self._masks / f"{frame.name}.png"), known=True)
+        return Followed(frame, read_labels(self._folder / mask_name(frame)), known=True)
 
     def add(self, predictor):
         """Remember the frame that a predictor took last."""
@@ -188,7 +195,7 @@ def follow(predictor, frames, given, history=None):
 class Results:
     """Writes what is followed, in a `with` block: `masks/<frame>.png`, indexed, of the video's size, and `overlay.mp4`.
 
-    `files` lists the names of what is written.
+    `files` lists the names of what is written, but for score files, which `scores` lists.
 
     Args:
         folder: of the results.
@@ -200,7 +207,7 @@ class Results:
 
     def __init__(self, folder, frames, cutouts=(), save_score=False, tell=lambda *names: None):
         self._folder, self._frames, self._cutout_ids, self._save_score = Path(folder), frames, cutouts, save_score
-        self._tell, self.files = tell, ["overlay.mp4", *map(_cutout, cutouts)]
+        self._tell, self.files, self.scores = tell, ["overlay.mp4", *map(_cutout, cutouts)], []
         tell(*self.files)
 
     def __enter__(self):
@@ -222,15 +229,15 @@ class Results:
         frame, labels, segmentation, known = followed
         if segmentation is not None and self._save_score:
             for object_id, scores in zip(segmentation.object_ids, segmentation.probabilities, strict=True):
-                self._keep(write_scores, f"scores/{object_id}/{frame.name}.npy", scores)
+                self._keep(write_scores, self.scores, f"{SCORES}/{object_id}/{frame.name}.npy", scores)
         if not known:
-            self._keep(write_labels, f"{MASKS}/{frame.name}.png", labels)
+            self._keep(write_labels, self.files, mask_name(frame), labels)
         self._show(followed.overlay, frame.seconds)
         for object_id, write_frame in self._cutouts.items():
             write_frame(functools.partial(followed.cutout, object_id), frame.seconds)
 
-    def _keep(self, write_file, name, content):
-        self.files.append(name)
+    def _keep(self, write_file, names, name, content):
+        names.append(name)
         self._tell(name)
         self._write(write_file, self._folder / name, content)
 
@@ -253,7 +260,7 @@ def segment(
     Raises:
         InputError: after the last frame, if objects are given later.
     """
-    for name in (MASKS, "scores"):
+    for name in (MASKS, SCORES):
         remove_unfinished(Path(folder) / name)
     count = 0
     with (
@@ -267,4 +274,4 @@ def segment(
     late = [each for each in given if not each.is_at(followed.frame)]
     if late:
         raise too_late(late[0])
-    return Summary(count, predictor.object_ids, frames.damaged, frames.missing, results.files)
+    return Summary(count, predictor.object_ids, frames.damaged, frames.missing, results.files, results.scores)

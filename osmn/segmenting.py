@@ -1,6 +1,7 @@
 """From a dataset's videos to result files: each video through a predictor, what comes out of it into its folder."""
 
 import dataclasses
+import itertools
 import sys
 from pathlib import Path
 
@@ -62,16 +63,24 @@ def segment_videos(model, videos, options, origin, replace=False):
         replace: results of another model may be replaced: this one has just been trained.
 
     Raises:
-        InputError: if the result folder has results of another model or of other options, and they must stay, or if it
-            is where the videos are read from.
+        InputError: if the result folder has results of another model or of other options, or files in the results'
+            place that no run has made, and they must stay, or if it is where the videos are read from.
     """
     results.check_places(options.result_path, videos)
     predictor = options.predictor(model)
     made_by = model.described(options.that_change_results() | origin)
     output = results.Output(options.save_score)
     videos = shard_of(videos, options.shard)
-    overwrite = options.overwrite or replace
-    with manifest.open_run(options.result_path, made_by, "--result_path", overwrite, shard=options.shard) as run:
+    opened = manifest.open_run(
+        options.result_path,
+        made_by,
+        "--result_path",
+        options.overwrite,
+        shard=options.shard,
+        writes=itertools.chain(*(results.video_files(video, output) for video in videos)),
+        replace=replace,
+    )
+    with opened as run:
         left = [video for video in videos if not run.is_finished(video.name, results.video_files(video, output))]
         if len(left) < len(videos):
             print(f"{len(videos) - len(left)} of {len(videos)} videos are finished in {options.result_path}: left out")

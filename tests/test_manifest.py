@@ -1,6 +1,7 @@
 """The manifest of a result folder: whose results it holds, and what of them is finished."""
 
 import json
+import os
 import shutil
 
 import pytest
@@ -89,12 +90,13 @@ def test_overwriting_forgets_what_the_other_run_finished(tmp_path):
 
 def test_overwriting_removes_what_the_other_run_made_finished_or_not_and_nothing_else(tmp_path):
     run = open_run(tmp_path)
-    for name in ("car/1.png", "car/2.png", "dog/1.png", "mine.png", "car/mine.png", "hidden/../../out.png"):
+    for name in ("car/1.png", "car/2.png", "mine.png", "car/mine.png", "hidden/../../out.png"):
         write(tmp_path / "results", name)
     run = open_run(tmp_path / "results")
     run.finish("car", ["car/1.png", "car/2.png"])
     with run.making("dog") as tell:
         tell("dog/1.png", "dog/2.png", "dog")
+        write(tmp_path / "results", "dog/1.png")
     for name, text in (
         ("bad.making", '"mine.png'),
         ("a.json", '{"files": {"../out.png": 1}}'),
@@ -112,9 +114,9 @@ def test_overwriting_removes_what_the_other_run_made_finished_or_not_and_nothing
 
 def test_a_part_that_is_finished_is_not_being_made_any_more_however_the_run_ended(tmp_path):
     run = open_run(tmp_path)
-    write(tmp_path, "car/1.png")
     with run.making("car") as tell:
         tell("car/1.png")
+    write(tmp_path, "car/1.png")
     journal = tmp_path / f".osmn-finished/car{manifest.MAKING}"
     content = journal.read_bytes()
     run.finish("car", ["car/1.png"])
@@ -166,3 +168,101 @@ def test_parts_of_parts_are_finished_on_their_own(tmp_path):
     run.finish("car/1", ["car/1/1.png"])
     assert run.is_finished("car/1", ["car/1/1.png"])
     assert not run.is_finished("car", [])
+
+
+def test_a_file_that_no_run_has_made_stays_unless_it_may_be_overwritten(tmp_path):
+    write(tmp_path, "car/1.png", "mine")
+    with (
+        pytest.raises(InputError, match=r"car/1\.png would be replaced, and no run has noted .* or --overwrite to"),
+        manifest.open_run(tmp_path, made_by(), "--result_path", writes=["car/0.png", "car/1.png"]),
+    ):
+        pass
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["1.png", "car"]
+    run = open_run(tmp_path)
+    with run.making("car") as tell:
+        tell("car/0.png")
+        with pytest.raises(InputError, match=r"car/1\.png would be replaced"):
+            tell("car/1.png")
+    with open_run(tmp_path, overwrite=True).making("car") as tell:
+        tell("car/1.png")
+
+
+@pytest.mark.parametrize("ended", ["killed", "killed in mid-line", "finished", "forgotten", "damaged"])
+def test_files_that_a_run_has_made_are_made_again_however_it_ended(tmp_path, ended):
+    run = open_run(tmp_path)
+    with run.making("car") as tell:
+        tell("car/1.png", "car/2.png")
+        write(tmp_path, "car/1.png")
+        write(tmp_path, "car/2.png")
+    if "killed" not in ended:
+        run.finish("car", ["car/1.png"])  # The other one is remembered too.
+    if ended == "forgotten":
+        run.forget()
+        assert not run.is_finished("car", [])
+    if ended == "damaged":
+        write(tmp_path, ".osmn-finished/car.json", "{")
+    if ended == "killed in mid-line":
+        with (tmp_path / ".osmn-finished/car.making").open("a") as journal:
+            journal.write('"car/3.p')
+    for _ in range(2):
+        with open_run(tmp_path).making("car") as tell:
+            tell("car/1.png", "car/2.png", "car/4.png")
+            write(tmp_path, "car/4.png")
+
+
+@pytest.mark.parametrize("name", ["v" * 250, "v" * 255, "é" * 127])
+def test_a_part_may_have_any_name_that_a_folder_may_have(tmp_path, name):
+    run = open_run(tmp_path)
+    for part in (name, f"{name}/1"):
+        with run.making(part) as tell:
+            tell(f"{name}/1.png")
+            write(tmp_path, f"{name}/1.png")
+        run.finish(part, [f"{name}/1.png"])
+        assert run.is_finished(part, [f"{name}/1.png"])
+    assert not run.is_finished(name[:-1] + "w", [])
+
+
+def test_data_are_the_same_where_the_path_leads_to_the_same_place_from_any_folder(tmp_path, monkeypatch):
+    for folder in ("a/data", "b/data"):
+        (tmp_path / folder).mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "a")
+    open_run(tmp_path / "out", data_path="data")
+    open_run(tmp_path / "out", data_path=str(tmp_path / "a/data"))
+    monkeypatch.chdir(tmp_path / "b")
+    open_run(tmp_path / "out", data_path="../a/data")
+    with pytest.raises(InputError, match=r"holds results of another run .data_path was .*/a/data"):
+        open_run(tmp_path / "out", data_path="data")
+
+
+def test_what_earlier_versions_finished_is_finished(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    before = made_by(data_path="data", save_score=False)
+    before["options"]["data_path"] = "data"
+    monkeypatch.setattr(manifest, "_as_now", lambda made_by: made_by)
+    with manifest.open_run("out", before, "--result_path") as run:
+        write(tmp_path / "out", "car/1.png")
+        run.finish("car", ["car/1.png"])
+    monkeypatch.undo()
+    monkeypatch.chdir(tmp_path)
+    for _ in range(2):
+        assert open_run("out", data_path="data").is_finished("car", ["car/1.png"])
+    assert manifest.read_run("out")["options"]["data_path"] == str(tmp_path / "data")
+
+
+@pytest.mark.parametrize("name", ["run.json", ".osmn-finished/car.json", ".osmn-finished/car.making", "car/1.png"])
+def test_a_pipe_in_a_files_place_does_not_stop_a_run_for_ever(tmp_path, name):
+    run = open_run(tmp_path)
+    write(tmp_path, "car/1.png")
+    run.finish("car", ["car/1.png"])
+    (tmp_path / name).unlink(missing_ok=True)
+    os.mkfifo(tmp_path / name)
+    if name == "run.json":
+        with pytest.raises(InputError, match=r"run\.json is damaged .*not a regular file"):
+            open_run(tmp_path)
+        return
+    run = open_run(tmp_path)
+    if name.endswith(".making"):
+        with pytest.raises(InputError, match=r"car\.making is not a regular file"), run.making("car"):
+            pass
+    else:
+        assert not run.is_finished("car", ["car/1.png"])

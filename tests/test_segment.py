@@ -291,6 +291,132 @@ def test_boxes_become_masks_to_look_at(clip, tmp_path):
     np.testing.assert_array_equal(read_labels(tmp_path / "out/first_mask.png"), found)
 
 
+@pytest.fixture
+def bright(tmp_path):
+    """Return a folder of frames with a bright box, which GrabCut finds."""
+    image = np.zeros((*SIZE[::-1], 3), np.uint8)
+    image[12:36, 16:44] = 200
+    (tmp_path / "frames").mkdir()
+    for number in range(2):
+        Image.fromarray(image).save(tmp_path / f"frames/{number}.png")
+    return tmp_path / "frames"
+
+
+BOX = ("--box", 10, 8, 40, 32)
+
+
+@pytest.mark.parametrize("name", ["overlay.mp4", "masks/0.png", "masks/1.png", "first_mask.png"])
+@pytest.mark.parametrize("linked", [False, True])
+def test_files_of_the_users_in_the_place_of_results_stay(bright, tmp_path, capsys, name, linked):
+    first = mask(tmp_path / "first.png", {1: (16, 12, 44, 36)})
+    mine = tmp_path / "out" / name
+    if linked and mine.parent.name == "masks":  # A link to a folder is followed, and files there are kept as well.
+        (tmp_path / "elsewhere").mkdir()
+        (tmp_path / "out").mkdir()
+        mine.parent.symlink_to(tmp_path / "elsewhere")
+    mine.parent.mkdir(parents=True, exist_ok=True)
+    mine.write_text("mine")
+    given = BOX if name == "first_mask.png" else ("--mask", first)
+    for _ in range(2):
+        with pytest.raises(SystemExit):
+            segment(bright, tmp_path / "out", *given)
+        line = capsys.readouterr().err.splitlines()[-1]
+        assert line.startswith(f"error: {mine} would be replaced, and no run has noted that it made it; ")
+        assert mine.read_text() == "mine"
+    mine.rename(tmp_path / "kept")
+    segment(bright, tmp_path / "out", *given)
+    (tmp_path / "kept").rename(mine)
+    segment(bright, tmp_path / "out", *given, "--overwrite")
+    assert mine.read_bytes() != b"mine"
+
+
+@pytest.mark.parametrize("name", ["first_mask.png", "first_frame.png"])
+def test_a_mask_or_a_frame_that_was_found_and_then_drawn_on_is_kept(bright, tmp_path, capsys, name):
+    segment(bright, tmp_path / "out", *BOX)
+    drawn = tmp_path / "out" / name
+    image = Image.open(drawn)
+    image.putpixel((2, 2), 2 if image.mode == "P" else (9, 9, 9))
+    image.save(drawn)
+    before = drawn.read_bytes()
+    with pytest.raises(SystemExit):
+        segment(bright, tmp_path / "out", *BOX)
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert line.endswith(
+        f"{name} has been changed since it was written; give --mask {drawn} --overwrite for --box, or move it"
+    )
+    assert drawn.read_bytes() == before
+    if name == "first_mask.png":
+        segment(bright, tmp_path / "out", "--mask", drawn, "--overwrite")
+        assert drawn.read_bytes() == before
+        np.testing.assert_array_equal(read_labels(tmp_path / "out/masks/0.png"), read_labels(drawn))
+    drawn.write_bytes(before[:60])  # Damaged, it is made again.
+    segment(bright, tmp_path / "again", *BOX)
+    shutil.copy(drawn, tmp_path / "again" / name)
+    segment(bright, tmp_path / "again", *BOX)
+    assert (tmp_path / "again" / name).read_bytes() != before[:60]
+
+
+def test_a_mask_may_not_be_where_finetuning_writes_its_own(clip, tmp_path, capsys):
+    given = mask(tmp_path / "out/finetuned/0.mask.png", {1: (8, 8, 30, 30)})
+    before = given.read_bytes()
+    more = ("--finetune", 1, "--result_path", tmp_path / "out", "--whole_model_path", "stand-in", "--overwrite")
+    line = error(capsys, clip, "--mask", given, *more)
+    assert f"{given} is read, and is in {tmp_path / 'out/finetuned'}, which is written anew" in line
+    assert given.read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["osmn.ckpt-4", "0.mask.png"])
+def test_finetuning_does_not_go_on_from_models_that_no_run_has_made(clip, tmp_path, capsys, name):
+    first = mask(tmp_path / "first.png", {1: (8, 8, 30, 30)})
+    (tmp_path / "out/finetuned").mkdir(parents=True)
+    for ending in (".index", ".data-00000-of-00001") if "ckpt" in name else ("",):
+        (tmp_path / "out/finetuned" / f"{name}{ending}").write_text("mine")
+    more = ("--finetune", 1, "--result_path", tmp_path / "out", "--whole_model_path", "stand-in")
+    line = error(capsys, clip, "--mask", first, *more)
+    assert f"{tmp_path / 'out/finetuned' / name} is there, and no {tmp_path / 'out/run.json'} that says" in line
+    assert not (tmp_path / "out/run.json").exists()
+
+
+def test_scores_that_are_asked_for_later_are_made_and_stay_finished(clip, tmp_path, capsys):
+    first = mask(tmp_path / "first.png", {1: (8, 8, 30, 30)})
+    segment(clip, tmp_path / "out", "--mask", first)
+    masks = {path.name: path.read_bytes() for path in (tmp_path / "out/masks").iterdir()}
+    segment(clip, tmp_path / "out", "--mask", first, "--save_score")
+    assert len(names(tmp_path / "out/scores/1")) == FRAMES - 1
+    assert {path.name: path.read_bytes() for path in (tmp_path / "out/masks").iterdir()} == masks
+    for more in (("--save_score",), ()):
+        capsys.readouterr()
+        segment(clip, tmp_path / "out", "--mask", first, *more)
+        assert "finished already" in capsys.readouterr().out
+    min((tmp_path / "out/scores/1").iterdir()).unlink()
+    min((tmp_path / "out/masks").iterdir()).unlink()
+    segment(clip, tmp_path / "out", "--mask", first)
+    segment(clip, tmp_path / "out", "--mask", first, "--save_score")
+    assert len(names(tmp_path / "out/scores/1")) == FRAMES - 1
+
+
+def test_a_video_is_the_same_by_any_path_that_leads_to_it_and_only_then(clip, tmp_path, capsys, monkeypatch):
+    first = mask(tmp_path / "first.png", {1: (8, 8, 30, 30)})
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        shutil.copy(clip, tmp_path / folder / "x.mkv")
+    monkeypatch.chdir(tmp_path / "a")
+    segment("x.mkv", tmp_path / "out", "--mask", first)
+    capsys.readouterr()
+    segment(tmp_path / "a/x.mkv", tmp_path / "out", "--mask", first)
+    assert "finished already" in capsys.readouterr().out
+    monkeypatch.chdir(tmp_path / "b")
+    with pytest.raises(SystemExit):
+        segment("x.mkv", tmp_path / "out", "--mask", first)
+    assert "holds results of another run (input was" in capsys.readouterr().err
+
+
+def test_a_share_without_videos_says_so(clip, tmp_path, capsys):
+    first = mask(tmp_path / "first.png", {1: (8, 8, 30, 30)})
+    segment(clip, tmp_path / "out", "--mask", first, "--shard", "1/2")
+    assert capsys.readouterr().out == "share 1/2 of 1 videos has none: there is nothing to do\n"
+
+
 def test_mistakes_are_one_clear_line(clip, tmp_path, capsys):
     good = mask(tmp_path / "good.png", {1: (8, 8, 30, 30)})
     wide = mask(tmp_path / "wide.png", {1: (8, 8, 30, 30)}, (96, 48))
