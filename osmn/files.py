@@ -34,6 +34,7 @@ _FOLDER = ".folder"
 # The formats that are meant; Pillow knows dozens more.
 FRAME_FORMATS = ("JPEG", "PNG")
 LABEL_FORMATS = ("PNG",)  # A JPEG's labels would not be exact.
+BIT_DEPTH = 24  # where a PNG says it
 PNG_END = b"\0\0\0\0IEND\xaeB`\x82"
 TENSORFLOW_MODES = {"JPEG": ("RGB", "L"), "MPO": ("RGB", "L"), "PNG": ("RGB", "RGBA", "L", "LA", "P", "1", "I;16", "I")}
 
@@ -237,9 +238,15 @@ def read_labels(path, size=None):
     """Return the labels at `path`, a PNG, as uint8 (H, W): palette indices, or grey values.
 
     `size` (width, height) resizes them (nearest).
-    Raises InputError, naming the file, if it is missing, damaged, no PNG or a colour image.
+    Raises InputError, naming the file, if it is missing, damaged, no PNG or a colour image, or if its
+    grey values have 2 or 4 bits.
     """
-    image = _upright(path, _opened(path, LABEL_FORMATS)[1], LABEL_FORMATS)
+    content, image = _opened(path, LABEL_FORMATS)
+    bits = content[BIT_DEPTH]
+    if image.mode == "L" and bits < 8:
+        # Pillow makes 85 of a 1 in 2 bits, and other programs leave it a 1.
+        raise InputError(f"{path} is a grey image of {bits} bits, whose labels are ambiguous; save it in 8 bits")
+    image = _upright(path, image, LABEL_FORMATS)
     if image.mode == "1":
         image = image.convert("L")
     if image.mode not in ("P", "L"):

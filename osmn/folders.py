@@ -1,5 +1,6 @@
 """What lies in a folder: frames, masks, further folders; hidden ones are nobody's, and frame 2 comes before 10."""
 
+import os
 import re
 from pathlib import Path
 
@@ -20,8 +21,33 @@ def plain_name(name):
 
     Every such name becomes part of a path, of what is read and of what is written. Hidden names are left to programs.
     """
-    if not isinstance(name, str) or not name or name.startswith(".") or re.search(r"[/\\\x00-\x1f]", name):
+    if (
+        not isinstance(name, str)
+        or not name
+        or name.startswith(".")
+        or re.search(r"[/\\\x00-\x1f]", name)
+        or not _can_be_stored(name)
+    ):
         raise ValueError(f"{name!r} is not the name of a visible file or folder")
+    return name
+
+
+def _can_be_stored(name):
+    try:
+        os.fsencode(name)
+    except UnicodeEncodeError:  # Half a character, as JSON may hold it.
+        return False
+    return True
+
+
+def listed_name(name):
+    """Return a name that may stand in a list of names, in UTF-8 and separated by white space; ValueError for others."""
+    try:
+        plain_name(name).encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"{name!r} is not in UTF-8") from None
+    if name.split() != [name]:
+        raise ValueError(f"{name!r} has white space in it")
     return name
 
 

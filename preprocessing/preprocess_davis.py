@@ -18,6 +18,7 @@ import numpy as np
 from tqdm import tqdm
 
 from osmn import locks
+from osmn.data.davis import labels_shown
 from osmn.errors import InputError, reports_input_errors
 from osmn.files import read_labels, write_mask
 from osmn.folders import mask_files, subfolders
@@ -34,8 +35,8 @@ def split_sequence(root, name):
     """
     split, union = folders = folders_made(name)
     frames = mask_files(root / "480p" / name)
-    first = object_ids(read_labels(next(iter(frames.values()))))
-    objects = {number: f"{split}/{number}" for number in range(1, int(first.max()) + 1)}
+    first = next(iter(frames.values()))
+    objects = {number: f"{split}/{number}" for number in labels_shown(object_ids(read_labels(first)), first)}
     names = [f"{folder}/{frame}.png" for folder in (union, *objects.values()) for frame in frames]
     with remade(root, folders, names, masks_in(root, split, union)):
         for frame, path in frames.items():

@@ -28,7 +28,7 @@ from tqdm import tqdm
 from osmn import locks
 from osmn.errors import InputError, reports_input_errors
 from osmn.files import read_image, replacing, write_mask
-from osmn.folders import frame_files, mask_files, subfolders
+from osmn.folders import frame_files, listed_name, mask_files, subfolders
 from osmn.made import made_before, remade
 from osmn.processes import in_processes, processors
 
@@ -125,6 +125,11 @@ def main(argv=None):
         raise InputError(
             f"{root} holds no <class>/data/<NNNN> folders; give the folder that YouTube-Objects was unpacked in"
         )
+    for name, shot in shots.items():
+        try:
+            listed_name(name)
+        except ValueError as error:
+            raise InputError(f"{shot.parents[1]}: {error}, and cannot stand in all.txt; rename the folder") from None
     jobs = [(root, name, shot) for name, shot in shots.items()]
     with locks.writing(root):
         gone = made_before(root / "Labels") - shots.keys()
@@ -139,7 +144,7 @@ def main(argv=None):
             with remade(root, folders_made(name), [], []):
                 pass
         with replacing(root / "all.txt") as temporary:
-            temporary.write_text("".join(f"{name}\n" for name in names))
+            temporary.write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
     left_out = f", {len(shots) - len(names)} left out (see the warnings)" if len(names) < len(shots) else ""
     print(f"{len(names)} sequences{left_out}: wrote {root / 'Images'}, {root / 'Labels'} and {root / 'all.txt'}")
 

@@ -2,13 +2,16 @@
 
 import os
 import pickle
+import struct
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from osmn import files
 from osmn.errors import InputError
 from osmn.files import UNFINISHED, read_scores, remove_unfinished, replacing
 
@@ -143,3 +146,26 @@ def test_scores_of_another_float_type_are_read_as_float32(tmp_path):
     for kind in (np.float16, np.float64):
         np.save(tmp_path / "00001.npy", GRID.astype(kind))
         np.testing.assert_array_equal(read_scores(tmp_path / "00001.npy"), GRID)
+
+
+def grey(path, bits, rows):
+    """Write labels as a grey PNG of 1, 2, 4 or 8 bits, which Pillow does not write."""
+    height, width = rows.shape
+    parts = [("IHDR", struct.pack(">2I5B", width, height, bits, 0, 0, 0, 0))]
+    places = rows[..., None] >> np.arange(bits)[::-1] & 1
+    packed = np.packbits(places.reshape(height, -1).astype(np.uint8), axis=1)
+    parts += [("IDAT", zlib.compress(b"".join(b"\0" + row.tobytes() for row in packed))), ("IEND", b"")]
+    chunks = [(name.encode() + content, len(content)) for name, content in parts]
+    content = b"".join(struct.pack(">I", size) + chunk + struct.pack(">I", zlib.crc32(chunk)) for chunk, size in chunks)
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + content)
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4, 8])
+def test_labels_in_grey_are_as_they_are_or_refused_where_bits_make_them_ambiguous(tmp_path, bits):
+    rows = np.array([[0, 1, 0, 1], [1, 1, 0, 0]], np.uint8)
+    grey(tmp_path / "mask.png", bits, rows)
+    if bits in (2, 4):
+        with pytest.raises(InputError, match=rf"mask\.png is a grey image of {bits} bits, .*; save it in 8 bits"):
+            files.read_labels(tmp_path / "mask.png")
+    else:
+        np.testing.assert_array_equal(files.read_labels(tmp_path / "mask.png"), rows * (255 if bits == 1 else 1))

@@ -12,6 +12,7 @@ from osmn.errors import InputError
 from osmn.folders import plain_name
 
 LEADING_ELSEWHERE = ["../up", "/etc", "a/b", "a\\b", "..", ".", ".hidden", "a/../../b", "./a", "a/", "nul\0", "line\n"]
+IMPOSSIBLE = "half \udfff"
 
 
 def write(path, content):
@@ -28,7 +29,7 @@ def video(frames=("00000", "00005"), object_id="1", **more):
     return {"objects": {object_id: {"frames": list(frames), **more}}}
 
 
-@pytest.mark.parametrize("name", [*LEADING_ELSEWHERE, "", None, 3, ["a"]])
+@pytest.mark.parametrize("name", [*LEADING_ELSEWHERE, IMPOSSIBLE, "", None, 3, ["a"]])
 def test_a_name_that_leads_elsewhere_is_none(name):
     with pytest.raises(ValueError, match="is not the name of a visible file or folder"):
         plain_name(name)
@@ -49,7 +50,7 @@ def test_no_list_of_sequences_leads_elsewhere(tmp_path, name):
         youtube_objects.sequence_names(tmp_path)
 
 
-@pytest.mark.parametrize("name", LEADING_ELSEWHERE)
+@pytest.mark.parametrize("name", [*LEADING_ELSEWHERE, IMPOSSIBLE])
 def test_no_video_and_no_frame_of_meta_json_leads_elsewhere(tmp_path, name):
     for videos in ({name: video()}, {"v": video(("00000", name))}):
         meta(tmp_path, videos)

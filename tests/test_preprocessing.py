@@ -43,7 +43,7 @@ def davis(tmp_path):
     return tmp_path
 
 
-def test_davis_objects_are_one_to_the_largest_label_of_the_first_frame(davis):
+def test_davis_objects_are_the_labels_of_the_first_frame(davis):
     preprocess_davis.main([str(davis)])
 
     split = davis / "Annotations/480p_split"
@@ -52,7 +52,7 @@ def test_davis_objects_are_one_to_the_largest_label_of_the_first_frame(davis):
     np.testing.assert_array_equal(read(split / "dogs/1/00001.png"), [[255, 0, 0], [0, 0, 0]])
     assert not read(split / "dogs/2/00001.png").any()
     assert not (split / "dogs/3").exists()
-    assert not read(split / "gap/2/00000.png").any()  # A number that is skipped is an object that is never seen.
+    assert not (split / "gap/2").exists()  # A number that is skipped is no object, as in testing.
     np.testing.assert_array_equal(read(split / "gap/3/00000.png"), [[255, 0]])
 
 
@@ -104,6 +104,20 @@ def test_davis_names_a_colour_annotation(davis, capsys):
     assert str(path) in exit_message(capsys, preprocess_davis.main, davis)
 
 
+def test_davis_names_an_annotation_whose_largest_label_is_no_object(davis, capsys):
+    path = davis / "Annotations/480p/dogs/00000.png"
+    write_labels(path, labels([[0, 1, 255]]))
+    line = exit_message(capsys, preprocess_davis.main, davis)
+    assert f"{path} has 255 as its largest label, not an object's id" in line
+    assert not (davis / "Annotations/480p_split/dogs").exists()
+
+
+def test_davis_has_no_folders_for_objects_that_are_never_seen(davis):
+    write_labels(davis / "Annotations/480p/dogs/00000.png", labels([[0, 1, 254]]))
+    preprocess_davis.main([str(davis)])
+    assert sorted(os.listdir(davis / "Annotations/480p_split/dogs")) == ["1", "254"]
+
+
 def test_davis_names_an_empty_sequence(davis, capsys):
     (davis / "Annotations/480p/empty").mkdir()
     assert str(davis / "Annotations/480p/empty") in exit_message(capsys, preprocess_davis.main, davis)
@@ -127,6 +141,15 @@ def youtube(tmp_path):
     youtube_image(tmp_path, "cat_0012", "images", "00001.png", grey)
     youtube_image(tmp_path, "cat_0012", "labels", "00001.png", mask)
     return tmp_path
+
+
+@pytest.mark.parametrize("name", [b"big boat", b"boat\n", b"boat\xff"])
+def test_youtube_names_a_class_that_cannot_stand_in_its_list_before_it_writes(youtube, capsys, name):
+    (youtube / "boat").rename(os.fsdecode(os.fsencode(youtube) + b"/" + name))
+    before = tree(youtube)
+    line = exit_message(capsys, preprocess_youtube.main, youtube)
+    assert line.endswith("cannot stand in all.txt; rename the folder")
+    assert tree(youtube) == before
 
 
 def test_youtube_copies_images_and_thresholds_labels(youtube, capsys):

@@ -598,6 +598,15 @@ def test_the_version_and_split_that_are_asked_for_must_be_there(root, capsys):
     assert "ImageSets/2017/test.txt" in error(capsys, main, root / "results", root / "davis", "--test_split", "test")
 
 
+def test_options_that_do_nothing_for_a_dataset_are_refused(root, held_out, capsys):  # noqa: F811
+    line = error(capsys, main, root / "results", root / "davis", "--unseen", "none.txt")
+    assert line == f"error: --unseen does nothing for DAVIS, which {root / 'davis'} is; leave it out"
+    line = error(capsys, main, held_out / "results", held_out / "data", "--test_split", "train", "--data_version", 2016)
+    assert "--data_version does nothing for YouTube-VOS" in line
+    (root / "objects/Labels").mkdir(parents=True)
+    assert "--test_split does nothing for" in error(capsys, main, root, root / "objects", "--test_split", "zz")
+
+
 # -- A browser --------------------------------------------------------------------------------------------------------
 
 

@@ -712,6 +712,16 @@ def test_g_is_the_mean_of_j_and_f_over_the_objects_of_seen_and_unseen_categories
     assert last == f"G: {(0.75 + f[0] + 0.25 + (f[1] + f[2]) / 2) / 4:.3f}"
 
 
+def test_unseen_categories_that_no_object_has_are_named(held_out, capsys):
+    score(held_out, "--unseen", held_out / "unseen.txt")
+    assert f"{held_out / 'unseen.txt'}: no object of {held_out / 'data/train'} is of walrus" in capsys.readouterr().err
+
+
+def test_a_list_of_unseen_categories_may_begin_with_a_mark_of_its_encoding(held_out):
+    (held_out / "unseen.txt").write_text("bee\nant\n", encoding="utf-8-sig")
+    assert {row["seen"] for row in score(held_out, "--unseen", held_out / "unseen.txt")} == {"0"}
+
+
 def test_without_a_list_every_category_is_seen_and_that_is_said(held_out, capsys):
     rows = score(held_out)
     assert {row["seen"] for row in rows} == {"1"}
@@ -782,7 +792,24 @@ def remove_meta(root):
 
 def remove_list(root):
     (root / "unseen.txt").unlink()
-    return "unseen.txt cannot be read"
+    return "unseen.txt cannot be read (No such file or directory); --unseen is a list of categories, one a line"
+
+
+def replace_list_by_a_folder(root):
+    (root / "unseen.txt").unlink()
+    (root / "unseen.txt").mkdir()
+    return "unseen.txt cannot be read (Is a directory); --unseen is"
+
+
+def replace_list_by_a_pipe(root):
+    (root / "unseen.txt").unlink()
+    os.mkfifo(root / "unseen.txt")
+    return "unseen.txt cannot be read (it is not a regular file); --unseen is"
+
+
+def empty_list(root):
+    (root / "unseen.txt").write_text("\n \n")
+    return "unseen.txt names no category; --unseen is"
 
 
 def remove_category(root):
@@ -793,7 +820,10 @@ def remove_category(root):
 
 @pytest.mark.parametrize(
     "spoil",
-    [remove_result, damage_result, remove_results, remove_truth, remove_meta, remove_list, remove_category],
+    [
+        *(remove_result, damage_result, remove_results, remove_truth, remove_meta, remove_category, remove_list),
+        *(replace_list_by_a_folder, replace_list_by_a_pipe, empty_list),
+    ],
 )
 def test_ytvos_eval_names_what_it_cannot_use_and_exits_2(held_out, capsys, spoil):
     named = spoil(held_out)

@@ -33,14 +33,21 @@ def object_ids(annotation, version):
 
     Raises InputError, naming the file, for an annotation of 2017 without objects, or whose labels are no object ids.
     """
-    ids = [int(label) for label in np.unique(read_labels(annotation)) if label]
+    labels = read_labels(annotation)
     if version == 2016:
         return (None,)
+    ids = labels_shown(labels, annotation)
     if not ids:
         raise InputError(f"{annotation} shows no object: every pixel is 0; replace it")
-    if ids[-1] == 255:
-        raise InputError(f"{annotation} has 255 as its largest label, not an object's id; take it as version 2016")
-    return tuple(ids)
+    return ids
+
+
+def labels_shown(labels, path):
+    """Return the ids of the objects in labels, uint8 (H, W), of the annotation at `path`; InputError for 255."""
+    ids = tuple(int(label) for label in np.unique(labels) if label)
+    if 255 in ids:
+        raise InputError(f"{path} has 255 as its largest label, not an object's id; take it as version 2016")
+    return ids
 
 
 def videos(data_path, version, split, use_full_res=False):

@@ -1,6 +1,7 @@
 """Scores of YouTube-VOS results: J and F over the objects of seen and of unseen categories, and their mean G."""
 
 import contextlib
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import numpy as np
 from osmn.data.ytvos import annotations, read_listings
 from osmn.errors import InputError
 from osmn.evaluation.scoring import Scored, Sequence, require_folders, score
-from osmn.files import temporary_folder
+from osmn.files import regular_bytes, temporary_folder
 from osmn.results import MERGED, SCORES, find_source
 from osmn.submission import merge_results
 
@@ -97,15 +98,24 @@ def _scored_frames(listing):
 
 
 def _categories(path, split, listings):
-    """Return the categories in the list at `path`; InputError if meta.json does not say an object's category."""
+    """Return the categories in the list at `path`, and name those on stderr that no object of the split has.
+
+    Raises InputError if there are none, or if meta.json does not say an object's category.
+    """
+    hint = "--unseen is a list of categories, one a line"
     try:
-        categories = {line.strip() for line in path.read_text().splitlines()} - {""}
+        categories = {line.strip() for line in regular_bytes(path).decode("utf-8-sig").splitlines()} - {""}
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} cannot be read ({getattr(error, 'strerror', 'not text')})") from None
+        raise InputError(f"{path} cannot be read ({getattr(error, 'strerror', 'not UTF-8')}); {hint}") from None
+    if not categories:
+        raise InputError(f"{path} names no category; {hint}")
     for listing in listings:
         for object_id, category in listing.categories.items():
             if category is None:
                 raise InputError(f"{split}/meta.json has no category for object {object_id} of {listing.name}")
+    others = categories - {category for listing in listings for category in listing.categories.values()}
+    if others:
+        print(f"{path}: no object of {split} is of {', '.join(sorted(others))}", file=sys.stderr)
     return categories
 
 

@@ -12,6 +12,9 @@ from osmn.manifest import read_run
 from osmn.option_types import file_name
 from osmn.report import page, write
 
+# What there is to choose in each dataset.
+OPTIONS = {"DAVIS": ("test_split", "data_version"), "YouTube-Objects": (), "YouTube-VOS": ("test_split", "unseen")}
+
 
 @reports_input_errors
 def main(argv=None):
@@ -30,11 +33,15 @@ def main(argv=None):
     args = parser.parse_args(argv)
     if args.output:
         page.check_name(args.output)
+    dataset = _dataset(args.data_path)
+    for option in ("test_split", "data_version", "unseen"):
+        if getattr(args, option) is not None and option not in OPTIONS[dataset]:
+            raise InputError(f"--{option} does nothing for {dataset}, which {args.data_path} is; leave it out")
     with contextlib.ExitStack() as opened:
         version = args.data_version or _version(args.result_path)
         paths = [args.result_path, args.against] if args.against else [args.result_path]
         results = [
-            opened.enter_context(_evaluated(args.data_path, path, version, args.test_split, args.unseen))
+            opened.enter_context(_evaluated(dataset, args.data_path, path, version, args.test_split, args.unseen))
             for path in paths
         ]
         page.write(results[0], args.output, *results[1:])
@@ -48,21 +55,30 @@ def _version(result_path):
 
 
 @contextlib.contextmanager
-def _evaluated(data_path, result_path, version, split, unseen):
+def _evaluated(dataset, data_path, result_path, version, split, unseen):
     """Yield the `Evaluated` of a result folder; the results can be read in the block."""
-    folder = Path(data_path)
-    if (folder / "ImageSets").is_dir():
+    if dataset == "DAVIS":
         yield write.davis_results(data_path, result_path, version, split or "val")
-    elif (folder / "Labels").is_dir():
+    elif dataset == "YouTube-Objects":
         yield write.youtube_objects_results(data_path, result_path)
-    elif any(folder.glob("*/meta.json")):
+    else:
         with write.ytvos_results(data_path, result_path, split or "valid", unseen) as found:
             yield found
-    else:
-        raise InputError(
-            f"{data_path} has neither ImageSets (DAVIS), nor Labels (YouTube-Objects), nor <split>/meta.json"
-            " (YouTube-VOS); give the dataset's folder"
-        )
+
+
+def _dataset(data_path):
+    """Return which dataset, of `OPTIONS`, a folder holds."""
+    folder = Path(data_path)
+    if (folder / "ImageSets").is_dir():
+        return "DAVIS"
+    if (folder / "Labels").is_dir():
+        return "YouTube-Objects"
+    if any(folder.glob("*/meta.json")):
+        return "YouTube-VOS"
+    raise InputError(
+        f"{data_path} has neither ImageSets (DAVIS), nor Labels (YouTube-Objects), nor <split>/meta.json"
+        " (YouTube-VOS); give the dataset's folder"
+    )
 
 
 if __name__ == "__main__":
