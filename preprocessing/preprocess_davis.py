@@ -2,7 +2,7 @@
 
 From `DATA_DIR/Annotations/480p/<sequence>/<frame>.png` (indexed) it makes, as 8-bit grey PNGs of values 0 and 255,
 
-    Annotations/480p_split/<sequence>/<object>/<frame>.png   the objects 1 to the largest label of the first frame
+    Annotations/480p_split/<sequence>/<object>/<frame>.png   the objects: the labels of the first frame
     Annotations/480p_all/<sequence>/<frame>.png              the union of all labels
 
     python preprocessing/preprocess_davis.py DATA_DIR
