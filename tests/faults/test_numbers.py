@@ -10,7 +10,7 @@ import commands
 import pytest
 from cases import case
 
-from osmn.option_types import MOST
+from osmn.option_types import MOST, file_name
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SCRIPTS = sorted(
@@ -68,7 +68,7 @@ def parser_of(script, monkeypatch):
 
 def numeric(parser):
     """Return the actions of a parser that take numbers, or places in a video."""
-    return [a for a in parser._actions if a.type not in (None, str, Path)]
+    return [a for a in parser._actions if a.type not in (None, str, Path, file_name)]
 
 
 def command(parser, action, text):
