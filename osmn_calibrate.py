@@ -45,12 +45,12 @@ def main(argv=None):
     from osmn.predictor import Predictor
     from osmn.processes import check_images
 
-    if args.output:
-        checkpoints.check_output(args.output, [checkpoints.find_checkpoint(args.whole_model_path)])
     devices.configure([args.gpu_id])
     videos = davis.videos(args.data_path, args.data_version, args.test_split)
     annotations = davis.complete_annotations(args.data_path, videos)
     model = models.load(args.whole_model_path, arguments.model_options(args), args.precision or "float32")
+    if args.output:
+        checkpoints.check_output(args.output, [model.path] if model.path else [])
     check_images(model.config, args.im_size)
     print(model.summary(args.im_size))
     network = model.network

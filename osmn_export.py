@@ -85,13 +85,12 @@ def main(argv=None):
     args = parse(argv)
     from osmn import checkpoints, devices, models  # TensorFlow takes seconds to import
 
-    if args.format == "checkpoint":
-        read = [checkpoints.find_checkpoint(path) for path in (args.whole_model_path, args.average_with) if path]
-        checkpoints.check_output(args.output, read)
     devices.configure([])  # A training may have all of the GPU's memory.
     own = args.precision if args.format == "saved_model" else "float32"
     model = models.load(args.whole_model_path, arguments.model_options(args), own)
     other = models.load(args.average_with, arguments.model_options(args), own) if args.average_with else None
+    if args.format == "checkpoint":
+        checkpoints.check_output(args.output, [each.path for each in (model, other) if each and each.path])
     if other:
         model = models.averaged(model, other)
     if args.format == "checkpoint":
