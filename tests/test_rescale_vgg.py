@@ -93,6 +93,16 @@ def test_a_folder_without_photographs_is_named(weights, tmp_path, capsys):
     assert capsys.readouterr().err.splitlines()[-1] == f"error: {tmp_path} holds no photographs (.jpg)"
 
 
+def test_the_weights_that_are_read_are_not_written_over(weights, images, tmp_path, capsys):
+    checkpoints.write_variables(tmp_path / "vgg_16.ckpt", weights, v1=True)
+    before = (tmp_path / "vgg_16.ckpt").read_bytes()
+    with pytest.raises(SystemExit) as stopped:
+        rescale_vgg.main([str(tmp_path / "vgg_16.ckpt"), str(images), str(tmp_path / "." / "vgg_16.ckpt")])
+    assert stopped.value.code == 2
+    assert "is read; give another place for the model" in capsys.readouterr().err
+    assert (tmp_path / "vgg_16.ckpt").read_bytes() == before
+
+
 def test_a_layer_without_features_is_named(weights, images, tmp_path, capsys):
     weights = weights | {name: 0 * value for name, value in weights.items() if "conv2_1" in name}
     checkpoints.write_variables(tmp_path / "vgg_16.ckpt", weights, v1=True)
