@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from osmn import devices, files, models, networks, segmenting
+from osmn import devices, files, loading, models, networks, segmenting
 from osmn.config import BASE_MODELS, ModelConfig
 from osmn.data.types import Reference, Video
 from osmn.engines import ENGINES, PRECISIONS
@@ -73,21 +73,30 @@ def make_video(folder, objects, frames, height, width):
     return Video("noise", tuple(paths), {0: Reference(annotation, tuple(range(1, objects + 1)))})
 
 
+def engines(options):
+    """Yield (name, precision, engine, `models.Model` or `exported.ExportedModel`) of all that takes turns."""
+    reference = networks.build(ModelConfig(options.base_model))
+    randomize(reference)
+    for engine, precision in itertools.product(options.engines, options.precisions):
+        model = models.Model(reference, precision, engine=engine).for_inference()
+        yield engine, precision, model.start_engine(), model
+    for folder in options.exports:
+        model = loading.load(folder, {})
+        yield "exported", model.precision, model.start_engine(), model
+
+
 def cases(options, folder):
     """Yield (engine, precision, objects, network function, end-to-end function that returns seconds per frame)."""
     width, height = options.im_size
-    reference = networks.build(ModelConfig(options.base_model))
-    randomize(reference)
     execution = devices.choose_execution()
-    for engine, precision in itertools.product(options.engines, options.precisions):
-        model = models.Model(reference, precision, engine=engine).for_inference()
-        running = model.start_engine()
-        predictor = Predictor(running, (width, height))
+    channels = networks.build(ModelConfig(options.base_model)).gamma_channels
+    for name, precision, engine, model in engines(options):
+        predictor = Predictor(engine, (width, height))
         for objects in options.objects:
             spatial = np.random.default_rng(0).random((objects, height, width, 1), np.float32)
-            gammas = model.network.gammas(tf.random.normal((objects, 224, 224, 3)), execution)
+            gammas = [tf.random.normal((objects, 1, 1, count), 1, 0.1) for count in channels]
             video = make_video(folder / f"{objects}", objects, options.frames, height, width)
-            network = network_alone(model, running, (height, width), spatial, gammas, execution)
+            network = network_alone(model, engine, (height, width), spatial, gammas, execution)
 
             def end_to_end(predictor=predictor, video=video):
                 times = []
@@ -96,12 +105,12 @@ def cases(options, folder):
                 )
                 return (times[-1] - times[1]) / (len(times) - 2)
 
-            yield engine, precision, objects, network, end_to_end
+            yield name, precision, objects, network, end_to_end
 
 
 def network_alone(model, engine, shape, spatial, gammas, execution):
     """Return a function that runs the segmentation net alone, on a frame of noise of `shape` (height, width)."""
-    if model.engine == "tensorflow":
+    if isinstance(model, models.Model) and model.engine == "tensorflow":
         segment = tf.function(functools.partial(model.network.segment, execution=execution))
         image = tf.random.normal((1, *shape, 3))
         return lambda: segment(image, tf.constant(spatial), gammas)
@@ -150,6 +159,7 @@ def main():
     parser.add_argument("--objects", type=int, nargs="+", default=[1, 3, 5])
     parser.add_argument("--precisions", choices=PRECISIONS, nargs="+", default=["float32", "bfloat16"])
     parser.add_argument("--engines", choices=ENGINES, nargs="+", default=["tensorflow"])
+    parser.add_argument("--exports", nargs="*", default=[], help="models exported for OpenVINO that take turns too")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--frames", type=int, default=8, help="of the end-to-end video")
     parser.add_argument("--gpu_id", type=int, default=0)
