@@ -42,8 +42,9 @@ _OVERLAY = _Kind(
     time_base=None,
     codec="libx264",
     # Of all presets the least work by far (5 ms a frame of 1280x720, where "veryfast" takes 16), for larger files; this
-    # quality is that of "veryfast" at 18.
-    codec_options={"preset": "ultrafast", "crf": "20", "g": "48"},
+    # quality is that of "veryfast" at crf 18. A constant quantiser, for rate control makes other bytes from run to run:
+    # x264's threads share its estimates.
+    codec_options={"preset": "ultrafast", "qp": "23", "g": "48"},
     given_pixels="rgb24",
     stored_pixels="yuv420p",
     even=True,

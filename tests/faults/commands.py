@@ -8,7 +8,6 @@ import types
 from pathlib import Path
 from typing import NamedTuple
 
-import av
 import numpy as np
 import pytest
 from PIL import Image
@@ -26,7 +25,6 @@ from osmn.synthetic import make_dataset, repeat_first_mask
 from preprocessing import preprocess_davis, preprocess_youtube, rescale_vgg
 
 SIZE = 64, 48
-OVERLAY_NOTE = "video.json"
 GRAPHS = "graphs"  # the folder of an exported model
 TEST = ["--whole_model_path", "stand-in", "--im_size", *SIZE, "--precision", "float32"]
 TRAIN = ["--im_size", *SIZE, "--scale_value", 0.01, "--data_aug_scales", 1, "--learning_rate", 0.1]
@@ -342,9 +340,7 @@ def make_davis(root):
 def results(out):
     """Return {name: bytes} of the files in `out` that two runs must agree on: all but summaries and manifests.
 
-    Of an overlay these are the times and sizes of its frames, and of the note that holds its checksum nothing: from the
-    same frames, x264 makes other bytes now and then where TensorFlow runs in the same process. Masks are exact. Of an
-    exported model these are its files' sizes, and whether they are what was noted.
+    Of an exported model these are its files' sizes, and whether they are what was noted.
     """
     found = {str(path.relative_to(out)): path for path in Path(out).rglob("*") if path.is_file()}
     return {
@@ -355,10 +351,6 @@ def results(out):
 
 
 def _content(path, out):
-    if path.suffix == ".mp4":
-        return times(path)
-    if path.name == OVERLAY_NOTE:
-        return b""
     if path.suffix == ".html":
         return path.read_bytes().replace(str(out).encode(), b"OUT")
     for folder in path.parents[:4]:
@@ -369,15 +361,6 @@ def _content(path, out):
             if name == exported.DESCRIPTION or noted.get(name) == state(path):
                 return b"whole".ljust(-(-path.stat().st_size // 4096) * 4096)
     return path.read_bytes()
-
-
-def times(path):
-    """Return the times and sizes of a video's frames, as text in bytes; its file's, if it cannot be decoded."""
-    try:
-        with av.open(str(path)) as container:
-            return repr([(frame.time, frame.width, frame.height) for frame in container.decode(video=0)]).encode()
-    except av.FFmpegError:
-        return path.read_bytes()
 
 
 def leftovers(out):
