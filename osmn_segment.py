@@ -101,7 +101,7 @@ def _segment(args, model, engine, job, frames, given):
 
     videos = own_video.videos_written(given, args.cutout)
     masks = [] if args.box else [each.path for each in given]
-    for name in ("masks", *videos):
+    for name in (own_video.MASKS, *videos):
         check_apart(job.folder / name, [job.path, *masks])
     for name in (own_video.MASKS, *([own_video.FINETUNED] if args.finetune else [])):
         check_outside(masks, job.folder / name)

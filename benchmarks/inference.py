@@ -19,6 +19,7 @@ from osmn import devices, files, loading, models, networks, segmenting
 from osmn.config import BASE_MODELS, ModelConfig
 from osmn.data.types import Reference, Video
 from osmn.engines import ENGINES, PRECISIONS
+from osmn.engines.tensorflow import TensorFlowEngine
 from osmn.networks.vgg import VGG16_STAGES
 from osmn.predictor import Predictor
 
@@ -73,10 +74,8 @@ def make_video(folder, objects, frames, height, width):
     return Video("noise", tuple(paths), {0: Reference(annotation, tuple(range(1, objects + 1)))})
 
 
-def engines(options):
+def engines(options, reference):
     """Yield (name, precision, engine, `models.Model` or `exported.ExportedModel`) of all that takes turns."""
-    reference = networks.build(ModelConfig(options.base_model))
-    randomize(reference)
     for engine, precision in itertools.product(options.engines, options.precisions):
         model = models.Model(reference, precision, engine=engine).for_inference()
         yield engine, precision, model.start_engine(), model
@@ -89,12 +88,13 @@ def cases(options, folder):
     """Yield (engine, precision, objects, network function, end-to-end function that returns seconds per frame)."""
     width, height = options.im_size
     execution = devices.choose_execution()
-    channels = networks.build(ModelConfig(options.base_model)).gamma_channels
-    for name, precision, engine, model in engines(options):
+    reference = networks.build(ModelConfig(options.base_model))
+    randomize(reference)
+    for name, precision, engine, model in engines(options, reference):
         predictor = Predictor(engine, (width, height))
         for objects in options.objects:
             spatial = np.random.default_rng(0).random((objects, height, width, 1), np.float32)
-            gammas = [tf.random.normal((objects, 1, 1, count), 1, 0.1) for count in channels]
+            gammas = [tf.random.normal((objects, 1, 1, count), 1, 0.1) for count in reference.gamma_channels]
             video = make_video(folder / f"{objects}", objects, options.frames, height, width)
             network = network_alone(model, engine, (height, width), spatial, gammas, execution)
 
@@ -110,7 +110,7 @@ def cases(options, folder):
 
 def network_alone(model, engine, shape, spatial, gammas, execution):
     """Return a function that runs the segmentation net alone, on a frame of noise of `shape` (height, width)."""
-    if isinstance(model, models.Model) and model.engine == "tensorflow":
+    if isinstance(engine, TensorFlowEngine):
         segment = tf.function(functools.partial(model.network.segment, execution=execution))
         image = tf.random.normal((1, *shape, 3))
         return lambda: segment(image, tf.constant(spatial), gammas)

@@ -12,17 +12,15 @@ def class_balanced_loss(logits, labels):
     above 0.5. The cross-entropy of positives is weighted by the batch's share of negatives, and the other way round.
     """
     positive = tf.cast(labels > 0.5, tf.float32)
-    positives, negatives = _counts(labels)
-    total = positives + negatives
-    weights = tf.where(labels > 0.5, negatives / total, positives / total)
+    positives, total = _counts(positive)
+    weights = tf.where(labels > 0.5, (total - positives) / total, positives / total)
     return tf.reduce_sum(weights * tf.nn.sigmoid_cross_entropy_with_logits(positive, logits))
 
 
-def _counts(labels):
-    """Return the number of positives and of negatives of a batch, over all replicas."""
-    total = tf.cast(tf.size(labels) * replicas.count(), tf.float32)
-    positives = replicas.total(tf.reduce_sum(tf.cast(labels > 0.5, tf.float32)))
-    return positives, total - positives
+def _counts(positive):
+    """Return the number of positives and of all pixels of a batch, over all replicas; `positive` is 1 or 0 for each."""
+    total = tf.cast(tf.size(positive) * replicas.count(), tf.float32)
+    return replicas.total(tf.reduce_sum(positive)), total
 
 
 def jaccard_loss(logits, labels):
@@ -55,5 +53,6 @@ def logit_offset(loss, labels):
     """
     if loss != "balanced":
         return tf.constant(0.0)
-    positives, negatives = _counts(labels)
+    positives, total = _counts(tf.cast(labels > 0.5, tf.float32))
+    negatives = total - positives
     return tf.where(tf.minimum(positives, negatives) > 0, tf.math.log(negatives / positives), 0.0)

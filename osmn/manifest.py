@@ -239,18 +239,20 @@ def _take_over(folder, before, now):
 
 def _ours(folder):
     """Return the names of the files in a folder that runs have made; None if a damaged note leaves that open."""
-    notes = (path for path in (folder / FINISHED).rglob("*") if not path.is_dir() and not path.name.startswith("."))
-    found = [_made(path) for path in notes]
+    found = _made_in(folder)
     return None if None in found else set().union(*found)
+
+
+def _made_in(folder):
+    """Return what `_made` says of each note in a folder."""
+    notes = (path for path in (folder / FINISHED).rglob("*") if not path.is_dir() and not path.name.startswith("."))
+    return [_made(path) for path in notes]
 
 
 def _remove_results(folder, read):
     """Remove all files in a folder that runs have made, but for those in `read`, and forget that they were finished."""
     stay = {Path(path).resolve() for path in read}
-    made = set()
-    for path in (folder / FINISHED).rglob("*"):
-        if path.is_file():
-            made |= _made(path) or set()
+    made = set().union(*filter(None, _made_in(folder)))
     remove_made(folder, [name for name in made if (folder / name).resolve() not in stay])
     shutil.rmtree(folder / FINISHED, ignore_errors=True)
 
