@@ -36,13 +36,12 @@ def contact_sheet(data_path, result_path, sequences, out_path, frames_per_sequen
         raise InputError(f"{out_path} is not a picture's name; end it in {' or '.join(PICTURES)}")
     data_path, font = Path(data_path), ImageFont.load_default(15)
     images = data_path / "JPEGImages/480p"
-    # The results of all sequences of the data, not only of those that are drawn.
-    check_apart(
-        out_path,
-        [data_path / "JPEGImages", data_path / "Annotations"]
-        + [Path(result_path) / name for name in {*sequences, *(folder.name for folder in subfolders(images))}],
-    )
-    kinds = {"result": Path(result_path)} | ({"truth": data_path / "Annotations/480p"} if truth else {})
+    masks, results = data_path / "Annotations/480p", Path(result_path)
+    # Of all sequences of the data, not only of those that are drawn; each may be a link.
+    names = {*sequences, *(folder.name for folder in subfolders(images))}
+    read = [folder / name for folder in (images, masks, results) for name in names]
+    check_apart(out_path, [data_path / "JPEGImages", data_path / "Annotations", *read])
+    kinds = {"result": results} | ({"truth": masks} if truth else {})
     rows = [_tiles(images / name, kinds, frames_per_sequence, photographs) for name in sequences]
     columns = max(len(tiles["result"]) for tiles in rows)
     height = sum(TITLE_HEIGHT + GAP + len(kinds) * (tiles["result"][0].height + GAP) for tiles in rows)

@@ -52,10 +52,12 @@ def listed_name(name):
 
 
 def check_apart(written, read):
-    """Raise InputError if `written`, where results go, is one of the paths in `read`, or is inside one of them."""
-    target = Path(written).resolve()
+    """Raise InputError if `written`, where results go, is one of the paths in `read`, or is inside one of them.
+
+    By their names or by where links lead: a dataset may be put together of links to its sequences.
+    """
     for path in read:
-        if target.is_relative_to(Path(path).resolve()):
+        if any(Path(place(written)).is_relative_to(place(path)) for place in (os.path.abspath, os.path.realpath)):
             raise InputError(f"{written} would be written, but {path} is read; give another place for the results")
 
 

@@ -145,6 +145,24 @@ def test_contact_sheet_replaces_nothing_of_the_data_or_of_the_results(data, tmp_
         draw(root, root / "results", root / "results/sheet.png", names[0])
 
 
+@pytest.mark.parametrize("through_link", [True, False])
+@pytest.mark.parametrize("kind, file", [("JPEGImages", "00000.jpg"), ("Annotations", "00000.png")])
+def test_contact_sheet_replaces_nothing_of_data_that_is_put_together_of_links(
+    data, tmp_path, capsys, kind, file, through_link
+):
+    real, linked = shutil.copytree(data, tmp_path / "real"), tmp_path / "linked"
+    names = split(real, "val")
+    for each in ("JPEGImages", "Annotations"):
+        (linked / each / "480p").mkdir(parents=True)
+        for name in names:
+            (linked / each / "480p" / name).symlink_to(real / each / "480p" / name)
+    repeat_first_mask(real, "val", tmp_path / "results")
+    before = tree(real)
+    place = (linked if through_link else real) / kind / "480p" / names[1] / file
+    line = refused(capsys, linked, tmp_path / "results", place, names[0])
+    assert f"{place} would be written, but" in line and tree(real) == before
+
+
 def test_contact_sheet_has_the_frames_that_there_are_where_more_are_asked_for(data, tmp_path):
     repeat_first_mask(data, "val", tmp_path / "results")
     draw(data, tmp_path / "results", tmp_path / "sheet.png", split(data, "val")[0], "--frames", 2**31 - 1)
