@@ -79,6 +79,7 @@ def main(argv=None):
     loaded, jobs = None, own_video.jobs(args.input, args.mask, args.result_path)
     if index >= len(jobs):
         print(f"share {index}/{count} of {len(jobs)} videos has none: there is nothing to do")
+    read = [path for job in jobs for path in (job.path, *(each.path for each in job.given))]
     for job in jobs[index::count]:
         with open_frames(job.path, args.start, args.end, args.stride) as frames:
             if args.box:
@@ -89,10 +90,11 @@ def main(argv=None):
             loaded = loaded or own_model.load(**arguments.own_model(args))
             if args.finetune and isinstance(loaded[0], exported.ExportedModel):
                 raise InputError(f"{loaded[0].path} is exported, --finetune needs a checkpoint; give that")
-            _segment(args, *loaded, job, frames, objects)
+            _segment(args, *loaded, job, frames, objects, read)
 
 
-def _segment(args, model, engine, job, frames, given):
+def _segment(args, model, engine, job, frames, given, read):
+    """Segment the video of a job; `read` are the paths of all that is read for one of the jobs."""
     from tqdm import tqdm
 
     from osmn import crf, manifest, own_model, own_video
@@ -100,15 +102,13 @@ def _segment(args, model, engine, job, frames, given):
     from osmn.predictor import Predictor
 
     videos = own_video.videos_written(given, args.cutout)
-    masks = [] if args.box else [each.path for each in given]
-    for name in (own_video.MASKS, *videos):
-        check_apart(job.folder / name, [job.path, *masks])
-    for name in (own_video.MASKS, *([own_video.FINETUNED] if args.finetune else [])):
-        check_outside(masks, job.folder / name)
+    finetuned, found = job.folder / own_video.FINETUNED, FOUND if args.box else ()
+    check_apart((job.folder / name for name in (own_video.MASKS, own_video.SCORES, *found, *videos)), read)
+    check_outside(read, [job.folder / own_video.MASKS, *([finetuned] if args.finetune else [])])
+    check_outside(model.files, [finetuned])
     size = own_model.size(model, frames.size, args.im_size)
     print(f"{job.path}: {model.summary(size)}")
     refine = crf.refiner() if args.crf_postprocessing else None
-    finetuned, found = job.folder / own_video.FINETUNED, FOUND if args.box else ()
     if args.finetune and not args.overwrite:
         _check_finetuned(job.folder, given)
     opened = manifest.open_run(
@@ -117,7 +117,7 @@ def _segment(args, model, engine, job, frames, given):
         "--result_path",
         args.overwrite,
         clear=lambda: _delete_finetuned(finetuned),
-        read=masks,
+        read=read,
         writes=[*videos, *found, own_video.mask_name(frames.first)],
     )
     with opened as run:

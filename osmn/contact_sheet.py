@@ -40,7 +40,7 @@ def contact_sheet(data_path, result_path, sequences, out_path, frames_per_sequen
     # Of all sequences of the data, not only of those that are drawn; each may be a link.
     names = {*sequences, *(folder.name for folder in subfolders(images))}
     read = [folder / name for folder in (images, masks, results) for name in names]
-    check_apart(out_path, [data_path / "JPEGImages", data_path / "Annotations", *read])
+    check_apart([out_path], [data_path / "JPEGImages", data_path / "Annotations", *read])
     kinds = {"result": results} | ({"truth": masks} if truth else {})
     rows = [_tiles(images / name, kinds, frames_per_sequence, photographs) for name in sequences]
     columns = max(len(tiles["result"]) for tiles in rows)

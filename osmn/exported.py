@@ -30,6 +30,11 @@ class ExportedModel:
     config: ModelConfig
     precision: str
 
+    @property
+    def files(self):
+        """The paths of what it is read from."""
+        return [self.path]
+
     def summary(self, im_size):
         """Return one line that says what computes: model, size (width, height), precision, device."""
         size = "x".join(map(str, im_size))

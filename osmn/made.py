@@ -6,7 +6,7 @@ from pathlib import Path
 
 from osmn.errors import InputError
 from osmn.files import read_json, remove_unfinished, replacing
-from osmn.folders import plain_name
+from osmn.folders import check_apart, check_outside, plain_name, subfolders
 
 NOTES = ".osmn-made"
 
@@ -15,6 +15,20 @@ def made_before(folder):
     """Return the names of the folders in `folder` that earlier runs made; what is left of half a note is removed."""
     remove_unfinished(Path(folder) / NOTES)
     return {path.stem for path in (Path(folder) / NOTES).glob("*.json") if not path.name.startswith(".")}
+
+
+def check_places(root, folders, read):
+    """Raise InputError if one of the folders that files are made in leads to where data are read, or these are in it.
+
+    Args:
+        root: the data folder.
+        folders: the folders that files are made in, and in folders of these, relative to it.
+        read: paths of the folders that data are read from.
+    """
+    made = [Path(root) / folder for folder in folders]
+    made += [inner for folder in made if folder.is_dir() for inner in subfolders(folder)]
+    check_apart(made, read)
+    check_outside(read, made)
 
 
 @contextlib.contextmanager

@@ -17,6 +17,7 @@ import osmn
 from osmn import locks, sealed
 from osmn.errors import InputError
 from osmn.files import named_write_errors, regular_bytes, remove_unfinished, replacing, state
+from osmn.folders import among
 from osmn.made import plain_names, remove_made
 
 RUN = "run.json"
@@ -181,7 +182,7 @@ def open_run(
             run's; if they may be, also where no manifest says whose it is.
         name: of the manifest.
         shard: (i, n): the run does one of n shares of the work; others may do theirs at the same time.
-        read: paths of files that the run reads, which stay.
+        read: paths of files, and of folders of them, that the run reads, which stay.
         writes: names of the files that it will make, as far as they are known.
         replace: results of other options may be replaced, without `overwrite`.
 
@@ -251,9 +252,9 @@ def _made_in(folder):
 
 def _remove_results(folder, read):
     """Remove all files in a folder that runs have made, but for those in `read`, and forget that they were finished."""
-    stay = {Path(path).resolve() for path in read}
+    is_read = among(read)
     made = set().union(*filter(None, _made_in(folder)))
-    remove_made(folder, [name for name in made if (folder / name).resolve() not in stay])
+    remove_made(folder, [name for name in made if is_read(folder / name) is None])
     shutil.rmtree(folder / FINISHED, ignore_errors=True)
 
 

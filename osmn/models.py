@@ -36,6 +36,11 @@ class Model:
         """The `ModelConfig` of the network."""
         return self.network.config
 
+    @property
+    def files(self):
+        """The paths of the checkpoint's files."""
+        return checkpoints.model_files(self.path) if self.path else []
+
     def summary(self, im_size):
         """Return one line that says what computes: model, size (width, height), precision, device."""
         origin = f" of {self.path}" if self.path else ""

@@ -9,6 +9,7 @@ from tqdm import tqdm
 from osmn import checkpoints, files, manifest, models, results, segmenting, training
 from osmn.data.types import reference_example, shard_of
 from osmn.errors import InputError
+from osmn.folders import check_outside
 from osmn.pipeline import Pipeline
 from osmn.sources import video_source
 
@@ -113,6 +114,7 @@ def _open_runs(model, videos, options, testing, origin):
     """Give the block the `Run` of the results; the folder of models must be of the same run, or empty."""
     anew = testing.overwrite or options.training.restart_training
     folders = [model_folder(options, video, object_id) for video in videos for object_id in video.object_ids]
+    check_outside(model.files, folders)
     known = manifest.read_run(options.model_save_path, manifest.TRAINING) is not None
     if not known and not anew and any(map(checkpoints.newest_checkpoint, folders)):
         raise InputError(

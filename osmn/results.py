@@ -89,9 +89,9 @@ def write_merged(path, size, probabilities, given):
 
 
 def check_places(folder, videos):
-    """Raise InputError if the results of one of `videos` in `folder` would be written where it is read from."""
-    for video in videos:
-        check_apart(Path(folder) / video.name, video.folders_read)
+    """Raise InputError if results of `videos` in `folder` would be written where one of them is read from."""
+    written = (Path(folder) / name for video in videos for name in video_files(video))
+    check_apart(written, set().union(*(video.folders_read for video in videos)))
 
 
 def find_source(folder, frames):

@@ -1,8 +1,10 @@
 """A training run: how a model is trained, on which samples, and where its checkpoints are."""
 
 import dataclasses
+from pathlib import Path
 
-from osmn import models
+from osmn import checkpoints, models
+from osmn.folders import check_outside
 from osmn.own_masks import OwnMasks
 from osmn.pipeline import Pipeline, PipelineOptions
 from osmn.processes import check_images
@@ -44,6 +46,10 @@ class TrainingRun:
         `final`: nothing trains it further; see `training.train`.
         """
         batches = Pipeline(sources, model.network.config, self.pipeline).batches
+        if self.training.restart_training:
+            folder = Path(self.model_save_path)
+            deleted = [*checkpoints.list_checkpoints(folder), *checkpoints.list_checkpoints(folder / checkpoints.BEST)]
+            check_outside(model.files, [file for prefix in deleted for file in checkpoints.model_files(prefix)])
         check_images(model.config, self.pipeline.im_size, self.pipeline.batch_size)
         validator = Validator(model.config, *self.validation) if self.validation else None
         made = self.pipeline

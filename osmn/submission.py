@@ -47,13 +47,21 @@ def merge_results(listings, truths, results, folder, height=None, processes=None
       height: what the score files must have; None for any.
       processes: how many to use; by default as many as the work is worth.
     """
-    for listing in listings:
-        check_apart(folder / listing.name, [truths / listing.name, results / listing.name])
+    check_apart(
+        (folder / listing.name / f"{frame}.png" for listing in listings for frame in listing.objects_by_frame),
+        _folders_read(listings, truths, results),
+    )
     jobs = [
         (listing, truths / listing.name, results / listing.name, folder / listing.name, height) for listing in listings
     ]
     with locks.writing(folder):
         _run(_merge_video, listings, jobs, "merging", processes)
+
+
+def _folders_read(listings, truths, results):
+    """Return the folders that the annotations and the results of `listings` are in."""
+    folders = [of / listing.name for of in (truths, results) for listing in listings]
+    return folders + [results / listing.name / str(i) for listing in listings for i in listing.starts]
 
 
 def _run(function, listings, jobs, title, processes):

@@ -22,7 +22,7 @@ from osmn.data.davis import labels_shown
 from osmn.errors import InputError, reports_input_errors
 from osmn.files import read_labels, write_mask
 from osmn.folders import mask_files, subfolders
-from osmn.made import made_before, remade
+from osmn.made import check_places, made_before, remade
 from osmn.processes import in_processes, processors
 
 
@@ -77,6 +77,8 @@ def main(argv=None):
     jobs = [(annotations, path.name) for path in sequences]
     with locks.writing(annotations):
         gone = made_before(annotations / "480p_split") - {path.name for path in sequences}
+        made = [folder for name in (*gone, *(path.name for path in sequences)) for folder in folders_made(name)]
+        check_places(annotations, made, sequences)
         for _ in tqdm(in_processes(split_sequence, jobs, processors()), total=len(jobs), unit="sequence"):
             pass
         for name in gone:

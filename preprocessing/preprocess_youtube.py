@@ -29,7 +29,7 @@ from osmn import locks
 from osmn.errors import InputError, reports_input_errors
 from osmn.files import read_image, replacing, write_mask
 from osmn.folders import frame_files, listed_name, mask_files, subfolders
-from osmn.made import made_before, remade
+from osmn.made import check_places, made_before, remade
 from osmn.processes import in_processes, processors
 
 THRESHOLD = 127  # As published: labels stored as JPEG are not exactly 0 and 255.
@@ -133,6 +133,8 @@ def main(argv=None):
     jobs = [(root, name, shot) for name, shot in shots.items()]
     with locks.writing(root):
         gone = made_before(root / "Labels") - shots.keys()
+        made = [folder for name in (*gone, *shots) for folder in folders_made(name)]
+        check_places(root, made, [shot / name for shot in shots.values() for name in ("images", "labels")])
         results = list(tqdm(in_processes(convert_sequence, jobs, processors()), total=len(jobs), unit="sequence"))
         names = [name for name, (written, _) in zip(shots, results, strict=True) if written]
         problems = [problem for _, problems in results for problem in problems]

@@ -117,10 +117,10 @@ def test_masks_do_not_replace_the_frames_of_an_own_video(tmp_path, monkeypatch, 
 
 
 def test_what_is_beside_or_above_is_apart(tmp_path):
-    check_apart(tmp_path / "a", [tmp_path / "a/b", tmp_path / "ab", tmp_path / "b"])
+    check_apart([tmp_path / "a"], [tmp_path / "a/b", tmp_path / "ab", tmp_path / "b"])
     for written in ("a", "a/b/c", "b/../a/x"):
         with pytest.raises(InputError, match=r"would be written, but \S+ is read; give another place"):
-            check_apart(tmp_path / written, [tmp_path / "a"])
+            check_apart([tmp_path / written], [tmp_path / "a"])
 
 
 @pytest.mark.parametrize("make", [os.mkdir, os.mkfifo])

@@ -88,9 +88,12 @@ def score(sequences, vis_path=None, processes=None):
     `vis_path` gets the results as they are scored: indexed PNGs, VIS_PATH/<sequence>/<frame>.png. `processes` is the
     number of processes to use; by default one per core, but only as many as the work is worth.
     """
+    if vis_path is not None:
+        check_apart(
+            (Path(vis_path) / sequence.name / truth.name for sequence in sequences for truth in sequence.truths),
+            {folder for sequence in sequences for folder in _folders_read(sequence)},
+        )
     for sequence in sequences:
-        if vis_path is not None:
-            check_apart(Path(vis_path) / sequence.name, [sequence.truths[0].parent, sequence.result_folder])
         _require_results(sequence)
     jobs, owners = [], []
     for index, sequence in enumerate(sequences):
@@ -109,6 +112,11 @@ def score(sequences, vis_path=None, processes=None):
             scores[owner].append(values)
             progress.update(len(values))
     return [np.concatenate(values) for values in scores]
+
+
+def _folders_read(sequence):
+    results = result_files(sequence, sequence.truths[0].stem)
+    return {sequence.result_folder, *(path.parent for path in (sequence.truths[0], *results))}
 
 
 def _require_results(sequence):
