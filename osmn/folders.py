@@ -8,6 +8,7 @@ from osmn.errors import InputError
 
 FRAME_SUFFIXES = (".jpg", ".jpeg", ".png")
 MASK_SUFFIXES = (".png",)
+LONGEST_NAME = 255  # bytes of the name of a file or folder
 
 
 def natural_key(name):

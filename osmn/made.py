@@ -1,20 +1,26 @@
 """What this program made in a folder: noted, so that a later run removes what it does not make any more."""
 
 import contextlib
+import hashlib
 import json
+import os
 from pathlib import Path
 
 from osmn.errors import InputError
 from osmn.files import read_json, remove_unfinished, replacing
-from osmn.folders import check_apart, check_outside, plain_name, subfolders
+from osmn.folders import LONGEST_NAME, check_apart, check_outside, plain_name, subfolders
 
-NOTES = ".osmn-made"
+NOTES, ENDING = ".osmn-made", ".json"
 
 
 def made_before(folder):
     """Return the names of the folders in `folder` that earlier runs made; what is left of half a note is removed."""
     remove_unfinished(Path(folder) / NOTES)
-    return {path.stem for path in (Path(folder) / NOTES).glob("*.json") if not path.name.startswith(".")}
+    found = set()
+    for path in (Path(folder) / NOTES).glob(f"*{ENDING}"):
+        if not path.name.startswith("."):
+            found |= {name.split("/")[1] for name in _names_in(path) if "/" in name} or {path.stem}
+    return found
 
 
 def check_places(root, folders, read):
@@ -47,7 +53,7 @@ def remade(root, folders, names, found):
         InputError: if one of `found` is neither to be made nor was made by an earlier run: it is somebody's.
     """
     root, names = Path(root), set(names)
-    note = (root / folders[0]).parent / NOTES / f"{(root / folders[0]).name}.json"
+    note = _note(root / folders[0])
     before = _noted(note, folders)
     foreign = sorted(set(found) - names - before)
     if foreign:
@@ -81,13 +87,23 @@ def plain_names(names):
     return {"/".join(plain_name(part) for part in str(name).split("/")) for name in names}
 
 
-def _noted(note, folders):
-    """Return the names in a note, without those that are elsewhere than in `folders`; none of one that is damaged."""
+def _note(folder):
+    """Return the path of the note on what is made in a folder: it has the folder's name, or its hash if it is long."""
+    name = os.fsencode(folder.name)
+    stem = folder.name if len(name) + len(ENDING) <= LONGEST_NAME else hashlib.sha256(name).hexdigest()
+    return folder.parent / NOTES / f"{stem}{ENDING}"
+
+
+def _names_in(note):
     try:
-        names = plain_names(read_json(note))
+        return plain_names(read_json(note))
     except (OSError, ValueError, TypeError):
         return set()
-    return {name for name in names if any(name.startswith(f"{folder}/") for folder in folders)}
+
+
+def _noted(note, folders):
+    """Return the names in a note, without those that are elsewhere than in `folders`; none of one that is damaged."""
+    return {name for name in _names_in(note) if any(name.startswith(f"{folder}/") for folder in folders)}
 
 
 def _write(note, names):

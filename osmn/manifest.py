@@ -17,7 +17,7 @@ import osmn
 from osmn import locks, sealed
 from osmn.errors import InputError
 from osmn.files import named_write_errors, regular_bytes, remove_unfinished, replacing, state
-from osmn.folders import among
+from osmn.folders import LONGEST_NAME, among
 from osmn.made import plain_names, remove_made
 
 RUN = "run.json"
@@ -26,7 +26,6 @@ FINISHED = ".osmn-finished"
 MAKING = ".making"  # what the names of the lists of files end in that are being made
 IDENTITY = ("model_sha256", "config", "options")  # What two runs must agree on for the same results.
 PATHS = ("data_path", "input")  # Options that are the same where they lead to the same place, from any folder.
-LONGEST_NAME = 255  # bytes of a file's name
 
 
 def described(model, model_sha256, config, options):

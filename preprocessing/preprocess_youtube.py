@@ -18,6 +18,7 @@ again. Of files that an earlier run made, those of images, labels and sequences 
 """
 
 import argparse
+import os
 import re
 import shutil
 import sys
@@ -28,7 +29,7 @@ from tqdm import tqdm
 from osmn import locks
 from osmn.errors import InputError, reports_input_errors
 from osmn.files import read_image, replacing, write_mask
-from osmn.folders import frame_files, listed_name, mask_files, subfolders
+from osmn.folders import LONGEST_NAME, frame_files, listed_name, mask_files, subfolders
 from osmn.made import check_places, made_before, remade
 from osmn.processes import in_processes, processors
 
@@ -130,6 +131,11 @@ def main(argv=None):
             listed_name(name)
         except ValueError as error:
             raise InputError(f"{shot.parents[1]}: {error}, and cannot stand in all.txt; rename the folder") from None
+        if len(os.fsencode(name)) > LONGEST_NAME:
+            raise InputError(
+                f"{shot.parents[1]}: the sequence would be named {name}, and a folder's name has {LONGEST_NAME} bytes"
+                " at most; rename the folder"
+            )
     jobs = [(root, name, shot) for name, shot in shots.items()]
     with locks.writing(root):
         gone = made_before(root / "Labels") - shots.keys()

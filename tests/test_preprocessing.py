@@ -282,3 +282,46 @@ def test_youtube_files_of_images_labels_and_sequences_that_are_gone_are_removed(
 
     Image.new("L", (4, 4)).save(youtube / "Images/boat_0001/other.png")
     assert "other.png does not belong to this data" in exit_message(capsys, preprocess_youtube.main, youtube)
+
+
+# -- Long names -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("letters", ["a", "é"])
+@pytest.mark.parametrize("length", [249, 250, 251, 255])
+def test_davis_sequences_may_have_names_as_long_as_there_are(tmp_path, length, letters):
+    name = (letters * length).encode()[: length - length % len(letters.encode())].decode()
+    annotations = tmp_path / "Annotations"
+    for sequence in (name, name[:-1] + "b"):
+        write_labels(annotations / f"480p/{sequence}/00000.png", labels([[0, 1, 2]]))
+    preprocess_davis.main([str(tmp_path)])
+    made = {f"480p_split/{name}/1/00000.png", f"480p_split/{name}/2/00000.png", f"480p_all/{name}/00000.png"}
+    assert made < tree(annotations).keys()
+
+    shutil.rmtree(annotations / "480p" / name)
+    preprocess_davis.main([str(tmp_path)])
+
+    assert not (annotations / "480p_split" / name).exists() and not (annotations / "480p_all" / name).exists()
+    assert (annotations / "480p_split" / f"{name[:-1]}b/2/00000.png").is_file()
+    assert len(os.listdir(annotations / "480p_split/.osmn-made")) == 1
+
+
+@pytest.mark.parametrize("length", [245, 250])
+def test_youtube_sequences_may_have_names_as_long_as_there_are(youtube, length):
+    name = "c" * length
+    (youtube / "boat").rename(youtube / name)
+    preprocess_youtube.main([str(youtube)])
+    assert {f"{name}_0001/frame0001.png", f"{name}_0001/frame0002.png"} < tree(youtube / "Labels").keys()
+    shutil.rmtree(youtube / name)
+    preprocess_youtube.main([str(youtube)])
+    assert not (youtube / "Labels" / f"{name}_0001").exists() and not (youtube / "Images" / f"{name}_0001").exists()
+
+
+@pytest.mark.parametrize("length", [251, 255])
+def test_youtube_classes_whose_sequences_would_have_longer_names_are_named_before_anything_is_written(
+    youtube, capsys, length
+):
+    (youtube / "boat").rename(youtube / ("c" * length))
+    before = tree(youtube)
+    line = exit_message(capsys, preprocess_youtube.main, youtube)
+    assert f"{youtube / ('c' * length)}" in line and line.endswith("rename the folder") and tree(youtube) == before
