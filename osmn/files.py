@@ -19,10 +19,11 @@ import zlib
 from pathlib import Path
 
 import numpy as np
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps
 
 from osmn.errors import InputError
 from osmn.folders import plain_name
+from osmn.image_errors import named_image_errors
 from osmn.masks import davis_palette
 from osmn.sealed import without_repetition
 
@@ -164,7 +165,7 @@ def read_json(path):
 
 def _opened(path, formats):
     """Return a file's bytes and its image, whose header is read and whose checksums are right, if it has any."""
-    with _named_read_errors(path, formats):
+    with named_image_errors(path, formats):
         content = regular_bytes(path)
         image = Image.open(io.BytesIO(content), formats=formats)
         if image.format == "PNG":
@@ -173,17 +174,6 @@ def _opened(path, formats):
                 raise ValueError("it is cut short")
             image = Image.open(io.BytesIO(content), formats=formats)
     return content, image
-
-
-@contextlib.contextmanager
-def _named_read_errors(path, formats):
-    try:
-        yield
-    except FileNotFoundError:
-        raise InputError(f"{path} does not exist") from None
-    except Exception as error:  # Pillow raises whatever its decoders meet.
-        reason = f"it is no {' or '.join(formats)}" if isinstance(error, UnidentifiedImageError) else error
-        raise InputError(f"{path} is not a readable image ({reason}); replace it") from None
 
 
 def _is_turned(image):
@@ -196,7 +186,7 @@ def _is_turned(image):
 
 def _upright(path, image, formats):
     """Return the image at `path` with its pixels, turned as its EXIF data say."""
-    with _named_read_errors(path, formats):
+    with named_image_errors(path, formats):
         image.load()
         return ImageOps.exif_transpose(image) if _is_turned(image) else image
 
@@ -204,9 +194,10 @@ def _upright(path, image, formats):
 def _colors(path, image):
     """Return the image at `path` with its pixels, upright, in RGB; of 16 bits the upper 8."""
     image = _upright(path, image, FRAME_FORMATS)
-    if image.mode.startswith("I"):
-        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-    return image.convert("RGB")
+    with named_image_errors(path, FRAME_FORMATS):
+        if image.mode.startswith("I"):
+            image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+        return image.convert("RGB")
 
 
 def read_image(path, size=None):
@@ -256,6 +247,11 @@ def read_labels(path, size=None):
     if size is not None and image.size != tuple(size):
         image = image.resize(tuple(size), Image.Resampling.NEAREST)
     return np.asarray(image)
+
+
+def is_indexed(path):
+    """Tell whether a PNG has a palette; InputError, naming the file, if it is missing, damaged or no PNG."""
+    return _opened(path, LABEL_FORMATS)[1].mode == "P"
 
 
 def data_url(image, quality=90):

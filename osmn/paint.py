@@ -1,7 +1,7 @@
 """Objects painted on a frame: a picture with a colour for each object, to ids and back."""
 
 import base64
-import binascii
+import contextlib
 import io
 
 import numpy as np
@@ -9,6 +9,7 @@ from PIL import Image
 from scipy import ndimage
 
 from osmn.errors import InputError
+from osmn.image_errors import named_image_errors
 from osmn.masks import bright_palette
 
 OBJECTS = range(1, 7)  # Those whose colours in the palette are far apart.
@@ -48,10 +49,8 @@ def labels_of(picture):
 
 def picture_in(url, size):
     """Return the picture in a data URL, RGBA uint8 (H, W, 4); InputError if it is none of `size`, (width, height)."""
-    try:
+    with contextlib.suppress(InputError), named_image_errors("the picture", ["PNG"]):
         image = Image.open(io.BytesIO(base64.b64decode(url.partition(",")[2], validate=True)), formats=["PNG"])
         if image.size == tuple(size):  # Before it is decoded.
             return np.asarray(image.convert("RGBA"))
-    except (OSError, SyntaxError, ValueError, binascii.Error, Image.DecompressionBombError):
-        pass
     raise InputError(f"what was painted is no picture of {size[0]}x{size[1]} pixels; step to the frame and paint again")

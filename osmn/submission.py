@@ -4,13 +4,13 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 from tqdm import tqdm
 
 from osmn import locks
 from osmn.data.ytvos import annotations, read_listings
 from osmn.errors import InputError
 from osmn.files import (
+    is_indexed,
     named_write_errors,
     read_labels,
     read_scores,
@@ -166,7 +166,6 @@ def _check_video(listing, truths, folder):
 def _read_whole(path):
     """Return the labels of an indexed PNG, of which every byte is checked; InputError for a grey one."""
     labels = read_labels(path)
-    with Image.open(path) as image:
-        if image.mode != "P":
-            raise InputError(f"{path} is not an indexed PNG; merge the results again")
+    if not is_indexed(path):
+        raise InputError(f"{path} is not an indexed PNG; merge the results again")
     return labels
