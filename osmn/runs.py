@@ -4,6 +4,7 @@ import dataclasses
 from pathlib import Path
 
 from osmn import checkpoints, models
+from osmn.errors import InputError
 from osmn.folders import check_outside
 from osmn.own_masks import OwnMasks
 from osmn.pipeline import Pipeline, PipelineOptions
@@ -46,6 +47,11 @@ class TrainingRun:
         `final`: nothing trains it further; see `training.train`.
         """
         batches = Pipeline(sources, model.network.config, self.pipeline).batches
+        if self.pipeline.own_masks and model.config.no_spatial_modulator:
+            raise InputError(
+                "--own_masks does nothing for a network without spatial modulator (--no_spatial_modulator);"
+                " leave one of them out"
+            )
         if self.training.restart_training:
             folder = Path(self.model_save_path)
             deleted = [*checkpoints.list_checkpoints(folder), *checkpoints.list_checkpoints(folder / checkpoints.BEST)]

@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from stand_ins import Pixelwise, stand_in
 from test_training import Brightness, batch_of, weights
 
+import osmn_train_eval
 from osmn import guides
 from osmn.config import ModelConfig
 from osmn.losses import logit_offset
@@ -107,3 +109,20 @@ def test_the_best_logits_of_the_balanced_loss_lie_higher_by_the_odds_of_the_back
 @pytest.mark.parametrize("label", [0.0, 1.0])
 def test_a_batch_of_one_class_alone_moves_no_logits(label):
     assert float(logit_offset("balanced", tf.fill((1, 5, 1, 1), label))) == 0
+
+
+@pytest.mark.parametrize("stored", [False, True])
+def test_own_masks_of_a_network_without_spatial_modulator_are_refused(davis, tmp_path, monkeypatch, capsys, stored):
+    """Whether the option says that it has none or the model's own configuration."""
+
+    class Unguided(Pixelwise):
+        config = ModelConfig(no_visual_modulator=True, no_spatial_modulator=stored)
+
+    stand_in(monkeypatch, Unguided)
+    words = ["--data_path", davis, "--model_save_path", tmp_path / "model", "--result_path", tmp_path / "results"]
+    words += ["--own_masks", 0.5, "--im_size", 64, 48, *([] if stored else ["--no_spatial_modulator"])]
+    with pytest.raises(SystemExit) as stopped:
+        osmn_train_eval.main([str(word) for word in words])
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert stopped.value.code == 2 and not list(tmp_path.iterdir())
+    assert line.startswith("error: --own_masks does nothing for a network without spatial modulator")
