@@ -9,6 +9,7 @@ visual modulator has a frame's graph alone, without gammas.
 
 import contextlib
 import errno
+import os
 import tempfile
 from pathlib import Path
 
@@ -179,7 +180,7 @@ def whole_folder(path):
     Raises InputError if there is something at `path` already, or if another run is writing beside it.
     """
     path = Path(path)
-    if path.exists():
+    if os.path.lexists(path):  # A link that leads nowhere, too.
         raise InputError(f"{path} is there already; give another --output, or remove it")
     with locks.writing(path.parent, wait=locks.MOMENT), temporary_folder(path.parent) as temporary:
         yield temporary

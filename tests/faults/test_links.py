@@ -303,3 +303,11 @@ def test_a_video_that_an_earlier_run_made_stays_where_it_is_read(real, tmp_path,
     before = made.read_bytes()
     segment([str(word) for word in [made, *fixed]])
     assert made.read_bytes() == before
+
+
+def test_graphs_do_not_take_the_place_of_a_link_that_leads_nowhere(tmp_path, monkeypatch, capsys):
+    commands.with_stand_in(monkeypatch, commands.Heavy)
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    words = ["--whole_model_path", "stand-in", "--output", tmp_path / "link", "--format", "saved_model"]
+    line = line_of_refusal(capsys, tmp_path, "osmn_export", *words)
+    assert line.startswith(f"error: {tmp_path / 'link'} is there already")
