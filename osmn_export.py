@@ -19,6 +19,7 @@ PRECISIONS = {
 }
 CHECK_SIZE = (160, 96)  # Of the image that a graph of free size is compared on: enough for every layer.
 CHECK_OBJECTS = 2
+CHECK_FRAMES = 20  # Of those that int8 is calibrated on, whose masks are compared.
 
 
 def parse(argv):
@@ -143,6 +144,10 @@ def write_graphs(args, model, other=None):
             write(graphs, folder)
             exported.describe(folder, *described)
         apart = exporting.largest_differences(graphs, args.format, folder, size, CHECK_OBJECTS)
+        if args.precision == "int8":
+            some = samples[:: -(-len(samples) // CHECK_FRAMES)]
+            mean, lowest = exporting.mask_agreement(graphs, args.format, folder, some)
+            print(f"masks of {len(some)} of the frames, IoU with the network's: {mean:.3f}, the lowest {lowest:.3f}")
     differences = ", ".join(f"{difference:.1e} of {name}" for name, difference in apart.items())
     print(f"{args.output}: {args.format}, {args.precision}; largest differences from the network: {differences}")
 

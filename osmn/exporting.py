@@ -20,6 +20,7 @@ from osmn import checkpoints, locks
 from osmn.array_guides import GUIDE_SIDE
 from osmn.engines import FRAME, GUIDE
 from osmn.errors import InputError, in_short
+from osmn.evaluation.metrics import region_similarity
 from osmn.files import temporary_folder
 from osmn.optional import engine_import
 
@@ -117,9 +118,19 @@ def runner(file_format, folder, name):
         outputs = [output.name for output in session.get_outputs()]
         return lambda inputs: dict(zip(outputs, session.run(None, inputs), strict=True))
     core = engine_import("openvino").Core()
-    compiled = core.compile_model(Path(folder) / f"{name}.xml", "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-    names = [output.any_name for output in compiled.outputs]
-    return lambda inputs: dict(zip(names, map(np.array, compiled(inputs).values()), strict=True))
+    model = core.read_model(Path(folder) / f"{name}.xml")
+    compiled = {}
+
+    def run(inputs):
+        shapes = tuple((key, value.shape) for key, value in inputs.items())
+        if shapes not in compiled:
+            if name == FRAME:  # At fixed sizes, as `OpenVinoEngine` has it: other kernels are taken then.
+                model.reshape({key: list(shape) for key, shape in shapes})
+            compiled[shapes] = core.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+        outputs = compiled[shapes](inputs)
+        return {output.get_any_name(): np.array(values) for output, values in outputs.items()}
+
+    return run
 
 
 def _as_tensors(inputs):
@@ -152,6 +163,22 @@ def largest_differences(graphs, file_format, folder, size, objects=2, seed=0):
         inputs |= gammas
     found = runner(file_format, folder, FRAME)(inputs)
     return differences | {"probabilities": _apart(_run(graphs, FRAME, inputs), found)}
+
+
+def mask_agreement(graphs, file_format, folder, samples):
+    """Return the IoU of the masks of what was written with those of the network: its mean and the lowest.
+
+    Args:
+        graphs: `Graphs`.
+        file_format: of `WRITERS`.
+        folder: where they were written.
+        samples: inputs of the frame's graph, from `quantizing.samples`.
+    """
+    run, ious = runner(file_format, folder, FRAME), []
+    for inputs in samples:
+        wanted, found = (values["probabilities"] > 0.5 for values in (_run(graphs, FRAME, inputs), run(inputs)))
+        ious += [region_similarity(*masks) for masks in zip(wanted, found, strict=True)]
+    return float(np.mean(ious)), float(min(ious))
 
 
 def _run(graphs, name, inputs):

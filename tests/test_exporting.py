@@ -2,23 +2,27 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 import zero_networks
+from goldens import weight
 from test_segment import SIZE, clip, mask, words  # noqa: F401
 
 import osmn_export
 import osmn_segment
-from osmn import Predictor, checkpoints, devices, exported, exporting, models
+from osmn import Predictor, checkpoints, devices, exported, exporting, models, networks
 from osmn.config import ModelConfig
 from osmn.engines.tensorflow import TensorFlowEngine
 from osmn.errors import InputError
 from osmn.files import read_labels
 
 openvino = pytest.importorskip("openvino", reason="pip install -r requirements-engines.txt")
+ROOT = Path(__file__).parents[1]
 LITE = {"mean_value": (127.5, 120.5, 110.5), "scale_value": 0.00787}
 
 
@@ -184,6 +188,31 @@ def test_every_network_in_every_format_gives_its_probabilities(base_model, file_
     graphs = exporting.Graphs(models.load(model, precision="float32").network)
     for size in ((96, 64), (160, 96), (131, 75)):
         assert exporting.largest_differences(graphs, file_format, folder, size)["probabilities"] < 1e-4
+
+
+def int8_agreement(model, davis, folder, capsys):
+    """Export a model in int8; return the mean IoU of its masks with the network's, and the lowest."""
+    pytest.importorskip("nncf")
+    calibration = ("--calibration_path", davis, "--calibration_frames", 6, "--calibration_size", 128, 96)
+    export(model, folder / "int8", "openvino", "--precision", "int8", *calibration)
+    (line,) = (line for line in capsys.readouterr().out.splitlines() if line.startswith("masks of "))
+    assert re.match(r"masks of 6 of the frames, IoU with the network's: [\d.]+, the lowest [\d.]+$", line)
+    return [float(number) for number in re.findall(r"0\.\d+|1\.0+", line)]
+
+
+def test_masks_of_the_shipped_model_in_int8_are_nearly_the_networks(davis, tmp_path, capsys):
+    mean, lowest = int8_agreement(ROOT / "models/osmn_lite", davis, tmp_path, capsys)
+    assert mean > 0.9 and lowest > 0.8
+
+
+@pytest.mark.slow
+def test_masks_of_osvos_in_int8_are_nearly_the_networks(davis, tmp_path, capsys):
+    network = networks.build(ModelConfig("osvos", scale_value=0.01))
+    for name, variable in network.tf1_variables().items():
+        variable.assign(weight(name, variable.shape))
+    checkpoints.write_variables(tmp_path / "osmn.ckpt-1", checkpoints.model_values(network), network.config)
+    mean, lowest = int8_agreement(tmp_path / "osmn.ckpt-1", davis, tmp_path, capsys)
+    assert mean > 0.95 and lowest > 0.9
 
 
 @pytest.mark.parametrize(

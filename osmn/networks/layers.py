@@ -184,12 +184,13 @@ def fused_side_output(features, side, fuse_kernel):
 def single_channel_convolution(x, kernel):
     """Return the SAME convolution of x (B, H, W, C) with a 3x3 kernel (3, 3, C) to one channel: float32 (B, H, W, 1).
 
-    One matrix product gives the nine taps of each pixel, which are then shifted and summed: a third of the time of
-    `tf.nn.conv2d`, whose CPU kernels are made for many output channels.
+    A 1x1 convolution gives the nine taps of each pixel, which are then shifted and summed: a third of the time of a 3x3
+    one, whose CPU kernels are made for many output channels. Not a matrix product, before which OpenVINO would change
+    the layout; its int8 product to nine columns is wrong at fixed sizes (2026.4).
     """
     height, width = tf.shape(x)[1], tf.shape(x)[2]
     taps = tf.transpose(tf.reshape(kernel, [9, -1]))
-    products = tf.cast(tf.tensordot(x, tf.cast(taps, x.dtype), axes=1), tf.float32)
+    products = tf.cast(tf.nn.conv2d(x, tf.cast(taps, x.dtype)[None, None], 1, "SAME"), tf.float32)
     padded = tf.pad(products, [[0, 0], [1, 1], [1, 1], [0, 0]])
     shifted = [padded[:, k // 3 : k // 3 + height, k % 3 : k % 3 + width, k : k + 1] for k in range(9)]
     return tf.add_n(shifted)
