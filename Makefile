@@ -22,8 +22,10 @@ browser: $(VENV)/.installed
 engines: $(VENV)/.installed
 	$(BIN)/pip install --quiet -r requirements-engines.txt
 
+# Else TensorFlow greets on the terminal from every process.
+test: export TF_CPP_MIN_LOG_LEVEL = 3
 test: lint
-	$(BIN)/python -m pytest -rs -m "not slow"
+	$(BIN)/python -m pytest -rs -m "not slow" -n auto --maxprocesses 4 --dist loadfile
 
 test-all: lint
 	$(BIN)/python -m pytest -rs

@@ -14,6 +14,17 @@ def case(family, number=1):
     CLEAN[family] += number
 
 
+def counted():
+    """Return the two counts as they go from a worker of pytest-xdist to the process that prints them."""
+    return dict(BEGUN), dict(CLEAN)
+
+
+def add(begun, clean):
+    """Add what a worker `counted`."""
+    BEGUN.update(begun)
+    CLEAN.update(clean)
+
+
 def summary():
     """Return the lines to print."""
     lines = [f"{family}: {begun} cases, {CLEAN[family]} clean" for family, begun in sorted(BEGUN.items())]

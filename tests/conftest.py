@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+import cases
 import pytest
 from hypothesis import settings
 
@@ -10,6 +11,26 @@ settings.register_profile("osmn", deadline=None, derandomize=True, database=None
 settings.load_profile("osmn")
 
 ROOT = Path(__file__).resolve().parent.parent
+
+
+def pytest_sessionfinish(session):
+    """Hand on what a worker of pytest-xdist counted."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["fault cases"] = cases.counted()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node):
+    """Add what a worker counted; one that died counted nothing."""
+    cases.add(*getattr(node, "workeroutput", {}).get("fault cases", ({}, {})))
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Print how many cases there were, and how many were clean."""
+    if cases.BEGUN:
+        terminalreporter.section("fault cases")
+        for line in cases.summary():
+            terminalreporter.write_line(line)
 
 
 @pytest.fixture(scope="session")

@@ -2,18 +2,9 @@
 
 import time
 
-import cases
 import children
 import commands
 import pytest
-
-
-def pytest_terminal_summary(terminalreporter):
-    """Print how many cases there were, and how many were clean."""
-    if cases.BEGUN:
-        terminalreporter.section("fault cases")
-        for line in cases.summary():
-            terminalreporter.write_line(line)
 
 
 @pytest.fixture(scope="session")
