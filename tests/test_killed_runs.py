@@ -313,15 +313,19 @@ def finish_two(workers, folder):
 @pytest.mark.slow
 def test_two_processes_equal_one(davis, scratch):
     one, two = scratch / "one", scratch / "two"
-    # Not half the size: where a batch has only two values a channel, normalising them amplifies rounding.
-    options = ["--learning_rate", 1e-6, "--data_aug_scales", *TWO_SCALES]
+    # Not half the size: where a batch has only two values a channel, normalising them amplifies rounding. And a rate
+    # that leaves the weights alone: a step of Adam has the rate's size, whichever sign rounding gives a gradient. That
+    # the gradients are the same is seen in Adam's means of them.
+    options = ["--learning_rate", 1e-8, "--data_aug_scales", *TWO_SCALES]
     finish(start_davis(davis, one, *FAST, *options), one)
     finish_two(start_two(davis, two, *options), two)
     one, two = (tf.train.load_checkpoint(str(folder / "model/osmn.ckpt-6")) for folder in (one, two))
     for name in one.get_variable_to_shape_map():
-        if "Adam" not in name:
-            expected = one.get_tensor(name)
-            np.testing.assert_allclose(two.get_tensor(name), expected, atol=1e-5 * max(np.abs(expected).max(), 1))
+        expected, found = one.get_tensor(name), two.get_tensor(name)
+        if "/Adam" not in name:
+            np.testing.assert_allclose(found, expected, atol=1e-5 * max(np.abs(expected).max(), 1))
+        elif name.endswith("/Adam"):  # Where a ReLU6 is at a tie, rounding decides which way a gradient goes.
+            assert np.linalg.norm(found - expected) <= 0.1 * np.linalg.norm(expected), name
 
 
 @pytest.mark.slow
