@@ -94,6 +94,8 @@ def named_write_errors(path):
 
 
 def _unwritable(path, error):
+    if os.path.islink(path) and not os.path.exists(path):
+        return InputError(f"{path} is a link that leads nowhere; remove it, or make what it leads to")
     return InputError(f"{path} cannot be written ({error.strerror or error}); give a folder that can be")
 
 

@@ -1,5 +1,6 @@
 """Where training samples come from: the examples of a dataset, read with TensorFlow."""
 
+import collections
 import os
 from collections.abc import Callable
 from typing import NamedTuple
@@ -194,9 +195,12 @@ def instance_source(instances):
 def coco_sources(data_paths, weights=None):
     """Return the `Source`s of COCO folders, of whose split `train2017` they print the number of instances.
 
-    `weights`, one for each folder, are as in `Source`.
+    `weights`, one for each folder, are as in `Source`. InputError if a folder is given twice.
     """
     found = []
+    for path, count in collections.Counter(map(os.path.realpath, data_paths)).items():
+        if count > 1:
+            raise InputError(f"{path} is given {count} times, and its images would count as often; give it once")
     for path, weight in zip(data_paths, weights or [None] * len(data_paths), strict=True):
         instances = coco.read_instances(path, "train2017")
         print(f"{len(instances.images)} instances in {path}")

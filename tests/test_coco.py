@@ -416,6 +416,13 @@ def test_each_folder_is_a_source_and_its_number_of_instances_is_printed(tmp_path
     assert shares(coco_sources(paths, [3, 2])).tolist() == [0.6, 0.4]
 
 
+def test_a_folder_that_is_given_twice_by_other_names_is_refused(tmp_path):
+    dataset(tmp_path / "a", [polygon(0, 0, 20, 20)])
+    (tmp_path / "link").symlink_to(tmp_path / "a")
+    with pytest.raises(InputError, match=f"^{tmp_path}/a is given 2 times, .*; give it once$"):
+        coco_sources([tmp_path / "a", tmp_path / "link"])
+
+
 # -- Stage 1 ----------------------------------------------------------------------------------------------------------
 
 

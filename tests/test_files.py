@@ -13,7 +13,7 @@ import pytest
 
 from osmn import files
 from osmn.errors import InputError
-from osmn.files import UNFINISHED, read_scores, remove_unfinished, replacing
+from osmn.files import UNFINISHED, named_write_errors, read_scores, remove_unfinished, replacing
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -47,6 +47,15 @@ def test_a_failure_to_write_names_the_file_and_not_the_temporary_one(tmp_path, n
     with pytest.raises(FileNotFoundError, match="missing"), replacing(tmp_path / "a.txt"):
         (tmp_path / "missing").read_text()
     assert not list(tmp_path.iterdir())
+
+
+def test_a_place_that_is_a_link_to_nowhere_is_called_that(tmp_path):
+    (tmp_path / "results").symlink_to(tmp_path / "gone")
+    refused = pytest.raises(
+        InputError, match=r"results is a link that leads nowhere; remove it, or make what it leads to$"
+    )
+    with refused, named_write_errors(tmp_path / "results"):
+        (tmp_path / "results").mkdir(exist_ok=True)
 
 
 def test_files_have_the_permissions_that_the_umask_gives_and_it_is_never_changed(tmp_path, monkeypatch):
