@@ -102,9 +102,10 @@ def saved(folder, step, model="model"):
     return (folder / model / f"osmn.ckpt-{step}.index").exists
 
 
-def saving(folder, step, model="model"):
-    """Return a function that tells whether the checkpoint of `step` is being written."""
-    return lambda: any((folder / model).glob(f".osmn-writing-*/osmn.ckpt-{step}*"))
+def saving_after(folder, step, model="model"):
+    """Return a function that tells whether the checkpoint that follows the one of `step`, 0 for none, is being written."""
+    before = saved(folder, step, model) if step else lambda: True
+    return lambda: before() and any((folder / model).glob(".osmn-writing-*/model.data*"))
 
 
 def traced(folder):
@@ -177,7 +178,7 @@ def test_training_killed_twice_and_run_again_equals_an_uninterrupted_one(davis, 
     try:
         kill_when(start_davis(davis, killed, *FAST), saved(killed, 2), killed)
         leave_half_a_checkpoint(killed)
-        kill_when(start_davis(davis, killed, *FAST), saving(killed, 4), killed)
+        kill_when(start_davis(davis, killed, *FAST), saving_after(killed, 2), killed)
         finish(start_davis(davis, killed, *FAST), killed)
         finish(uninterrupted, whole)
     finally:
@@ -221,7 +222,7 @@ def mobilenet(scratch):
 def test_training_of_the_whole_network_killed_after_every_step_equals_an_uninterrupted_one(davis, scratch):
     whole, killed = scratch / "whole", scratch / "killed"
     finish(start_davis(davis, whole), whole)
-    for reached in (traced(killed), saving(killed, 1)):
+    for reached in (traced(killed), saving_after(killed, 0)):
         kill_when(start_davis(davis, killed, *EVERY_STEP), reached, killed)
     kill_after_every_step(lambda: start_davis(davis, killed, *EVERY_STEP), killed)
     assert_same_training(killed, whole)
@@ -248,7 +249,7 @@ def start_pretraining(coco, folder, *options):
 def test_pretraining_killed_anywhere_and_run_again_equals_an_uninterrupted_one(model, coco, scratch):
     options, whole, killed = ["--whole_model_path", model], scratch / "whole", scratch / "killed"
     finish(start_pretraining(coco[:1], whole, *options), whole)
-    for reached in (traced(killed), saving(killed, 2), saved(killed, 4), saving(killed, 6)):
+    for reached in (traced(killed), saving_after(killed, 0), saved(killed, 4), saving_after(killed, 4)):
         kill_when(start_pretraining(coco[:1], killed, *options), reached, killed)
     finish(start_pretraining(coco[:1], killed, *options), killed)
     assert_same_training(killed, whole)
@@ -274,7 +275,7 @@ def test_online_finetuning_killed_anywhere_and_run_again_equals_an_uninterrupted
     results = killed / "results" / last.relative_to("model").parent
     for reached in (
         traced(killed),
-        saving(killed, 4, first),
+        saving_after(killed, 2, first),
         (killed / "results" / first.relative_to("model") / "00002.npy").exists,
         saved(killed, 2, last),
         (results / "00001.png").exists,  # Merging.
