@@ -103,7 +103,7 @@ def saved(folder, step, model="model"):
 
 
 def saving_after(folder, step, model="model"):
-    """Return a function that tells whether the checkpoint that follows the one of `step`, 0 for none, is being written."""
+    """Return a function that tells whether the checkpoint after that of `step`, 0 for none, is being written."""
     before = saved(folder, step, model) if step else lambda: True
     return lambda: before() and any((folder / model).glob(".osmn-writing-*/model.data*"))
 
@@ -119,7 +119,7 @@ def leave_half_a_checkpoint(folder):
     (folder / "model/osmn.ckpt-4.data-00000-of-00001").write_bytes(data.read_bytes()[:1000])
     (folder / "model/osmn.ckpt-4.json").write_bytes((folder / "model/osmn.ckpt-2.json").read_bytes())
     (folder / "model/.osmn-writing-0123456789abcdef.folder").mkdir()
-    (folder / "model/.osmn-writing-0123456789abcdef.folder/osmn.ckpt-4.index").write_bytes(b"half")
+    (folder / "model/.osmn-writing-0123456789abcdef.folder/model.index").write_bytes(b"half")
 
 
 def assert_same_training(ours, theirs, model="model"):
