@@ -9,6 +9,7 @@ visual modulator has a frame's graph alone, without gammas.
 
 import contextlib
 import errno
+import functools
 import os
 import tempfile
 from pathlib import Path
@@ -19,6 +20,7 @@ import tensorflow as tf
 from osmn import checkpoints, locks
 from osmn.array_guides import GUIDE_SIDE
 from osmn.engines import FRAME, GUIDE
+from osmn.engines.openvino import compiled_at, read_graph
 from osmn.errors import InputError, in_short
 from osmn.evaluation.metrics import region_similarity
 from osmn.files import temporary_folder
@@ -117,17 +119,15 @@ def runner(file_format, folder, name):
         )
         outputs = [output.name for output in session.get_outputs()]
         return lambda inputs: dict(zip(outputs, session.run(None, inputs), strict=True))
-    core = engine_import("openvino").Core()
-    model = core.read_model(Path(folder) / f"{name}.xml")
-    compiled = {}
+    core, model = engine_import("openvino").Core(), read_graph(Path(folder) / f"{name}.xml")
+    options = {"INFERENCE_PRECISION_HINT": "f32"}
+
+    @functools.cache
+    def compiled(**shapes):  # The frame's at fixed sizes, as `OpenVinoEngine` has it: other kernels are taken then.
+        return compiled_at(core, model, shapes, options) if name == FRAME else core.compile_model(model, "CPU", options)
 
     def run(inputs):
-        shapes = tuple((key, value.shape) for key, value in inputs.items())
-        if shapes not in compiled:
-            if name == FRAME:  # At fixed sizes, as `OpenVinoEngine` has it: other kernels are taken then.
-                model.reshape({key: list(shape) for key, shape in shapes})
-            compiled[shapes] = core.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-        outputs = compiled[shapes](inputs)
+        outputs = compiled(**{key: value.shape for key, value in inputs.items()})(inputs)
         return {output.get_any_name(): np.array(values) for output, values in outputs.items()}
 
     return run

@@ -21,6 +21,13 @@ def read_graph(path):
         raise InputError(f"{path} is damaged or missing ({in_short(error)}); export the model again") from None
 
 
+def compiled_at(core, model, shapes, options):
+    """Return a graph compiled by an OpenVINO `Core` for the CPU, with `options`, at fixed sizes, {input: shape}."""
+    fixed = model.clone()
+    fixed.reshape({name: list(shape) for name, shape in shapes.items()})
+    return core.compile_model(fixed, "CPU", options)
+
+
 class OpenVinoEngine:
     """Runs a network's two graphs in OpenVINO. It may be shared by threads, which take turns.
 
@@ -85,10 +92,8 @@ class OpenVinoEngine:
 
     def _frame_of(self, inputs):
         """Return the frame's graph, compiled for inputs of these shapes."""
-        shapes = {name: list(value.shape) for name, value in inputs.items()}
-        key = tuple(map(tuple, shapes.values()))
+        shapes = {name: value.shape for name, value in inputs.items()}
+        key = tuple(shapes.values())
         if key not in self._compiled:
-            model = self._frame.clone()
-            model.reshape(shapes)
-            self._compiled[key] = self._core.compile_model(model, "CPU", self._compile_options)
+            self._compiled[key] = compiled_at(self._core, self._frame, shapes, self._compile_options)
         return self._compiled[key]
