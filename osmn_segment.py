@@ -7,8 +7,8 @@ draw on.
 
 from osmn import args as arguments
 from osmn.errors import InputError, reports_input_errors
-from osmn.folders import check_apart, check_outside
 from osmn.option_types import non_negative, place, positive
+from osmn.places import check_apart, check_outside
 
 
 def parse(argv):

@@ -8,8 +8,9 @@ from PIL import Image, ImageDraw, ImageFont
 from osmn import locks
 from osmn.errors import InputError
 from osmn.files import read_image, read_labels, replacing
-from osmn.folders import check_apart, frame_files, subfolders
+from osmn.folders import frame_files, subfolders
 from osmn.masks import overlay
+from osmn.places import check_apart
 
 TILE_WIDTH, GAP, TITLE_HEIGHT, CAPTION_WIDTH = 224, 6, 26, 58
 PICTURES = (".png", ".jpg")

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from osmn.errors import InputError
 from osmn.files import read_json, remove_unfinished, replacing
-from osmn.folders import LONGEST_NAME, check_apart, check_outside, plain_name, subfolders
+from osmn.folders import LONGEST_NAME, plain_name, subfolders
+from osmn.places import check_apart, check_outside
 
 NOTES, ENDING = ".osmn-made", ".json"
 

@@ -17,8 +17,9 @@ import osmn
 from osmn import locks, sealed
 from osmn.errors import InputError
 from osmn.files import named_write_errors, regular_bytes, remove_unfinished, replacing, state
-from osmn.folders import LONGEST_NAME, among
+from osmn.folders import LONGEST_NAME
 from osmn.made import plain_names, remove_made
+from osmn.places import among
 
 RUN = "run.json"
 TRAINING = "training.json"  # of a folder of online fine-tuning's models, which may be that of the results too

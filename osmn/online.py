@@ -9,8 +9,8 @@ from tqdm import tqdm
 from osmn import checkpoints, files, manifest, models, results, segmenting, training
 from osmn.data.types import reference_example, shard_of
 from osmn.errors import InputError
-from osmn.folders import check_outside
 from osmn.pipeline import Pipeline
+from osmn.places import check_outside
 from osmn.sources import video_source
 
 

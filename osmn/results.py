@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 from osmn import files
 from osmn.errors import InputError
-from osmn.folders import check_apart
 from osmn.masks import labelled, merge, resized
+from osmn.places import check_apart
 
 # Where the results of a video are found in its folder.
 MASKS = "masks"  # <frame>.png, foreground where not 0

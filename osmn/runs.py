@@ -5,9 +5,9 @@ from pathlib import Path
 
 from osmn import checkpoints, models
 from osmn.errors import InputError
-from osmn.folders import check_outside
 from osmn.own_masks import OwnMasks
 from osmn.pipeline import Pipeline, PipelineOptions
+from osmn.places import check_outside
 from osmn.processes import check_images
 from osmn.training import Trainer, TrainingOptions, train
 from osmn.validator import Validator

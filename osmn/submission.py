@@ -18,8 +18,8 @@ from osmn.files import (
     replacing,
     write_labels,
 )
-from osmn.folders import check_apart
 from osmn.masks import merge, resized
+from osmn.places import check_apart
 from osmn.processes import in_processes, worthwhile_processes
 from osmn.results import SCORES, find_source
 

@@ -18,7 +18,7 @@ import ytvos_eval
 import ytvos_merge_result
 from osmn.errors import InputError
 from osmn.files import replacing, write_labels
-from osmn.folders import check_apart
+from osmn.places import check_apart
 
 NETWORK = ["--whole_model_path", "stand-in", "--im_size", 64, 48, "--precision", "float32"]
 

@@ -14,8 +14,8 @@ from osmn import locks
 from osmn.errors import InputError
 from osmn.evaluation.metrics import frame_scores
 from osmn.files import named_write_errors, read_labels, read_scores, remove_unfinished, write_labels
-from osmn.folders import check_apart
 from osmn.masks import merge, resized
+from osmn.places import check_apart
 from osmn.processes import in_processes, worthwhile_processes
 from osmn.results import MASKS, SCORES
 
