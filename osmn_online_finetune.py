@@ -13,6 +13,7 @@ def parse(argv):
     arguments.add_model_options(parser)
     arguments.add_size_option(parser, [854, 480])
     training_options.add_training_options(parser, data_aug_scales=[0.5, 0.8, 1.0])
+    training_options.add_rehearsal_options(parser, "--rehearsal_split", split=True)
     arguments.add_testing_options(parser)
     arguments.add_report_option(parser)
     arguments.add_device_options(parser)
@@ -35,7 +36,12 @@ def main(argv=None):
     model = models.begin(args.im_size, **arguments.beginning(args) | {"folder": None})
     print(model.summary(args.im_size))
     run, testing = arguments.training_run(args), arguments.testing_options(args)
-    online.finetune_and_segment(model, videos, run, testing, arguments.values(args, "data_path", "data_version"))
+    origin, rehearsal = arguments.values(args, "data_path", "data_version"), None
+    if args.rehearsal_share:
+        origin |= arguments.values(args, "rehearsal_share", "rehearsal_split")
+        examples = davis.examples(args.data_path, args.data_version, args.rehearsal_split)
+        rehearsal = online.rehearsal(examples, args.rehearsal_share, videos)
+    online.finetune_and_segment(model, videos, run, testing, origin, rehearsal)
     where = args.data_path, args.result_path, args.data_version, args.test_split
     scores = score_if_annotated(*where, videos, shards=args.shard[1])
     if args.report and scores is not None:

@@ -14,6 +14,7 @@ def parse(argv):
     arguments.add_model_options(parser)
     arguments.add_size_option(parser, [448, 256])
     training_options.add_training_options(parser, data_aug_scales=[0.8, 1.0, 1.5])
+    training_options.add_rehearsal_options(parser)
     arguments.add_testing_options(parser)
     arguments.add_device_options(parser)
     args = parser.parse_args(argv)
@@ -34,7 +35,12 @@ def main(argv=None):
     print(model.summary(args.im_size))
     print(f"propagating through {'every frame' if args.all_frames else 'the frames that meta.json lists'}")
     run, testing = arguments.training_run(args), arguments.testing_options(args)
-    online.finetune_and_segment(model, videos, run, testing, arguments.values(args, "data_path", "all_frames"))
+    origin, rehearsal = arguments.values(args, "data_path", "all_frames"), None
+    if args.rehearsal_share:
+        origin |= arguments.values(args, "rehearsal_share")
+        examples = ytvos.examples(args.data_path, tuple(args.im_size))
+        rehearsal = online.rehearsal(examples, args.rehearsal_share, videos)
+    online.finetune_and_segment(model, videos, run, testing, origin, rehearsal)
     print(f"masks and merged PNGs are in {args.result_path}; ytvos_merge_result.py makes the submission of them")
 
 

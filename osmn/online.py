@@ -3,6 +3,7 @@
 import contextlib
 import itertools
 from pathlib import Path
+from typing import NamedTuple
 
 from tqdm import tqdm
 
@@ -11,22 +12,49 @@ from osmn.data.types import reference_example, shard_of
 from osmn.errors import InputError
 from osmn.pipeline import Pipeline
 from osmn.places import check_outside
-from osmn.sources import video_source
+from osmn.sources import Source, mixed, video_source
+
+
+class Rehearsal(NamedTuple):
+    """Training videos whose samples are mixed into online fine-tuning, so that a model keeps what it knows.
+
+    Attributes:
+        source: of the samples.
+        share: of all samples, above 0 and below 1.
+    """
+
+    source: Source
+    share: float
+
+
+def rehearsal(examples, share, videos):
+    """Return the `Rehearsal` of a list of `Example`s; InputError if one is of `videos`, which are to be segmented."""
+    known = {Path(example.frame).parent.name for example in examples}
+    both = next((video.name for video in videos if video.name in known), None)
+    if both is not None:
+        raise InputError(
+            f"{both} is to be segmented, and a training video too: its annotations would be learnt; segment another"
+            " split, or leave out --rehearsal_share"
+        )
+    return Rehearsal(video_source(examples), share)
 
 
 class Finetuner:
     """Trains one network anew for every object, from the same weights, restored in memory: it is traced once."""
 
-    def __init__(self, network, options):
+    def __init__(self, network, options, rehearsal=None):
         self._trainer, self._options = training.Trainer(network, **options.trainer), options
+        self._rehearsal = rehearsal
         self._start = self._trainer.weights()
 
     def train(self, video):
         """Give the network the weights that are trained on the object of a `Video` of one."""
         (object_id,) = video.object_ids
         self._trainer.reset(self._start)
-        source = video_source([reference_example(video, object_id)])
-        batches = Pipeline([source], self._trainer.network.config, self._options.pipeline).batches
+        sources = [video_source([reference_example(video, object_id)])]
+        if self._rehearsal:
+            sources = mixed(sources, [self._rehearsal.source], self._rehearsal.share)
+        batches = Pipeline(sources, self._trainer.network.config, self._options.pipeline).batches
         folder = model_folder(self._options, video, object_id)
         training.train(self._trainer, batches, self._options.training, folder, final=True)
 
@@ -36,7 +64,7 @@ def model_folder(options, video, object_id):
     return results.object_folder(Path(options.model_save_path) / video.name, object_id)
 
 
-def finetune_and_segment(model, videos, options, testing, origin):
+def finetune_and_segment(model, videos, options, testing, origin, rehearsal=None):
     """Finetune a model on each object of the shard's share of `videos`, and write the object's results.
 
     Every object starts from the weights that the model has now. An interrupted run goes on with the first unfinished
@@ -48,14 +76,15 @@ def finetune_and_segment(model, videos, options, testing, origin):
         videos: list of `Video`.
         options: `runs.TrainingRun`; an object's checkpoints are in `<model_save_path>/<video>[/<id>]`.
         testing: `segmenting.SegmentingOptions`.
-        origin: {option: value} of where the videos come from.
+        origin: {option: value} of where the videos come from, those of the rehearsal too.
+        rehearsal: a `Rehearsal`; None for none, as published.
 
     Raises:
         InputError: if the folder of results or of models is another run's, and must stay.
     """
     results.check_places(testing.result_path, videos)
     with _open_runs(model, videos, options, testing, origin) as run:
-        finetuner = Finetuner(model.network, options)
+        finetuner = Finetuner(model.network, options, rehearsal)
         tested = model.for_inference()
         predictor = None
 

@@ -64,7 +64,7 @@ def davis_split(text):
         raise argparse.ArgumentTypeError(f"{text} is not VERSION/SPLIT, such as 2016/val: {error}") from None
 
 
-def decay(text):
+def below_one(text):
     """Parse a number from 0 to below 1."""
     value = share(text)
     if value == 1:

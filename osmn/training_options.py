@@ -1,6 +1,6 @@
 """The options of training that scripts share, in groups; each is defined once."""
 
-from osmn.option_types import davis_split, decay, non_negative, positive, seed, share
+from osmn.option_types import below_one, davis_split, file_name, non_negative, positive, seed, share
 
 SCHEDULES = ("constant", "cosine")
 LOSSES = ("balanced", "jaccard")
@@ -33,7 +33,10 @@ def add_training_options(to, data_aug_scales):
         help="balanced: as published; jaccard: masks nearer to the true size",
     )
     group.add_argument(
-        "--ema", type=decay, metavar="DECAY", help="keep an average of the weights, for testing and export (try 0.998)"
+        "--ema",
+        type=below_one,
+        metavar="DECAY",
+        help="keep an average of the weights, for testing and export (try 0.998)",
     )
     group.add_argument("--save_iters", type=positive(int), default=1000, help="steps between checkpoints")
     group.add_argument("--max_to_keep", type=positive(int), default=2, help="checkpoints kept")
@@ -108,6 +111,25 @@ def add_coco_mixing_options(to):
     )
     group.add_argument("--coco_share", type=share, default=0.5, metavar="SHARE", help="of samples from --coco_path")
     add_random_crop_option(group)
+
+
+def add_rehearsal_options(to, which="the split train", split=False):
+    """Add the mixing of training videos, `which` in words, into online fine-tuning; `split` adds the choice."""
+    group = to.add_argument_group("rehearsal: training videos beside the reference frame")
+    group.add_argument(
+        "--rehearsal_share",
+        type=below_one,
+        default=0.0,
+        metavar="SHARE",
+        help=f"of samples from {which}, so that the model keeps what it knows; 0: none, as published (try 0.75)",
+    )
+    if split:
+        group.add_argument(
+            "--rehearsal_split",
+            type=file_name,
+            default="train",
+            help="ImageSets/VERSION/SPLIT.txt, if the share is above 0",
+        )
 
 
 def add_random_crop_option(to):

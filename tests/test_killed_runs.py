@@ -266,9 +266,10 @@ def test_pretraining_with_all_new_options_killed_after_every_step_equals_an_unin
 
 
 @pytest.mark.slow
-def test_online_finetuning_killed_anywhere_and_run_again_equals_an_uninterrupted_one(davis, model, scratch):
+@pytest.mark.parametrize("more", [(), ("--rehearsal_share", 0.5, "--batch_size", 2)], ids=["published", "rehearsal"])
+def test_online_finetuning_killed_anywhere_and_run_again_equals_an_uninterrupted_one(davis, model, scratch, more):
     whole, killed = scratch / "whole", scratch / "killed"
-    finish(start_online(davis, model, whole), whole)
+    finish(start_online(davis, model, whole, *more), whole)
     folders = [path.parent.relative_to(whole) for path in sorted(whole.rglob("osmn.ckpt-6.index"))]
     assert len(folders) == 3  # One object in the first video, two in the second.
     first, _, last = folders
@@ -280,8 +281,8 @@ def test_online_finetuning_killed_anywhere_and_run_again_equals_an_uninterrupted
         saved(killed, 2, last),
         (results / "00001.png").exists,  # Merging.
     ):
-        kill_when(start_online(davis, model, killed), reached, killed)
-    finish(start_online(davis, model, killed), killed)
+        kill_when(start_online(davis, model, killed, *more), reached, killed)
+    finish(start_online(davis, model, killed, *more), killed)
     for folder in folders:
         assert_same_training(killed, whole, folder)
     assert_same_masks(killed, whole)

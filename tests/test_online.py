@@ -5,6 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from stand_ins import Pixelwise, stand_in
 from test_ytvos import paint, write_video
 from trees import tree
@@ -24,14 +25,18 @@ FRAMES = [f"{number:05d}" for number in range(5)]
 
 @pytest.fixture(scope="module")
 def davis(davis, tmp_path_factory):
-    """Return a DAVIS folder whose split `val` is one sequence, `pair`, of two objects and five frames."""
+    """Return a DAVIS folder whose split `val` is one sequence, `pair`, of two objects; `train` is another, `known`."""
     (_, video) = videos(davis, 2017, "val")
     root = tmp_path_factory.mktemp("davis")
-    for folder in ("JPEGImages/480p", "Annotations/480p"):
+    for folder in ("JPEGImages/480p", "Annotations/480p", "Annotations/480p_split"):
         shutil.copytree(davis / folder / video.name, root / folder / "pair")
+    known = videos(davis, 2017, "train")[0].name
+    for folder in ("JPEGImages/480p", "Annotations/480p_split"):
+        shutil.copytree(davis / folder / known, root / folder / "known")
     for version in (2016, 2017):
         (root / f"ImageSets/{version}").mkdir(parents=True)
         (root / f"ImageSets/{version}/val.txt").write_text("pair\n")
+        (root / f"ImageSets/{version}/train.txt").write_text("known\n")
     return root
 
 
@@ -309,6 +314,58 @@ def test_restart_training_ignores_what_is_there(davis, whole, copied):
     finetune(davis, copied, "--restart_training")
     assert tree(copied / "results") == tree(whole / "results")
     assert all(path.stat().st_mtime_ns > time for path, time in before.items())
+
+
+# -- Rehearsal --------------------------------------------------------------------------------------------------------
+
+
+def weights(folder):
+    """Return {variable: array} of the model of the first object."""
+    reader = tf.train.load_checkpoint(str(folder / "models/pair/1/osmn.ckpt-20"))
+    return {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
+
+
+def test_rehearsal_trains_on_the_other_videos_too_and_repeats_exactly(davis, whole, tmp_path):
+    for name in ("a", "b"):
+        finetune(davis, tmp_path / name, "--rehearsal_share", 0.75, "--batch_size", 4)
+    finetune(davis, tmp_path / "alone", "--batch_size", 4)
+    assert tree(tmp_path / "a/results", "*.png") == tree(tmp_path / "b/results", "*.png")
+    a, b, alone = (weights(tmp_path / name) for name in ("a", "b", "alone"))
+    assert all(np.array_equal(a[name], b[name]) for name in a)
+    assert not all(np.array_equal(a[name], alone[name]) for name in a)
+
+
+def test_an_object_that_is_rehearsed_beside_and_killed_goes_on_to_the_same_weights(davis, tmp_path, monkeypatch):
+    more = ("--rehearsal_share", 0.5, "--batch_size", 2, "--save_iters", 5)
+    finetune(davis, tmp_path / "whole", *more)
+    save = training.Trainer.save
+
+    def killed(trainer, *arguments, **options):
+        save(trainer, *arguments, **options)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(SystemExit):
+        patch.setattr(training.Trainer, "save", killed)
+        finetune(davis, tmp_path / "killed", *more)
+    assert (tmp_path / "killed/models/pair/1/osmn.ckpt-5.index").is_file()
+    finetune(davis, tmp_path / "killed", *more)
+    ours, theirs = weights(tmp_path / "killed"), weights(tmp_path / "whole")
+    assert all(np.array_equal(ours[name], theirs[name]) for name in ours)
+
+
+def test_another_rehearsal_in_the_same_folders_is_named_and_refused(davis, tmp_path, capsys):
+    finetune(davis, tmp_path, "--rehearsal_share", 0.5)
+    with pytest.raises(SystemExit) as error:
+        finetune(davis, tmp_path)
+    assert error.value.code == 2 and "rehearsal_share" in capsys.readouterr().err
+
+
+def test_a_video_that_is_segmented_is_not_rehearsed(davis, tmp_path, capsys):
+    with pytest.raises(SystemExit) as error:
+        finetune(davis, tmp_path, "--rehearsal_share", 0.5, "--rehearsal_split", "val")
+    said = capsys.readouterr().err
+    assert error.value.code == 2 and "pair is to be segmented, and a training video too" in said
+    assert not list(tmp_path.rglob("*.*"))
 
 
 # -- The datasets -----------------------------------------------------------------------------------------------------
