@@ -49,6 +49,8 @@ EVERY_TRAINING = pytest.mark.parametrize(
     [pytest.param(v, marks=[pytest.mark.slow] * (v in SLOW_TRAINING)) for v in goldens.VARIANTS],
     indirect=True,
 )
+# TensorFlow's fused batch norm, of `lite`, has no float64.
+OF_VGG = pytest.mark.parametrize("golden", [v for v in goldens.VARIANTS if v != "lite"], indirect=True)
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +77,14 @@ def inference(golden):
     return SimpleNamespace(gammas=gammas, logits=logits.numpy())
 
 
+def evaluate(network, batch):
+    """Return a network's losses and {trained variable: norm of its gradient}, in inference mode."""
+    evaluator = Trainer(network, dropout_seed=None, fix_bn=True)
+    losses, _, gradients = tf.function(evaluator.gradients)(batch)
+    trained = [name for name, variable in network.tf1_variables().items() if variable.trainable]
+    return losses, {name: float(tf.norm(gradient)) for name, gradient in zip(trained, gradients, strict=True)}
+
+
 @pytest.fixture(scope="module")
 def training(golden, inference):
     """Return losses and gradient norms in inference mode, then losses and statistics of three steps of Adam.
@@ -84,12 +94,7 @@ def training(golden, inference):
     names = golden.published["grad_names"].tolist()
     trained = [name for name, variable in golden.network.tf1_variables().items() if variable.trainable]
 
-    def evaluate():
-        evaluator = Trainer(golden.network, dropout_seed=None, fix_bn=True)  # Inference mode.
-        losses, _, gradients = tf.function(evaluator.gradients)(golden.batch)
-        return losses, dict(zip(trained, map(tf.norm, gradients), strict=True))
-
-    losses, norms = evaluate()
+    losses, norms = evaluate(golden.network, golden.batch)
     trainer = Trainer(golden.network, dropout_seed=None)
     state = trainer.state()
     rate, steps = tf.constant(golden.published["train_lr"], tf.float32), []
@@ -100,7 +105,7 @@ def training(golden, inference):
     return SimpleNamespace(
         trained=trained,
         eval_losses=[float(loss) for loss in losses],
-        eval_norms=[float(norms[name]) for name in names],
+        eval_norms=[norms[name] for name in names],
         train_norms=first_norms,
         train_losses=np.array(steps),
         statistics=[state[name].numpy().mean() for name in golden.published.get("bn_names", [])],
@@ -173,10 +178,21 @@ def test_gradient_norms_are_the_published_ones(golden, training, mode):
     assert set(training.trained) == set(golden.published["grad_names"])
     norms = {"eval": training.eval_norms, "train": training.train_norms}[mode]
     errors = abs(norms / golden.published[f"grad_norms_{mode}"] - 1)
-    # `masktrack`: the published rounding takes the other side of a tie than even a float64 sum does, and most
-    # gradients are below it.
-    assert np.median(errors) < (2e-4 if golden.variant == "masktrack" else 1e-4)
+    # At a tie the processor decides on which side a float32 is; the judge of these is float64, below.
+    tied = {"eval": ("masktrack", "deeplab"), "train": ("masktrack",)}[mode]
+    assert np.median(errors) < (2e-4 if golden.variant in tied else 1e-4)
     assert errors.max() < 2e-3
+
+
+@pytest.mark.slow  # And it takes 10 GB.
+@OF_VGG
+def test_gradient_norms_in_float64_are_the_published_ones(golden):
+    _, norms = evaluate(build(goldens.VARIANTS[golden.variant], "float64"), golden.batch)
+    published = golden.published["grad_norms_eval"]
+    errors = abs(np.array([norms[name] for name in golden.published["grad_names"].tolist()]) / published - 1)
+    # `masktrack`: the published rounding takes the other side of a tie, and most gradients are below it.
+    assert np.median(errors) < (2e-4 if golden.variant == "masktrack" else 5e-5)
+    assert errors.max() < 5e-4
 
 
 @EVERY_TRAINING

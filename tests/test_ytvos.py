@@ -452,7 +452,7 @@ def test_start_id_leaves_out_the_videos_before_it_and_then_shares_the_others(dat
     given = []
     stand_in(monkeypatch, Pixelwise)
 
-    def note(model, videos, run, testing, origin):
+    def note(model, videos, run, testing, origin, rehearsal):
         given.append(shard_of(videos, testing.shard))
 
     monkeypatch.setattr(online, "finetune_and_segment", note)

@@ -41,6 +41,7 @@ MAY_BE_ZERO = MAY_BE_NEGATIVE | {
         "distractors",
         "own_masks",
         "coco_share",
+        "rehearsal_share",
         "label_valid_ratio",
         "bbox_valid_ratio",
         "vg_pad_ratio",
