@@ -40,7 +40,7 @@ def main(argv=None):
     if args.rehearsal_share:
         origin |= arguments.values(args, "rehearsal_share", "rehearsal_split")
         examples = davis.examples(args.data_path, args.data_version, args.rehearsal_split)
-        rehearsal = online.rehearsal(examples, args.rehearsal_share, videos)
+        rehearsal = online.Rehearsal(examples, args.rehearsal_share)
     online.finetune_and_segment(model, videos, run, testing, origin, rehearsal)
     where = args.data_path, args.result_path, args.data_version, args.test_split
     scores = score_if_annotated(*where, videos, shards=args.shard[1])

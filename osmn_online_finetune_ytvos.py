@@ -39,7 +39,7 @@ def main(argv=None):
     if args.rehearsal_share:
         origin |= arguments.values(args, "rehearsal_share")
         examples = ytvos.examples(args.data_path, tuple(args.im_size))
-        rehearsal = online.rehearsal(examples, args.rehearsal_share, videos)
+        rehearsal = online.Rehearsal(examples, args.rehearsal_share)
     online.finetune_and_segment(model, videos, run, testing, origin, rehearsal)
     print(f"masks and merged PNGs are in {args.result_path}; ytvos_merge_result.py makes the submission of them")
 

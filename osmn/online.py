@@ -12,31 +12,29 @@ from osmn.data.types import reference_example, shard_of
 from osmn.errors import InputError
 from osmn.pipeline import Pipeline
 from osmn.places import check_outside
-from osmn.sources import Source, mixed, video_source
+from osmn.sources import mixed, video_source
 
 
 class Rehearsal(NamedTuple):
     """Training videos whose samples are mixed into online fine-tuning, so that a model keeps what it knows.
 
     Attributes:
-        source: of the samples.
+        examples: list of their `Example`s.
         share: of all samples, above 0 and below 1.
     """
 
-    source: Source
+    examples: list
     share: float
 
-
-def rehearsal(examples, share, videos):
-    """Return the `Rehearsal` of a list of `Example`s; InputError if one is of `videos`, which are to be segmented."""
-    known = {Path(example.frame).parent.name for example in examples}
-    both = next((video.name for video in videos if video.name in known), None)
-    if both is not None:
-        raise InputError(
-            f"{both} is to be segmented, and a training video too: its annotations would be learnt; segment another"
-            " split, or leave out --rehearsal_share"
-        )
-    return Rehearsal(video_source(examples), share)
+    def check(self, videos):
+        """Raise InputError if an example is of one of `videos`, which are to be segmented."""
+        known = {Path(example.frame).parent.name for example in self.examples}
+        both = next((video.name for video in videos if video.name in known), None)
+        if both is not None:
+            raise InputError(
+                f"{both} is to be segmented, and a training video too: its annotations would be learnt; segment another"
+                " split, or leave out --rehearsal_share"
+            )
 
 
 class Finetuner:
@@ -44,16 +42,14 @@ class Finetuner:
 
     def __init__(self, network, options, rehearsal=None):
         self._trainer, self._options = training.Trainer(network, **options.trainer), options
-        self._rehearsal = rehearsal
+        self._others, self._share = ([video_source(rehearsal.examples)], rehearsal.share) if rehearsal else ([], 0)
         self._start = self._trainer.weights()
 
     def train(self, video):
         """Give the network the weights that are trained on the object of a `Video` of one."""
         (object_id,) = video.object_ids
         self._trainer.reset(self._start)
-        sources = [video_source([reference_example(video, object_id)])]
-        if self._rehearsal:
-            sources = mixed(sources, [self._rehearsal.source], self._rehearsal.share)
+        sources = mixed([video_source([reference_example(video, object_id)])], self._others, self._share)
         batches = Pipeline(sources, self._trainer.network.config, self._options.pipeline).batches
         folder = model_folder(self._options, video, object_id)
         training.train(self._trainer, batches, self._options.training, folder, final=True)
@@ -80,8 +76,11 @@ def finetune_and_segment(model, videos, options, testing, origin, rehearsal=None
         rehearsal: a `Rehearsal`; None for none, as published.
 
     Raises:
-        InputError: if the folder of results or of models is another run's, and must stay.
+        InputError: if the folder of results or of models is another run's, and must stay; if one of `videos` would be
+            rehearsed.
     """
+    if rehearsal:
+        rehearsal.check(videos)
     results.check_places(testing.result_path, videos)
     with _open_runs(model, videos, options, testing, origin) as run:
         finetuner = Finetuner(model.network, options, rehearsal)

@@ -135,7 +135,7 @@ class Trainer:
         terms = [
             weight * tf.cast(tf.nn.l2_loss(self._model[name]), tf.float32) for name, weight in self._decays.items()
         ]
-        # Not add_n: its order, and so its rounding, varies.
+        # Cast, for a network of float64 has some variables of float32. Not add_n: its order, and its rounding, varies.
         return tf.reduce_sum(tf.stack(terms)) + self._constant_l2
 
     def train_step(self, batch, rate, spec=BATCH):

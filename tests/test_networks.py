@@ -92,8 +92,6 @@ def training(golden, inference):
     Depends on `inference`, because it changes the network.
     """
     names = golden.published["grad_names"].tolist()
-    trained = [name for name, variable in golden.network.tf1_variables().items() if variable.trainable]
-
     losses, norms = evaluate(golden.network, golden.batch)
     trainer = Trainer(golden.network, dropout_seed=None)
     state = trainer.state()
@@ -103,7 +101,7 @@ def training(golden, inference):
         if step == 0:  # Adam's first moment is a tenth of the first gradient.
             first_norms = [10 * float(tf.norm(state[f"{name}/Adam"])) for name in names]
     return SimpleNamespace(
-        trained=trained,
+        trained=list(norms),
         eval_losses=[float(loss) for loss in losses],
         eval_norms=[norms[name] for name in names],
         train_norms=first_norms,
