@@ -2,7 +2,7 @@
 
 from osmn import args as arguments
 from osmn import training_options
-from osmn.errors import reports_input_errors
+from osmn.errors import InputError, reports_input_errors
 
 
 def parse(argv):
@@ -13,12 +13,16 @@ def parse(argv):
     arguments.add_model_options(parser)
     arguments.add_size_option(parser, [854, 480])
     training_options.add_training_options(parser, data_aug_scales=[0.5, 0.8, 1.0])
-    training_options.add_rehearsal_options(parser, "--rehearsal_split", split=True)
+    training_options.add_rehearsal_options(parser, "DAVIS videos", choice=True)
     arguments.add_testing_options(parser)
     arguments.add_report_option(parser)
     arguments.add_device_options(parser)
     args = parser.parse_args(argv)
     arguments.required(args, "whole_model_path", "result_path", "model_save_path")
+    if not args.rehearsal_share and (args.rehearsal_path or args.rehearsal_split):
+        raise InputError("--rehearsal_path and --rehearsal_split do nothing without --rehearsal_share; give it too")
+    args.rehearsal_path = args.rehearsal_path or args.data_path
+    args.rehearsal_split = args.rehearsal_split or (args.data_version, "train")
     return args
 
 
@@ -38,8 +42,8 @@ def main(argv=None):
     run, testing = arguments.training_run(args), arguments.testing_options(args)
     origin, rehearsal = arguments.values(args, "data_path", "data_version"), None
     if args.rehearsal_share:
-        origin |= arguments.values(args, "rehearsal_share", "rehearsal_split")
-        examples = davis.examples(args.data_path, args.data_version, args.rehearsal_split)
+        origin |= arguments.values(args, "rehearsal_share", "rehearsal_path", "rehearsal_split")
+        examples = davis.examples(args.rehearsal_path, *args.rehearsal_split)
         rehearsal = online.Rehearsal(examples, args.rehearsal_share)
     online.finetune_and_segment(model, videos, run, testing, origin, rehearsal)
     where = args.data_path, args.result_path, args.data_version, args.test_split

@@ -44,7 +44,7 @@ def parse(argv):
     parser.add_argument(
         "--cutout", action="store_true", help="also write cutout_<object>.webm, transparent around the object"
     )
-    parser.add_argument("--crf_postprocessing", action="store_true", help="refine each mask by a dense CRF")
+    arguments.add_refinement_options(parser)
     arguments.add_shard_option(parser)
     parser.add_argument(
         "--finetune",
@@ -98,6 +98,7 @@ def _segment(args, model, engine, job, frames, given, read):
     from tqdm import tqdm
 
     from osmn import crf, manifest, own_model, own_video
+    from osmn.engines.mirrored import MirroredEngine
     from osmn.given import FOUND, write_found
     from osmn.predictor import Predictor
 
@@ -129,7 +130,7 @@ def _segment(args, model, engine, job, frames, given, read):
                 write_found(given, frames.first.image, tell)
             if args.finetune:
                 engine = _finetuned_engine(args, model.path, job, given, size, run)
-            predictor = Predictor(engine, size, refine=refine)
+            predictor = Predictor(MirroredEngine(engine) if args.flip_test else engine, size, refine=refine)
             with tqdm(total=frames.estimate, unit="frame", dynamic_ncols=True) as bar:
                 options = {"save_score": args.save_score, "cutout": args.cutout, "progress": bar.update, "tell": tell}
                 done = own_video.segment(predictor, frames, given, job.folder, **options)
@@ -150,6 +151,8 @@ def _that_change_results(args, job, given, size):
 
     options = arguments.values(args, "stride", "crf_postprocessing")
     options |= {name: None if (place := getattr(args, name)) is None else str(place) for name in ("start", "end")}
+    if args.flip_test:
+        options |= arguments.values(args, "flip_test")
     if args.finetune:
         options |= arguments.values(args, "finetune", "learning_rate")
     return options | own_video.described(job.path, given, args.box) | {"im_size": size}

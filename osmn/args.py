@@ -84,8 +84,18 @@ def add_testing_options(to):
         help="the guide's crop grows by this part of its sides",
     )
     group.add_argument("--save_score", action="store_true", help="also write each object's probabilities (.npy)")
-    group.add_argument("--crf_postprocessing", action="store_true", help="refine each mask by a dense CRF")
+    add_refinement_options(group)
     add_shard_option(group)
+
+
+def add_refinement_options(to):
+    """Add what makes masks better and takes longer."""
+    to.add_argument("--crf_postprocessing", action="store_true", help="refine each mask by a dense CRF")
+    to.add_argument(
+        "--flip_test",
+        action="store_true",
+        help="segment each frame's mirror image too, and average: often better, twice the time",
+    )
 
 
 def add_shard_option(to):

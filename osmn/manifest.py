@@ -26,7 +26,8 @@ TRAINING = "training.json"  # of a folder of online fine-tuning's models, which 
 FINISHED = ".osmn-finished"
 MAKING = ".making"  # what the names of the lists of files end in that are being made
 IDENTITY = ("model_sha256", "config", "options")  # What two runs must agree on for the same results.
-PATHS = ("data_path", "input")  # Options that are the same where they lead to the same place, from any folder.
+# Options that are the same where they lead to the same place, from any folder.
+PATHS = ("data_path", "rehearsal_path", "input")
 
 
 def described(model, model_sha256, config, options):

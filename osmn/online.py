@@ -18,6 +18,8 @@ from osmn.sources import mixed, video_source
 class Rehearsal(NamedTuple):
     """Training videos whose samples are mixed into online fine-tuning, so that a model keeps what it knows.
 
+    They are mirrored at random; the reference frame is not.
+
     Attributes:
         examples: list of their `Example`s.
         share: of all samples, above 0 and below 1.
@@ -42,7 +44,9 @@ class Finetuner:
 
     def __init__(self, network, options, rehearsal=None):
         self._trainer, self._options = training.Trainer(network, **options.trainer), options
-        self._others, self._share = ([video_source(rehearsal.examples)], rehearsal.share) if rehearsal else ([], 0)
+        self._others, self._share = [], 0
+        if rehearsal:
+            self._others, self._share = [video_source(rehearsal.examples, flip_target=True)], rehearsal.share
         self._start = self._trainer.weights()
 
     def train(self, video):

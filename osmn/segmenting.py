@@ -10,6 +10,7 @@ from tqdm import tqdm
 
 from osmn import crf, files, manifest, results
 from osmn.data.types import shard_of
+from osmn.engines.mirrored import MirroredEngine
 from osmn.errors import InputError
 from osmn.predictor import Predictor, without_objects
 from osmn.processes import check_images
@@ -25,6 +26,7 @@ class SegmentingOptions:
         im_size: (width, height) of the network's input and of the objects' masks.
         save_score: also write each object's probabilities.
         crf_postprocessing: refine each mask by a dense CRF before it is written and propagated.
+        flip_test: average each frame's probabilities with those of its mirror image.
         vg_pad_ratio: the visual guide's crop grows by this part of its sides.
         shard: (i, n): only the i-th of n shares of the videos, from 0.
         overwrite: results of another model or of other options may be replaced.
@@ -34,6 +36,7 @@ class SegmentingOptions:
     im_size: tuple[int, int]
     save_score: bool = False
     crf_postprocessing: bool = False
+    flip_test: bool = False
     vg_pad_ratio: float = 0.03
     shard: tuple[int, int] = (0, 1)
     overwrite: bool = False
@@ -41,13 +44,15 @@ class SegmentingOptions:
     def that_change_results(self):
         """Return {option: value} of the options that change the content of result files."""
         names = ("im_size", "crf_postprocessing", "vg_pad_ratio")
-        return {name: getattr(self, name) for name in names}
+        flip_test = {"flip_test": True} if self.flip_test else {}  # Results of before this option stay what they are.
+        return {name: getattr(self, name) for name in names} | flip_test
 
     def predictor(self, model):
         """Return a `Predictor` that runs a model as these options say."""
         refine = crf.refiner() if self.crf_postprocessing else None
         check_images(model.config, self.im_size)
-        return Predictor(model.start_engine(self.vg_pad_ratio), self.im_size, refine=refine)
+        engine = model.start_engine(self.vg_pad_ratio)
+        return Predictor(MirroredEngine(engine) if self.flip_test else engine, self.im_size, refine=refine)
 
 
 def segment_videos(model, videos, options, origin, replace=False):

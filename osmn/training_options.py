@@ -1,6 +1,6 @@
 """The options of training that scripts share, in groups; each is defined once."""
 
-from osmn.option_types import below_one, davis_split, file_name, non_negative, positive, seed, share
+from osmn.option_types import below_one, davis_split, non_negative, positive, seed, share
 
 SCHEDULES = ("constant", "cosine")
 LOSSES = ("balanced", "jaccard")
@@ -113,8 +113,8 @@ def add_coco_mixing_options(to):
     add_random_crop_option(group)
 
 
-def add_rehearsal_options(to, which="the split train", split=False):
-    """Add the mixing of training videos, `which` in words, into online fine-tuning; `split` adds the choice."""
+def add_rehearsal_options(to, which="the split train", choice=False):
+    """Add the mixing of training videos, `which` in words, into online fine-tuning; with a `choice` of them."""
     group = to.add_argument_group("rehearsal: training videos beside the reference frame")
     group.add_argument(
         "--rehearsal_share",
@@ -123,12 +123,13 @@ def add_rehearsal_options(to, which="the split train", split=False):
         metavar="SHARE",
         help=f"of samples from {which}, so that the model keeps what it knows; 0: none, as published (try 0.75)",
     )
-    if split:
+    if choice:
+        group.add_argument("--rehearsal_path", help="DAVIS folder of the videos; DATA_PATH where not given")
         group.add_argument(
             "--rehearsal_split",
-            type=file_name,
-            default="train",
-            help="ImageSets/VERSION/SPLIT.txt, if the share is above 0",
+            type=davis_split,
+            metavar="VERSION/SPLIT",
+            help="ImageSets/VERSION/SPLIT.txt of that folder; DATA_VERSION/train where not given",
         )
 
 

@@ -5,6 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
+from PIL import Image
 from stand_ins import Pixelwise, stand_in
 from test_ytvos import paint, write_video
 from trees import tree
@@ -30,7 +31,7 @@ def davis(davis, tmp_path_factory):
     for folder in ("JPEGImages/480p", "Annotations/480p", "Annotations/480p_split"):
         shutil.copytree(davis / folder / video.name, root / folder / "pair")
     known = videos(davis, 2017, "train")[0].name
-    for folder in ("JPEGImages/480p", "Annotations/480p_split"):
+    for folder in ("JPEGImages/480p", "Annotations/480p_all", "Annotations/480p_split"):
         shutil.copytree(davis / folder / known, root / folder / "known")
     for version in (2016, 2017):
         (root / f"ImageSets/{version}").mkdir(parents=True)
@@ -331,6 +332,28 @@ def test_rehearsal_trains_on_the_other_videos_too_and_repeats_exactly(davis, tmp
     assert weights(tmp_path / "a") == weights(tmp_path / "b") != weights(tmp_path / "alone")
 
 
+def test_what_is_rehearsed_may_lie_elsewhere_and_be_of_the_other_version(davis, tmp_path):
+    more = ("--rehearsal_share", 0.75, "--batch_size", 4)
+    finetune(davis, tmp_path / "here", *more)
+    shutil.copytree(davis, tmp_path / "elsewhere")
+    elsewhere = (*more, "--rehearsal_path", tmp_path / "elsewhere", "--rehearsal_split")
+    finetune(davis, tmp_path / "there", *elsewhere, "2017/train")
+    finetune(davis, tmp_path / "together", *elsewhere, "2016/train")  # The same: there is one object.
+    assert weights(tmp_path / "there") == weights(tmp_path / "here") == weights(tmp_path / "together")
+    for path in (tmp_path / "elsewhere/JPEGImages/480p/known").iterdir():
+        Image.new("RGB", (64, 48)).save(path)
+    finetune(davis, tmp_path / "black", *elsewhere, "2017/train")
+    assert weights(tmp_path / "black") != weights(tmp_path / "here")
+
+
+@pytest.mark.parametrize("idle", [("--rehearsal_path", "elsewhere"), ("--rehearsal_split", "2017/train")])
+def test_videos_to_rehearse_without_a_share_are_refused(davis, tmp_path, capsys, idle):
+    with pytest.raises(SystemExit) as error:
+        finetune(davis, tmp_path, *idle)
+    said = capsys.readouterr().err
+    assert error.value.code == 2 and "do nothing without --rehearsal_share" in said
+
+
 def test_an_object_that_is_rehearsed_beside_and_killed_goes_on_to_the_same_weights(davis, tmp_path, monkeypatch):
     more = ("--rehearsal_share", 0.5, "--batch_size", 2, "--save_iters", 5)
     finetune(davis, tmp_path / "whole", *more)
@@ -346,13 +369,13 @@ def test_an_object_that_is_rehearsed_beside_and_killed_goes_on_to_the_same_weigh
 def test_another_rehearsal_in_the_same_folders_is_named_and_refused(davis, tmp_path, capsys):
     finetune(davis, tmp_path, "--rehearsal_share", 0.5)
     with pytest.raises(SystemExit) as error:
-        finetune(davis, tmp_path)
-    assert error.value.code == 2 and "rehearsal_share" in capsys.readouterr().err
+        finetune(davis, tmp_path, "--rehearsal_share", 0.25)
+    assert error.value.code == 2 and "rehearsal_share was 0.5, is 0.25" in capsys.readouterr().err
 
 
 def test_a_video_that_is_segmented_is_not_rehearsed(davis, tmp_path, capsys):
     with pytest.raises(SystemExit) as error:
-        finetune(davis, tmp_path, "--rehearsal_share", 0.5, "--rehearsal_split", "val")
+        finetune(davis, tmp_path, "--rehearsal_share", 0.5, "--rehearsal_split", "2017/val")
     said = capsys.readouterr().err
     assert error.value.code == 2 and "pair is to be segmented, and a training video too" in said
     assert not list(tmp_path.rglob("*.*"))
