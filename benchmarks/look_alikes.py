@@ -2,8 +2,9 @@
 
 Takes the options of `osmn_train_eval.py` that describe a trained model, and makes videos of those of the test split:
 beside the object moves its mirror image, whose hue is turned by `--hue` degrees. All objects of a frame are one
-(`--data_version 2016`). "own": J of propagation with the object's gammas; "others'": with the mean of the gammas of
-the other videos' objects; "turned": with the gammas of the look-alike, from its own place in the first frame.
+(`--data_version 2016`). "own": J of propagation with the object's gammas; "another's": with those of another video's
+object, the mean over all of these; "others'": with the mean of their gammas, which know of no object; "turned": with
+the gammas of the look-alike, from its own place in the first frame.
 `--pictures FOLDER` writes a frame of each video.
 """
 
@@ -111,7 +112,7 @@ def main(argv=None):
     if len(videos) < 2:
         raise InputError(f"{args.test_split} has one video; others' guides need two or more")
     (own,) = zip(*(validation.own_gammas(engine, video) for video in videos), strict=True)
-    print("video                     own  others'  turned")
+    print("video                     own  another's  others'  turned")
     rows = []
     for number, video in enumerate(videos):
         video = video._replace(frames=video.frames[:: own_args.stride])
@@ -119,16 +120,18 @@ def main(argv=None):
         if own_args.pictures:
             middle = len(frames) // 2
             files.write_image(Path(own_args.pictures) / f"{video.name}.png", frames[middle])
-        others = [np.mean(layer, axis=0) for layer in zip(*(own[:number] + own[number + 1 :]), strict=True)]
-        choices = own[number], others, engine.gammas(frames[0], copies[0])
-        rows.append([propagated_j(WithGammas(engine, each), frames, truths, im_size) for each in choices])
+        others = own[:number] + own[number + 1 :]
+        mean = [np.mean(layer, axis=0) for layer in zip(*others, strict=True)]
+        choices = own[number], *others, mean, engine.gammas(frames[0], copies[0])
+        j = [propagated_j(WithGammas(engine, each), frames, truths, im_size) for each in choices]
+        rows.append([j[0], np.mean(j[1:-2]), *j[-2:]])
         print_row(video.name, rows[-1])
     print_row("mean", np.mean(rows, axis=0))
 
 
 def print_row(name, row):
     """Print a video's figures."""
-    print(f"{name:22}{row[0]:7.3f}{row[1]:9.3f}{row[2]:8.3f}", flush=True)
+    print(f"{name:22}{row[0]:7.3f}{row[1]:11.3f}{row[2]:9.3f}{row[3]:8.3f}", flush=True)
 
 
 if __name__ == "__main__":
