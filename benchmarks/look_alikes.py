@@ -4,8 +4,7 @@ Takes the options of `osmn_train_eval.py` that describe a trained model, and mak
 beside the object moves its mirror image, whose hue is turned by `--hue` degrees. All objects of a frame are one
 (`--data_version 2016`). "own": J of propagation with the object's gammas; "another's": with those of another video's
 object, the mean over all of these; "others'": with the mean of their gammas, which know of no object; "turned": with
-the gammas of the look-alike, from its own place in the first frame.
-`--pictures FOLDER` writes a frame of each video.
+the gammas of the look-alike, from its own place in the first frame. `--pictures FOLDER` writes a frame of each video.
 """
 
 from pathlib import Path
@@ -123,8 +122,9 @@ def main(argv=None):
         others = own[:number] + own[number + 1 :]
         mean = [np.mean(layer, axis=0) for layer in zip(*others, strict=True)]
         choices = own[number], *others, mean, engine.gammas(frames[0], copies[0])
-        j = [propagated_j(WithGammas(engine, each), frames, truths, im_size) for each in choices]
-        rows.append([j[0], np.mean(j[1:-2]), *j[-2:]])
+        j = (propagated_j(WithGammas(engine, each), frames, truths, im_size) for each in choices)
+        with_own, *with_anothers, with_mean, with_turned = j
+        rows.append([with_own, np.mean(with_anothers), with_mean, with_turned])
         print_row(video.name, rows[-1])
     print_row("mean", np.mean(rows, axis=0))
 
