@@ -114,7 +114,7 @@ def main(argv=None):
     print("video                     own  another's  others'  turned")
     rows = []
     for number, video in enumerate(videos):
-        video = video._replace(frames=video.frames[:: own_args.stride])
+        video = video._replace(frames=validation.propagated_frames(video, own_args.stride))
         frames, truths, copies = pasted(video, annotations[video.name], own_args.hue)
         if own_args.pictures:
             middle = len(frames) // 2
