@@ -10,6 +10,7 @@ visual modulator has a frame's graph alone, without gammas.
 import contextlib
 import errno
 import functools
+import math
 import os
 import tempfile
 from pathlib import Path
@@ -24,9 +25,11 @@ from osmn.engines.openvino import compiled_at, read_graph
 from osmn.errors import InputError, in_short
 from osmn.evaluation.metrics import region_similarity
 from osmn.files import temporary_folder
+from osmn.networks.backend import keras
 from osmn.optional import engine_import
 
 OPSET = 18  # Of ONNX: what most runtimes of the last years read.
+LARGE = 2**20  # Values of a weight. Smaller ones cost the converter little, and it joins them with batch norms.
 
 
 class Graphs:
@@ -55,6 +58,28 @@ class Graphs:
             for name, signature in self.inputs.items()
         }
 
+    def with_inputs_for(self, name, weights):
+        """Return a function of one graph's inputs and of `weights`, and the specifications of all these inputs.
+
+        Args:
+            name: of the graph.
+            weights: {name of the input: variable of the network}.
+        """
+        signature = [*self.inputs[name], *(tf.TensorSpec(value.shape, name=key) for key, value in weights.items())]
+        own = len(self.inputs[name])
+
+        def function(*values):
+            with keras.StatelessScope(state_mapping=zip(weights.values(), values[own:], strict=True)):
+                return self.functions[name].python_function(*values[:own])
+
+        return tf.function(function, input_signature=signature, autograph=False), signature
+
+    def large_weights(self, name):
+        """Return the variables of one graph that have more than `LARGE` values: {name of an ONNX input: variable}."""
+        used = {id(variable) for variable in self.functions[name].get_concrete_function().graph.variables}
+        large = [v for v in self._network.variables if id(v.value) in used and math.prod(v.shape) > LARGE]
+        return {f"weight_{number}": variable for number, variable in enumerate(large, 1)}
+
     def _frame(self, image, spatial_guide, *gammas):
         logits = self._network.segment(image, spatial_guide, list(gammas))
         return {"probabilities": tf.sigmoid(logits[..., 0])}
@@ -71,11 +96,19 @@ def write_saved_model(graphs, folder):
 
 
 def write_onnx(graphs, folder):
-    """Write `Graphs` as frame.onnx and guide.onnx."""
-    tf2onnx = engine_import("tf2onnx")
-    for name, function in graphs.functions.items():
-        model, _ = tf2onnx.convert.from_function(function, graphs.inputs[name], opset=OPSET)
-        (Path(folder) / f"{name}.onnx").write_bytes(model.SerializeToString())
+    """Write `Graphs` as frame.onnx and guide.onnx.
+
+    The converter copies a graph and all its constants for each of its passes: 24 GB for the guide's of a VGG network.
+    So large weights are inputs to it, and become constants afterwards.
+    """
+    onnx, tf2onnx = engine_import("onnx"), engine_import("tf2onnx")
+    for name in graphs.functions:
+        weights = graphs.large_weights(name)
+        model, _ = tf2onnx.convert.from_function(*graphs.with_inputs_for(name, weights), opset=OPSET)
+        for node in [node for node in model.graph.input if node.name in weights]:
+            model.graph.input.remove(node)
+            model.graph.initializer.append(onnx.numpy_helper.from_array(weights[node.name].numpy(), node.name))
+        onnx.save(model, Path(folder) / f"{name}.onnx")
 
 
 def write_openvino(graphs, folder):

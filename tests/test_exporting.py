@@ -149,15 +149,30 @@ def test_results_of_another_engine_are_not_taken_for_this_ones(lite, clip, tmp_p
     assert "engine was null" in error(capsys, osmn_segment.main, *line, "--engine", "openvino")
 
 
-def test_a_saved_model_runs_without_this_project(lite, tmp_path):
-    folder = export(lite, tmp_path / "out", "saved_model")
+LOADING = {  # As a stranger does: `frame` from named arrays to probabilities.
+    "saved_model": (
+        "import tensorflow as tf\n"
+        "signature = tf.saved_model.load(folder).signatures['frame']\n"
+        "frame = lambda inputs: signature(**{k: tf.constant(v) for k, v in inputs.items()})['probabilities']\n"
+    ),
+    "onnx": (
+        "import onnxruntime\n"
+        "session = onnxruntime.InferenceSession(folder + '/frame.onnx')\n"
+        "frame = lambda inputs: session.run(['probabilities'], inputs)[0]\n"
+    ),
+}
+
+
+@pytest.mark.parametrize("file_format", sorted(LOADING))
+def test_an_export_runs_without_this_project(file_format, lite, tmp_path):
+    pytest.importorskip("tf2onnx")
+    folder = export(lite, tmp_path / "out", file_format)
     code = (
-        "import sys, numpy as np, tensorflow as tf\n"
-        f"frame = tf.saved_model.load({str(folder)!r}).signatures['frame']\n"
+        f"import sys, numpy as np\nfolder = {str(folder)!r}\n{LOADING[file_format]}"
         "image, guide = np.ones((1, 40, 56, 3), 'f'), np.ones((3, 40, 56, 1), 'f')\n"
-        "found = frame(image=tf.constant(image), spatial_guide=tf.constant(guide))\n"
+        "found = frame({'image': image, 'spatial_guide': guide})\n"
         "assert not any(name.split('.')[0] == 'osmn' for name in sys.modules)\n"
-        "print(found['probabilities'].shape)"
+        "print(found.shape)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
     assert done.stdout.strip() == "(3, 40, 56)", done.stderr
