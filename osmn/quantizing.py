@@ -11,11 +11,22 @@ from osmn.data import davis
 from osmn.engines import FRAME
 from osmn.guides import normalize
 from osmn.masks import resized
+from osmn.networks.layers import TAPS
 from osmn.optional import engine_import
 
-# Depthwise convolutions, whose channels have ranges far apart, and sums, such as those of modulation: what they cost in
-# masks and save in time is in doc/results.md.
+# What these cost in masks and save in time is in doc/results.md: depthwise convolutions, whose channels have ranges far
+# apart; sums, such as those of modulation; and side outputs, whose few channels are the logits.
 NOT_QUANTIZED = ("GroupConvolution", "Add")
+
+
+def _side_outputs(model):
+    """Return the names of the convolutions that `single_channel_convolution` made, in a graph of OpenVINO's."""
+    channels = {
+        operation.get_friendly_name(): operation.get_output_partial_shape(0)[1]
+        for operation in model.get_ops()
+        if operation.get_type_name() == "Convolution"
+    }
+    return [name for name, count in channels.items() if count == TAPS]
 
 
 def samples(model, data_path, split, count, size):
@@ -69,6 +80,6 @@ def _write(inputs, graphs, folder):
                 nncf.Dataset(inputs),
                 preset=nncf.QuantizationPreset.MIXED,  # ReLU's features have a range of their own, from 0 up.
                 subset_size=len(inputs),
-                ignored_scope=nncf.IgnoredScope(types=list(NOT_QUANTIZED), validate=False),
+                ignored_scope=nncf.IgnoredScope(_side_outputs(model), types=list(NOT_QUANTIZED), validate=False),
             )
         openvino.save_model(model, folder / f"{name}.xml", compress_to_fp16=False)

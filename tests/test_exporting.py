@@ -218,6 +218,13 @@ def int8_agreement(model, davis, folder, capsys):
 def test_masks_of_the_shipped_model_in_int8_are_nearly_the_networks(davis, tmp_path, capsys):
     mean, lowest = int8_agreement(ROOT / "models/osmn_lite", davis, tmp_path, capsys)
     assert mean > 0.9 and lowest > 0.8
+    operations = openvino.Core().read_model(tmp_path / "int8/frame.xml").get_ops()
+    channels = {True: [], False: []}
+    for operation in (each for each in operations if each.get_type_name() == "Convolution"):
+        quantized = operation.input_value(0).get_node().get_type_name() == "FakeQuantize"
+        channels[quantized].append(operation.get_output_partial_shape(0)[1].get_length())
+    assert channels[False].count(9) == 4  # The side outputs: nine taps of a 3x3 kernel each.
+    assert 9 not in channels[True] and len(channels[True]) > 10
 
 
 @pytest.mark.slow

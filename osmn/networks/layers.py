@@ -181,6 +181,9 @@ def fused_side_output(features, side, fuse_kernel):
     return single_channel_convolution(features, kernel[..., 0]) + bias
 
 
+TAPS = 9  # Of a 3x3 kernel.
+
+
 def single_channel_convolution(x, kernel):
     """Return the SAME convolution of x (B, H, W, C) with a 3x3 kernel (3, 3, C) to one channel: float32 (B, H, W, 1).
 
@@ -189,10 +192,10 @@ def single_channel_convolution(x, kernel):
     the layout; its int8 product to nine columns is wrong at fixed sizes (2026.4).
     """
     height, width = tf.shape(x)[1], tf.shape(x)[2]
-    taps = tf.transpose(tf.reshape(kernel, [9, -1]))
+    taps = tf.transpose(tf.reshape(kernel, [TAPS, -1]))
     products = tf.cast(tf.nn.conv2d(x, tf.cast(taps, x.dtype)[None, None], 1, "SAME"), tf.float32)
     padded = tf.pad(products, [[0, 0], [1, 1], [1, 1], [0, 0]])
-    shifted = [padded[:, k // 3 : k // 3 + height, k % 3 : k % 3 + width, k : k + 1] for k in range(9)]
+    shifted = [padded[:, k // 3 : k // 3 + height, k % 3 : k % 3 + width, k : k + 1] for k in range(TAPS)]
     return tf.add_n(shifted)
 
 
