@@ -137,7 +137,7 @@ def write_graphs(args, model, other=None):
             samples = quantizing.samples(
                 model, args.calibration_path, args.calibration_split, args.calibration_frames, args.calibration_size
             )
-            write = quantizing.writer(samples)
+            write = quantizing.writer(samples, model.config.base_model)
         else:
             write = exporting.WRITERS[args.format]
         with exporting.write_errors(args.output):

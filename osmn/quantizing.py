@@ -14,19 +14,20 @@ from osmn.masks import resized
 from osmn.networks.layers import TAPS
 from osmn.optional import engine_import
 
-# What these cost in masks and save in time is in doc/results.md: depthwise convolutions, whose channels have ranges far
-# apart; sums, such as those of modulation; and side outputs, whose few channels are the logits.
+# What stays in float32; what that costs in time and gains in masks is in doc/experiments.md. Depthwise convolutions,
+# whose channels have ranges far apart, and sums, such as those of modulation:
 NOT_QUANTIZED = ("GroupConvolution", "Add")
+# And pointwise convolutions of these blocks of MobileNet, of which block 0 is the first convolution.
+NOT_QUANTIZED_BLOCKS = {"lite": (6, 7, 8, 9)}
 
 
-def _side_outputs(model):
-    """Return the names of the convolutions that `single_channel_convolution` made, in a graph of OpenVINO's."""
-    channels = {
-        operation.get_friendly_name(): operation.get_output_partial_shape(0)[1]
-        for operation in model.get_ops()
-        if operation.get_type_name() == "Convolution"
-    }
-    return [name for name, count in channels.items() if count == TAPS]
+def _not_quantized(model, base_model):
+    """Return the names of a graph's convolutions that stay as they are: of some blocks, and all side outputs."""
+    convolutions = [each for each in model.get_ordered_ops() if each.get_type_name() == "Convolution"]
+    sides = [each for each in convolutions if each.get_output_partial_shape(0)[1] == TAPS]
+    blocks = [each for each in convolutions if each not in sides]
+    kept = [*sides, *(blocks[number] for number in NOT_QUANTIZED_BLOCKS.get(base_model, ()))]
+    return [each.get_friendly_name() for each in kept]
 
 
 def samples(model, data_path, split, count, size):
@@ -61,15 +62,15 @@ def samples(model, data_path, split, count, size):
     return found
 
 
-def writer(inputs):
+def writer(inputs, base_model):
     """Return a function that writes `exporting.Graphs` into a folder, for OpenVINO.
 
-    The frame's graph is quantised by what values occur for `inputs`, from `samples`.
+    The frame's graph, of a network on `base_model`, is quantised by what values occur for `inputs`, from `samples`.
     """
-    return functools.partial(_write, inputs)
+    return functools.partial(_write, inputs, base_model)
 
 
-def _write(inputs, graphs, folder):
+def _write(inputs, base_model, graphs, folder):
     nncf = engine_import("nncf")
     openvino = engine_import("openvino")
     for name in graphs.functions:
@@ -80,6 +81,8 @@ def _write(inputs, graphs, folder):
                 nncf.Dataset(inputs),
                 preset=nncf.QuantizationPreset.MIXED,  # ReLU's features have a range of their own, from 0 up.
                 subset_size=len(inputs),
-                ignored_scope=nncf.IgnoredScope(_side_outputs(model), types=list(NOT_QUANTIZED), validate=False),
+                ignored_scope=nncf.IgnoredScope(
+                    _not_quantized(model, base_model), types=list(NOT_QUANTIZED), validate=False
+                ),
             )
         openvino.save_model(model, folder / f"{name}.xml", compress_to_fp16=False)
