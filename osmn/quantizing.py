@@ -17,17 +17,18 @@ from osmn.optional import engine_import
 # What stays in float32; what that costs in time and gains in masks is in doc/experiments.md. Depthwise convolutions,
 # whose channels have ranges far apart, and sums, such as those of modulation:
 NOT_QUANTIZED = ("GroupConvolution", "Add")
-# And pointwise convolutions of these blocks of MobileNet, of which block 0 is the first convolution.
-NOT_QUANTIZED_BLOCKS = {"lite": (6, 7, 8, 9)}
+# In `lite` side outputs too, and the pointwise convolutions of these blocks; block 0 is the first convolution.
+LITE_NOT_QUANTIZED = (6, 7, 8, 9)
 
 
 def _not_quantized(model, base_model):
-    """Return the names of a graph's convolutions that stay as they are: of some blocks, and all side outputs."""
+    """Return the names of convolutions that stay as they are, in a network's graph."""
+    if base_model != "lite":
+        return []
     convolutions = [each for each in model.get_ordered_ops() if each.get_type_name() == "Convolution"]
     sides = [each for each in convolutions if each.get_output_partial_shape(0)[1] == TAPS]
     blocks = [each for each in convolutions if each not in sides]
-    kept = [*sides, *(blocks[number] for number in NOT_QUANTIZED_BLOCKS.get(base_model, ()))]
-    return [each.get_friendly_name() for each in kept]
+    return [each.get_friendly_name() for each in (*sides, *(blocks[number] for number in LITE_NOT_QUANTIZED))]
 
 
 def samples(model, data_path, split, count, size):
