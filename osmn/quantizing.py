@@ -25,10 +25,12 @@ def _not_quantized(model, base_model):
     """Return the names of convolutions that stay as they are, in a network's graph."""
     if base_model != "lite":
         return []
-    convolutions = [each for each in model.get_ordered_ops() if each.get_type_name() == "Convolution"]
-    sides = [each for each in convolutions if each.get_output_partial_shape(0)[1] == TAPS]
-    blocks = [each for each in convolutions if each not in sides]
-    return [each.get_friendly_name() for each in (*sides, *(blocks[number] for number in LITE_NOT_QUANTIZED))]
+    sides, blocks = [], []
+    for operation in model.get_ordered_ops():
+        if operation.get_type_name() == "Convolution":
+            is_side = operation.get_output_partial_shape(0)[1] == TAPS
+            (sides if is_side else blocks).append(operation.get_friendly_name())
+    return sides + [blocks[number] for number in LITE_NOT_QUANTIZED]
 
 
 def samples(model, data_path, split, count, size):
