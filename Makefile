@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: demo browser engines test test-all lint format figures clean
+.PHONY: demo browser engines test test-all test-processors lint format figures clean
 
 $(VENV)/.installed: requirements.txt requirements-dev.txt
 	$(PYTHON) -m venv $(VENV)
@@ -29,6 +29,10 @@ test: lint
 
 test-all: lint
 	$(BIN)/python -m pytest -rs
+
+# The suite as other processors compute it, one after the other, an hour in all: see CONTRIBUTING.md, "Processors".
+test-processors: $(VENV)/.installed
+	$(BIN)/python -m tests.processors
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .

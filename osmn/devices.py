@@ -21,7 +21,9 @@ fused_modulate = tf.function(execution.modulate, jit_compile=True)
 
 
 def fused_normalize(x, mean, variance, offset, scale, epsilon):
-    """Return what `osmn.networks.execution.normalize` does, by one fused kernel."""
+    """Return what `osmn.networks.execution.normalize` does, by one fused kernel where it has the number format."""
+    if x.dtype == tf.float64:
+        return execution.normalize(x, mean, variance, offset, scale, epsilon)
     statistics = {"mean": mean, "variance": variance}
     y, _, _ = tf.compat.v1.nn.fused_batch_norm(x, scale, offset, epsilon=epsilon, is_training=False, **statistics)
     return y

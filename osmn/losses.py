@@ -11,7 +11,7 @@ def class_balanced_loss(logits, labels):
     Of a batch split over replicas this is one replica's part, with the counts of the whole batch. `labels` are positive
     above 0.5. The cross-entropy of positives is weighted by the batch's share of negatives, and the other way round.
     """
-    positive = tf.cast(labels > 0.5, tf.float32)
+    positive = tf.cast(labels > 0.5, logits.dtype)
     positives, total = _counts(positive)
     weights = tf.where(labels > 0.5, (total - positives) / total, positives / total)
     return tf.reduce_sum(weights * tf.nn.sigmoid_cross_entropy_with_logits(positive, logits))
@@ -19,7 +19,7 @@ def class_balanced_loss(logits, labels):
 
 def _counts(positive):
     """Return the number of positives and of all pixels of a batch, over all replicas; `positive` is 1 or 0 for each."""
-    total = tf.cast(tf.size(positive) * replicas.count(), tf.float32)
+    total = tf.cast(tf.size(positive) * replicas.count(), positive.dtype)
     return replicas.total(tf.reduce_sum(positive)), total
 
 
@@ -33,11 +33,11 @@ def jaccard_loss(logits, labels):
     optimum lies near its share of them (a little above, for the distance's sake: 0.086 for 0.07, 0.595 for 0.5). That
     of the class-balanced loss is 0.5 then, so that its masks are too large.
     """
-    labels = tf.cast(labels > 0.5, tf.float32)
+    labels = tf.cast(labels > 0.5, logits.dtype)
     probabilities = tf.sigmoid(logits)
     both = tf.reduce_sum(probabilities * labels, axis=[1, 2, 3])
     either = tf.reduce_sum(probabilities + labels, axis=[1, 2, 3]) - both
-    pixels = tf.cast(tf.reduce_prod(tf.shape(labels)[1:]), tf.float32)
+    pixels = tf.cast(tf.reduce_prod(tf.shape(labels)[1:]), logits.dtype)
     distances = 1 - both / tf.maximum(either, 1.0)  # Of an image without the object it is 1, and has no gradient.
     return tf.reduce_sum(tf.nn.sigmoid_cross_entropy_with_logits(labels, logits)) + pixels * tf.reduce_sum(distances)
 

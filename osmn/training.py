@@ -132,10 +132,8 @@ class Trainer:
 
     def l2(self):
         """Return the L2 term: the sum over convolution kernels, constant ones too, of `weight * sum(w^2) / 2`."""
-        terms = [
-            weight * tf.cast(tf.nn.l2_loss(self._model[name]), tf.float32) for name, weight in self._decays.items()
-        ]
-        # Cast, for a network of float64 has some variables of float32. Not add_n: its order, and its rounding, varies.
+        terms = [weight * tf.nn.l2_loss(self._model[name]) for name, weight in self._decays.items()]
+        # Not add_n: its order, and its rounding, varies.
         return tf.reduce_sum(tf.stack(terms)) + self._constant_l2
 
     def train_step(self, batch, rate, spec=BATCH):

@@ -22,6 +22,7 @@ from osmn.errors import InputError
 from osmn.files import read_labels
 
 openvino = pytest.importorskip("openvino", reason="pip install -r requirements-engines.txt")
+operations = pytest.importorskip("openvino.opset13")
 ROOT = Path(__file__).parents[1]
 LITE = {"mean_value": (127.5, 120.5, 110.5), "scale_value": 0.00787}
 
@@ -205,6 +206,21 @@ def test_every_network_in_every_format_gives_its_probabilities(base_model, file_
         assert exporting.largest_differences(graphs, file_format, folder, size)["probabilities"] < 1e-4
 
 
+def int8_is_exact():
+    """Tell whether OpenVINO sums the products of an int8 convolution exactly on this processor.
+
+    Without VNNI, which came to Intel in 2019 and to AMD with Zen 4, it adds pairs of products in 16 bits, where large
+    ones saturate.
+    """
+    x = operations.parameter([1, 64, 8, 8], np.float32)
+    quantized = operations.fake_quantize(x, *np.float32([0, 255, 0, 255]), 256)
+    kernel = operations.constant(np.full((64, 64, 1, 1), 127, np.float32))
+    kernel = operations.fake_quantize(kernel, *np.float32([-127, 127, -127, 127]), 255)
+    y = operations.convolution(quantized, kernel, [1, 1], [0, 0], [0, 0], [1, 1])
+    compiled = openvino.compile_model(openvino.Model([operations.result(y)], [x]), "CPU")
+    return np.all(compiled(np.full((1, 64, 8, 8), 255, np.float32))[0] == 64 * 255 * 127)
+
+
 def int8_agreement(model, davis, folder, capsys):
     """Export a model in int8; return the mean IoU of its masks with the network's, and the lowest."""
     pytest.importorskip("nncf")
@@ -217,10 +233,11 @@ def int8_agreement(model, davis, folder, capsys):
 
 def test_masks_of_the_shipped_model_in_int8_are_nearly_the_networks(davis, tmp_path, capsys):
     mean, lowest = int8_agreement(ROOT / "models/osmn_lite", davis, tmp_path, capsys)
-    assert mean > 0.9 and lowest > 0.8
-    operations = openvino.Core().read_model(tmp_path / "int8/frame.xml").get_ops()
+    # Where products saturate, which no export can know of the processor that will run it, masks are a little worse.
+    assert (mean > 0.9 and lowest > 0.8) if int8_is_exact() else (mean > 0.75 and lowest > 0.6)
+    graph = openvino.Core().read_model(tmp_path / "int8/frame.xml").get_ops()
     channels = {True: [], False: []}
-    for operation in (each for each in operations if each.get_type_name() == "Convolution"):
+    for operation in (each for each in graph if each.get_type_name() == "Convolution"):
         quantized = operation.input_value(0).get_node().get_type_name() == "FakeQuantize"
         channels[quantized].append(operation.get_output_partial_shape(0)[1].get_length())
     assert channels[False].count(9) == 4  # The side outputs: nine taps of a 3x3 kernel each.

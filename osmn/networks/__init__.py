@@ -13,7 +13,8 @@ def build(config, dtype="float32", seed=0, small_embedding=False):
     """Return the `Osmn` network that a `ModelConfig` describes.
 
     `dtype` is a Keras dtype policy: "float32", "mixed_bfloat16" or "mixed_float16" (float32 variables), "bfloat16" or
-    "float16" (for inference). `seed` and `small_embedding` decide the initial weights: see `Initialization`.
+    "float16" (for inference), "float64" (to judge the others' rounding). `seed` and `small_embedding` decide the
+    initial weights: see `Initialization`.
     """
     kind = LiteOsmn if config.base_model == "lite" else VggOsmn
     return kind(config, dtype, Initialization(seed, small_embedding=small_embedding))

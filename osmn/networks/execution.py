@@ -39,7 +39,7 @@ def modulate(features, gamma=None, beta=None):
 
 def normalize(x, mean, variance, offset, scale, epsilon):
     """Return `(x - mean) / sqrt(variance + epsilon) * scale + offset`; x is (B, H, W, C), the rest (C,)."""
-    y = tf.nn.batch_normalization(tf.cast(x, tf.float32), mean, variance, offset, scale, epsilon)
+    y = tf.nn.batch_normalization(tf.cast(x, mean.dtype), mean, variance, offset, scale, epsilon)
     return tf.cast(y, x.dtype)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from osmn.networks.backend import keras
-from osmn.networks.execution import FactoredBeta
+from osmn.networks.execution import WHOLE, FactoredBeta
 
 
 class Initialization(NamedTuple):
@@ -51,14 +51,28 @@ def convolution(name, kernel_size, channels_in, channels_out, dtype, kernel_init
     return layer
 
 
+def wide_dtype(dtype):
+    """Return the format of sums and statistics in a network of the dtype policy `dtype`: float32, or float64.
+
+    Half precision is too coarse for them. A network of float64 is in float64 throughout: it judges others' rounding.
+    """
+    return "float64" if dtype == "float64" else "float32"
+
+
+def wide(x):
+    """Return a tensor in the format of sums: see `wide_dtype`."""
+    return tf.cast(x, wide_dtype(x.dtype.name))
+
+
 class BatchNormalization(keras.layers.Layer):
     """Batch normalisation of (B, H, W, C) with TF1's fused kernel.
 
-    Unlike Keras's, it updates the moving variance with the unbiased batch variance, N / (N - 1), as published.
+    Unlike Keras's, it updates the moving variance with the unbiased batch variance, N / (N - 1), as published. `dtype`
+    is the policy of the network that it belongs to.
     """
 
-    def __init__(self, name, channels, decay, epsilon=0.001):
-        super().__init__(name=name, dtype="float32", autocast=False)
+    def __init__(self, name, channels, decay, epsilon=0.001, dtype="float32"):
+        super().__init__(name=name, dtype=wide_dtype(dtype), autocast=False)
         self.decay, self.epsilon = decay, epsilon
         shape = (channels,)
         self.gamma = self.add_weight(shape=shape, initializer="ones", name="gamma")
@@ -92,18 +106,20 @@ class BatchNormalization(keras.layers.Layer):
 def normalize_batch(x, offset, scale, epsilon):
     """Return x (B, H, W, C) normalised by its own statistics, its mean and its unbiased variance, both (C,).
 
-    With TensorFlow's fused kernel, which is faster than `normalize_part` and needs the whole batch.
+    With TensorFlow's fused kernel, which is faster than `normalize_part`, needs the whole batch and has no float64.
     """
+    if x.dtype == tf.float64:
+        return normalize_part(x, offset, scale, epsilon, WHOLE)
     return tf.compat.v1.nn.fused_batch_norm(x, scale, offset, epsilon=epsilon, is_training=True)
 
 
 def normalize_part(x, offset, scale, epsilon, part):
     """Return the same for one `Part` of a batch: normalised by the whole batch's statistics, and these."""
-    x32 = tf.cast(x, tf.float32)
-    count = tf.cast(tf.size(x) // tf.shape(x)[-1] * part.count, tf.float32)
-    mean = part.total(tf.reduce_mean(x32, axis=[0, 1, 2])) / part.count
-    variance = part.total(tf.reduce_mean((x32 - mean) ** 2, axis=[0, 1, 2])) / part.count
-    y = (x32 - mean) * (tf.math.rsqrt(variance + epsilon) * scale) + offset
+    values = wide(x)
+    count = tf.cast(tf.size(x) // tf.shape(x)[-1] * part.count, values.dtype)
+    mean = part.total(tf.reduce_mean(values, axis=[0, 1, 2])) / part.count
+    variance = part.total(tf.reduce_mean((values - mean) ** 2, axis=[0, 1, 2])) / part.count
+    y = (values - mean) * (tf.math.rsqrt(variance + epsilon) * scale) + offset
     return tf.cast(y, x.dtype), mean, variance * count / (count - 1)
 
 
@@ -112,11 +128,12 @@ class SpatialModulation(keras.layers.Layer):
 
     DECAY = 0.99  # as published, in `lite` too
 
-    def __init__(self, name, channels, kernel_initializer):
-        super().__init__(name=f"{name}.stage", dtype="float32", autocast=False)
+    def __init__(self, name, channels, kernel_initializer, dtype="float32"):
+        dtype = wide_dtype(dtype)
+        super().__init__(name=f"{name}.stage", dtype=dtype, autocast=False)
         self.channels = tuple(channels)
-        self.convolution = convolution(name, 1, 1, sum(channels), "float32", kernel_initializer, bias=None)
-        self.normalization = BatchNormalization(f"{name}.BatchNorm", sum(channels), self.DECAY)
+        self.convolution = convolution(name, 1, 1, sum(channels), dtype, kernel_initializer, bias=None)
+        self.normalization = BatchNormalization(f"{name}.BatchNorm", sum(channels), self.DECAY, dtype=dtype)
         self.built = True
 
     def call(self, guide, execution):
@@ -164,9 +181,10 @@ def legacy_bilinear_matrix(size, new_size):
 
 
 def resample(maps, rows, columns):
-    """Return `rows @ maps @ columns^T` for float32 maps (B, h, w, 1), rows (H, h), columns (W, w): (B, H, W, 1)."""
-    wide = tf.einsum("bhw,xw->bhx", tf.cast(maps[..., 0], tf.float32), columns)
-    return tf.einsum("yh,bhx->byx", rows, wide)[..., None]
+    """Return `rows @ maps @ columns^T` for maps (B, h, w, 1), rows (H, h), columns (W, w): (B, H, W, 1), wide."""
+    maps = wide(maps[..., 0])
+    wider = tf.einsum("bhw,xw->bhx", maps, tf.cast(columns, maps.dtype))
+    return tf.einsum("yh,bhx->byx", tf.cast(rows, maps.dtype), wider)[..., None]
 
 
 def fused_side_output(features, side, fuse_kernel):
@@ -175,9 +193,9 @@ def fused_side_output(features, side, fuse_kernel):
     Both are linear, and so is the upsampling between them, which treats channels alike: their product is one 3x3
     convolution (C -> 1), before the upsampling. `side` is the Conv2D, `fuse_kernel` (1, 1, 16, 1).
     """
-    fuse = tf.cast(fuse_kernel, tf.float32)[0, 0]
-    kernel = tf.tensordot(tf.cast(side.kernel.value, tf.float32), fuse, axes=1)
-    bias = tf.tensordot(tf.cast(side.bias.value, tf.float32), fuse, axes=1)
+    fuse = wide(fuse_kernel)[0, 0]
+    kernel = tf.tensordot(wide(side.kernel.value), fuse, axes=1)
+    bias = tf.tensordot(wide(side.bias.value), fuse, axes=1)
     return single_channel_convolution(features, kernel[..., 0]) + bias
 
 
@@ -185,7 +203,7 @@ TAPS = 9  # Of a 3x3 kernel.
 
 
 def single_channel_convolution(x, kernel):
-    """Return the SAME convolution of x (B, H, W, C) with a 3x3 kernel (3, 3, C) to one channel: float32 (B, H, W, 1).
+    """Return the SAME convolution of x (B, H, W, C) with a 3x3 kernel (3, 3, C) to one channel: wide (B, H, W, 1).
 
     A 1x1 convolution gives the nine taps of each pixel, which are then shifted and summed: a third of the time of a 3x3
     one, whose CPU kernels are made for many output channels. Not a matrix product, before which OpenVINO would change
@@ -193,7 +211,7 @@ def single_channel_convolution(x, kernel):
     """
     height, width = tf.shape(x)[1], tf.shape(x)[2]
     taps = tf.transpose(tf.reshape(kernel, [TAPS, -1]))
-    products = tf.cast(tf.nn.conv2d(x, tf.cast(taps, x.dtype)[None, None], 1, "SAME"), tf.float32)
+    products = wide(tf.nn.conv2d(x, tf.cast(taps, x.dtype)[None, None], 1, "SAME"))
     padded = tf.pad(products, [[0, 0], [1, 1], [1, 1], [0, 0]])
     shifted = [padded[:, k // 3 : k // 3 + height, k % 3 : k % 3 + width, k : k + 1] for k in range(TAPS)]
     return tf.add_n(shifted)

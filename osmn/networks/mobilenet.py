@@ -11,6 +11,8 @@ from osmn.networks.layers import (
     fused_side_output,
     legacy_bilinear_matrix,
     resample,
+    wide,
+    wide_dtype,
 )
 
 STEM_CHANNELS = 32
@@ -35,7 +37,8 @@ class NormalizedConvolution(keras.layers.Layer):
     def __init__(self, convolution_layer, channels):
         super().__init__(name=f"{convolution_layer.name}.block", dtype=convolution_layer.dtype_policy)
         self.convolution = convolution_layer
-        self.normalization = BatchNormalization(f"{convolution_layer.name}.BatchNorm", channels, BATCH_NORM_DECAY)
+        name, dtype = f"{convolution_layer.name}.BatchNorm", convolution_layer.compute_dtype
+        self.normalization = BatchNormalization(name, channels, BATCH_NORM_DECAY, dtype=dtype)
         self.built = True
 
     def call(self, x, execution):
@@ -128,7 +131,7 @@ class LiteOsmn(Osmn):
         if not config.no_spatial_modulator:
             for block, c in zip(MODULATED_BLOCKS, channels, strict=True):
                 name = f"osmn.modulator_sp.conv{block}"
-                self.spatial[block] = SpatialModulation(name, [c], initialization.normal(name))
+                self.spatial[block] = SpatialModulation(name, [c], initialization.normal(name), dtype)
         self.stem, self.blocks = build_mobilenet("osmn.seg", dtype, initialization)
         self.sides = [
             convolution(name, 3, c, SIDE_CHANNELS, dtype, initialization.normal(name))
@@ -146,7 +149,7 @@ class LiteOsmn(Osmn):
 
     def _logits(self, image, spatial, gammas, execution):
         gammas = iter(gammas)
-        guide = tf.cast(spatial, tf.float32)
+        guide = tf.cast(spatial, wide_dtype(self.compute_dtype))
         features = []
         x = self.stem(tf.cast(image, self.compute_dtype), execution=execution)
         for number, (depthwise, pointwise) in enumerate(self.blocks, 1):
@@ -161,7 +164,7 @@ class LiteOsmn(Osmn):
 
     def _side_logits(self, features, size):
         half = (size + 1) // 2
-        logits = tf.identity(tf.cast(self.fuse.bias.value, tf.float32))
+        logits = tf.identity(wide(self.fuse.bias.value))
         kernels = tf.split(self.fuse.kernel.value, len(self.sides), axis=2)
         # Resized twice, as published: to half of the image's size, and from there to the whole.
         whole = [legacy_bilinear_matrix(half[axis], size[axis]) for axis in (0, 1)]

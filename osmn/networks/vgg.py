@@ -13,6 +13,8 @@ from osmn.networks.layers import (
     fused_side_output,
     resample,
     transposed_bilinear_matrix,
+    wide,
+    wide_dtype,
 )
 
 VGG16_STAGES = ((2, 64), (2, 128), (3, 256), (3, 512), (3, 512))  # (layers, channels)
@@ -138,7 +140,7 @@ class VggOsmn(Osmn):
         if not config.no_spatial_modulator and not self.variant.guide_as_input:
             for stage, (layers, c) in enumerate(modulated, self.first_modulated):
                 name = f"osmn.modulator_sp.conv{stage}"
-                self.spatial[stage] = SpatialModulation(name, [c] * layers, initialization.normal(name))
+                self.spatial[stage] = SpatialModulation(name, [c] * layers, initialization.normal(name), dtype)
         dilation = (1, 1, 1, 1, 2) if self.variant.dilated else (1, 1, 1, 1, 1)
         channels_in = 4 if self.variant.guide_as_input else 3
         self.stages = build_stages("osmn.seg", channels_in, dtype, initialization, dilation)
@@ -187,7 +189,7 @@ class VggOsmn(Osmn):
             image = tf.broadcast_to(image, tf.concat([tf.shape(spatial)[:3], [3]], axis=0))
             x = tf.concat([tf.cast(spatial, image.dtype), image], axis=-1)
         x = tf.cast(x, self.compute_dtype)
-        guide = tf.cast(spatial, tf.float32)
+        guide = tf.cast(spatial, wide_dtype(self.compute_dtype))
         side_outputs = []
         for stage, layers in enumerate(self.stages, 1):
             if stage > 1:
@@ -208,7 +210,7 @@ class VggOsmn(Osmn):
         return self._side_logits(side_outputs[1:], size)
 
     def _side_logits(self, features, size):
-        logits = tf.identity(tf.cast(self.fuse.bias.value, tf.float32))
+        logits = tf.identity(wide(self.fuse.bias.value))
         kernels = tf.split(self.fuse.kernel.value, len(SIDE_STAGES), axis=2)
         for stage, x, side, kernel in zip(SIDE_STAGES, features, self.sides, kernels, strict=True):
             scores = fused_side_output(x, side, kernel)
@@ -224,7 +226,7 @@ class VggOsmn(Osmn):
         for number, (fc6, fc7, fc8) in enumerate(self.branches):
             hidden = dropout(fc6(x), execution, 10 + 2 * number)
             hidden = dropout(fc7(hidden), execution, 11 + 2 * number)
-            scores += tf.cast(fc8(hidden), tf.float32)
+            scores += wide(fc8(hidden))
         rows, columns = (
             transposed_bilinear_matrix(tf.shape(scores)[axis], DILATED_STRIDE, size[axis - 1]) for axis in (1, 2)
         )
