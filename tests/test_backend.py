@@ -10,10 +10,11 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+import zero_networks
 
 from osmn import networks
 from osmn.config import ModelConfig
-from osmn.networks.backend import standard_settings
+from osmn.pretrained import imagenet
 
 ROOT = Path(__file__).resolve().parent.parent
 OTHER = {"floatx": "float16", "image_data_format": "channels_first"}
@@ -122,10 +123,23 @@ def test_variables_have_their_own_format_whatever_keras_is_configured_for(other_
         assert variable.dtype == ("float32" if exempt else stored), name
 
 
-def test_keras_applications_are_built_float32_and_channels_last(other_settings):
-    with standard_settings():
-        model = keras.applications.MobileNet(weights=None, include_top=False, input_shape=(64, 64, 3))
-    assert {variable.dtype for variable in model.variables} == {"float32"}
-    assert model.output_shape == (None, 2, 2, 1024)
-    assert keras.config.image_data_format() == "channels_first"
+@pytest.fixture
+def mobilenet_file(tmp_path):
+    """Return a Keras file of MobileNet whose weights have more digits than float16 holds; written before the others."""
+    model = keras.applications.MobileNet(weights=None, input_shape=(224, 224, 3))
+    generator = np.random.default_rng(0)
+    for variable in model.weights:
+        variable.assign(generator.random(tuple(variable.shape), np.float32))
+    model.save_weights(tmp_path / "mobilenet.weights.h5")
+    return tmp_path / "mobilenet.weights.h5", {layer.name: layer.get_weights() for layer in model.layers}
+
+
+def test_imagenet_weights_of_keras_are_loaded_as_they_are(mobilenet_file, other_settings):
+    path, layers = mobilenet_file
+    network = zero_networks.build(ModelConfig("lite"))
+    assert imagenet.load(network, "osmn/seg", path) == []
+    variables = network.tf1_variables()
+    for name, layer in (("depthwise/depthwise_weights", "conv_dw_7"), ("pointwise/weights", "conv_pw_7")):
+        np.testing.assert_array_equal(variables[f"osmn/seg/Conv2d_7_{name}"], layers[layer][0])
+    assert keras.config.image_data_format() == "channels_first"  # The user's again.
     assert keras.config.dtype_policy().name == "float16"

@@ -8,7 +8,7 @@ import numpy as np
 
 from osmn.checkpoints import CheckpointReader
 from osmn.errors import InputError, in_short
-from osmn.networks.backend import keras
+from osmn.networks.backend import keras, standard_settings
 
 
 def load(network, scope, source):
@@ -50,7 +50,7 @@ def _keras_weights(family, source):
     model, failure = None, ""
     for include_top in (True, False):
         try:
-            with warnings.catch_warnings():
+            with warnings.catch_warnings(), standard_settings():
                 warnings.simplefilter("ignore")  # of layers that the file lacks, before Keras refuses it
                 model = application(
                     weights=source if source == "imagenet" else None,
