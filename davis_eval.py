@@ -2,11 +2,11 @@
 
 import argparse
 
-from osmn import args as arguments
-from osmn import locks
-from osmn.errors import reports_input_errors
+from osmn.cli import options as arguments
+from osmn.cli.entry import reports_input_errors
+from osmn.cli.types import file_name
 from osmn.evaluation import davis, tables
-from osmn.option_types import file_name
+from osmn.files import locks
 from osmn.report import write
 
 

@@ -11,7 +11,7 @@ import shutil
 import time
 from pathlib import Path
 
-from osmn.errors import reports_input_errors
+from osmn.cli.entry import reports_input_errors
 
 FOLDER = Path(__file__).parent / "build/demo"
 TRAIN_SEQUENCES, VAL_SEQUENCES, FRAMES, SIZE, SEED = 24, 8, 16, (160, 96), 0
@@ -29,10 +29,10 @@ def main(argv=None):
     # Here, so that processes which import this file again start at once.
     import osmn_segment
     import osmn_train_eval
-    from osmn.contact_sheet import contact_sheet
+    from osmn.data.synthetic import make_dataset, repeat_first_mask
     from osmn.evaluation import davis, tables
     from osmn.report import write
-    from osmn.synthetic import make_dataset, repeat_first_mask
+    from osmn.report.contact_sheet import contact_sheet
     from preprocessing import preprocess_davis
 
     start = time.monotonic()

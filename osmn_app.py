@@ -10,10 +10,11 @@ import os
 import socket
 import threading
 
-from osmn import args as arguments
-from osmn.errors import InputError, reports_input_errors
-from osmn.option_types import positive
-from osmn.optional import optional_import
+from osmn.cli import options as arguments
+from osmn.cli.entry import reports_input_errors
+from osmn.cli.types import positive
+from osmn.errors import InputError
+from osmn.optional_packages import optional_import
 
 
 def parse(argv):
@@ -39,15 +40,15 @@ def main(argv=None):
     # Gradio reads them when it is imported: it is to send nothing anywhere.
     os.environ |= {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_OFFLINE": "1"}
     optional_import("gradio", "requirements-app.txt")
-    from app.page import launch
-    from osmn import own_model
-    from osmn.app_session import Sessions
-    from osmn.predictor import Predictor
+    from osmn.inference.predictor import Predictor
+    from osmn.user_video import model_choice
+    from osmn.user_video.webapp.page import launch
+    from osmn.user_video.webapp.session import Sessions
 
-    model, engine = own_model.load(**arguments.own_model(args))
+    model, engine = model_choice.load(**arguments.own_model(args))
 
     def predictor(frame_size):
-        return Predictor(engine, own_model.size(model, frame_size, args.im_size))
+        return Predictor(engine, model_choice.size(model, frame_size, args.im_size))
 
     with Sessions(predictor) as sessions:
         os.environ["GRADIO_TEMP_DIR"] = str(sessions.folder)  # Uploads come into it too, and go with it.

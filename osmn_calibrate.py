@@ -5,9 +5,9 @@ true probability; masks are too large, and propagation multiplies it. One number
 mends that. It is chosen on annotated videos that the model was not trained on and is not to be scored on.
 """
 
-from osmn import args as arguments
-from osmn.errors import reports_input_errors
-from osmn.option_types import finite, positive
+from osmn.cli import options as arguments
+from osmn.cli.entry import reports_input_errors
+from osmn.cli.types import finite, positive
 
 
 def parse(argv):
@@ -39,16 +39,18 @@ def main(argv=None):
     # Here, because TensorFlow takes seconds to import.
     import dataclasses
 
-    from osmn import checkpoints, devices, models, validation
     from osmn.data import davis
-    from osmn.engines.tensorflow import TensorFlowEngine
-    from osmn.predictor import Predictor
-    from osmn.processes import check_images
+    from osmn.evaluation import in_memory
+    from osmn.inference.memory import check_images
+    from osmn.inference.predictor import Predictor
+    from osmn.models import checkpoints, tensorflow_model
+    from osmn.models.engines.tensorflow import TensorFlowEngine
+    from osmn.networks import devices
 
     devices.configure([args.gpu_id])
     videos = davis.videos(args.data_path, args.data_version, args.test_split)
     annotations = davis.complete_annotations(args.data_path, videos)
-    model = models.load(args.whole_model_path, arguments.model_options(args), args.precision or "float32")
+    model = tensorflow_model.load(args.whole_model_path, arguments.model_options(args), args.precision or "float32")
     if args.output:
         checkpoints.check_output(args.output, [model.path] if model.path else [])
     check_images(model.config, args.im_size)
@@ -60,7 +62,7 @@ def main(argv=None):
     found = {}
     for shift in sorted(args.shifts):
         network.output_bias.assign(start + shift)
-        found[shift] = validation.figures(predictor, videos, annotations, args.stride)
+        found[shift] = in_memory.figures(predictor, videos, annotations, args.stride)
         print(f"{shift:6.2f}  {found[shift].j:.3f}  {found[shift].area:.2f}", flush=True)
     best = max(found, key=lambda shift: found[shift].j)
     print(f"best: {best:g}, J {found[best].j:.3f}, masks of {found[best].area:.2f} times the true area")

@@ -1,9 +1,10 @@
 """Pretrain OSMN on COCO (stage 1) from ImageNet weights."""
 
-from osmn import args as arguments
-from osmn import training_options
-from osmn.errors import InputError, reports_input_errors
-from osmn.option_types import positive
+from osmn.cli import options as arguments
+from osmn.cli import training
+from osmn.cli.entry import reports_input_errors
+from osmn.cli.types import positive
+from osmn.errors import InputError
 
 
 def parse(argv):
@@ -22,11 +23,11 @@ def parse(argv):
     parser.add_argument("--whole_model_path", default="", help="start from this whole model, not ImageNet")
     arguments.add_model_options(parser)
     arguments.add_size_option(parser, [400, 400])
-    training_options.add_training_options(parser, data_aug_scales=[0.8, 1.0, 1.2])
-    training_options.add_random_crop_option(parser)
-    training_options.add_distractor_options(parser, videos=False)
-    training_options.add_imagenet_options(parser)
-    training_options.add_validation_options(parser)
+    training.add_training_options(parser, data_aug_scales=[0.8, 1.0, 1.2])
+    training.add_random_crop_option(parser)
+    training.add_distractor_options(parser, videos=False)
+    training.add_imagenet_options(parser)
+    training.add_validation_options(parser)
     arguments.add_device_options(parser, several=True, engine=False)
     args = parser.parse_args(argv)
     arguments.required(args, "model_save_path")
@@ -44,12 +45,15 @@ def main(argv=None):
     """Run the script; see `-h`."""
     args = parse(argv)
     # Here, because TensorFlow takes seconds to import.
-    from osmn import devices, models, replicas
-    from osmn.sources import coco_sources
+    from osmn.inputs.sources import coco_sources
+    from osmn.models import tensorflow_model
+    from osmn.networks import devices, replicas
 
     devices.configure(args.gpu_id, args.deterministic)
     with replicas.strategy().scope():
-        model = models.begin(args.im_size, **arguments.beginning(args), pretrained=arguments.pretrained(args))
+        model = tensorflow_model.new_for_training(
+            args.im_size, **arguments.beginning(args), pretrained=arguments.pretrained(args)
+        )
         print(model.summary(args.im_size))
         arguments.training_run(args).train(model, coco_sources(args.data_path, args.data_shares))
 

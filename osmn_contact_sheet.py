@@ -1,9 +1,9 @@
 """Draw frames of DAVIS sequences with the masks of a result folder, and the true masks below."""
 
-from osmn import args as arguments
-from osmn.contact_sheet import contact_sheet
-from osmn.errors import reports_input_errors
-from osmn.option_types import file_name, positive
+from osmn.cli import options as arguments
+from osmn.cli.entry import reports_input_errors
+from osmn.cli.types import file_name, positive
+from osmn.report.contact_sheet import contact_sheet
 
 
 @reports_input_errors

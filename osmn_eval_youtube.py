@@ -1,7 +1,7 @@
 """Propagate masks through YouTube-Objects and score them."""
 
-from osmn import args as arguments
-from osmn.errors import reports_input_errors
+from osmn.cli import options as arguments
+from osmn.cli.entry import reports_input_errors
 
 
 def parse(argv):
@@ -23,10 +23,12 @@ def parse(argv):
 def main(argv=None):
     """Run the script; see `-h`."""
     args = parse(argv)
-    from osmn import devices, locks, segmenting  # TensorFlow takes seconds to import
     from osmn.data import youtube_objects
     from osmn.evaluation import tables
     from osmn.evaluation.youtube_objects import evaluate
+    from osmn.files import locks
+    from osmn.inference import segmenting  # TensorFlow takes seconds to import
+    from osmn.networks import devices
     from osmn.report import write
 
     devices.configure([args.gpu_id])

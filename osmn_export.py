@@ -6,10 +6,11 @@ are; each is loaded again and compared with the network. openvino: for --engine 
 then. saved_model and onnx: for other programs.
 """
 
-from osmn import args as arguments
+from osmn.cli import options as arguments
+from osmn.cli.entry import reports_input_errors
+from osmn.cli.types import positive
 from osmn.config import LONGEST_SIDE
-from osmn.errors import InputError, reports_input_errors
-from osmn.option_types import positive
+from osmn.errors import InputError
 
 PRECISIONS = {
     "checkpoint": ("float32",),
@@ -84,16 +85,17 @@ def parse(argv):
 def main(argv=None):
     """Run the script; see `-h`."""
     args = parse(argv)
-    from osmn import checkpoints, devices, models  # TensorFlow takes seconds to import
+    from osmn.models import checkpoints, tensorflow_model
+    from osmn.networks import devices  # TensorFlow takes seconds to import
 
     devices.configure([])  # A training may have all of the GPU's memory.
     own = args.precision if args.format == "saved_model" else "float32"
-    model = models.load(args.whole_model_path, arguments.model_options(args), own)
-    other = models.load(args.average_with, arguments.model_options(args), own) if args.average_with else None
+    model = tensorflow_model.load(args.whole_model_path, arguments.model_options(args), own)
+    other = tensorflow_model.load(args.average_with, arguments.model_options(args), own) if args.average_with else None
     if args.format == "checkpoint":
         checkpoints.check_output(args.output, [each.path for each in (model, other) if each and each.path])
     if other:
-        model = models.averaged(model, other)
+        model = tensorflow_model.averaged(model, other)
     if args.format == "checkpoint":
         write_checkpoint(args, model.network)
     else:
@@ -102,7 +104,7 @@ def main(argv=None):
 
 def write_checkpoint(args, network):
     """Write the weights."""
-    from osmn import checkpoints
+    from osmn.models import checkpoints
 
     values = checkpoints.model_values(network)
     if args.half:
@@ -113,14 +115,14 @@ def write_checkpoint(args, network):
 
 def write_graphs(args, model, other=None):
     """Write a folder of graphs of a model, averaged with `other`; say by how much they differ from the network."""
-    from osmn import exported, exporting
-    from osmn.processes import check_images
+    from osmn.inference.memory import check_images
+    from osmn.models import export, exported
 
     size = tuple(args.im_size or map(min, CHECK_SIZE, model.config.aligned_size or CHECK_SIZE))
     check_images(model.config, size, objects=CHECK_OBJECTS)
     if args.precision == "int8":
         check_images(model.config, args.calibration_size)
-    graphs = exporting.Graphs(model.network, args.im_size)
+    graphs = export.Graphs(model.network, args.im_size)
     origin = {"model": str(model.path), "model_sha256": model.fingerprint, "im_size": args.im_size}
     if other:
         origin |= {"average_with": str(other.path), "average_with_sha256": other.fingerprint}
@@ -130,23 +132,23 @@ def write_graphs(args, model, other=None):
     if exported.is_described(args.output, *described):
         print(f"{args.output}: exported already")
         return
-    with exporting.whole_folder(args.output) as folder:
+    with export.whole_folder(args.output) as folder:
         if args.precision == "int8":
-            from osmn import quantizing
+            from osmn.models import quantize
 
-            samples = quantizing.samples(
+            samples = quantize.samples(
                 model, args.calibration_path, args.calibration_split, args.calibration_frames, args.calibration_size
             )
-            write = quantizing.writer(samples, model.config.base_model)
+            write = quantize.writer(samples, model.config.base_model)
         else:
-            write = exporting.WRITERS[args.format]
-        with exporting.write_errors(args.output):
+            write = export.WRITERS[args.format]
+        with export.write_errors(args.output):
             write(graphs, folder)
             exported.describe(folder, *described)
-        apart = exporting.largest_differences(graphs, args.format, folder, size, CHECK_OBJECTS)
+        apart = export.largest_differences(graphs, args.format, folder, size, CHECK_OBJECTS)
         if args.precision == "int8":
             some = samples[:: -(-len(samples) // CHECK_FRAMES)]
-            mean, lowest = exporting.mask_agreement(graphs, args.format, folder, some)
+            mean, lowest = export.mask_agreement(graphs, args.format, folder, some)
             print(f"masks of {len(some)} of the frames, IoU with the network's: {mean:.3f}, the lowest {lowest:.3f}")
     differences = ", ".join(f"{difference:.1e} of {name}" for name, difference in apart.items())
     print(f"{args.output}: {args.format}, {args.precision}; largest differences from the network: {differences}")

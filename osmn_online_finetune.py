@@ -1,8 +1,9 @@
 """Finetune OSMN online on the first frame of each DAVIS object, segment its video, and score the results."""
 
-from osmn import args as arguments
-from osmn import training_options
-from osmn.errors import InputError, reports_input_errors
+from osmn.cli import options as arguments
+from osmn.cli import training
+from osmn.cli.entry import reports_input_errors
+from osmn.errors import InputError
 
 
 def parse(argv):
@@ -12,8 +13,8 @@ def parse(argv):
     parser.add_argument("--whole_model_path", default="", help="weights that each object starts from")
     arguments.add_model_options(parser)
     arguments.add_size_option(parser, [854, 480])
-    training_options.add_training_options(parser, data_aug_scales=[0.5, 0.8, 1.0])
-    training_options.add_rehearsal_options(parser, "DAVIS videos", choice=True)
+    training.add_training_options(parser, data_aug_scales=[0.5, 0.8, 1.0])
+    training.add_rehearsal_options(parser, "DAVIS videos", choice=True)
     arguments.add_testing_options(parser)
     arguments.add_report_option(parser)
     arguments.add_device_options(parser)
@@ -30,14 +31,16 @@ def parse(argv):
 def main(argv=None):
     """Run the script; see `-h`."""
     args = parse(argv)
-    from osmn import devices, models, online  # TensorFlow takes seconds to import
     from osmn.data import davis
     from osmn.evaluation.tables import score_if_annotated
+    from osmn.models import tensorflow_model
+    from osmn.networks import devices
     from osmn.report import write
+    from osmn.training import online  # TensorFlow takes seconds to import
 
     devices.configure([args.gpu_id], args.deterministic)
     videos = davis.videos(args.data_path, args.data_version, args.test_split)
-    model = models.begin(args.im_size, **arguments.beginning(args) | {"folder": None})
+    model = tensorflow_model.new_for_training(args.im_size, **arguments.beginning(args) | {"folder": None})
     print(model.summary(args.im_size))
     run, testing = arguments.training_run(args), arguments.testing_options(args)
     origin, rehearsal = arguments.values(args, "data_path", "data_version"), None

@@ -1,8 +1,8 @@
 """Finetune OSMN online on the first frame of each YouTube-VOS object and segment its video."""
 
-from osmn import args as arguments
-from osmn import training_options
-from osmn.errors import reports_input_errors
+from osmn.cli import options as arguments
+from osmn.cli import training
+from osmn.cli.entry import reports_input_errors
 
 
 def parse(argv):
@@ -13,8 +13,8 @@ def parse(argv):
     parser.add_argument("--start_id", metavar="VIDEO", help="leave out the videos before this one")
     arguments.add_model_options(parser)
     arguments.add_size_option(parser, [448, 256])
-    training_options.add_training_options(parser, data_aug_scales=[0.8, 1.0, 1.5])
-    training_options.add_rehearsal_options(parser)
+    training.add_training_options(parser, data_aug_scales=[0.8, 1.0, 1.5])
+    training.add_rehearsal_options(parser)
     arguments.add_testing_options(parser)
     arguments.add_device_options(parser)
     args = parser.parse_args(argv)
@@ -26,12 +26,14 @@ def parse(argv):
 def main(argv=None):
     """Run the script; see `-h`."""
     args = parse(argv)
-    from osmn import devices, models, online  # TensorFlow takes seconds to import
     from osmn.data import ytvos
+    from osmn.models import tensorflow_model
+    from osmn.networks import devices
+    from osmn.training import online  # TensorFlow takes seconds to import
 
     devices.configure([args.gpu_id], args.deterministic)
     videos = ytvos.starting_at(ytvos.videos(args.data_path, args.test_split, args.all_frames), args.start_id)
-    model = models.begin(args.im_size, **arguments.beginning(args) | {"folder": None})
+    model = tensorflow_model.new_for_training(args.im_size, **arguments.beginning(args) | {"folder": None})
     print(model.summary(args.im_size))
     print(f"propagating through {'every frame' if args.all_frames else 'the frames that meta.json lists'}")
     run, testing = arguments.training_run(args), arguments.testing_options(args)

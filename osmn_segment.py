@@ -5,10 +5,11 @@ size) and out/overlay.mp4. Without a mask, --box makes one by GrabCut: out/first
 draw on.
 """
 
-from osmn import args as arguments
-from osmn.errors import InputError, reports_input_errors
-from osmn.option_types import non_negative, place, positive
-from osmn.places import check_apart, check_outside
+from osmn.cli import options as arguments
+from osmn.cli.entry import reports_input_errors
+from osmn.cli.types import non_negative, place, positive
+from osmn.errors import InputError
+from osmn.files.overlap import refuse_inputs_inside_outputs, refuse_writing_over_inputs
 
 
 def parse(argv):
@@ -72,22 +73,23 @@ def parse(argv):
 def main(argv=None):
     """Run the script; see `-h`."""
     args = parse(argv)
-    from osmn import exported, given, own_model, own_video
-    from osmn.video import open_frames
+    from osmn.models import exported
+    from osmn.user_video import model_choice, prompts, tracking
+    from osmn.user_video.media.reader import open_frames
 
     index, count = args.shard
-    loaded, jobs = None, own_video.jobs(args.input, args.mask, args.result_path)
+    loaded, jobs = None, tracking.jobs(args.input, args.mask, args.result_path)
     if index >= len(jobs):
         print(f"share {index}/{count} of {len(jobs)} videos has none: there is nothing to do")
     read = [path for job in jobs for path in (job.path, *(each.path for each in job.given))]
     for job in jobs[index::count]:
         with open_frames(job.path, args.start, args.end, args.stride) as frames:
             if args.box:
-                objects = given.in_boxes(frames.first.image, args.box, job.folder)
+                objects = prompts.in_boxes(frames.first.image, args.box, job.folder)
             else:
-                objects = given.read(job.given, frames.size)
+                objects = prompts.read(job.given, frames.size)
             # After the first look at what is given: it takes seconds.
-            loaded = loaded or own_model.load(**arguments.own_model(args))
+            loaded = loaded or model_choice.load(**arguments.own_model(args))
             if args.finetune and isinstance(loaded[0], exported.ExportedModel):
                 raise InputError(f"{loaded[0].path} is exported, --finetune needs a checkpoint; give that")
             _segment(args, *loaded, job, frames, objects, read)
@@ -97,17 +99,19 @@ def _segment(args, model, engine, job, frames, given, read):
     """Segment the video of a job; `read` are the paths of all that is read for one of the jobs."""
     from tqdm import tqdm
 
-    from osmn import crf, manifest, own_model, own_video
-    from osmn.engines.mirrored import MirroredEngine
-    from osmn.given import FOUND, write_found
-    from osmn.predictor import Predictor
+    from osmn.inference import crf
+    from osmn.inference.predictor import Predictor
+    from osmn.models.engines.mirrored import MirroredEngine
+    from osmn.results import manifest
+    from osmn.user_video import model_choice, tracking
+    from osmn.user_video.prompts import FOUND, write_found
 
-    videos = own_video.videos_written(given, args.cutout)
-    finetuned, found = job.folder / own_video.FINETUNED, FOUND if args.box else ()
-    check_apart((job.folder / name for name in (own_video.MASKS, own_video.SCORES, *found, *videos)), read)
-    check_outside(read, [job.folder / own_video.MASKS, *([finetuned] if args.finetune else [])])
-    check_outside(model.files, [finetuned])
-    size = own_model.size(model, frames.size, args.im_size)
+    videos = tracking.videos_written(given, args.cutout)
+    finetuned, found = job.folder / tracking.FINETUNED, FOUND if args.box else ()
+    refuse_writing_over_inputs((job.folder / name for name in (tracking.MASKS, tracking.SCORES, *found, *videos)), read)
+    refuse_inputs_inside_outputs(read, [job.folder / tracking.MASKS, *([finetuned] if args.finetune else [])])
+    refuse_inputs_inside_outputs(model.files, [finetuned])
+    size = model_choice.size(model, frames.size, args.im_size)
     print(f"{job.path}: {model.summary(size)}")
     refine = crf.refiner() if args.crf_postprocessing else None
     if args.finetune and not args.overwrite:
@@ -119,7 +123,7 @@ def _segment(args, model, engine, job, frames, given, read):
         args.overwrite,
         clear=lambda: _delete_finetuned(finetuned),
         read=read,
-        writes=[*videos, *found, own_video.mask_name(frames.first)],
+        writes=[*videos, *found, tracking.mask_name(frames.first)],
     )
     with opened as run:
         if run.is_finished("video", videos) and (not args.save_score or run.is_finished("scores", [])):
@@ -133,7 +137,7 @@ def _segment(args, model, engine, job, frames, given, read):
             predictor = Predictor(MirroredEngine(engine) if args.flip_test else engine, size, refine=refine)
             with tqdm(total=frames.estimate, unit="frame", dynamic_ncols=True) as bar:
                 options = {"save_score": args.save_score, "cutout": args.cutout, "progress": bar.update, "tell": tell}
-                done = own_video.segment(predictor, frames, given, job.folder, **options)
+                done = tracking.segment(predictor, frames, given, job.folder, **options)
         if args.save_score:
             run.finish("scores", done.scores)
         run.finish("video", [*found, *done.files])
@@ -147,7 +151,7 @@ def _segment(args, model, engine, job, frames, given, read):
 
 def _that_change_results(args, job, given, size):
     """Return {option: value} for the manifest; scores are further files, and change none."""
-    from osmn import own_video
+    from osmn.user_video import tracking
 
     options = arguments.values(args, "stride", "crf_postprocessing")
     options |= {name: None if (place := getattr(args, name)) is None else str(place) for name in ("start", "end")}
@@ -155,17 +159,20 @@ def _that_change_results(args, job, given, size):
         options |= arguments.values(args, "flip_test")
     if args.finetune:
         options |= arguments.values(args, "finetune", "learning_rate")
-    return options | own_video.described(job.path, given, args.box) | {"im_size": size}
+    return options | tracking.described(job.path, given, args.box) | {"im_size": size}
 
 
 def _finetuned_engine(args, start, job, given, size, run):
     """Return the engine of a network that is trained on what is given, from the weights `start` on."""
-    from osmn import models, own_finetuning
-    from osmn.own_video import FINETUNED
-    from osmn.video import open_frames
+    from osmn.models import tensorflow_model
+    from osmn.user_video import finetuning
+    from osmn.user_video.media.reader import open_frames
+    from osmn.user_video.tracking import FINETUNED
 
     folder, engine = job.folder / FINETUNED, args.engine or "tensorflow"
-    model = models.begin(size, arguments.model_options(args), args.precision, start=start, engine=engine)
+    model = tensorflow_model.new_for_training(
+        size, arguments.model_options(args), args.precision, start=start, engine=engine
+    )
     written = _examples(given)
     # Earlier versions did not note them; `_check_finetuned` has seen whose they are.
     with (
@@ -173,23 +180,24 @@ def _finetuned_engine(args, start, job, given, size, run):
         open_frames(job.path, args.start, args.end, args.stride) as frames,
     ):
         tell(*written)
-        trained = own_finetuning.finetune(model, given, frames, folder, size, args.finetune, args.learning_rate)
+        trained = finetuning.finetune(model, given, frames, folder, size, args.finetune, args.learning_rate)
     run.finish(FINETUNED, written)
     return trained.start_engine()
 
 
 def _examples(given):
     """Return the names, among the results, of the images and masks that the model is trained on."""
-    from osmn.own_finetuning import example_files
-    from osmn.own_video import FINETUNED
+    from osmn.user_video.finetuning import example_files
+    from osmn.user_video.tracking import FINETUNED
 
     return [f"{FINETUNED}/{name}" for name in example_files(given)]
 
 
 def _check_finetuned(results, given):
     """Raise InputError for a model that no run has made, or for its images: training would go on from it."""
-    from osmn import checkpoints, manifest
-    from osmn.own_video import FINETUNED
+    from osmn.models import checkpoints
+    from osmn.results import manifest
+    from osmn.user_video.tracking import FINETUNED
 
     if not (results / FINETUNED).is_dir() or manifest.read_run(results) is not None:
         return
@@ -205,7 +213,7 @@ def _check_finetuned(results, given):
 def _delete_finetuned(folder):
     """Delete the models of another run."""
     if folder.is_dir():
-        from osmn import checkpoints
+        from osmn.models import checkpoints
 
         checkpoints.delete_checkpoints(folder)
 

@@ -1,8 +1,8 @@
 """Finetune OSMN on DAVIS (stage 2), propagate masks through a split and score them."""
 
-from osmn import args as arguments
-from osmn import training_options
-from osmn.errors import reports_input_errors
+from osmn.cli import options as arguments
+from osmn.cli import training
+from osmn.cli.entry import reports_input_errors
 
 
 def parse(argv):
@@ -14,11 +14,11 @@ def parse(argv):
     parser.add_argument("--use_full_res", action="store_true", help="read JPEGImages/Full-Resolution in testing")
     arguments.add_model_options(parser)
     arguments.add_size_option(parser, [854, 480])
-    training_options.add_training_options(parser, data_aug_scales=[0.5, 0.8, 1.0])
-    training_options.add_guide_choice_options(parser)
-    training_options.add_distractor_options(parser)
-    training_options.add_coco_mixing_options(parser)
-    training_options.add_validation_options(parser, "DATA_PATH")
+    training.add_training_options(parser, data_aug_scales=[0.5, 0.8, 1.0])
+    training.add_guide_choice_options(parser)
+    training.add_distractor_options(parser)
+    training.add_coco_mixing_options(parser)
+    training.add_validation_options(parser, "DATA_PATH")
     arguments.add_testing_options(parser)
     arguments.add_report_option(parser)
     arguments.add_device_options(parser, several=True)
@@ -30,10 +30,11 @@ def parse(argv):
 
 def train(args):
     """Train as asked for; return the model to test."""
-    from osmn import models, sources
     from osmn.data import davis
+    from osmn.inputs import sources
+    from osmn.models import tensorflow_model
 
-    model = models.begin(args.im_size, **arguments.beginning(args))
+    model = tensorflow_model.new_for_training(args.im_size, **arguments.beginning(args))
     print(model.summary(args.im_size))
     if model.path is None:
         print("no --whole_model_path: training starts from random weights")
@@ -48,9 +49,10 @@ def main(argv=None):
     """Run the script; see `-h`."""
     args = parse(argv)
     # Here, because TensorFlow takes seconds to import.
-    from osmn import devices, replicas, segmenting
     from osmn.data import davis
     from osmn.evaluation.tables import score_if_annotated
+    from osmn.inference import segmenting
+    from osmn.networks import devices, replicas
     from osmn.report import write
 
     devices.configure(args.gpu_id, args.deterministic)

@@ -1,8 +1,8 @@
 """Train OSMN on YouTube-VOS, and propagate masks through one of its splits."""
 
-from osmn import args as arguments
-from osmn import training_options
-from osmn.errors import reports_input_errors
+from osmn.cli import options as arguments
+from osmn.cli import training
+from osmn.cli.entry import reports_input_errors
 
 
 def parse(argv):
@@ -14,12 +14,12 @@ def parse(argv):
     parser.add_argument("--use_cached_list", action="store_true", help="keep the list of valid guides beside meta.json")
     arguments.add_model_options(parser)
     arguments.add_size_option(parser, [448, 256])
-    training_options.add_training_options(parser, data_aug_scales=[1.0])
-    training_options.add_imagenet_options(parser)
-    training_options.add_guide_choice_options(parser)
-    training_options.add_distractor_options(parser)
-    training_options.add_coco_mixing_options(parser)
-    training_options.add_validation_options(parser)
+    training.add_training_options(parser, data_aug_scales=[1.0])
+    training.add_imagenet_options(parser)
+    training.add_guide_choice_options(parser)
+    training.add_distractor_options(parser)
+    training.add_coco_mixing_options(parser)
+    training.add_validation_options(parser)
     arguments.add_testing_options(parser)
     arguments.add_device_options(parser, several=True)
     args = parser.parse_args(argv)
@@ -32,10 +32,13 @@ def parse(argv):
 
 def train(args):
     """Train as asked for; return the model to test."""
-    from osmn import models, sources
     from osmn.data import ytvos
+    from osmn.inputs import sources
+    from osmn.models import tensorflow_model
 
-    model = models.begin(args.im_size, **arguments.beginning(args), pretrained=arguments.pretrained(args))
+    model = tensorflow_model.new_for_training(
+        args.im_size, **arguments.beginning(args), pretrained=arguments.pretrained(args)
+    )
     print(model.summary(args.im_size))
     validity = (args.label_valid_ratio, args.bbox_valid_ratio) if args.randomize_guide else None
     examples = ytvos.examples(args.data_path, tuple(args.im_size), validity, args.use_cached_list)
@@ -48,8 +51,9 @@ def main(argv=None):
     """Run the script; see `-h`."""
     args = parse(argv)
     # Here, because TensorFlow takes seconds to import.
-    from osmn import devices, replicas, segmenting
     from osmn.data import ytvos
+    from osmn.inference import segmenting
+    from osmn.networks import devices, replicas
 
     devices.configure(args.gpu_id, args.deterministic)
     videos = ytvos.videos(args.data_path, args.test_split, args.all_frames)

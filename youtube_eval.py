@@ -2,10 +2,10 @@
 
 import argparse
 
-from osmn import args as arguments
-from osmn import locks
-from osmn.errors import reports_input_errors
+from osmn.cli import options as arguments
+from osmn.cli.entry import reports_input_errors
 from osmn.evaluation import tables, youtube_objects
+from osmn.files import locks
 from osmn.report import write
 
 

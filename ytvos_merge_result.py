@@ -2,9 +2,9 @@
 
 import argparse
 
-from osmn.errors import reports_input_errors
-from osmn.option_types import file_name
-from osmn.submission import check_archive, merge_videos, zip_submission
+from osmn.cli.entry import reports_input_errors
+from osmn.cli.types import file_name
+from osmn.results.ytvos_submission import check_archive, merge_videos, zip_submission
 
 
 @reports_input_errors

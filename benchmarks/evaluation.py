@@ -13,13 +13,13 @@ from pathlib import Path
 import numpy as np
 from scipy import ndimage
 
-from osmn.errors import reports_input_errors
+from osmn.cli.entry import reports_input_errors
 from osmn.evaluation.davis import sequences as davis_sequences
 from osmn.evaluation.metrics import contour, contour_tolerance, region_similarity
 from osmn.evaluation.scoring import read_result, score
-from osmn.files import read_labels, write_labels
-from osmn.processes import worthwhile_processes
-from osmn.results import MASKS
+from osmn.files.images import read_labels, write_labels
+from osmn.parallel import worthwhile_processes
+from osmn.results.layout import MASKS
 
 
 def plain_scores(sequences):

@@ -10,11 +10,12 @@ modulator knows of the object is the difference. A network without visual modula
 import numpy as np
 
 import osmn_train_eval
-from osmn import args as arguments
-from osmn import devices, validation
+from osmn.cli import options as arguments
+from osmn.cli.entry import reports_input_errors
+from osmn.cli.types import positive
 from osmn.data import davis
-from osmn.errors import reports_input_errors
-from osmn.option_types import positive
+from osmn.evaluation import in_memory
+from osmn.networks import devices
 
 
 @reports_input_errors
@@ -31,14 +32,14 @@ def main(argv=None):
     engine = model.start_engine(args.vg_pad_ratio)
     training = davis.videos(args.data_path, args.data_version, "train")
     videos = davis.videos(args.data_path, args.data_version, args.test_split)
-    known = [each for video in training for each in validation.own_gammas(engine, video)]
+    known = [each for video in training for each in in_memory.own_gammas(engine, video)]
     mean = [np.mean(layer, axis=0) for layer in zip(*known, strict=True)]
     annotations = davis.complete_annotations(args.data_path, videos)
     print("object                    IoU    area" + ("   other IoU   other area" if mean else ""))
     rows = []
     for video in videos:
-        choices = [validation.own_gammas(engine, video)] + ([[mean] * len(video.object_ids)] if mean else [])
-        steps = validation.single_steps(engine, video, annotations[video.name], choices, im_size, own_args.every)
+        choices = [in_memory.own_gammas(engine, video)] + ([[mean] * len(video.object_ids)] if mean else [])
+        steps = in_memory.single_steps(engine, video, annotations[video.name], choices, im_size, own_args.every)
         measured = steps.mean(axis=0)
         for object_id, row in zip(video.object_ids, np.swapaxes(measured, 0, 1), strict=True):
             row = row.ravel()  # Of one choice after the other.

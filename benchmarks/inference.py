@@ -15,13 +15,18 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from osmn import devices, files, loading, models, networks, segmenting
+from osmn import networks
 from osmn.config import BASE_MODELS, ModelConfig
 from osmn.data.types import Reference, Video
-from osmn.engines import ENGINES, PRECISIONS
-from osmn.engines.tensorflow import TensorFlowEngine
+from osmn.files.images import write_labels
+from osmn.inference import segmenting
+from osmn.inference.load import load_model
+from osmn.inference.predictor import Predictor
+from osmn.models import tensorflow_model
+from osmn.models.engines import ENGINES, PRECISIONS
+from osmn.models.engines.tensorflow import TensorFlowEngine
+from osmn.networks import devices
 from osmn.networks.vgg import VGG16_STAGES
-from osmn.predictor import Predictor
 
 
 def yardstick(height, width):
@@ -65,7 +70,7 @@ def make_video(folder, objects, frames, height, width):
         left = width * i // objects
         labels[height // 4 : height // 2, left : left + width // objects // 2] = i + 1
     annotation = folder / "first.png"
-    files.write_labels(annotation, labels)
+    write_labels(annotation, labels)
     base = tf.image.resize(rng.uniform(0, 255, (height // 8, width // 8, 3)), (height, width)).numpy().astype(np.uint8)
     paths = []
     for number in range(frames):
@@ -75,12 +80,12 @@ def make_video(folder, objects, frames, height, width):
 
 
 def engines(options, reference):
-    """Yield (name, precision, engine, `models.Model` or `exported.ExportedModel`) of all that takes turns."""
+    """Yield (name, precision, engine, `tensorflow_model.Model` or `exported.ExportedModel`) of all that takes turns."""
     for engine, precision in itertools.product(options.engines, options.precisions):
-        model = models.Model(reference, precision, engine=engine).for_inference()
+        model = tensorflow_model.Model(reference, precision, engine=engine).for_inference()
         yield engine, precision, model.start_engine(), model
     for folder in options.exports:
-        model = loading.load(folder, {})
+        model = load_model(folder, {})
         yield "exported", model.precision, model.start_engine(), model
 
 
@@ -127,7 +132,7 @@ def shared_batches(options):
     randomize(reference)
     print("precision  videos in a batch  network ms / frame  / 1 video")
     for precision in options.precisions:
-        network = models.for_inference(reference, precision)
+        network = tensorflow_model.for_inference(reference, precision)
         execution = devices.choose_execution()
         segment = tf.function(functools.partial(network.segment, execution=execution))
         cases = []

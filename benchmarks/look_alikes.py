@@ -13,14 +13,17 @@ import numpy as np
 from PIL import Image
 
 import osmn_train_eval
-from osmn import args as arguments
-from osmn import devices, files, validation
+from osmn.cli import options as arguments
+from osmn.cli.entry import reports_input_errors
+from osmn.cli.types import finite, positive
 from osmn.data import davis
-from osmn.errors import InputError, reports_input_errors
+from osmn.errors import InputError
+from osmn.evaluation import in_memory
 from osmn.evaluation.metrics import region_similarity
+from osmn.files.images import read_image, write_image
+from osmn.inference.predictor import Predictor
 from osmn.masks import resized
-from osmn.option_types import finite, positive
-from osmn.predictor import Predictor
+from osmn.networks import devices
 
 GAP = 1.1  # from the object's centre to the look-alike's, in widths of the object's box
 
@@ -70,10 +73,10 @@ def pasted(video, masks, degrees):
     frames, truths, copies = [], [], []
     side = 0
     for path in video.frames:
-        (truth,) = validation.true_masks(video, masks, path)
+        (truth,) = in_memory.true_masks(video, masks, path)
         if not side:  # Of the first frame: where there is more room.
             side = 1 if np.flatnonzero(truth.any(axis=0)).mean() < truth.shape[1] / 2 else -1
-        frame, copy = with_look_alike(files.read_image(path, truth.shape[::-1]), truth, side, degrees)
+        frame, copy = with_look_alike(read_image(path, truth.shape[::-1]), truth, side, degrees)
         frames.append(frame)
         truths.append(truth)
         copies.append(copy)
@@ -110,15 +113,15 @@ def main(argv=None):
     annotations = davis.complete_annotations(args.data_path, videos)
     if len(videos) < 2:
         raise InputError(f"{args.test_split} has one video; others' guides need two or more")
-    (own,) = zip(*(validation.own_gammas(engine, video) for video in videos), strict=True)
+    (own,) = zip(*(in_memory.own_gammas(engine, video) for video in videos), strict=True)
     print("video                     own  another's  others'  turned")
     rows = []
     for number, video in enumerate(videos):
-        video = video._replace(frames=validation.propagated_frames(video, own_args.stride))
+        video = video._replace(frames=in_memory.propagated_frames(video, own_args.stride))
         frames, truths, copies = pasted(video, annotations[video.name], own_args.hue)
         if own_args.pictures:
             middle = len(frames) // 2
-            files.write_image(Path(own_args.pictures) / f"{video.name}.png", frames[middle])
+            write_image(Path(own_args.pictures) / f"{video.name}.png", frames[middle])
         others = own[:number] + own[number + 1 :]
         mean = [np.mean(layer, axis=0) for layer in zip(*others, strict=True)]
         choices = own[number], *others, mean, engine.gammas(frames[0], copies[0])

@@ -16,7 +16,10 @@ from unittest import mock
 import numpy as np
 
 import osmn_online_finetune
-from osmn import online, pipeline, segmenting, training
+from osmn.inference import segmenting
+from osmn.inputs import pipeline
+from osmn.training import online
+from osmn.training.trainer import Trainer
 
 
 class Stopwatch:
@@ -113,9 +116,9 @@ def main(argv=None):
     with contextlib.ExitStack() as stack:
         for owner, name, wrap in (
             (online, "finetune_and_segment", watch.until_end),
-            (training.Trainer, "reset", watch.reset),
-            (training.Trainer, "train_step", watch.step),
-            (training.Trainer, "save", watch.save),
+            (Trainer, "reset", watch.reset),
+            (Trainer, "train_step", watch.step),
+            (Trainer, "save", watch.save),
             (pipeline.Batches, "__iter__", watch.batches),
             (segmenting, "follow", watch.follow),
         ):

@@ -1,7 +1,7 @@
 """What `osmn_segment.py` makes of a network's speed: `python -m benchmarks.own_video`.
 
 "Network" is the segmentation net alone, as in `benchmarks.inference`, at the size that frames have for it. "End to end"
-is all of `own_video.segment` on an H.264 clip that is drawn here, from the second frame to the overlay's last byte.
+is all of `tracking.segment` on an H.264 clip that is drawn here, from the second frame to the overlay's last byte.
 They take turns, so that a machine's drift meets both. Then each stage runs by itself: its processor time, of all
 threads, is what it costs where every core is busy.
 """
@@ -16,13 +16,14 @@ import numpy as np
 import tensorflow as tf
 
 from benchmarks.inference import network_alone, seconds
-from osmn import devices, given, own_model, own_video
-from osmn.engines import ENGINES, PRECISIONS
-from osmn.files import read_labels, write_labels
-from osmn.predictor import Predictor
-from osmn.synthetic import make_movers, render
-from osmn.video import open_frames
-from osmn.video_writer import write_overlay
+from osmn.data.synthetic import make_movers, render
+from osmn.files.images import read_labels, write_labels
+from osmn.inference.predictor import Predictor
+from osmn.models.engines import ENGINES, PRECISIONS
+from osmn.networks import devices
+from osmn.user_video import model_choice, prompts, tracking
+from osmn.user_video.media.reader import open_frames
+from osmn.user_video.media.writer import write_overlay
 
 DRAWN = 30  # frames; a longer clip goes to and fro
 
@@ -46,8 +47,8 @@ def end_to_end(predictor, clip, mask, folder):
     """Segment the clip; return seconds per frame."""
     times = []
     with open_frames(clip) as frames:
-        objects = given.read([given.parse_given(str(mask))], frames.size)
-        own_video.segment(predictor, frames, objects, folder, progress=lambda: times.append(time.perf_counter()))
+        objects = prompts.read([prompts.parse_prompt(str(mask))], frames.size)
+        tracking.segment(predictor, frames, objects, folder, progress=lambda: times.append(time.perf_counter()))
     return (time.perf_counter() - times[0]) / (len(times) - 1)
 
 
@@ -68,7 +69,7 @@ def stages(engine, im_size, clip, mask, folder):
     count = timed("decoded", decode)
     predictor = Predictor(engine, im_size)
     with open_frames(clip) as frames:
-        objects = given.read([given.parse_given(str(mask))], frames.size)[0].objects
+        objects = prompts.read([prompts.parse_prompt(str(mask))], frames.size)[0].objects
         images = list(frames)
     predictor.start(images[0].image)
     for object_id, labels in objects.items():
@@ -77,7 +78,7 @@ def stages(engine, im_size, clip, mask, folder):
     for frame in images:
         small = timed("resized", predictor.at_network_size, frame.image)
         segmentation = timed("network", predictor.step, frame.image, small)
-        followed.append(own_video.Followed(frame, timed("labels", segmentation.labels)))
+        followed.append(tracking.TrackedFrame(frame, timed("labels", segmentation.labels)))
     for each in followed:
         timed("masks written", write_labels, folder / f"{each.frame.name}.png", each.labels)
     shown = [timed("overlay drawn", each.overlay) for each in followed]
@@ -102,8 +103,8 @@ def main():
     parser.add_argument("--frames", type=int, default=60)
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
-    model, engine = own_model.load(options.whole_model_path, {}, options.precision, options.engine, 0)
-    width, height = own_model.size(model, options.size, options.im_size)
+    model, engine = model_choice.load(options.whole_model_path, {}, options.precision, options.engine, 0)
+    width, height = model_choice.size(model, options.size, options.im_size)
     print(f"clip {options.size[0]}x{options.size[1]}; {model.summary((width, height))}")
     spatial = np.random.default_rng(0).random((1, height, width, 1), np.float32)
     with tempfile.TemporaryDirectory() as temporary:

@@ -23,12 +23,15 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.tsl.profiler.protobuf import xplane_pb2
 
-from osmn import devices, networks, sources, synthetic, training
+from osmn import networks
 from osmn.config import BASE_MODELS, ModelConfig
-from osmn.data import coco, davis
-from osmn.engines import PRECISIONS
-from osmn.guides import GUIDE_SIDE
-from osmn.pipeline import Pipeline, PipelineOptions
+from osmn.data import coco, davis, synthetic
+from osmn.inputs import sources
+from osmn.inputs.guides import GUIDE_SIDE
+from osmn.inputs.pipeline import Pipeline, PipelineOptions
+from osmn.models.engines import PRECISIONS
+from osmn.networks import devices
+from osmn.training.trainer import Trainer
 from preprocessing import preprocess_davis
 
 BACKBONES = {"lite": keras.applications.MobileNet}  # The others have VGG16.
@@ -51,8 +54,8 @@ def batches(source, options):
 
 
 def make_trainer(precision, options):
-    """Return a `training.Trainer` of a network with initial weights."""
-    return training.Trainer(networks.build(ModelConfig(options.base_model), devices.training_policy(precision)))
+    """Return a `trainer.Trainer` of a network with initial weights."""
+    return Trainer(networks.build(ModelConfig(options.base_model), devices.training_policy(precision)))
 
 
 def print_input_speed(name, source, options):

@@ -10,9 +10,9 @@ import numpy as np
 from PIL import Image
 
 import osmn_segment
-from osmn.files import read_image, read_labels, write_image, write_labels
+from osmn.data.synthetic import make_movers, render
+from osmn.files.images import read_image, read_labels, write_image, write_labels
 from osmn.masks import overlay
-from osmn.synthetic import make_movers, render
 
 OBJECTS, FRAMES, SIZE, SEED = 2, 32, (448, 256), 198
 SHOWN, COLORS, MILLISECONDS = (280, 160), 40, 100  # of the picture and of each of its frames

@@ -1,7 +1,8 @@
 """One-shot video object segmentation by network modulation (Yang et al., CVPR 2018), in TensorFlow 2."""
 
-__version__ = "1.0.0"
-__all__ = ["ModelConfig", "Predictor", "Segmentation"]
+from osmn.version import __version__
+
+__all__ = ["ModelConfig", "Predictor", "Segmentation", "__version__"]
 
 
 def __getattr__(name):
@@ -11,7 +12,7 @@ def __getattr__(name):
 
         return ModelConfig
     if name in ("Predictor", "Segmentation"):
-        from osmn import predictor
+        from osmn.inference import predictor
 
         return getattr(predictor, name)
     raise AttributeError(f"module 'osmn' has no attribute {name!r}")

@@ -4,8 +4,8 @@ import dataclasses
 import math
 from pathlib import Path
 
-from osmn import sealed
 from osmn.errors import InputError, in_short
+from osmn.files import sealed_json
 
 BASE_MODELS = ("osvos", "masktrack", "deeplab", "lite")
 LONGEST_SIDE = 16384  # Of images, in pixels.
@@ -79,7 +79,7 @@ def config_path(model_path):
 
 def to_json(config):
     """Return a ModelConfig as readable JSON."""
-    return sealed.to_json(dataclasses.asdict(config))
+    return sealed_json.to_json(dataclasses.asdict(config))
 
 
 def from_values(values):
@@ -97,7 +97,7 @@ def read_config(model_path):
     """
     path = config_path(model_path)
     try:
-        return from_values(sealed.from_json(path.read_text(encoding="utf-8")))
+        return from_values(sealed_json.from_json(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         return None
     except (OSError, ValueError, TypeError, AttributeError) as error:

@@ -17,13 +17,14 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from osmn import locks
+from osmn.cli.entry import reports_input_errors
 from osmn.data.davis import labels_shown
-from osmn.errors import InputError, reports_input_errors
-from osmn.files import read_labels, write_mask
-from osmn.folders import mask_files, subfolders
-from osmn.made import check_places, made_before, remade
-from osmn.processes import in_processes, processors
+from osmn.errors import InputError
+from osmn.files import locks
+from osmn.files.generated import check_places, made_before, remade
+from osmn.files.images import read_labels, write_mask
+from osmn.files.names import mask_files, subfolders
+from osmn.parallel import in_processes, processors
 
 
 def split_sequence(root, name):

@@ -26,12 +26,14 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from osmn import locks
-from osmn.errors import InputError, reports_input_errors
-from osmn.files import read_image, replacing, write_mask
-from osmn.folders import LONGEST_NAME, frame_files, listed_name, mask_files, subfolders
-from osmn.made import check_places, made_before, remade
-from osmn.processes import in_processes, processors
+from osmn.cli.entry import reports_input_errors
+from osmn.errors import InputError
+from osmn.files import locks
+from osmn.files.atomic import replacing
+from osmn.files.generated import check_places, made_before, remade
+from osmn.files.images import read_image, write_mask
+from osmn.files.names import LONGEST_NAME, frame_files, listed_name, mask_files, subfolders
+from osmn.parallel import in_processes, processors
 
 THRESHOLD = 127  # As published: labels stored as JPEG are not exactly 0 and 255.
 

@@ -15,8 +15,9 @@ from pathlib import Path
 
 import numpy as np
 
-from osmn.errors import InputError, reports_input_errors
-from osmn.option_types import positive
+from osmn.cli.entry import reports_input_errors
+from osmn.cli.types import positive
+from osmn.errors import InputError
 
 IMAGES_USED = 24
 IMAGE_SIZE = (224, 224)  # ImageNet's
@@ -32,16 +33,20 @@ def main(argv=None):
     parser.add_argument("out", metavar="OUT", type=Path, help="the prefix of the checkpoint to write")
     parser.add_argument("--scale_value", type=positive(float), default=0.01, help="of the inputs (default: 0.01)")
     args = parser.parse_args(argv)
-    from osmn import checkpoints, files, folders, guides, networks
+    from osmn import networks
     from osmn.config import ModelConfig
-    from osmn.pretrained import imagenet, rescaling
+    from osmn.files.images import read_image
+    from osmn.files.names import frame_files
+    from osmn.inputs import guides
+    from osmn.models import checkpoints
+    from osmn.models.pretrained import imagenet, rescaling
 
     checkpoints.check_output(args.out, [args.source])
-    paths = list(folders.frame_files(args.images, required=False).values())[:IMAGES_USED]
+    paths = list(frame_files(args.images, required=False).values())[:IMAGES_USED]
     if not paths:
         raise InputError(f"{args.images} holds no photographs (.jpg)")
     config = ModelConfig()
-    images = np.stack([guides.normalize(files.read_image(path, IMAGE_SIZE), config) for path in paths])
+    images = np.stack([guides.normalize(read_image(path, IMAGE_SIZE), config) for path in paths])
     network = networks.build(config)
     missing = set(imagenet.load(network, SCOPE, args.source))
     fc6 = None if f"{SCOPE}/fc6/weights" in missing else network.visual.hidden[0]

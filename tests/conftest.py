@@ -48,7 +48,7 @@ def davis(tmp_path_factory):
 
     Not to be written to: copy it.
     """
-    from osmn.synthetic import make_dataset
+    from osmn.data.synthetic import make_dataset
     from preprocessing.preprocess_davis import split_sequence
 
     root = tmp_path_factory.mktemp("data") / "davis"

@@ -6,8 +6,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from osmn import models
 from osmn.config import ModelConfig
+from osmn.models import tensorflow_model
 
 
 class ColourKey:
@@ -77,7 +77,9 @@ def stand_in(monkeypatch, network):
     def load(path, given, precision, engine="tensorflow"):
         opened = network()
         opened.config = dataclasses.replace(opened.config, **given)
-        return models.Model(opened, "float32")
+        return tensorflow_model.Model(opened, "float32")
 
-    monkeypatch.setattr(models, "load", load)
-    monkeypatch.setattr(models, "begin", lambda im_size, given, precision, **_: load(None, given, precision))
+    monkeypatch.setattr(tensorflow_model, "load", load)
+    monkeypatch.setattr(
+        tensorflow_model, "new_for_training", lambda im_size, given, precision, **_: load(None, given, precision)
+    )

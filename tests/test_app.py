@@ -18,8 +18,8 @@ from PIL import Image
 from zero_networks import build
 
 import osmn_app
-from osmn import checkpoints
 from osmn.config import ModelConfig
+from osmn.models import checkpoints
 
 ROOT = Path(__file__).resolve().parent.parent
 SIZE, FRAMES = (128, 96), 6

@@ -10,14 +10,14 @@ from PIL import Image
 from scipy import ndimage
 from test_video import LOSSLESS, UNEVEN, decoded_frames, make_video, pictures
 
-from osmn import app_session
-from osmn.app_session import EXAMPLES, Sessions
 from osmn.errors import InputError
-from osmn.files import read_labels
-from osmn.given import Given
-from osmn.own_video import segment
-from osmn.predictor import Predictor
-from osmn.video import open_frames
+from osmn.files.images import read_labels
+from osmn.inference.predictor import Predictor
+from osmn.user_video.media.reader import open_frames
+from osmn.user_video.prompts import Prompt
+from osmn.user_video.tracking import segment
+from osmn.user_video.webapp import session as session_module
+from osmn.user_video.webapp.session import EXAMPLES, Sessions
 
 SIZE = (64, 48)
 FRAMES, JUMP = 8, 4
@@ -56,8 +56,8 @@ class Bright:
 
 @pytest.fixture(autouse=True)
 def small_examples(monkeypatch):
-    monkeypatch.setattr(app_session, "EXAMPLE_FRAMES", FRAMES + 1)
-    monkeypatch.setattr(app_session, "EXAMPLE_SIZE", (96, 64))
+    monkeypatch.setattr(session_module, "EXAMPLE_FRAMES", FRAMES + 1)
+    monkeypatch.setattr(session_module, "EXAMPLE_SIZE", (96, 64))
 
 
 @pytest.fixture
@@ -287,7 +287,7 @@ def test_going_on_gives_the_masks_of_one_run_with_all_that_is_given(session, eng
     run(session)
     session.paint(5, painted(square(5), 2))
     run(session)
-    given = [Given(number, None, objects) for number, objects in session._given.items()]
+    given = [Prompt(number, None, objects) for number, objects in session._given.items()]
     with open_frames(next(session.folder.rglob("*.mkv"))) as frames:
         segment(Predictor(engine, SIZE), frames, given, tmp_path / "once")
     masks = [read_labels(path) for path in sorted((tmp_path / "once/masks").iterdir())]

@@ -5,8 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from osmn import array_guides, guides
 from osmn.config import ModelConfig
+from osmn.inputs import guides, guides_numpy
 
 LITE = ModelConfig("lite", mean_value=(127.5, 120.5, 110.5), scale_value=0.00787)
 CONFIGS = [
@@ -47,7 +47,7 @@ def check_visual(ours, wanted, config, about=""):
 def test_visual_guides_are_those_of_tensorflow(shape, config):
     frame = np.random.default_rng(1).integers(0, 256, (*shape, 3), np.uint8)
     for number, mask in enumerate(masks(shape)):
-        ours = array_guides.visual_guide(frame, mask, config)
+        ours = guides_numpy.visual_guide(frame, mask, config)
         assert ours.dtype == np.float32
         check_visual(ours, guides.visual_guide(frame, mask, config).numpy(), config, f"mask {number}")
 
@@ -56,14 +56,14 @@ def test_a_visual_guide_takes_a_mask_of_another_size_and_a_wider_crop():
     frame = np.random.default_rng(1).integers(0, 256, (60, 80, 3), np.uint8)
     mask = np.zeros((30, 40), bool)
     mask[5:20, 8:30] = True
-    ours = array_guides.visual_guide(frame, mask, LITE, pad_ratio=0.4)
+    ours = guides_numpy.visual_guide(frame, mask, LITE, pad_ratio=0.4)
     check_visual(ours, guides.visual_guide(frame, mask, LITE, 0.4).numpy(), LITE)
 
 
 @pytest.mark.parametrize("config", CONFIGS)
 @pytest.mark.parametrize("shape", [(36, 64), (47, 31)])
 def test_spatial_guides_are_those_of_tensorflow(shape, config):
-    ours = array_guides.spatial_guide(masks(shape), config)
+    ours = guides_numpy.spatial_guide(masks(shape), config)
     assert ours.dtype == np.float32
     np.testing.assert_allclose(ours, guides.spatial_guide(masks(shape), config), atol=1e-6)
 
@@ -71,7 +71,7 @@ def test_spatial_guides_are_those_of_tensorflow(shape, config):
 def test_a_spatial_guide_is_the_gaussian_around_the_medians():
     mask = np.zeros((100, 200), bool)
     mask[20:41, 50:91] = True  # Medians y 30, x 70; median absolute deviations 5 and 10.
-    (guide,) = array_guides.spatial_guide(mask[None], LITE)[..., 0]
+    (guide,) = guides_numpy.spatial_guide(mask[None], LITE)[..., 0]
     assert guide[30, 70] == 1
     assert guide[30, 70 + 15] == pytest.approx(np.exp(-0.5 * (15 / 14.826) ** 2))
     assert guide[30 + 8, 70] == pytest.approx(np.exp(-0.5 * (8 / 7.413) ** 2))

@@ -14,7 +14,7 @@ import zero_networks
 
 from osmn import networks
 from osmn.config import ModelConfig
-from osmn.pretrained import imagenet
+from osmn.models.pretrained import imagenet
 
 ROOT = Path(__file__).resolve().parent.parent
 OTHER = {"floatx": "float16", "image_data_format": "channels_first"}

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from osmn import locks
-from osmn.cache import cached
-from osmn.files import UNFINISHED
+from osmn.files import locks
+from osmn.files.atomic import UNFINISHED
+from osmn.files.cache import cached
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -93,7 +93,7 @@ def test_an_unwritable_folder_is_named_and_does_without(path, monkeypatch, capsy
 
 KILLED = """
 import os, pathlib, signal, sys
-from osmn.cache import cached
+from osmn.files.cache import cached
 
 def kill(*_, **__):
     os.kill(os.getpid(), signal.SIGKILL)
@@ -123,7 +123,7 @@ def test_what_another_run_is_writing_stays(path):
     unfinished.touch()
     holder = """
 import sys
-from osmn import locks
+from osmn.files import locks
 with locks.writing(sys.argv[1]):
     open(sys.argv[2], "w").close()  # After what was left there is removed.
     print(flush=True)

@@ -14,11 +14,12 @@ import tensorflow as tf
 import zero_networks
 from checkpoint_files import OPTIMIZER_STATE, check_error, check_values, random_values, save_in_tf1, truncate, without
 
-from osmn import checkpoints, networks
+from osmn import networks
 from osmn.config import ModelConfig, read_config
 from osmn.errors import InputError
-from osmn.samples import Sample
-from osmn.training import Trainer
+from osmn.inputs.samples import Sample
+from osmn.models import checkpoints
+from osmn.training.trainer import Trainer
 
 LITE = ModelConfig("lite", mean_value=(127.5, 127.5, 127.5), scale_value=0.00787)
 SMALL_LITE = dataclasses.replace(LITE, no_visual_modulator=True)
@@ -372,7 +373,7 @@ def test_a_variable_of_text_is_refused_and_named(tmp_path):
 @pytest.mark.parametrize("v1", [False, True])
 def test_a_checkpoint_for_which_there_is_no_room_is_one_line_and_the_older_one_stays(tmp_path, v1):
     checkpoints.write_variables(tmp_path / "model", {"x": np.float32(1)}, v1=v1)
-    code = "import resource, sys, numpy as np; from pathlib import Path; from osmn import checkpoints\n"
+    code = "import resource, sys, numpy as np; from pathlib import Path; from osmn.models import checkpoints\n"
     code += "from osmn.errors import InputError\n"
     code += "resource.setrlimit(resource.RLIMIT_FSIZE, (20000, 20000))  # as if the disk were full\n"
     code += "try: checkpoints.write_variables(Path(sys.argv[1]), {'x': np.zeros(100000)}, v1=sys.argv[2] == 'True')\n"

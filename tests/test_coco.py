@@ -12,15 +12,16 @@ from pycocotools import mask as coco_masks
 from trees import change_cache
 
 import osmn_coco_pretrain
-from osmn import checkpoints, networks
+from osmn import networks
 from osmn.config import ModelConfig
 from osmn.data import coco
 from osmn.data.coco import read_instances
 from osmn.errors import InputError
-from osmn.files import replacing
-from osmn.pipeline import Pipeline, PipelineOptions
-from osmn.samples import Augmentation
-from osmn.sources import coco_sources, instance_source, shares
+from osmn.files.atomic import replacing
+from osmn.inputs.pipeline import Pipeline, PipelineOptions
+from osmn.inputs.samples import Augmentation
+from osmn.inputs.sources import coco_sources, instance_source, shares
+from osmn.models import checkpoints
 
 SIZE = (40, 30)  # Width and height of the hand-made images: 1200 pixels, of which 36 are 3 %.
 

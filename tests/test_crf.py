@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from test_segmenting import SMALL, followed, segment
 
-from osmn import crf
 from osmn.errors import InputError
-from osmn.files import read_image, read_labels
-from osmn.images import resize_mask
-from osmn.results import reference_masks
-from osmn.segmenting import SegmentingOptions
+from osmn.files.images import read_image, read_labels
+from osmn.inference import crf
+from osmn.inference.segmenting import SegmentingOptions
+from osmn.inputs.geometry import resize_mask
+from osmn.results.layout import reference_masks
 
 
 def box(left, top, right, bottom, shape):

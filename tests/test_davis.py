@@ -10,7 +10,7 @@ from PIL import Image
 from osmn.data.davis import examples, is_annotated, videos
 from osmn.data.types import Guide
 from osmn.errors import InputError
-from osmn.files import write_labels, write_mask
+from osmn.files.images import write_labels, write_mask
 
 SIZE = (50, 20)  # Width and height of the hand-made datasets: 1000 pixels.
 VALIDITY = (0.003, 0.2)

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 import tensorflow as tf
 
-from osmn import devices
-from osmn.networks import execution
+from osmn.networks import devices, execution
 
 ROOT = Path(__file__).resolve().parent.parent
 AMX = "processor : 0\nflags : fpu avx512f amx_bf16 amx_tile amx_int8\n"
@@ -97,7 +96,7 @@ def test_a_missing_gpu_is_named_and_the_cpu_computes(two_gpus, capsys):
 DETERMINISM = """
 import sys
 from tensorflow.python.framework import config
-from osmn import devices
+from osmn.networks import devices
 devices.configure([0], deterministic=sys.argv[1] == "True")
 print(config.is_op_determinism_enabled())
 """

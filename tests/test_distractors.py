@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from osmn import distractors, samples
-from osmn.distractors import with_distractor
-from osmn.samples import Views
+from osmn.inputs import distractors, samples
+from osmn.inputs.distractors import with_distractor
+from osmn.inputs.samples import RawSample
 
 SIDES = (48, 64)  # Height and width of the target's frame.
 
@@ -24,9 +24,9 @@ def painted(mask, colour):
 
 RED, GREEN = (200, 0, 0), (0, 200, 0)
 GUIDE, BEFORE, LABEL = box(2, 2, 12, 12), box(18, 14, 38, 34), box(20, 16, 40, 36)
-TARGET = Views(painted(GUIDE, RED), GUIDE, BEFORE, painted(LABEL, RED), LABEL)
+TARGET = RawSample(painted(GUIDE, RED), GUIDE, BEFORE, painted(LABEL, RED), LABEL)
 OTHER_MASK = box(3, 5, 19, 25, (30, 40))
-OTHER = Views(painted(OTHER_MASK, GREEN), OTHER_MASK, OTHER_MASK, painted(OTHER_MASK, GREEN), OTHER_MASK)
+OTHER = RawSample(painted(OTHER_MASK, GREEN), OTHER_MASK, OTHER_MASK, painted(OTHER_MASK, GREEN), OTHER_MASK)
 
 
 def seeds(count):
@@ -34,7 +34,7 @@ def seeds(count):
 
 
 def arrays(views):
-    return Views(*(np.asarray(x) for x in views))
+    return RawSample(*(np.asarray(x) for x in views))
 
 
 @pytest.fixture(scope="module")
@@ -170,7 +170,7 @@ def corners(sides):
     ],
 )
 def test_objects_of_any_size_fit(target_mask, other_mask):
-    target = Views(painted(target_mask, RED), target_mask, target_mask, painted(target_mask, RED), target_mask)
+    target = RawSample(painted(target_mask, RED), target_mask, target_mask, painted(target_mask, RED), target_mask)
     other = OTHER._replace(guide_frame=painted(other_mask, GREEN), guide_mask=other_mask)
     for seed in seeds(12):
         views = arrays(with_distractor(target, other, seed))
@@ -179,7 +179,7 @@ def test_objects_of_any_size_fit(target_mask, other_mask):
 
 
 def test_masks_of_other_sizes_than_their_frames_are_resized_to_them():
-    small = Views(TARGET.guide_frame, GUIDE[::2, ::2], BEFORE[::2, ::2], TARGET.frame, LABEL[::2, ::2])
+    small = RawSample(TARGET.guide_frame, GUIDE[::2, ::2], BEFORE[::2, ::2], TARGET.frame, LABEL[::2, ::2])
     for seed in seeds(6):
         views, expected = (arrays(with_distractor(t, OTHER, seed)) for t in (small, TARGET))
         np.testing.assert_array_equal(views.frame, expected.frame)

@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from osmn import guides, models, networks
+from osmn import networks
 from osmn.config import ModelConfig
-from osmn.engines.tensorflow import TensorFlowEngine
-from osmn.predictor import Predictor
+from osmn.inference.predictor import Predictor
+from osmn.inputs import guides
+from osmn.models import tensorflow_model
+from osmn.models.engines.tensorflow import TensorFlowEngine
 
 PLAIN = ModelConfig(mean_value=(0.0, 0.0, 0.0))
 LITE = ModelConfig("lite", mean_value=(127.5, 127.5, 127.5), scale_value=0.00787)
@@ -167,8 +169,8 @@ def test_objects_together_equal_one_at_a_time(lite):
 
 
 def test_network_for_inference_has_the_same_weights_in_the_precision_asked_for(lite):
-    assert models.for_inference(lite, "float32") is lite
-    copy = models.for_inference(lite, "bfloat16")
+    assert tensorflow_model.for_inference(lite, "float32") is lite
+    copy = tensorflow_model.for_inference(lite, "bfloat16")
     assert copy.compute_dtype == "bfloat16"
     for name, variable in copy.tf1_variables().items():
         np.testing.assert_allclose(
@@ -178,7 +180,7 @@ def test_network_for_inference_has_the_same_weights_in_the_precision_asked_for(l
 
 def test_an_aligned_size_equals_padding_by_hand(lite):
     aligned = networks.build(dataclasses.replace(LITE, aligned_size=(128, 96)))
-    models.copy_weights(lite, aligned)
+    tensorflow_model.copy_weights(lite, aligned)
     rng = np.random.default_rng(2)
     frame, mask = rng.integers(0, 256, (64, 96, 3), np.uint8), box(30, 20, 60, 50, (64, 96))
     gammas = TensorFlowEngine(lite).gammas(frame, mask)

@@ -9,14 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from osmn.errors import STOPPED, UNREAD, InputError, reports_input_errors
+from osmn.cli.entry import STOPPED, UNREAD, reports_input_errors
+from osmn.errors import InputError
 
 ROOT = Path(__file__).resolve().parent.parent
 SCRIPT = """
 import sys, time
-from osmn.errors import reports_input_errors
-from osmn.files import replacing
-from osmn.processes import in_processes
+from osmn.cli.entry import reports_input_errors
+from osmn.files.atomic import replacing
+from osmn.parallel import in_processes
 
 @reports_input_errors
 def main(argv):
@@ -82,8 +83,8 @@ def test_a_line_stays_one_whatever_the_name_of_a_file(capsys):
 PRINTING = """
 import os, sys
 from pathlib import Path
-from osmn.errors import reports_input_errors
-from osmn.files import replacing
+from osmn.cli.entry import reports_input_errors
+from osmn.files.atomic import replacing
 
 @reports_input_errors
 def main(argv):

@@ -16,7 +16,8 @@ import youtube_eval
 from osmn.errors import InputError
 from osmn.evaluation.davis import evaluate, sequences
 from osmn.evaluation.scoring import score
-from osmn.files import read_labels, write_labels, write_mask, write_scores
+from osmn.files.images import read_labels, write_labels, write_mask
+from osmn.files.scores import write_scores
 from osmn.masks import resized
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -13,8 +13,9 @@ import zero_networks
 from checkpoint_files import OPTIMIZER_STATE, check_values, random_values, without
 
 import osmn_export
-from osmn import checkpoints, devices, models
 from osmn.config import ModelConfig, config_path, read_config
+from osmn.models import checkpoints, tensorflow_model
+from osmn.networks import devices
 
 ROOT = Path(__file__).resolve().parent.parent
 CONFIG = ModelConfig("lite", no_visual_modulator=True, mean_value=(127.5, 127.5, 127.5), scale_value=0.00787)
@@ -70,7 +71,7 @@ def test_half_precision_halves_the_file_and_rounds_the_weights(trained, values, 
     sizes = [sum(part.stat().st_size for part in tmp_path.glob(f"{path.name}.*")) for path in (whole, half)]
     assert sizes[1] < 0.55 * sizes[0]
     assert checkpoints.CheckpointReader(half).read("osmn/score/weights").dtype == np.float32
-    network = models.load(half, precision="float32").network
+    network = tensorflow_model.load(half, precision="float32").network
     check_values(network, {name: value.astype(np.float16) for name, value in values.items()})
 
 
@@ -98,7 +99,7 @@ def test_of_a_training_with_an_average_of_the_weights_the_average_is_exported(tr
 def test_an_exported_model_says_what_it_is_and_needs_no_options(trained, values, tmp_path, options):
     export(trained, tmp_path / "once" / "model", *OPTIONS, *options)
     assert read_config(tmp_path / "once" / "model") == CONFIG
-    model = models.load(tmp_path / "once" / "model", precision="float32")
+    model = tensorflow_model.load(tmp_path / "once" / "model", precision="float32")
     assert model.network.config == CONFIG
     export(tmp_path / "once" / "model", tmp_path / "twice" / "model", *options)
     assert read_config(tmp_path / "twice" / "model") == CONFIG
@@ -208,7 +209,7 @@ def test_a_model_over_an_older_one_leaves_nothing_of_it(values, tmp_path, v1, op
     export(tmp_path / "model", tmp_path / "out" / "new", *options)
     parts = {"new", "new.json"} if options else {"new.index", "new.data-00000-of-00001", "new.json"}
     assert set(contents(tmp_path / "out")) == parts | {"new.txt"}
-    model = models.load(tmp_path / "out" / "new", precision="float32")
+    model = tensorflow_model.load(tmp_path / "out" / "new", precision="float32")
     check_values(model.network, values)
     assert len(model.fingerprint) == 64
 
@@ -235,9 +236,9 @@ def test_a_models_name_may_have_any_character(values, tmp_path, name, options):
     (tmp_path / "ax").write_text("what the pattern would find")
     export(tmp_path / "model", tmp_path / name, *options)
     export(tmp_path / name, tmp_path / "back", *options)
-    model = models.load(tmp_path / name, precision="float32")
+    model = tensorflow_model.load(tmp_path / name, precision="float32")
     check_values(model.network, values)
-    assert models.load(tmp_path / "back", precision="float32").fingerprint == model.fingerprint
+    assert tensorflow_model.load(tmp_path / "back", precision="float32").fingerprint == model.fingerprint
 
 
 def test_a_folder_that_is_not_in_utf_8_is_refused(values, tmp_path, capsys):

@@ -15,11 +15,14 @@ from test_segment import SIZE, clip, mask, words  # noqa: F401
 
 import osmn_export
 import osmn_segment
-from osmn import Predictor, checkpoints, devices, exported, exporting, models, networks
+from osmn import Predictor, networks
 from osmn.config import ModelConfig
-from osmn.engines.tensorflow import TensorFlowEngine
 from osmn.errors import InputError
-from osmn.files import read_labels
+from osmn.files.images import read_labels
+from osmn.models import checkpoints, exported, tensorflow_model
+from osmn.models import export as export_module
+from osmn.models.engines.tensorflow import TensorFlowEngine
+from osmn.networks import devices
 
 openvino = pytest.importorskip("openvino", reason="pip install -r requirements-engines.txt")
 operations = pytest.importorskip("openvino.opset13")
@@ -74,7 +77,7 @@ def error(capsys, function, *arguments):
 def predictors(model, folder, **options):
     """Return the same model's predictors by TensorFlow and by OpenVINO."""
     return (
-        Predictor(TensorFlowEngine(models.load(model).network), **options),
+        Predictor(TensorFlowEngine(tensorflow_model.load(model).network), **options),
         Predictor(exported.load(folder).start_engine(), **options),
     )
 
@@ -105,7 +108,7 @@ def test_an_export_says_what_it_is_and_how_far_it_is_from_the_network(lite, tmp_
     content = json.loads((tmp_path / "out/model.json").read_text())
     assert content["format"] == "openvino"
     assert content["config"]["base_model"] == "lite"
-    assert content["model_sha256"] == models.load(lite).fingerprint
+    assert content["model_sha256"] == tensorflow_model.load(lite).fingerprint
 
 
 @pytest.mark.parametrize("objects", [1, 2])
@@ -181,7 +184,7 @@ def test_an_export_runs_without_this_project(file_format, lite, tmp_path):
 
 def test_frames_of_a_fixed_size_are_all_that_such_an_export_takes(lite, tmp_path):
     folder = export(lite, tmp_path / "out", "saved_model", "--im_size", 56, 40)
-    run = exporting.runner("saved_model", folder, "frame")
+    run = export_module.runner("saved_model", folder, "frame")
     guide = np.ones((1, 40, 56, 1), np.float32)
     assert run({"image": np.ones((1, 40, 56, 3), np.float32), "spatial_guide": guide})["probabilities"].shape == (
         1,
@@ -201,9 +204,9 @@ def test_every_network_in_every_format_gives_its_probabilities(base_model, file_
     scale = LITE["scale_value"] if base_model == "lite" else 0.01
     model = save(tmp_path, ModelConfig(base_model, mean_value=LITE["mean_value"], scale_value=scale))
     folder = export(model, tmp_path / "out", file_format)
-    graphs = exporting.Graphs(models.load(model, precision="float32").network)
+    graphs = export_module.Graphs(tensorflow_model.load(model, precision="float32").network)
     for size in ((96, 64), (160, 96), (131, 75)):
-        assert exporting.largest_differences(graphs, file_format, folder, size)["probabilities"] < 1e-4
+        assert export_module.largest_differences(graphs, file_format, folder, size)["probabilities"] < 1e-4
 
 
 def int8_is_exact():
@@ -294,7 +297,7 @@ def test_the_same_export_again_is_left_alone_and_one_that_is_damaged_or_another_
 @pytest.mark.parametrize("package", ["openvino", "nncf"])
 def test_the_engines_report_nothing_and_keep_no_identity_of_the_user(lite, tmp_path, package):
     pytest.importorskip(package)
-    home, script = tmp_path / "home", "import osmn_export, sys; from osmn.optional import engine_import;"
+    home, script = tmp_path / "home", "import osmn_export, sys; from osmn.optional_packages import engine_import;"
     home.mkdir()
     script += (
         f"engine_import('{package}'); osmn_export.main(sys.argv[1:]); assert not sys.modules['openvino_telemetry']"

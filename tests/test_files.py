@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from osmn import files
 from osmn.errors import InputError
-from osmn.files import UNFINISHED, named_write_errors, read_scores, remove_unfinished, replacing
+from osmn.files.atomic import UNFINISHED, named_write_errors, remove_unfinished, replacing
+from osmn.files.images import read_labels
+from osmn.files.scores import read_scores
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -71,7 +72,7 @@ def test_files_have_the_permissions_that_the_umask_gives_and_it_is_never_changed
 
 
 def test_of_hidden_files_only_those_that_a_killed_write_left_are_removed(tmp_path):
-    code = "import os, signal, sys; from osmn.files import replacing\n"
+    code = "import os, signal, sys; from osmn.files.atomic import replacing\n"
     code += "with replacing(sys.argv[1]) as path: path.write_bytes(b'half'); os.kill(os.getpid(), signal.SIGKILL)"
     for name in ("00001.png", "video/00001.png"):
         assert subprocess.run([sys.executable, "-c", code, tmp_path / name], cwd=ROOT).returncode == -9
@@ -175,6 +176,6 @@ def test_labels_in_grey_are_as_they_are_or_refused_where_bits_make_them_ambiguou
     grey(tmp_path / "mask.png", bits, rows)
     if bits in (2, 4):
         with pytest.raises(InputError, match=rf"mask\.png is a grey image of {bits} bits, .*; save it in 8 bits"):
-            files.read_labels(tmp_path / "mask.png")
+            read_labels(tmp_path / "mask.png")
     else:
-        np.testing.assert_array_equal(files.read_labels(tmp_path / "mask.png"), rows * (255 if bits == 1 else 1))
+        np.testing.assert_array_equal(read_labels(tmp_path / "mask.png"), rows * (255 if bits == 1 else 1))

@@ -4,9 +4,10 @@ import os
 
 import pytest
 
-from osmn import files
 from osmn.errors import InputError
-from osmn.folders import frame_files, mask_files, subfolders
+from osmn.files.images import read_image, read_labels
+from osmn.files.names import frame_files, mask_files, read_names, subfolders
+from osmn.files.scores import read_scores
 
 
 def write(folder, *names):
@@ -72,6 +73,6 @@ def test_what_has_a_frames_name_and_is_no_file_is_named_before_it_is_read(tmp_pa
 
 def test_a_pipe_is_not_read_but_named(tmp_path):
     os.mkfifo(tmp_path / "pipe")
-    for read in (files.read_image, files.read_labels, files.read_scores, lambda path: files.read_names(path, "look")):
+    for read in (read_image, read_labels, read_scores, lambda path: read_names(path, "look")):
         with pytest.raises(InputError, match=f"^{tmp_path / 'pipe'} .*regular file"):
             read(tmp_path / "pipe")

@@ -15,10 +15,10 @@ import pytest
 import tensorflow as tf
 import zero_networks
 
-from osmn import devices
-from osmn.losses import class_balanced_loss
-from osmn.samples import Sample
-from osmn.training import Trainer
+from osmn.inputs.samples import Sample
+from osmn.networks import devices
+from osmn.training.losses import class_balanced_loss
+from osmn.training.trainer import Trainer
 
 CHOSEN = devices.choose_execution()  # The one for the devices here.
 SLOW_TRAINING = ("osvos_early", "osvos_nosp", "deeplab", "masktrack")

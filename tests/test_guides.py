@@ -6,8 +6,8 @@ import tensorflow as tf
 from pictures import BLACK, SEVERAL, THIN_SMALL_AND_FULL, as_rgb, blob, box_mask, noise
 from PIL import Image
 
-from osmn import guides
 from osmn.config import ModelConfig
+from osmn.inputs import guides
 
 CONFIG = ModelConfig()
 FITTED = ModelConfig(vg_keep_aspect_ratio=True)

@@ -16,10 +16,10 @@ import tensorflow as tf
 import zero_networks
 from checkpoint_files import check_error, save_in_tf1, truncate
 
-from osmn import checkpoints
 from osmn.config import ModelConfig
 from osmn.errors import InputError
-from osmn.pretrained import imagenet
+from osmn.models import checkpoints
+from osmn.models.pretrained import imagenet
 
 
 @pytest.fixture(scope="module")

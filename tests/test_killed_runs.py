@@ -16,9 +16,11 @@ import tensorflow as tf
 from event_files import summaries
 from test_coco import polygon, write_annotations, write_image
 
-from osmn import checkpoints, networks, samples
+from osmn import networks
 from osmn.config import ModelConfig, read_config
-from osmn.manifest import RUN
+from osmn.inputs import samples
+from osmn.models import checkpoints
+from osmn.results.manifest import RUN
 
 ROOT = Path(__file__).resolve().parent.parent
 LITE = ["--base_model", "lite", "--mean_value", *["127.5"] * 3, "--scale_value", "0.00787", "--im_size", 64, 48]

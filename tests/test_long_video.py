@@ -10,11 +10,11 @@ import pytest
 from stand_ins import Follower
 from test_video import make_video
 
-from osmn import given, own_video
-from osmn.engines.tensorflow import TensorFlowEngine
-from osmn.files import write_labels
-from osmn.predictor import Predictor
-from osmn.video import open_frames
+from osmn.files.images import write_labels
+from osmn.inference.predictor import Predictor
+from osmn.models.engines.tensorflow import TensorFlowEngine
+from osmn.user_video import prompts, tracking
+from osmn.user_video.media.reader import open_frames
 
 SIZE = (640, 360)
 RATE = 10  # Frames a second.
@@ -49,10 +49,8 @@ def test_memory_after_2_and_after_20_minutes_is_within_5_percent(tmp_path):
     predictor = Predictor(TensorFlowEngine(Follower()), short_side=128)
     sizes = []
     with open_frames(clip) as frames:
-        objects = given.read([given.parse_given(str(first))], frames.size)
-        done = own_video.segment(
-            predictor, frames, objects, tmp_path / "out", progress=lambda: sizes.append(resident())
-        )
+        objects = prompts.read([prompts.parse_prompt(str(first))], frames.size)
+        done = tracking.segment(predictor, frames, objects, tmp_path / "out", progress=lambda: sizes.append(resident()))
     assert done.frames == MINUTES * 60 * RATE
     early, late = sizes[2 * 60 * RATE], sizes[-1]
     print(f"resident after 2 minutes: {early / 2**20:.0f} MiB, after {MINUTES}: {late / 2**20:.0f} MiB")

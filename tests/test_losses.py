@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from osmn.losses import class_balanced_loss, jaccard_loss
+from osmn.training.losses import class_balanced_loss, jaccard_loss
 
 
 def as_maps(*rows):

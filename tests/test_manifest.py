@@ -6,9 +6,9 @@ import shutil
 
 import pytest
 
-from osmn import manifest
 from osmn.config import ModelConfig
 from osmn.errors import InputError
+from osmn.results import manifest
 
 
 def made_by(model="m.ckpt", sha="aa", scale=1.0, **options):

@@ -9,8 +9,8 @@ from stand_ins import Follower, stand_in
 from test_segment import clip, mask, segment, words  # noqa: F401 (a fixture)
 
 import osmn_train_eval
-from osmn.engines.mirrored import MirroredEngine
-from osmn.files import read_labels
+from osmn.files.images import read_labels
+from osmn.models.engines.mirrored import MirroredEngine
 
 
 class LeftHanded(Follower):

@@ -9,7 +9,7 @@ import davis_eval
 import ytvos_merge_result
 from osmn.data import coco, davis, youtube_objects, ytvos
 from osmn.errors import InputError
-from osmn.folders import plain_name
+from osmn.files.names import plain_name
 
 LEADING_ELSEWHERE = ["../up", "/etc", "a/b", "a\\b", "..", ".", ".hidden", "a/../../b", "./a", "a/", "nul\0", "line\n"]
 IMPOSSIBLE = "half \udfff"

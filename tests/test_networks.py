@@ -9,11 +9,11 @@ import tensorflow as tf
 import zero_networks
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-from osmn import devices, networks
+from osmn import networks
 from osmn.config import BASE_MODELS, ModelConfig
-from osmn.networks import INFERENCE, Execution, Part, execution, layers, vgg
-from osmn.samples import Sample
-from osmn.training import Trainer
+from osmn.inputs.samples import Sample
+from osmn.networks import INFERENCE, Execution, Part, devices, execution, layers, vgg
+from osmn.training.trainer import Trainer
 
 CHOSEN = devices.choose_execution()  # The one for the devices here.
 WAYS = {"plain": INFERENCE, "fused": Execution(modulate=devices.fused_modulate, normalize=devices.fused_normalize)}

@@ -12,13 +12,17 @@ from trees import tree
 
 import osmn_online_finetune
 import osmn_online_finetune_ytvos
-from osmn import checkpoints, models, networks, online, results, segmenting, training
+from osmn import networks
 from osmn.config import ModelConfig, read_config
 from osmn.data.davis import videos
-from osmn.files import read_labels, write_labels
-from osmn.pipeline import PipelineOptions
-from osmn.runs import TrainingRun
-from osmn.training import TrainingOptions
+from osmn.files.images import read_labels, write_labels
+from osmn.inference import segmenting
+from osmn.inputs.pipeline import PipelineOptions
+from osmn.models import checkpoints, tensorflow_model
+from osmn.results import layout
+from osmn.training import loop, online, trainer
+from osmn.training.loop import TrainingOptions
+from osmn.training.run import TrainingRun
 
 FRAMES = [f"{number:05d}" for number in range(5)]
 
@@ -50,7 +54,7 @@ def finetune(davis, folder, *more, network=Pixelwise):
     The network is one pixel's logistic regression: 20 steps change its masks.
     """
     trained = []
-    train = training.train
+    train = loop.train
 
     def counted(trainer, batches, args, model, **options):
         step = checkpoints.newest_checkpoint(model)
@@ -64,7 +68,7 @@ def finetune(davis, folder, *more, network=Pixelwise):
     options += ["--training_iters", 20, "--learning_rate", 0.1, "--batch_size", 1]
     with pytest.MonkeyPatch.context() as monkeypatch:
         stand_in(monkeypatch, network)
-        monkeypatch.setattr(training, "train", counted)
+        monkeypatch.setattr(loop, "train", counted)
         osmn_online_finetune.main(words(*paths, *options, *more))
     return trained
 
@@ -160,7 +164,7 @@ def test_nothing_of_the_real_network_leaks_from_object_to_object(davis, tmp_path
         some = video._replace(references={0: video.references[0]._replace(object_ids=objects)})
         finetuning = TrainingRun({}, options, pipeline, str(tmp_path / run))
         testing = segmenting.SegmentingOptions(str(tmp_path / run), (64, 32))
-        online.finetune_and_segment(models.Model(network, "float32"), [some], finetuning, testing, {})
+        online.finetune_and_segment(tensorflow_model.Model(network, "float32"), [some], finetuning, testing, {})
         runs[run] = {name: variable.numpy() for name, variable in network.tf1_variables().items()}
     moved = [name for name in start if not np.array_equal(start[name], runs["both"][name])]
     assert any("moving" in name for name in moved) and any("weights" in name for name in moved)
@@ -189,8 +193,8 @@ def interrupt(monkeypatch, function, module, call):
     "module, function, call, remaining",
     [
         pytest.param(segmenting, "segment_video", 2, 0, id="trained, not segmented"),
-        pytest.param(training.Trainer, "save", 2, 1, id="in the training of the last object"),
-        pytest.param(results, "write_merged", 3, 0, id="in merging"),
+        pytest.param(trainer.Trainer, "save", 2, 1, id="in the training of the last object"),
+        pytest.param(layout, "write_merged", 3, 0, id="in merging"),
     ],
 )
 def test_a_repeated_run_does_not_train_finished_objects_again_and_ends_with_the_same_bytes(
@@ -212,8 +216,8 @@ def test_a_run_interrupted_while_it_deletes_score_files_goes_on(davis, whole, tm
         raise KeyboardInterrupt
 
     with pytest.MonkeyPatch.context() as monkeypatch, pytest.raises(SystemExit, match="130"):
-        monkeypatch.setattr(online.results, "remove_scores", delete_some)
-        monkeypatch.setattr(online.results, "remove_leftovers", lambda folder, video: None)
+        monkeypatch.setattr(online.layout, "remove_scores", delete_some)
+        monkeypatch.setattr(online.layout, "remove_leftovers", lambda folder, video: None)
         finetune(davis, tmp_path)
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.png")}
     assert finetune(davis, tmp_path) == []

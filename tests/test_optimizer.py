@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from osmn.optimizer import Adam, Average, learning_rate
+from osmn.training.optimizer import Adam, Average, learning_rate
 
 # -- Learning rate ----------------------------------------------------------------------------------------------------
 

@@ -7,13 +7,13 @@ from stand_ins import Pixelwise, stand_in
 from test_training import Brightness, batch_of, weights
 
 import osmn_train_eval
-from osmn import guides
 from osmn.config import ModelConfig
-from osmn.losses import logit_offset
+from osmn.inputs import guides
+from osmn.inputs.samples import Augmentation
 from osmn.networks import INFERENCE
-from osmn.own_masks import OwnMasks
-from osmn.samples import Augmentation
-from osmn.training import Trainer
+from osmn.training.losses import logit_offset
+from osmn.training.predicted_masks import OwnMasks
+from osmn.training.trainer import Trainer
 
 CONFIG = ModelConfig("lite")
 STILL = Augmentation(sg_center_perturb_ratio=0.0, sg_std_perturb_ratio=0.0)

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from osmn import paint
 from osmn.errors import InputError
-from osmn.files import data_url
+from osmn.files.images import data_url
 from osmn.masks import overlay
+from osmn.user_video.webapp import painting
 
 
 def labels_with(**objects):
@@ -21,7 +21,7 @@ def labels_with(**objects):
 
 
 def test_each_object_has_its_own_colour_which_is_that_of_the_overlay():
-    colors = paint.colors()
+    colors = painting.colors()
     assert list(colors) == [1, 2, 3, 4, 5, 6]
     assert colors[1] == "#ff0000" and colors[2] == "#00ff00" and colors[6] == "#00ffff"
     assert len(set(colors.values())) == 6
@@ -33,25 +33,25 @@ def test_each_object_has_its_own_colour_which_is_that_of_the_overlay():
 
 def test_what_is_painted_comes_back_as_the_same_ids():
     labels = labels_with(c0=1, c1=2, c2=3, c4=4, c5=5, c7=6)
-    picture = paint.painted(labels)
+    picture = painting.painted(labels)
     assert picture[labels == 0].sum() == 0 and (picture[labels > 0][:, 3] == 255).all()
-    np.testing.assert_array_equal(paint.labels_of(picture), labels)
+    np.testing.assert_array_equal(painting.labels_of(picture), labels)
 
 
 def test_a_colour_that_is_mixed_where_strokes_meet_is_the_nearest_object_and_a_faint_one_is_none():
-    picture = paint.painted(labels_with(c0=1, c1=1, c4=4))
+    picture = painting.painted(labels_with(c0=1, c1=1, c4=4))
     picture[:, 2] = (150, 0, 105, 255)  # Of red and blue, near to magenta: object 5 was not painted.
     picture[:, 5] = (0, 0, 255, 100)  # The edge of a stroke.
-    np.testing.assert_array_equal(paint.labels_of(picture), labels_with(c0=1, c1=1, c2=1, c4=4))
+    np.testing.assert_array_equal(painting.labels_of(picture), labels_with(c0=1, c1=1, c2=1, c4=4))
 
 
 def test_a_picture_of_an_unknown_colour_alone_shows_no_object():
-    assert not paint.labels_of(np.full((4, 4, 4), (90, 90, 90, 255), np.uint8)).any()
+    assert not painting.labels_of(np.full((4, 4, 4), (90, 90, 90, 255), np.uint8)).any()
 
 
 def test_pictures_go_through_data_urls():
-    picture = paint.painted(labels_with(c3=2))
-    np.testing.assert_array_equal(paint.picture_in(data_url(picture), (8, 6)), picture)
+    picture = painting.painted(labels_with(c3=2))
+    np.testing.assert_array_equal(painting.picture_in(data_url(picture), (8, 6)), picture)
     assert data_url(picture[..., :3]).startswith("data:image/jpeg;base64,")
 
 
@@ -67,9 +67,9 @@ def jpeg():
 )
 def test_anything_else_is_refused(url):
     with pytest.raises(InputError, match="no picture of 8x6 pixels"):
-        paint.picture_in(url, (8, 6))
+        painting.picture_in(url, (8, 6))
 
 
 def test_a_picture_of_another_size_is_refused():
     with pytest.raises(InputError, match="no picture of 9x6 pixels"):
-        paint.picture_in(data_url(paint.painted(labels_with())), (9, 6))
+        painting.picture_in(data_url(painting.painted(labels_with())), (9, 6))

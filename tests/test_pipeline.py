@@ -8,9 +8,9 @@ from test_davis import BOX, rectangle, write_sequence
 from osmn.config import ModelConfig
 from osmn.data.davis import examples as davis_examples
 from osmn.errors import InputError
-from osmn.pipeline import Pipeline, PipelineOptions, example_number
-from osmn.samples import Augmentation, TargetAugmentation, Views
-from osmn.sources import Source, mixed, video_source
+from osmn.inputs.pipeline import Pipeline, PipelineOptions, example_number
+from osmn.inputs.samples import Augmentation, RawSample, TargetAugmentation
+from osmn.inputs.sources import Source, mixed, video_source
 
 # -- Batches ----------------------------------------------------------------------------------------------------------
 
@@ -24,7 +24,7 @@ def numbered(count=7, first=0, **more):
     def load(number, seed):
         frame = tf.fill((4, 6, 3), tf.cast(first + number, tf.uint8))
         mask = tf.fill((4, 6), True)
-        return Views(frame, mask, mask, frame, mask)
+        return RawSample(frame, mask, mask, frame, mask)
 
     return Source(load, None, count, **more)
 
@@ -34,7 +34,7 @@ def half_of_an_image(augmentation):
 
     def load(number, seed):
         frame, mask = tf.zeros((4, 6, 3), tf.uint8), tf.constant(4 * [3 * [True] + 3 * [False]])
-        return Views(frame, mask, mask, frame, mask)
+        return RawSample(frame, mask, mask, frame, mask)
 
     return Source(load, None, 1, augmentation, weight=1)
 
@@ -216,7 +216,7 @@ def one_object(colour):
         mask = np.zeros((48, 64), bool)
         mask[16:32, 24:40] = True
         frame = tf.constant(np.where(mask[..., None], colour, 0).astype(np.uint8))
-        return Views(frame, mask, mask, frame, mask)
+        return RawSample(frame, mask, mask, frame, mask)
 
     return Source(load, None, 1, weight=1)
 

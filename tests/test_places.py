@@ -17,8 +17,9 @@ import osmn_train_eval
 import ytvos_eval
 import ytvos_merge_result
 from osmn.errors import InputError
-from osmn.files import replacing, write_labels
-from osmn.places import check_apart
+from osmn.files.atomic import replacing
+from osmn.files.images import write_labels
+from osmn.files.overlap import refuse_writing_over_inputs
 
 NETWORK = ["--whole_model_path", "stand-in", "--im_size", 64, 48, "--precision", "float32"]
 
@@ -117,10 +118,10 @@ def test_masks_do_not_replace_the_frames_of_an_own_video(tmp_path, monkeypatch, 
 
 
 def test_what_is_beside_or_above_is_apart(tmp_path):
-    check_apart([tmp_path / "a"], [tmp_path / "a/b", tmp_path / "ab", tmp_path / "b"])
+    refuse_writing_over_inputs([tmp_path / "a"], [tmp_path / "a/b", tmp_path / "ab", tmp_path / "b"])
     for written in ("a", "a/b/c", "b/../a/x"):
         with pytest.raises(InputError, match=r"would be written, but \S+ is read; give another place"):
-            check_apart([tmp_path / written], [tmp_path / "a"])
+            refuse_writing_over_inputs([tmp_path / written], [tmp_path / "a"])
 
 
 @pytest.mark.parametrize("make", [os.mkdir, os.mkfifo])

@@ -5,8 +5,8 @@ import doctest
 import numpy as np
 import pytest
 
-from osmn import predictor as module
-from osmn.predictor import Predictor, network_size
+from osmn.inference import predictor as module
+from osmn.inference.predictor import Predictor, network_size
 
 
 class Shift:

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from osmn.files import UNFINISHED, write_labels
+from osmn.files.atomic import UNFINISHED
+from osmn.files.images import write_labels
 from preprocessing import preprocess_davis, preprocess_youtube
 
 

@@ -7,8 +7,9 @@ import pytest
 
 from osmn.config import ModelConfig
 from osmn.errors import InputError
-from osmn.files import read_labels
-from osmn.processes import check_images, in_processes
+from osmn.files.images import read_labels
+from osmn.inference.memory import check_images
+from osmn.parallel import in_processes
 
 
 def die_at_three(number):

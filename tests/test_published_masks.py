@@ -3,11 +3,13 @@
 import numpy as np
 import pytest
 
-from osmn import models, results, segmenting
 from osmn.data import davis as davis_data
-from osmn.engines.tensorflow import TensorFlowEngine
-from osmn.files import read_labels
-from osmn.predictor import Predictor
+from osmn.files.images import read_labels
+from osmn.inference import segmenting
+from osmn.inference.predictor import Predictor
+from osmn.models import tensorflow_model
+from osmn.models.engines.tensorflow import TensorFlowEngine
+from osmn.results import layout
 
 LITE = {"base_model": "lite", "mean_value": (127.5, 127.5, 127.5), "scale_value": 0.00787}
 
@@ -20,11 +22,11 @@ def intersection_over_union(ours, theirs):
 @pytest.fixture(scope="module")
 def released(shared):
     """Return the model that was trained with the published program."""
-    return models.load(shared / "checkpoints/osmn_lite.ckpt", LITE, "float32").network
+    return tensorflow_model.load(shared / "checkpoints/osmn_lite.ckpt", LITE, "float32").network
 
 
 def published_masks(folder, video, object_id):
-    folder = results.object_folder(folder / video.name, object_id)
+    folder = layout.object_folder(folder / video.name, object_id)
     return [read_labels(folder / f"{path.stem}.png") > 0 for path in video.frames]
 
 

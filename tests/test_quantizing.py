@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from osmn import quantizing
-from osmn.array_guides import spatial_guide
 from osmn.config import ModelConfig
 from osmn.data import davis as dataset
-from osmn.files import read_labels, write_mask
+from osmn.files.images import read_labels, write_mask
+from osmn.inputs.guides_numpy import spatial_guide
 from osmn.masks import resized
+from osmn.models import quantize
 
 
 class Engine:
@@ -27,7 +27,7 @@ def test_samples_are_of_all_videos_alike_and_masks_of_0_and_255_are_one_object(d
         (tmp_path / name).symlink_to(davis / name)
     for path in davis.glob("Annotations/480p/*/*.png"):
         write_mask(tmp_path / path.relative_to(davis), read_labels(path) > 0)
-    found = quantizing.samples(Model(), tmp_path, "val", 4, (32, 24))
+    found = quantize.samples(Model(), tmp_path, "val", 4, (32, 24))
     assert len(found) == 4
     for sample, video in zip(found[::2], dataset.videos(tmp_path, 2016, "val"), strict=True):
         first = read_labels(video.references[0].mask) > 0

@@ -12,7 +12,7 @@ from test_ytvos import paint, write_video
 import osmn_coco_pretrain
 import osmn_train_eval
 import osmn_train_eval_ytvos
-from osmn import replicas
+from osmn.networks import replicas
 
 ROOT = Path(__file__).parents[1]
 
@@ -22,8 +22,10 @@ import numpy as np
 import tensorflow as tf
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-from osmn import networks, pipeline, samples, sources, training
+from osmn import networks
 from osmn.config import ModelConfig
+from osmn.inputs import pipeline, samples, sources
+from osmn.training.trainer import Trainer
 from tests.goldens import weight
 
 base_model, learning_rate, dropout_seed, options = sys.argv[1], float(sys.argv[2]), eval(sys.argv[3]), eval(sys.argv[4])
@@ -33,7 +35,7 @@ def load(number, seed):
     rows, columns = tf.range(64)[:, None], tf.range(96)[None]
     number = tf.cast(number, tf.int32)
     mask = (rows >= 10 + number) & (rows < 30 + 5 * number) & (columns >= 20) & (columns < 50 + number)
-    return samples.Views(frame, mask, mask, frame, mask)
+    return samples.RawSample(frame, mask, mask, frame, mask)
 
 config = ModelConfig(base_model, no_visual_modulator=base_model != "lite", scale_value=0.02)
 made = pipeline.PipelineOptions((96, 64), (0.5, 1.0), batch_size=4)
@@ -44,7 +46,7 @@ def train(strategy):
         network = networks.build(config)
         for name, variable in network.tf1_variables().items():
             variable.assign(weight(name, variable.shape))
-        trainer, losses, traced = training.Trainer(network, dropout_seed, **options), [], []
+        trainer, losses, traced = Trainer(network, dropout_seed, **options), [], []
         gradients = trainer.gradients
         trainer.gradients = lambda batch: traced.append(batch) or gradients(batch)
         batches = made.batches(0, 10)

@@ -23,10 +23,10 @@ import osmn_online_finetune
 import osmn_train_eval
 import youtube_eval
 import ytvos_eval
-from osmn import online
-from osmn.files import write_labels, write_mask
+from osmn.files.images import write_labels, write_mask
 from osmn.report import choice, figures
 from osmn.report.__main__ import main
+from osmn.training import online
 
 HOSTILE = "<script>alert(1)</script>&\"'"
 VOID = {"meta", "img", "br", "link", "input"}

@@ -7,10 +7,11 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from osmn import checkpoints, networks
+from osmn import networks
 from osmn.config import ModelConfig
+from osmn.models import checkpoints
+from osmn.models.pretrained import imagenet, rescaling
 from osmn.networks.vgg import build_stages
-from osmn.pretrained import imagenet, rescaling
 from preprocessing import rescale_vgg
 
 

@@ -8,10 +8,10 @@ import tensorflow as tf
 from pictures import BLACK, SEVERAL, THIN_SMALL_AND_FULL, as_rgb, blob, box_mask, noise
 from PIL import Image, ImageEnhance
 
-from osmn import guides, samples
 from osmn.config import ModelConfig
-from osmn.images import bounding_box
-from osmn.samples import Augmentation, Sample, TargetAugmentation, Views
+from osmn.inputs import guides, samples
+from osmn.inputs.geometry import bounding_box
+from osmn.inputs.samples import Augmentation, RawSample, Sample, TargetAugmentation
 
 SEED = tf.constant([3, 5])
 CONFIG = ModelConfig()
@@ -224,7 +224,7 @@ COCO = TargetAugmentation(crop=True, flip=True)
 
 def still_image(frame, mask):
     """Return the views of one image that is everything."""
-    return Views(frame, mask, mask, frame, mask)
+    return RawSample(frame, mask, mask, frame, mask)
 
 
 def make(seed, size=(48, 32), config=CONFIG, augmentation=PUBLISHED, target=samples.AS_IT_IS):
@@ -243,7 +243,7 @@ def test_sample_has_the_size_that_was_asked_for():
 def test_target_is_only_resized():
     frame, mask = noise(40, 60), blob(40, 60) * np.uint8(255)
     previous = box_mask(20, 30, 5, 5, 25, 15)[..., None]
-    views = Views(frame, mask, previous, frame, mask)
+    views = RawSample(frame, mask, previous, frame, mask)
     sample = samples.training_sample(views, (30, 20), CONFIG, PUBLISHED, SEED)
     image = np.asarray(Image.fromarray(frame).resize((30, 20), Image.Resampling.BILINEAR), np.float32)
     np.testing.assert_allclose(sample.image, image[..., ::-1] + BLACK, atol=1)

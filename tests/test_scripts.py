@@ -18,9 +18,10 @@ import osmn_online_finetune
 import osmn_segment
 import osmn_train_eval
 import osmn_train_eval_ytvos
-from osmn import args as arguments
+from osmn.cli import options as arguments
 from osmn.config import ModelConfig, resolve
-from osmn.files import read_image, read_labels, read_scores
+from osmn.files.images import read_image, read_labels
+from osmn.files.scores import read_scores
 
 ROOT = Path(__file__).resolve().parent.parent
 SCRIPTS = sorted(

@@ -12,11 +12,12 @@ from stand_ins import Follower, Pixelwise, stand_in
 from test_video import LOSSLESS, TICK, UNEVEN, make_video, needs, pictures, sound_of, tone
 
 import osmn_segment
-from osmn import own_model, own_video
-from osmn.files import read_labels, read_scores, write_labels
-from osmn.given import Given, parse_given
+from osmn.files.images import read_labels, write_labels
+from osmn.files.scores import read_scores
 from osmn.masks import overlay
-from osmn.video import open_frames
+from osmn.user_video import model_choice, tracking
+from osmn.user_video.media.reader import open_frames
+from osmn.user_video.prompts import Prompt, parse_prompt
 
 SIZE = (64, 48)  # of the clip
 FRAMES = 6
@@ -225,7 +226,7 @@ def test_of_a_run_that_is_overwritten_nothing_stays_but_what_is_the_users(clip, 
     if killed:
         shown = itertools.count()
         with monkeypatch.context() as patched, pytest.raises(SystemExit):
-            patched.setattr(own_video, "overlay", lambda *given: stop() if next(shown) == 4 else overlay(*given))
+            patched.setattr(tracking, "overlay", lambda *given: stop() if next(shown) == 4 else overlay(*given))
             segment(clip, tmp_path / "out", "--mask", first, *more)
     else:
         segment(clip, tmp_path / "out", "--mask", first, *more)
@@ -463,7 +464,7 @@ def test_a_place_after_the_last_frame_is_named_and_what_was_segmented_stays(clip
 
 
 def test_without_a_shipped_model_a_line_says_what_to_give(clip, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(own_model, "SHIPPED", tmp_path / "models/osmn_lite")
+    monkeypatch.setattr(model_choice, "SHIPPED", tmp_path / "models/osmn_lite")
     good = mask(tmp_path / "good.png", {1: (8, 8, 30, 30)})
     line = error(capsys, clip, "--result_path", tmp_path / "out", "--mask", good)
     assert "models/osmn_lite is not there; give a model, --whole_model_path MODEL" in line
@@ -481,8 +482,8 @@ def test_the_overlay_shows_the_masks(clip, tmp_path):
 def test_a_place_may_be_part_of_a_files_name(tmp_path):
     strange = mask(tmp_path / "3:mask.png", {1: (8, 8, 30, 30)})
     plain = mask(tmp_path / "mask.png", {1: (8, 8, 30, 30)})
-    assert parse_given(str(strange)) == Given(None, strange)
-    assert parse_given(f"3:{plain}") == Given(3, plain)
+    assert parse_prompt(str(strange)) == Prompt(None, strange)
+    assert parse_prompt(f"3:{plain}") == Prompt(3, plain)
 
 
 @pytest.fixture

@@ -9,17 +9,20 @@ import tensorflow as tf
 from PIL import Image
 from stand_ins import Follower
 
-from osmn import guides, results, segmenting
 from osmn.config import ModelConfig
 from osmn.data import davis as davis_data
 from osmn.data.types import Reference, Video
-from osmn.engines.tensorflow import TensorFlowEngine
 from osmn.errors import InputError
-from osmn.files import read_labels, read_scores, write_labels
+from osmn.files.images import read_labels, write_labels
+from osmn.files.scores import read_scores
+from osmn.inference import segmenting
+from osmn.inference.predictor import Predictor
+from osmn.inference.segmenting import SegmentingOptions, segment_videos
+from osmn.inputs import guides
 from osmn.masks import davis_palette
-from osmn.models import Model
-from osmn.predictor import Predictor
-from osmn.segmenting import SegmentingOptions, segment_videos
+from osmn.models.engines.tensorflow import TensorFlowEngine
+from osmn.models.tensorflow_model import Model
+from osmn.results import layout
 
 SMALL = (32, 24)  # The network's size; the annotations of the fixture are 64x48.
 FRAMES = [f"{number:05d}" for number in range(5)]
@@ -28,7 +31,7 @@ FRAMES = [f"{number:05d}" for number in range(5)]
 def segment(video, folder, refine=None, progress=lambda: None, **output):
     """Write a video's results of the network `Follower`."""
     predictor = Predictor(TensorFlowEngine(Follower()), SMALL, refine=refine)
-    segmenting.segment_video(predictor, video, folder, results.Output(**output), progress)
+    segmenting.segment_video(predictor, video, folder, layout.Output(**output), progress)
 
 
 def followed(mask):
@@ -49,7 +52,7 @@ def listed(folder):
 
 def test_results_of_a_video_with_ids_are_masks_per_object_and_merged_frames(video, tmp_path):
     segment(video, tmp_path)
-    assert listed(tmp_path) == sorted(results.video_files(video))
+    assert listed(tmp_path) == sorted(layout.video_files(video))
     names = [f"{folder}{frame}.png" for folder in ("", "1/", "2/") for frame in FRAMES]
     assert listed(tmp_path / video.name) == sorted(names)
     segmentations = expected_results(video)
@@ -83,7 +86,7 @@ def test_results_of_2016_lie_in_the_videos_folder_without_ids(davis, tmp_path):
     video = davis_data.videos(davis, 2016, "val")[1]
     segment(video, tmp_path, save_score=True)
     assert listed(tmp_path / video.name) == sorted([f"{f}.png" for f in FRAMES] + [f"{f}.npy" for f in FRAMES[1:]])
-    assert listed(tmp_path) == sorted(results.video_files(video, results.Output(save_score=True)))
+    assert listed(tmp_path) == sorted(layout.video_files(video, layout.Output(save_score=True)))
     for frame in FRAMES:
         with Image.open(tmp_path / video.name / f"{frame}.png") as image:
             assert (image.mode, image.size) == ("L", SMALL)

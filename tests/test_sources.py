@@ -6,10 +6,11 @@ import tensorflow as tf
 from PIL import ExifTags, Image
 from test_davis import BOX, SIZE, rectangle, write_sequence
 
-from osmn import files, sources
 from osmn.data.davis import examples
 from osmn.errors import InputError
-from osmn.sources import Source, mixed, video_loader
+from osmn.files.images import read_for_tensorflow, read_image, read_labels
+from osmn.inputs import sources
+from osmn.inputs.sources import Source, mixed, video_loader
 
 # -- Files read by TensorFlow -----------------------------------------------------------------------------------------
 
@@ -35,7 +36,7 @@ def test_jpegs_are_decoded_as_by_pillow(tmp_path, subsampling):
 def test_pngs_are_decoded_as_by_pillow_to_the_bit(tmp_path, mode):
     path = tmp_path / "photo.png"
     photo(20, 30).convert(mode).save(path)
-    np.testing.assert_array_equal(sources.decode_image(str(path)), files.read_image(path))
+    np.testing.assert_array_equal(sources.decode_image(str(path)), read_image(path))
 
 
 def test_grey_jpegs_get_three_channels(tmp_path):
@@ -53,11 +54,11 @@ def test_pictures_are_turned_as_their_exif_data_say_in_training_as_in_testing(tm
     stored = upright if orientation == 1 else upright.transpose(Image.Transpose[turns[orientation - 2]])
     stored.save(tmp_path / "photo.png", exif=exif)
     stored.save(tmp_path / "photo.jpg", exif=exif, quality=95, subsampling="4:4:4")
-    np.testing.assert_array_equal(files.read_image(tmp_path / "photo.png"), upright)
-    assert np.abs(files.read_image(tmp_path / "photo.jpg").astype(int) - np.asarray(upright)).max() < 40
+    np.testing.assert_array_equal(read_image(tmp_path / "photo.png"), upright)
+    assert np.abs(read_image(tmp_path / "photo.jpg").astype(int) - np.asarray(upright)).max() < 40
     for name in ("photo.png", "photo.jpg"):
         ours = sources.decode_image(str(tmp_path / name)).numpy().astype(int)
-        assert np.abs(ours - files.read_image(tmp_path / name)).max() <= 1
+        assert np.abs(ours - read_image(tmp_path / name)).max() <= 1
 
 
 def test_masks_are_turned_as_their_exif_data_say(tmp_path):
@@ -65,40 +66,40 @@ def test_masks_are_turned_as_their_exif_data_say(tmp_path):
     exif[ExifTags.Base.Orientation] = 6
     labels = 7 * BOX.astype(np.uint8)
     Image.fromarray(labels).transpose(Image.Transpose.ROTATE_90).save(tmp_path / "mask.png", exif=exif)
-    np.testing.assert_array_equal(files.read_labels(tmp_path / "mask.png"), labels)
+    np.testing.assert_array_equal(read_labels(tmp_path / "mask.png"), labels)
     np.testing.assert_array_equal(sources.decode_mask(str(tmp_path / "mask.png"), tf.constant(7, tf.int64)), BOX)
 
 
 def test_exif_data_that_cannot_be_read_say_nothing(tmp_path):
     path = tmp_path / "photo.jpg"
     photo(20, 30).save(path, exif=b"Exif\0\0no such data")
-    assert files.read_image(path).shape == sources.decode_image(str(path)).shape == (20, 30, 3)
+    assert read_image(path).shape == sources.decode_image(str(path)).shape == (20, 30, 3)
 
 
 def test_frames_of_16_bits_lose_their_lower_8(tmp_path):
     path, grey = tmp_path / "frame.png", np.arange(600).reshape(20, 30) * 100
     Image.fromarray(grey.astype(np.uint16)).save(path)
     expected = np.repeat((grey >> 8)[..., None], 3, axis=2)
-    np.testing.assert_array_equal(files.read_image(path), expected)
+    np.testing.assert_array_equal(read_image(path), expected)
     np.testing.assert_array_equal(sources.decode_image(str(path)), expected)
 
 
 def test_jpegs_of_four_colours_are_those_of_pillow(tmp_path):
     path = tmp_path / "photo.jpg"
     photo(20, 30).convert("CMYK").save(path)
-    np.testing.assert_array_equal(sources.decode_image(str(path)), files.read_image(path))
+    np.testing.assert_array_equal(sources.decode_image(str(path)), read_image(path))
 
 
 @pytest.mark.parametrize("kind", ["BMP", "GIF", "TIFF", "WEBP", "EPS", "PPM", "JPEG"])
 def test_other_formats_than_the_meant_ones_are_refused_and_named(tmp_path, kind):
-    for name, read in (("frame.jpg", files.read_image), ("frame.png", files.read_for_tensorflow)):
+    for name, read in (("frame.jpg", read_image), ("frame.png", read_for_tensorflow)):
         if kind != "JPEG":
             photo(20, 30).save(tmp_path / name, kind)
             with pytest.raises(InputError, match=rf"{name} is not a readable image \(it is no JPEG or PNG\)"):
                 read(tmp_path / name)
     Image.fromarray(40 * BOX.astype(np.uint8)).save(tmp_path / "mask.png", kind)  # A JPEG would have 238 objects.
     with pytest.raises(InputError, match=r"mask.png is not a readable image \(it is no PNG\)"):
-        files.read_labels(tmp_path / "mask.png")
+        read_labels(tmp_path / "mask.png")
     with pytest.raises(InputError, match=r"mask\.png is not a readable image"):
         sources.decode_mask(str(tmp_path / "mask.png"), tf.constant(0, tf.int64))
 

@@ -8,9 +8,10 @@ import pytest
 
 import ytvos_merge_result
 from osmn.errors import InputError
-from osmn.files import read_labels, read_scores, write_labels, write_mask, write_scores
+from osmn.files.images import read_labels, write_labels, write_mask
+from osmn.files.scores import read_scores, write_scores
 from osmn.masks import resized
-from osmn.submission import zip_submission
+from osmn.results.ytvos_submission import zip_submission
 
 
 @pytest.fixture

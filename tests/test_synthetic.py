@@ -7,10 +7,10 @@ import pytest
 from PIL import Image
 
 import osmn_contact_sheet
-from osmn import contact_sheet as sheets
+from osmn.data.synthetic import make_dataset, repeat_first_mask
 from osmn.errors import InputError
-from osmn.files import read_image, read_labels, write_image, write_labels, write_mask
-from osmn.synthetic import make_dataset, repeat_first_mask
+from osmn.files.images import read_image, read_labels, write_image, write_labels, write_mask
+from osmn.report import contact_sheet as sheets
 from preprocessing import preprocess_davis
 
 SIZE = (48, 32)

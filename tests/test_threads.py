@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from osmn.errors import InputError
-from osmn.files import read_image
-from osmn.threads import WriteBehind, read_ahead, run_ahead
+from osmn.files.images import read_image
+from osmn.parallel import WriteBehind, read_ahead, run_ahead
 
 
 def test_read_ahead_keeps_the_order_and_takes_only_some_paths_ahead():

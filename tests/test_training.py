@@ -6,19 +6,15 @@ import pytest
 import tensorflow as tf
 from event_files import summaries
 
-from osmn import checkpoints
 from osmn.config import ModelConfig, read_config
 from osmn.errors import InputError
-from osmn.guides import GUIDE_SIDE
-from osmn.losses import class_balanced_loss, jaccard_loss
+from osmn.inputs.guides import GUIDE_SIDE
+from osmn.inputs.samples import Sample
+from osmn.models import checkpoints
 from osmn.networks import INFERENCE
-from osmn.samples import Sample
-from osmn.training import (
-    FIRST_LOSS_SCALE,
-    Trainer,
-    TrainingOptions,
-    train,
-)
+from osmn.training.loop import TrainingOptions, train
+from osmn.training.losses import class_balanced_loss, jaccard_loss
+from osmn.training.trainer import FIRST_LOSS_SCALE, Trainer
 
 DECAY = 0.5  # L2 of the stand-in's weight.
 

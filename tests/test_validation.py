@@ -8,11 +8,12 @@ import pytest
 from stand_ins import Pixelwise, stand_in
 
 import osmn_calibrate
-from osmn import checkpoints, models, validation
 from osmn.config import ModelConfig, read_config
 from osmn.data import davis as davis_data
 from osmn.errors import InputError
-from osmn.predictor import Predictor
+from osmn.evaluation import in_memory
+from osmn.inference.predictor import Predictor
+from osmn.models import checkpoints, tensorflow_model
 
 
 class Fixed:
@@ -35,19 +36,19 @@ def test_comparison_gives_j_and_the_area_relative_to_the_truths():
     truth[2:6, 2:6] = True
     ours = np.zeros((8, 8), bool)
     ours[2:6, 2:4] = True
-    assert validation.compare([ours, truth], [truth, truth]) == [(0.5, 0.5), (1.0, 1.0)]
+    assert in_memory.compare([ours, truth], [truth, truth]) == [(0.5, 0.5), (1.0, 1.0)]
 
 
 def test_masks_of_the_networks_size_are_compared_at_the_truths():
     truth = np.zeros((8, 8), bool)
     truth[2:6, 2:6] = True
-    assert validation.compare([truth[::2, ::2]], [truth]) == [(1.0, 1.0)]
+    assert in_memory.compare([truth[::2, ::2]], [truth]) == [(1.0, 1.0)]
 
 
 def test_a_propagation_has_a_row_for_each_frame_but_the_first_and_the_last(davis, video):
     masks = davis_data.annotations(davis, video.name)
     for stride, frames in ((1, 3), (2, 1)):
-        rows = validation.propagate(Predictor(Fixed()), video, masks, stride)
+        rows = in_memory.propagate(Predictor(Fixed()), video, masks, stride)
         assert rows.shape == (frames, 2, 2)
         assert ((rows[..., 0] >= 0) & (rows[..., 0] <= 1)).all()
 
@@ -55,13 +56,13 @@ def test_a_propagation_has_a_row_for_each_frame_but_the_first_and_the_last(davis
 def test_a_video_of_too_few_frames_is_named(davis, video):
     masks = davis_data.annotations(davis, video.name)
     with pytest.raises(InputError, match=f"{video.name} is too short: of 5 frames, one in 3 makes 2,"):
-        validation.propagate(Predictor(Fixed()), video, masks, 3)
+        in_memory.propagate(Predictor(Fixed()), video, masks, 3)
 
 
 def test_figures_are_means_over_objects(davis, video):
     masks = {video.name: davis_data.annotations(davis, video.name)}
-    rows = validation.propagate(Predictor(Fixed()), video, masks[video.name])
-    found = validation.figures(Predictor(Fixed()), [video], masks)
+    rows = in_memory.propagate(Predictor(Fixed()), video, masks[video.name])
+    found = in_memory.figures(Predictor(Fixed()), [video], masks)
     assert found.j == pytest.approx(rows[..., 0].mean())
     assert found.area == pytest.approx(np.median(np.median(rows[..., 1], axis=0)))
 
@@ -83,25 +84,25 @@ def test_the_gain_is_j_with_the_objects_own_gammas_less_that_with_the_mean_of_th
     videos = davis_data.videos(davis, 2017, "val")
     masks = davis_data.complete_annotations(davis, videos)
     engine = Guided()
-    engine.shares = [gammas[0].item() for video in videos for gammas in validation.own_gammas(engine, video)]
+    engine.shares = [gammas[0].item() for video in videos for gammas in in_memory.own_gammas(engine, video)]
     assert len(set(engine.shares)) == 3
-    own = [validation.own_gammas(engine, video) for video in videos]
+    own = [in_memory.own_gammas(engine, video) for video in videos]
     rows = [
-        validation.single_steps(engine, video, masks[video.name], [gammas], (64, 48), 2)[..., 0].mean(axis=0)[0]
+        in_memory.single_steps(engine, video, masks[video.name], [gammas], (64, 48), 2)[..., 0].mean(axis=0)[0]
         for video, gammas in zip(videos, own, strict=True)
     ]
     # With the others' mean nothing is found: J is 0 where there is an object, as in all of these frames.
-    assert validation.gain(engine, videos, masks, (64, 48), 2) == pytest.approx(np.concatenate(rows).mean())
+    assert in_memory.gain(engine, videos, masks, (64, 48), 2) == pytest.approx(np.concatenate(rows).mean())
     # Of two objects, the mean of the others is the other.
     first = videos[1:]
-    assert validation.gain(engine, first, masks, (64, 48), 2) == pytest.approx(0, abs=1e-6)
+    assert in_memory.gain(engine, first, masks, (64, 48), 2) == pytest.approx(0, abs=1e-6)
 
 
 def test_there_is_no_gain_for_one_object_or_without_gammas(davis):
     videos = davis_data.videos(davis, 2017, "val")
     masks = davis_data.complete_annotations(davis, videos)
-    assert validation.gain(Fixed(), videos, masks, (64, 48), 2) is None
-    assert validation.gain(Guided(), videos[:1], masks, (64, 48), 2) is None
+    assert in_memory.gain(Fixed(), videos, masks, (64, 48), 2) is None
+    assert in_memory.gain(Guided(), videos[:1], masks, (64, 48), 2) is None
 
 
 def test_a_frame_without_annotation_is_named_before_anything_is_computed(davis, tmp_path):
@@ -168,4 +169,4 @@ def test_a_shift_of_the_output_bias_is_added_to_every_logit(base_model):
     network.output_bias.assign(network.output_bias.numpy() + 1.5)
     inner = network.segment(image, guide, []).numpy()[0, 20:44, 20:44]
     np.testing.assert_allclose(inner, before[0, 20:44, 20:44] + 1.5, atol=1e-5)
-    assert models.for_inference(network, "float32") is network
+    assert tensorflow_model.for_inference(network, "float32") is network

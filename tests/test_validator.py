@@ -10,14 +10,16 @@ from event_files import summaries
 
 import osmn_coco_pretrain
 import osmn_train_eval
-from osmn import checkpoints, models, networks, validation
+from osmn import networks
 from osmn.config import ModelConfig
 from osmn.data import davis as davis_data
-from osmn.engines.tensorflow import TensorFlowEngine
 from osmn.errors import InputError
-from osmn.predictor import Predictor
-from osmn.training import Trainer
-from osmn.validator import Validator
+from osmn.evaluation import in_memory
+from osmn.inference.predictor import Predictor
+from osmn.models import checkpoints, tensorflow_model
+from osmn.models.engines.tensorflow import TensorFlowEngine
+from osmn.training.trainer import Trainer
+from osmn.training.validator import Validator
 
 CONFIG = ModelConfig("lite", mean_value=(127.5,) * 3, scale_value=0.00787, im_size=(64, 48))
 TRAINED = ["--base_model", "lite", "--mean_value", *["127.5"] * 3, "--scale_value", "0.00787", "--im_size", "64", "48"]
@@ -59,11 +61,11 @@ def test_every_validation_is_in_tensorboard_and_the_best_one_beside_its_checkpoi
 
 
 def test_the_best_checkpoint_is_a_finished_model_and_has_the_j_that_is_said(trained, davis):
-    model = models.load(trained / "best", precision="float32")
+    model = tensorflow_model.load(trained / "best", precision="float32")
     assert not checkpoints.has_optimizer_state(model.path) and not checkpoints.has_average(model.path)
     videos = davis_data.videos(davis, 2017, "val")
     predictor = Predictor(TensorFlowEngine(model.network), (64, 48))
-    found = validation.figures(predictor, videos, davis_data.complete_annotations(davis, videos), 2)
+    found = in_memory.figures(predictor, videos, davis_data.complete_annotations(davis, videos), 2)
     kept = json.loads((trained / "best/figures.json").read_text())
     assert (found.j, found.area) == pytest.approx((kept["J"], kept["area"]), abs=1e-6)
 

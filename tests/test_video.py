@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from osmn import video
 from osmn.errors import InputError
-from osmn.video import frame_at, open_frames, position
-from osmn.video_writer import write_cutout, write_overlay
+from osmn.user_video.media import reader
+from osmn.user_video.media.reader import frame_at, open_frames, position
+from osmn.user_video.media.writer import write_cutout, write_overlay
 
 ROOT = Path(__file__).resolve().parent.parent
 RATE = 25
@@ -177,14 +177,14 @@ UNEVEN = [Fraction(t, 90000) for t in np.cumsum([3003, 7, 9000, 1501, 45000] * 8
 
 def decoded_frames(monkeypatch):
     """Return a list that grows with every frame that is decoded."""
-    decoded, frames = [], video._File.frames
+    decoded, frames = [], reader._File.frames
 
     def counted(self):
         for frame in frames(self):
             decoded.append(frame[1])
             yield frame
 
-    monkeypatch.setattr(video._File, "frames", counted)
+    monkeypatch.setattr(reader._File, "frames", counted)
     return decoded
 
 
@@ -585,8 +585,8 @@ def test_nothing_is_written_where_the_block_ends_by_an_exception(tmp_path):
 WRITE_ON_A_FULL_DISK = """
 import resource, sys
 from osmn.errors import InputError
-from osmn.video import open_frames
-from osmn.video_writer import write_overlay
+from osmn.user_video.media.reader import open_frames
+from osmn.user_video.media.writer import write_overlay
 source, path, size = sys.argv[1:]
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(size), resource.RLIM_INFINITY))
 try:

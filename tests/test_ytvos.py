@@ -23,15 +23,18 @@ import osmn_online_finetune_ytvos
 import osmn_train_eval_ytvos
 import ytvos_eval
 import ytvos_merge_result
-from osmn import files, online
 from osmn.data import ytvos
 from osmn.data.types import shard_of
-from osmn.engines.tensorflow import TensorFlowEngine
 from osmn.errors import InputError
-from osmn.files import read_labels, replacing, write_labels, write_mask, write_scores
-from osmn.manifest import MAKING
-from osmn.predictor import Predictor
-from osmn.sources import video_loader
+from osmn.files.atomic import UNFINISHED, replacing
+from osmn.files.images import read_image, read_labels, write_labels, write_mask
+from osmn.files.scores import write_scores
+from osmn.inference import segmenting
+from osmn.inference.predictor import Predictor
+from osmn.inputs.sources import video_loader
+from osmn.models.engines.tensorflow import TensorFlowEngine
+from osmn.results.manifest import MAKING
+from osmn.training import online
 from preprocessing import preprocess_youtube
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -368,10 +371,10 @@ def test_one_graph_serves_all_videos(data, monkeypatch, tmp_path):
 
 def test_files_that_a_killed_run_left_half_written_are_removed(by_colour, data, results, tmp_path):
     for name in ("late", "late/1"):
-        with replacing(tmp_path / name / f"{files.UNFINISHED}0123456789abcdef.png") as temporary:
+        with replacing(tmp_path / name / f"{UNFINISHED}0123456789abcdef.png") as temporary:
             temporary.write_bytes(b"half")
     evaluate(data, tmp_path)
-    assert not list(tmp_path.rglob(f"{files.UNFINISHED}*"))
+    assert not list(tmp_path.rglob(f"{UNFINISHED}*"))
     assert tree(tmp_path) == tree(results)
 
 
@@ -392,14 +395,14 @@ def test_a_seed_that_is_no_integer_of_64_bits_is_refused(text, capsys):
 
 def interrupt_reading(monkeypatch, after):
     """Have the program interrupted while it reads an image, after so many."""
-    read, count = files.read_image, itertools.count()
+    read, count = read_image, itertools.count()
 
     def interrupted(*arguments):
         if next(count) >= after:
             raise KeyboardInterrupt
         return read(*arguments)
 
-    monkeypatch.setattr(files, "read_image", interrupted)
+    monkeypatch.setattr(segmenting, "read_image", interrupted)
 
 
 def modified(folder):

@@ -3,8 +3,8 @@
 import json
 from pathlib import Path
 
-from osmn.cache import cached
-from osmn.manifest import RUN, TRAINING
+from osmn.files.cache import cached
+from osmn.results.manifest import RUN, TRAINING
 
 
 def tree(folder, pattern="*"):

@@ -5,12 +5,12 @@ from typing import NamedTuple
 
 from tqdm import tqdm
 
-from osmn import files
-from osmn.cache import cached
-from osmn.data import segmentations
+from osmn.data import coco_masks
 from osmn.errors import InputError
-from osmn.folders import plain_name
-from osmn.processes import in_processes, processors
+from osmn.files.cache import cached
+from osmn.files.names import plain_name
+from osmn.files.sealed_json import read_json
+from osmn.parallel import in_processes, processors
 
 MIN_FOREGROUND = 0.03  # As published: an instance must cover more than this share of its image.
 CACHE_VERSION = 4
@@ -50,11 +50,11 @@ def read_instances(data_path, split, min_foreground=MIN_FOREGROUND, cache=True):
 def _filter(annotations, min_foreground):
     """Return [image names, sizes, codes] of the instances in an annotation file, in the order of the file."""
     try:
-        content = files.read_json(annotations)
+        content = read_json(annotations)
         images = _by_id(content["images"])
         for image in images.values():
             plain_name(image["file_name"])
-            segmentations.check_size(image["height"], image["width"])
+            coco_masks.check_size(image["height"], image["width"])
         entries = []
         for identity, entry in _by_id(content["annotations"]).items():
             if not entry.get("iscrowd", 0):
@@ -101,11 +101,11 @@ def _encode(chunk, min_foreground, annotations):
     kept = []
     for number, (identity, segmentation, _, height, width) in enumerate(chunk):
         try:
-            code = segmentations.encode(segmentation, height, width)
+            code = coco_masks.encode(segmentation, height, width)
         except (ValueError, OverflowError) as error:
             raise InputError(
                 f"{annotations}: annotation {identity} is damaged ({error}); remove or replace it"
             ) from None
-        if segmentations.area(code, height, width) / (height * width) > min_foreground:
+        if coco_masks.area(code, height, width) / (height * width) > min_foreground:
             kept.append((number, code))
     return kept

@@ -8,8 +8,8 @@ from tqdm import tqdm
 
 from osmn.data.types import Example, Guide, Reference, Video
 from osmn.errors import InputError
-from osmn.files import read_labels, read_names
-from osmn.folders import frame_files, mask_files, subfolders
+from osmn.files.images import read_labels
+from osmn.files.names import frame_files, mask_files, read_names, subfolders
 from osmn.masks import covered_shares
 
 ANNOTATIONS = "Annotations/480p"

@@ -4,8 +4,7 @@ import sys
 from pathlib import Path
 
 from osmn.data.types import Reference, Video
-from osmn.files import read_names
-from osmn.folders import frame_files, mask_files
+from osmn.files.names import frame_files, mask_files, read_names
 
 
 def sequence_names(data_path):

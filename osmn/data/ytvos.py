@@ -7,11 +7,12 @@ from typing import NamedTuple
 
 from tqdm import tqdm
 
-from osmn.cache import cached
 from osmn.data.types import Example, Guide, Reference, Video
 from osmn.errors import InputError
-from osmn.files import read_json, read_labels
-from osmn.folders import frame_files, natural_key, plain_name
+from osmn.files.cache import cached
+from osmn.files.images import read_labels
+from osmn.files.names import frame_files, natural_key, plain_name
+from osmn.files.sealed_json import read_json
 from osmn.masks import covered_shares
 
 CACHE_VERSION = 1

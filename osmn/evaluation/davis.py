@@ -10,7 +10,7 @@ from osmn.data import davis
 from osmn.errors import InputError
 from osmn.evaluation.metrics import Statistics, statistics
 from osmn.evaluation.scoring import Scored, Sequence, require_folders, score
-from osmn.results import MASKS, SCORES, find_source, score_folders
+from osmn.results.layout import MASKS, SCORES, find_source, score_folders
 
 
 @dataclass(frozen=True)

@@ -10,14 +10,16 @@ from typing import NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from osmn import locks
 from osmn.errors import InputError
 from osmn.evaluation.metrics import frame_scores
-from osmn.files import named_write_errors, read_labels, read_scores, remove_unfinished, write_labels
+from osmn.files import locks
+from osmn.files.atomic import named_write_errors, remove_unfinished
+from osmn.files.images import read_labels, write_labels
+from osmn.files.overlap import refuse_writing_over_inputs
+from osmn.files.scores import read_scores
 from osmn.masks import merge, resized
-from osmn.places import check_apart
-from osmn.processes import in_processes, worthwhile_processes
-from osmn.results import MASKS, SCORES
+from osmn.parallel import in_processes, worthwhile_processes
+from osmn.results.layout import MASKS, SCORES
 
 FRAMES_PER_JOB = 16
 
@@ -89,7 +91,7 @@ def score(sequences, vis_path=None, processes=None):
     number of processes to use; by default one per core, but only as many as the work is worth.
     """
     if vis_path is not None:
-        check_apart(
+        refuse_writing_over_inputs(
             (Path(vis_path) / sequence.name / truth.name for sequence in sequences for truth in sequence.truths),
             {folder for sequence in sequences for folder in _folders_read(sequence)},
         )

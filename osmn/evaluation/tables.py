@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from osmn import locks
 from osmn.data.davis import is_annotated
 from osmn.evaluation import davis
-from osmn.files import named_write_errors, replacing
+from osmn.files import locks
+from osmn.files.atomic import named_write_errors, replacing
 
 DAVIS_COLUMNS = ("sequence", "object", "J_mean", "J_recall", "J_decay", "F_mean", "F_recall", "F_decay")
 YOUTUBE_OBJECTS_COLUMNS = ("sequence", "class", "frames", "IoU")

@@ -8,7 +8,7 @@ import numpy as np
 from osmn.data import youtube_objects
 from osmn.errors import InputError
 from osmn.evaluation.scoring import Scored, Sequence, require_folders, score
-from osmn.results import MASKS
+from osmn.results.layout import MASKS
 
 
 @dataclass(frozen=True)

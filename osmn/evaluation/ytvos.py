@@ -10,9 +10,9 @@ import numpy as np
 from osmn.data.ytvos import annotations, read_listings
 from osmn.errors import InputError
 from osmn.evaluation.scoring import Scored, Sequence, require_folders, score
-from osmn.files import regular_bytes, temporary_folder
-from osmn.results import MERGED, SCORES, find_source
-from osmn.submission import merge_results
+from osmn.files.atomic import regular_bytes, temporary_folder
+from osmn.results.layout import MERGED, SCORES, find_source
+from osmn.results.ytvos_submission import merge_results
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """How a network is computed: all that depends on the purpose (training or not) and on the device, chosen by the caller.
 
 A network's layers get one `Execution` with each call. The functions here are plain TensorFlow operations, right on any
-device; `osmn.devices` chooses those that are fast on the devices at hand.
+device; `osmn.networks.devices` chooses those that are fast on the devices at hand.
 """
 
 import dataclasses

@@ -6,11 +6,12 @@ DATA_PATH is a folder of DAVIS, YouTube-VOS or YouTube-Objects, which is recogni
 import contextlib
 from pathlib import Path
 
-from osmn import args as arguments
-from osmn.errors import InputError, reports_input_errors
-from osmn.manifest import read_run
-from osmn.option_types import file_name
+from osmn.cli import options as arguments
+from osmn.cli.entry import reports_input_errors
+from osmn.cli.types import file_name
+from osmn.errors import InputError
 from osmn.report import page, write
+from osmn.results.manifest import read_run
 
 # What there is to choose in each dataset.
 OPTIONS = {"DAVIS": ("test_split", "data_version"), "YouTube-Objects": (), "YouTube-VOS": ("test_split", "unseen")}

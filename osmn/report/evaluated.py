@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from osmn.manifest import read_run
+from osmn.results.manifest import read_run
 
 DAVIS_IMAGES = ("480p", "Full-Resolution")  # of JPEGImages; the first that is there
 

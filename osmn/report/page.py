@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from osmn import locks
 from osmn.errors import InputError
-from osmn.files import named_write_errors, replacing
+from osmn.files import locks
+from osmn.files.atomic import named_write_errors, replacing
 from osmn.report import choice, figures
 from osmn.report.pictures import Pictures
 

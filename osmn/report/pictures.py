@@ -5,10 +5,10 @@ from PIL import Image
 
 from osmn.errors import InputError
 from osmn.evaluation.scoring import read_result
-from osmn.files import data_url, read_image, read_labels
-from osmn.folders import frame_files
+from osmn.files.images import data_url, read_image, read_labels
+from osmn.files.names import frame_files
 from osmn.masks import overlay
-from osmn.results import MASKS
+from osmn.results.layout import MASKS
 
 QUALITY = 75
 

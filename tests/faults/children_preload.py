@@ -2,9 +2,5 @@
 
 import commands
 
-import osmn.online
-import osmn.segmenting
-import osmn.validation  # noqa: F401
-
 for command in commands.COMMANDS.values():
     command.main()

@@ -15,13 +15,16 @@ from stand_ins import Follower, Pixelwise, stand_in
 from test_coco import polygon, write_annotations, write_image
 from test_ytvos import VIDEOS, paint, write_video
 
-from osmn import exported, networks
+from osmn import networks
 from osmn.config import ModelConfig
-from osmn.files import state, write_labels, write_mask, write_scores
-from osmn.locks import LOCK
-from osmn.manifest import RUN, TRAINING
+from osmn.data.synthetic import make_dataset, repeat_first_mask
+from osmn.files.atomic import size_and_crc
+from osmn.files.images import write_labels, write_mask
+from osmn.files.locks import LOCK
+from osmn.files.scores import write_scores
+from osmn.models import exported
 from osmn.networks.backend import keras
-from osmn.synthetic import make_dataset, repeat_first_mask
+from osmn.results.manifest import RUN, TRAINING
 from preprocessing import preprocess_davis, preprocess_youtube, rescale_vgg
 
 SIZE = 64, 48
@@ -358,7 +361,7 @@ def _content(path, out):
             # Other programs number and date what they write: it is whole if it is what the export has noted.
             noted = json.loads((folder / exported.DESCRIPTION).read_text())["files"]
             name = path.relative_to(folder).as_posix()
-            if name == exported.DESCRIPTION or noted.get(name) == state(path):
+            if name == exported.DESCRIPTION or noted.get(name) == size_and_crc(path):
                 return b"whole".ljust(-(-path.stat().st_size // 4096) * 4096)
     return path.read_bytes()
 

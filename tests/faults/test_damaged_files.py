@@ -13,9 +13,10 @@ from test_damaged_images import damaged
 
 from osmn.data import coco, ytvos
 from osmn.errors import InputError
-from osmn.files import read_names, read_scores
+from osmn.files.names import read_names
+from osmn.files.scores import read_scores
+from osmn.models.pretrained import imagenet
 from osmn.networks.backend import keras
-from osmn.pretrained import imagenet
 
 RUNS = {"size": [30, 40], "counts": [100, 500, 600]}
 CORNERS = [0, 0, 20.5, 0, 20.5, 25.25, 0, 25.25]

@@ -8,8 +8,9 @@ import tensorflow as tf
 from cases import case
 from PIL import Image
 
-from osmn import files, sources
 from osmn.errors import InputError
+from osmn.files.images import read_image, read_labels
+from osmn.inputs import sources
 
 
 def picture(kind):
@@ -53,7 +54,7 @@ def test_a_damaged_frame_is_named_in_training_where_testing_refuses_it_and_else_
     for content in damaged(whole, count):
         path.write_bytes(content)
         with case("damaged images"):
-            tested, checked = outcome(files.read_image, path), outcome(sources.check_image, str(path))
+            tested, checked = outcome(read_image, path), outcome(sources.check_image, str(path))
             # Of JPEGs, which have no checksums, TensorFlow refuses a few that Pillow makes something of.
             assert checked is None if tested is None else kind == "frame.jpg" or checked is not None
             try:
@@ -73,7 +74,7 @@ def test_damaged_labels_are_always_refused(tmp_path, kind, count):
     for content in damaged(picture(kind), count):
         path.write_bytes(content)
         with case("damaged images"):
-            assert outcome(files.read_labels, path) is None
+            assert outcome(read_labels, path) is None
             with pytest.raises((InputError, tf.errors.OpError)):
                 sources.decode_mask(str(path), tf.constant(1, tf.int64))
 
@@ -83,9 +84,9 @@ def test_undamaged_pictures_are_read(tmp_path):
         path = tmp_path / kind
         path.write_bytes(picture(kind))
         if kind.startswith("frame"):
-            assert outcome(files.read_image, path).shape == (47, 66, 3)
+            assert outcome(read_image, path).shape == (47, 66, 3)
         else:
-            labels = files.read_labels(path)
+            labels = read_labels(path)
             assert set(labels.flat) == {0, 1, 2, 3}
             for object_id in range(4):
                 mask = sources.decode_mask(str(path), tf.constant(object_id, tf.int64))

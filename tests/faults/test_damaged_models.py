@@ -11,13 +11,14 @@ from test_damaged_images import damaged
 from trees import tree
 
 import osmn_export
-from osmn import checkpoints, exported, manifest
 from osmn.config import ModelConfig, config_path, read_config
-from osmn.engines import FRAME, GUIDE
 from osmn.errors import InputError
-from osmn.files import read_scores, write_scores
-from osmn.manifest import RUN
-from osmn.pretrained import imagenet
+from osmn.files.scores import read_scores, write_scores
+from osmn.models import checkpoints, exported
+from osmn.models.engines import FRAME, GUIDE
+from osmn.models.pretrained import imagenet
+from osmn.results import manifest
+from osmn.results.manifest import RUN
 
 CONFIG = ModelConfig("lite", mean_value=(127.5, 120.25, 110.0), scale_value=0.00787, im_size=(448, 256))
 RNG = np.random.default_rng(0)

@@ -10,7 +10,7 @@ from test_damaged_images import damaged
 from test_video import LOSSLESS, make_video, pictures
 
 from osmn.errors import InputError
-from osmn.video import open_frames
+from osmn.user_video.media.reader import open_frames
 
 CLIPS = {
     "clip.mp4": {},

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image, PngImagePlugin
 
-from osmn import files
 from osmn.errors import InputError
-from osmn.paint import picture_in
+from osmn.files.images import is_indexed, read_for_tensorflow, read_image, read_labels
+from osmn.user_video.webapp.painting import picture_in
 
 RAISED = [
     *(ValueError, SyntaxError, struct.error, OverflowError, OSError, EOFError, IndexError, KeyError, TypeError),
@@ -18,10 +18,10 @@ RAISED = [
     Image.DecompressionBombError,
 ]
 CALLED = {
-    files.read_image: ("open", "verify", "load", "convert"),
-    files.read_for_tensorflow: ("open", "verify"),
-    files.read_labels: ("open", "verify", "load"),
-    files.is_indexed: ("open", "verify"),
+    read_image: ("open", "verify", "load", "convert"),
+    read_for_tensorflow: ("open", "verify"),
+    read_labels: ("open", "verify", "load"),
+    is_indexed: ("open", "verify"),
 }
 READERS = list(CALLED)
 

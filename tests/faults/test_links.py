@@ -10,7 +10,7 @@ import commands
 import numpy as np
 import pytest
 
-from osmn.files import write_labels
+from osmn.files.images import write_labels
 from preprocessing import preprocess_davis, preprocess_youtube
 
 
@@ -233,7 +233,7 @@ def test_preprocessing_of_data_that_are_links_gives_the_same_files(real, tmp_pat
 
 def write_model(prefix):
     """Write a model of `Heavy`, as training does."""
-    from osmn import checkpoints
+    from osmn.models import checkpoints
 
     network = commands.Heavy()
     checkpoints.write_variables(prefix, checkpoints.model_values(network), network.config)
@@ -241,16 +241,18 @@ def write_model(prefix):
 
 def take_models(monkeypatch):
     """Have the scripts take `Heavy` for a model, with the path that they name."""
-    from osmn import models
+    from osmn.models import tensorflow_model
 
     commands.with_stand_in(monkeypatch, commands.Heavy)
-    load, begin = models.load, models.begin
+    load, begin = tensorflow_model.load, tensorflow_model.new_for_training
 
     def named(model, path):
-        return models.Model(model.network, "float32", Path(path)) if path else model
+        return tensorflow_model.Model(model.network, "float32", Path(path)) if path else model
 
-    monkeypatch.setattr(models, "load", lambda path, *more: named(load(path, *more), path))
-    monkeypatch.setattr(models, "begin", lambda *fixed, start=None, **more: named(begin(*fixed, **more), start))
+    monkeypatch.setattr(tensorflow_model, "load", lambda path, *more: named(load(path, *more), path))
+    monkeypatch.setattr(
+        tensorflow_model, "new_for_training", lambda *fixed, start=None, **more: named(begin(*fixed, **more), start)
+    )
 
 
 @pytest.mark.parametrize("way", ["by name", "by a link to the folder", "by links to the files"])

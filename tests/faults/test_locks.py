@@ -15,13 +15,14 @@ import pytest
 from conftest import begin
 from trees import tree
 
-from osmn import checkpoints, locks
 from osmn.errors import InputError
+from osmn.files import locks
+from osmn.models import checkpoints
 
 ROOT = Path(__file__).resolve().parents[2]
 HOLD = """
 import sys
-from osmn import locks
+from osmn.files import locks
 with locks.writing(sys.argv[1], (int(sys.argv[2]), int(sys.argv[3]))) as held:
     held.admit()
     print("held", flush=True)

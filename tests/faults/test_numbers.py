@@ -10,7 +10,7 @@ import commands
 import pytest
 from cases import case
 
-from osmn.option_types import MOST, file_name
+from osmn.cli.types import MOST, file_name
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SCRIPTS = sorted(

@@ -6,7 +6,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pycocotools import mask as coco_masks
 
-from osmn.data import segmentations
+from osmn.data import coco_masks as coco_masks_module
 
 HEIGHT, WIDTH = 12, 17
 MASKS = st.lists(st.booleans(), min_size=HEIGHT * WIDTH, max_size=HEIGHT * WIDTH)
@@ -23,12 +23,12 @@ def encoded(segmentation):
     """Return the mask, bool (H, W), of a segmentation that is encoded; None for one that is refused."""
     with case("segmentations"):
         try:
-            code = segmentations.encode(segmentation, HEIGHT, WIDTH)
+            code = coco_masks_module.encode(segmentation, HEIGHT, WIDTH)
         except (ValueError, OverflowError) as error:
             assert "\n" not in str(error)
             return None
         mask = coco_masks.decode({"size": [HEIGHT, WIDTH], "counts": code})
-        assert mask.shape == (HEIGHT, WIDTH) and segmentations.area(code, HEIGHT, WIDTH) == mask.sum()
+        assert mask.shape == (HEIGHT, WIDTH) and coco_masks_module.area(code, HEIGHT, WIDTH) == mask.sum()
         return mask > 0
 
 
@@ -91,7 +91,7 @@ def test_polygons_of_any_numbers_are_refused_or_lie_near_the_image(polygons):
 @given(st.integers() | st.integers(-2, 70000) | st.floats() | st.none() | st.booleans(), st.integers(1, 70000))
 def test_sizes_are_refused_or_those_of_an_image(height, width):
     try:
-        segmentations.check_size(height, width)
+        coco_masks_module.check_size(height, width)
     except ValueError:
         return
-    assert type(height) is int and height > 0 and height * width <= segmentations.MOST_PIXELS
+    assert type(height) is int and height > 0 and height * width <= coco_masks_module.MOST_PIXELS

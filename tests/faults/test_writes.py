@@ -11,7 +11,8 @@ from cases import case
 from conftest import begin
 
 from osmn.errors import InputError
-from osmn.training import Losses, Summaries
+from osmn.training.tensorboard import Summaries
+from osmn.training.trainer import Losses
 
 FAST = ("testing ytvos", "preprocessing davis", "merging", "scoring")
 SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in commands.COMMANDS if name not in FAST]

@@ -1,0 +1,1 @@
+"""Command lines: the options that scripts share, and how a script begins and ends."""

@@ -1,0 +1,236 @@
+"""A small synthetic dataset in the layout of DAVIS, and the baseline of repeating the first mask.
+
+Textured shapes move, turn and change size over a textured background that moves too. Some sequences have two objects,
+and most have distractors: shapes of another texture that nobody asked for. So neither the first position nor "whatever
+stands out" is enough; the texture of the object in the first frame decides. Shapes and kinds of texture are the same in
+all splits, their colours, sizes and paths are not.
+"""
+
+import colorsys
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+from scipy import ndimage
+
+from osmn.data import davis
+from osmn.files.atomic import replacing
+from osmn.files.images import read_labels, write_image, write_labels, write_mask
+
+# The outline of a shape: its radius, at most 1, by the angle in radians.
+SHAPES = {
+    "disc": np.ones_like,
+    "egg": lambda angle: 0.55 / np.sqrt(0.55**2 * np.cos(angle) ** 2 + np.sin(angle) ** 2),
+    "star": lambda angle: 0.75 + 0.25 * np.cos(5 * angle),
+    "square": lambda angle: _polygon(angle, 4),
+    "triangle": lambda angle: _polygon(angle, 3),
+}
+# How much of the second colour, 0 or 1, at (u, v) in waves.
+TEXTURES = {
+    "plain": lambda u, v: np.zeros_like(u),
+    "striped": lambda u, v: np.sin(2 * np.pi * u) > 0,
+    "checked": lambda u, v: np.sin(np.pi * u) * np.sin(np.pi * v) > 0,
+    "dotted": lambda u, v: np.cos(2 * np.pi * u) + np.cos(2 * np.pi * v) > 0.6,
+    "ringed": lambda u, v: np.sin(2 * np.pi * np.hypot(u, v)) > 0,
+}
+SUPERSAMPLING = 2  # Pixels drawn per pixel and axis.
+RADII = (0.2, 0.3)  # Of the image's shorter side.
+SPEEDS = (0.02, 0.05)  # Of the shorter side, per frame.
+TURNS = (0.05, 0.2)  # Radians per frame.
+
+
+def _polygon(angle, corners):
+    return np.cos(np.pi / corners) / np.cos(angle % (2 * np.pi / corners) - np.pi / corners)
+
+
+class Mover(NamedTuple):
+    """A textured shape and where it is in each of T frames."""
+
+    shape: str
+    texture: str
+    colors: np.ndarray  # (2, 3), 0 to 255
+    waves: float  # of the texture, per radius
+    centre: np.ndarray  # (T, 2): x and y in pixels
+    angle: np.ndarray  # (T,), radians
+    radius: np.ndarray  # (T,), pixels
+
+    def draw(self, frame, x, y):
+        """Return where the shape is, bool, and its colours (..., 3), at the pixels (x, y) of frame number `frame`."""
+        dx, dy = x - self.centre[frame, 0], y - self.centre[frame, 1]
+        cos, sin = np.cos(self.angle[frame]), np.sin(self.angle[frame])
+        u, v = (cos * dx + sin * dy) / self.radius[frame], (cos * dy - sin * dx) / self.radius[frame]
+        inside = np.hypot(u, v) < SHAPES[self.shape](np.arctan2(v, u))
+        second = TEXTURES[self.texture](self.waves * u, self.waves * v).astype(np.uint8)
+        return inside, self.colors[second]
+
+
+def make_dataset(root, train_sequences, val_sequences, frames, size, seed):
+    """Write a dataset in the layout of DAVIS 2016 and 2017, before preprocessing; the same seed gives the same files.
+
+    Args:
+        root: the folder that gets JPEGImages, Annotations and ImageSets.
+        train_sequences: number of sequences in the split `train`.
+        val_sequences: number of sequences in the split `val`; another number leaves the sequences of `train` alone.
+        frames: number of frames of a sequence.
+        size: (width, height) in pixels.
+        seed: an integer, zero or more.
+    """
+    root = Path(root)
+    for split_number, (split, count) in enumerate((("train", train_sequences), ("val", val_sequences))):
+        names = []
+        for number in range(count):
+            rng = np.random.default_rng([seed, split_number, number])
+            # Every third sequence has two objects, and in every fourth there is nothing to confuse them with.
+            objects, distractors = 1 + (number % 3 == 1), int(number % 4 != 0)
+            movers = make_movers(rng, objects + distractors, frames, size)
+            title = "-and-".join(f"{mover.texture}-{mover.shape}" for mover in movers[:objects])
+            names.append(f"{split}-{number:02d}-{title}")
+            images, labels = render(rng, movers, objects, frames, size)
+            for frame in range(frames):
+                with replacing(root / "JPEGImages/480p" / names[-1] / f"{frame:05d}.jpg") as temporary:
+                    Image.fromarray(images[frame]).save(temporary, quality=92)
+                write_labels(root / "Annotations/480p" / names[-1] / f"{frame:05d}.png", labels[frame])
+        for version in (2016, 2017):
+            with replacing(root / f"ImageSets/{version}/{split}.txt") as temporary:
+                temporary.write_text("".join(f"{name}\n" for name in names))
+
+
+def write_clip(folder, objects, frames, size, seed):
+    """Write the frames of one video as PNGs, `<number>.png`: `objects` objects, and one shape more for confusion.
+
+    Args:
+        folder: of the frames.
+        objects: number of objects.
+        frames: number of frames.
+        size: (width, height) in pixels.
+        seed: an integer, zero or more.
+    """
+    rng = np.random.default_rng(seed)
+    images, _ = render(rng, make_movers(rng, objects + 1, frames, size), objects, frames, size)
+    for number, image in enumerate(images):
+        write_image(Path(folder) / f"{number:05d}.png", image)
+
+
+def make_movers(rng, count, frames, size):
+    """Draw `count` Movers of different textures and hues, apart from each other in the first frame."""
+    short = min(size)
+    textures = rng.permutation(list(TEXTURES))[:count]
+    hues = rng.uniform() + np.arange(count) / count
+    movers, room = [], 1.0
+    while len(movers) < count:
+        radius = rng.uniform(*RADII) * short * room
+        start = rng.uniform(radius, np.subtract(size, radius))
+        if any(np.hypot(*(start - other.centre[0])) < radius + other.radius[0] for other in movers):
+            room *= 0.99  # Smaller and smaller, so that it ends.
+            continue
+        direction, speed = rng.uniform(0, 2 * np.pi), rng.uniform(*SPEEDS) * short
+        velocity = speed * np.array([np.cos(direction), np.sin(direction)])
+        time = np.arange(frames)
+        movers.append(
+            Mover(
+                shape=rng.choice(list(SHAPES)),
+                texture=textures[len(movers)],
+                colors=_two_colors(rng, hues[len(movers)]),
+                waves=rng.uniform(1.2, 2.0),
+                centre=_bounce(start + time[:, None] * velocity, 0.7 * radius, np.subtract(size, 0.7 * radius)),
+                angle=rng.uniform(0, 2 * np.pi) + time * rng.uniform(*TURNS) * rng.choice([-1, 1]),
+                radius=radius * (1 + 0.2 * np.sin(time * rng.uniform(0.1, 0.3))),
+            )
+        )
+    return movers
+
+
+def _two_colors(rng, hue):
+    """Return a bright and a darker colour of about one hue, uint8 (2, 3)."""
+    bright = colorsys.hsv_to_rgb(hue % 1, rng.uniform(0.6, 1), rng.uniform(0.8, 1))
+    dark = colorsys.hsv_to_rgb((hue + rng.uniform(-0.1, 0.1)) % 1, rng.uniform(0.6, 1), rng.uniform(0.3, 0.5))
+    return (255 * np.array([bright, dark])).astype(np.uint8)
+
+
+def _bounce(path, low, high):
+    """Reflect positions (T, 2) at the walls `low` and `high`, numbers or (2,)."""
+    span = high - low
+    return low + span - np.abs((path - low) % (2 * span) - span)
+
+
+def render(rng, movers, objects, frames, size):
+    """Draw the movers, the last at the back, over a moving background.
+
+    Args:
+        rng: numpy Generator of the background and the noise.
+        movers: Movers, of which the first `objects` are labelled 1, 2, ... and the others are distractors.
+        objects: how many of them are objects.
+        frames: number of frames, T.
+        size: (W, H).
+
+    Returns:
+        RGB images (T, H, W, 3) and labels (T, H, W), both uint8.
+    """
+    width, height = size
+    ground, drift = _background(rng, frames, size)
+    x, y = np.meshgrid(_subpixels(width), _subpixels(height))
+    images, labels = [], []
+    for frame in range(frames):
+        left, top = drift[frame]
+        colors = ground[top : top + height, left : left + width]
+        colors = colors.repeat(SUPERSAMPLING, axis=0).repeat(SUPERSAMPLING, axis=1)
+        numbers = np.zeros(x.shape, int)
+        for number, mover in reversed(list(enumerate(movers, 1))):
+            inside, texture = mover.draw(frame, x, y)
+            colors[inside] = texture[inside]
+            numbers[inside] = number
+        image = _blocks(colors).mean(axis=(1, 3)) + rng.normal(0, 4, (height, width, 3))
+        images.append(image.clip(0, 255).astype(np.uint8))
+        # A pixel belongs to whoever covers most of it; distractors are background.
+        shares = [_blocks(numbers == number).sum(axis=(1, 3)) for number in range(len(movers) + 1)]
+        winner = np.argmax(shares, axis=0)
+        labels.append(np.where(winner <= objects, winner, 0).astype(np.uint8))
+    return np.stack(images), np.stack(labels)
+
+
+def _subpixels(side):
+    return (np.arange(side * SUPERSAMPLING) + 0.5) / SUPERSAMPLING - 0.5
+
+
+def _blocks(pixels):
+    """Split (h, w, ...) into the subpixels (H, s, W, s, ...) of pixels."""
+    height, width = pixels.shape[:2]
+    s = SUPERSAMPLING
+    return pixels.reshape(height // s, s, width // s, s, *pixels.shape[2:])
+
+
+def _background(rng, frames, size):
+    """Return a picture float32 (h, w, 3) larger than a frame, and where each frame is in it: left and top, (T, 2)."""
+    steps = rng.uniform(-2, 2, 2) + rng.normal(0, 0.5, (frames, 2))
+    drift = np.cumsum(steps, axis=0)
+    drift = np.round(drift - drift.min(axis=0)).astype(int)
+    shape = np.add(size, drift.max(axis=0))[::-1]
+    clouds = sum(_noise(rng, shape, blur) for blur in (2, 6, 18))
+    share = (0.5 + 0.25 * clouds).clip(0, 1)[:, :, None]
+    # Dull colours, light and dark: the objects' are saturated.
+    light, dark = (
+        255 * np.array(colorsys.hsv_to_rgb(rng.uniform(), rng.uniform(0, 0.35), value))
+        for value in (rng.uniform(0.55, 0.9), rng.uniform(0.15, 0.45))
+    )
+    return (share * light + (1 - share) * dark).astype(np.float32), drift
+
+
+def _noise(rng, shape, blur):
+    noise = ndimage.gaussian_filter(rng.normal(size=shape), blur)
+    return noise / noise.std()
+
+
+def repeat_first_mask(data_path, split, result_path):
+    """Write the baseline: in every frame of `split` (DAVIS 2017) each object stays where it was in the first.
+
+    The files are those of `osmn_train_eval.py`: `<sequence>/<object>/<frame>.png`, black for the first frame, and the
+    merged, indexed `<sequence>/<frame>.png`.
+    """
+    for video in davis.videos(data_path, 2017, split):
+        folder, first = Path(result_path) / video.name, read_labels(video.references[0].mask)
+        for number, frame in enumerate(video.frames):
+            write_labels(folder / f"{frame.stem}.png", first)
+            for object_id in video.object_ids:
+                mask = first == object_id if number else np.zeros_like(first)
+                write_mask(folder / str(object_id) / f"{frame.stem}.png", mask)

@@ -1,0 +1,39 @@
+"""What an image takes to be computed, and whether the machine has it."""
+
+import math
+import os
+
+from osmn.errors import InputError
+
+# Of the first features, at least: 64 channels of 16 bits; 32 at half the sides, and the image, in 32 bits.
+BYTES_A_PIXEL = {"vgg": 128, "lite": 48}
+
+
+def check_images(config, im_size, batch_size=1, objects=1):
+    """Raise InputError for images that cannot be computed: their first features alone need more than the memory.
+
+    Args:
+        config: `ModelConfig` of the network. Where it has an `aligned_size`, that is what is computed, and images may
+            not be larger.
+        im_size: (width, height) of the images.
+        batch_size: how many are computed at a time.
+        objects: how many of an image are.
+    """
+    size = tuple(config.aligned_size or im_size)
+    if any(side > most for side, most in zip(im_size, size, strict=True)):
+        sizes = ["x".join(map(str, each)) for each in (im_size, size)]
+        raise InputError(
+            f"images of {sizes[0]} do not fit into the model's aligned size, {sizes[1]}; give smaller ones"
+        )
+    if not {"SC_PHYS_PAGES", "SC_PAGE_SIZE"} <= os.sysconf_names.keys():
+        return
+    pixels, memory = math.prod((*size, batch_size, objects)), os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    needed = pixels * BYTES_A_PIXEL["lite" if config.base_model == "lite" else "vgg"]
+    if needed > memory:
+        what, need = (f"{batch_size} images of", "need") if batch_size > 1 else ("an image of", "needs")
+        what = f"{what} {size[0]}x{size[1]} pixels{f' with {objects} objects' * (objects > 1)}"
+        options = f"{'--aligned_size' if config.aligned_size else '--im_size'}{' or --batch_size' * (batch_size > 1)}"
+        raise InputError(
+            f"{what} {need} over {needed / 2**30:.0f} GiB of memory, of {memory / 2**30:.0f} GiB here; give a smaller"
+            f" {options}"
+        )

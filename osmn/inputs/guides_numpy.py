@@ -1,0 +1,101 @@
+"""What a network sees of a frame and of an object, by NumPy, Pillow and OpenCV: what `guides` is by TensorFlow.
+
+For engines that do without TensorFlow, whose import alone takes seconds. Numbers marked *as published* are those of the
+OSMN paper and its released program.
+"""
+
+import numpy as np
+from PIL import Image
+
+from osmn.masks import resized
+
+GUIDE_SIDE = 224  # As published: the visual modulator's input.
+PAD_RATIO = 0.03  # As published: in testing, each side of the object's crop moves outward by this part of its side.
+MAD_TO_SIGMA = 1.4826  # A normal distribution's standard deviation over its median absolute deviation.
+MIN_SIGMA = 5.0  # Pixels; as published.
+MASK_DILATION = 5  # As published, for MaskTrack: the previous mask is dilated by a disk of this radius in pixels.
+
+
+def visual_guide(frame, mask, config, pad_ratio=PAD_RATIO):
+    """Make the visual modulator's input in testing: the object cut out of its reference frame, the background zero.
+
+    Args:
+        frame: uint8 (H, W, 3), RGB.
+        mask: bool (h, w), the object; one of another size than the frame is resized to the frame.
+        config: ModelConfig.
+        pad_ratio: 0 or more: each side of the crop moves outward by this part of the crop's side; outside of it there
+            is black.
+
+    Returns:
+        float32 (224, 224, 3), BGR, normalised; all zeros for an empty mask.
+    """
+    mask = resized(mask, frame.shape[1::-1])
+    rows, columns = (mask.any(axis=axis).nonzero()[0] for axis in (1, 0))
+    if rows.size:
+        # As released: the object's last row and column are lost, but for an only one.
+        frame, mask = (
+            x[rows[0] : max(rows[-1], rows[0] + 1), columns[0] : max(columns[-1], columns[0] + 1)]
+            for x in (frame, mask)
+        )
+    margins = [2 * (int(pad_ratio * side),) for side in mask.shape]
+    frame, mask = np.pad(frame, [*margins, (0, 0)]), np.pad(mask, margins)
+    frame, mask = _to_square(frame, mask, config.vg_keep_aspect_ratio)
+    visible = bool(rows.size) if config.bbox_sup else mask[..., None]
+    mean = np.array(config.mean_value, np.float32)
+    return np.where(visible, (frame[..., ::-1] - mean) * np.float32(config.scale_value), np.float32(0))
+
+
+def _to_square(frame, mask, keep_aspect_ratio):
+    """Resize a crop to (224, 224): stretched, or fitted inside and padded equally with zeros."""
+    size = np.full(2, GUIDE_SIDE)
+    if keep_aspect_ratio:
+        size = np.maximum(GUIDE_SIDE * np.array(mask.shape[::-1]) // max(mask.shape), 1)
+    frame = np.asarray(Image.fromarray(frame).resize(tuple(size), Image.Resampling.BILINEAR))
+    left, top = (GUIDE_SIDE - size) // 2
+    margins = (top, GUIDE_SIDE - size[1] - top), (left, GUIDE_SIDE - size[0] - left)
+    return np.pad(frame, [*margins, (0, 0)]), np.pad(resized(mask, size), margins)
+
+
+def spatial_guide(masks, config):
+    """Make the spatial modulator's input from masks, bool (N, H, W): where the objects were in the previous frame.
+
+    A Gaussian of values 0 to 1 around each object or, with `use_original_mask` (MaskTrack), the object dilated by 5
+    pixels, 0 or 255. An empty mask gives zeros.
+
+    Returns:
+        float32 (N, H, W, 1).
+    """
+    make = _dilated if config.use_original_mask else _gaussian
+    return np.stack([make(mask) for mask in masks])[..., None]
+
+
+def _dilated(mask):
+    distance = np.arange(-MASK_DILATION, MASK_DILATION + 1) ** 2
+    disk = (distance[:, None] + distance <= MASK_DILATION**2).astype(np.uint8)
+    import cv2  # Only where the mask itself is the guide.
+
+    return 255 * cv2.dilate(mask.astype(np.uint8), disk).astype(np.float32)
+
+
+def _gaussian(mask):
+    if not mask.any():
+        return np.zeros(mask.shape, np.float32)
+    vertical, horizontal = (_profile(np.count_nonzero(mask, axis=axis)) for axis in (1, 0))
+    return vertical[:, None] * horizontal
+
+
+def _profile(counts):
+    """Return the Gaussian along one axis, float32 (n,), of an object with `counts[x]` pixels at x."""
+    positions = np.arange(len(counts))
+    median = _median(positions, counts)
+    distances = np.abs(positions - median)
+    order = np.argsort(distances, kind="stable")
+    sigma = max(MAD_TO_SIGMA * _median(distances[order], counts[order]), MIN_SIGMA)
+    return np.exp(-0.5 * ((positions - median) / sigma) ** 2).astype(np.float32)
+
+
+def _median(values, counts):
+    """Return the median of sorted `values` of which each occurs so often; of an even number, the middle two's mean."""
+    up_to = np.cumsum(counts)
+    middle = np.searchsorted(up_to, [(up_to[-1] - 1) // 2, up_to[-1] // 2], side="right")
+    return values[middle].mean()

@@ -1,0 +1,209 @@
+"""Where training samples come from: the examples of a dataset, read with TensorFlow."""
+
+import collections
+import os
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+from pycocotools import mask as coco_masks
+
+from osmn.data import coco
+from osmn.errors import InputError, in_short
+from osmn.files.images import read_for_tensorflow, read_image, read_labels
+from osmn.inputs import samples
+
+JFIF = b"\xff\xd8\xff\xe0\0\x10JFIF\0"  # how a JPEG begins that is as the standard has it
+PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
+
+
+class Source(NamedTuple):
+    """Where samples come from.
+
+    Attributes:
+        load: (example number, (2,) seed) -> `samples.RawSample`, in TensorFlow.
+        check: (example number) -> None; raises InputError, naming the file, if one of the example's files is damaged.
+        count: number of examples.
+        augmentation: `samples.TargetAugmentation` of its samples.
+        weight: of several sources, each gives samples in proportion to its weight; None: to its `count`.
+    """
+
+    load: Callable
+    check: Callable
+    count: int
+    augmentation: samples.TargetAugmentation = samples.AS_IT_IS
+    weight: float | None = None
+
+
+def shares(sources, total=1.0):
+    """Return the shares of samples that `sources` have by their weights, an array; their sum is `total`."""
+    weights = np.array([source.count if source.weight is None else source.weight for source in sources])
+    return total * weights / weights.sum()
+
+
+def mixed(sources, others, share):
+    """Return both lists of `Source`s as one, weighted so that `others` together give a `share` of the samples."""
+    if not others:
+        return sources
+    weights = [*shares(sources, 1 - share), *shares(others, share)]
+    return [each._replace(weight=weight) for each, weight in zip([*sources, *others], weights, strict=True)]
+
+
+def with_stills(examples, flip_target, coco_paths, coco_share):
+    """Return the `Source`s of a training on videos; `coco_share` of the samples are of still images, if there are any.
+
+    `examples` and `flip_target` are as in `video_source`, `coco_paths` as in `coco_sources`.
+    """
+    return mixed([video_source(examples, flip_target)], coco_sources(coco_paths), coco_share)
+
+
+# Videos
+
+
+def decode_image(path):
+    """Return the JPEG or PNG at a path tensor as RGB uint8 (H, W, 3), to the grey level as `images.read_image` does."""
+    content = tf.io.read_file(path)
+    # Without EXIF data or another color space, which come before the tables: TensorFlow does as Pillow does.
+    plain = _has(content, (0, JFIF), (20, b"\xff\xdb"))
+
+    def checked():
+        return tf.ensure_shape(_in_python(read_for_tensorflow, path, tf.string), [])
+
+    content = tf.cond(plain, lambda: content, checked)
+    # TensorFlow's operation for JPEGs decodes PNGs too; its `decode_image` has no choice of the DCT.
+    return tf.io.decode_jpeg(content, channels=3, dct_method="INTEGER_ACCURATE", fancy_upscaling=True)
+
+
+def decode_mask(path, object_id):
+    """Return where the labels at a path tensor are `object_id` (0: above 0), as bool (H, W)."""
+    content = tf.io.read_file(path)
+    # Grey, as masks of single objects are; of indexed PNGs TensorFlow would give the colours.
+    grey = _has(content, (0, PNG), (24, b"\x08\0"), (37, b"IDAT"))
+
+    def checked():
+        return tf.ensure_shape(_in_python(read_labels, path, tf.uint8), [None, None])
+
+    labels = tf.cond(grey, lambda: tf.io.decode_png(content, channels=1)[..., 0], checked)
+    return tf.cond(object_id > 0, lambda: labels == tf.cast(object_id, tf.uint8), lambda: labels > 0)
+
+
+def _in_python(read, path, kind):
+    def call(given):  # bytes in a graph, else an array of them
+        return read(os.fsdecode(np.asarray(given).item()))
+
+    return tf.numpy_function(call, [path], kind, stateful=False)
+
+
+def _has(content, *parts):
+    """Tell whether a file's content has some bytes at its start, [(where, bytes)]."""
+    longest = max(where + len(part) for where, part in parts)
+    start = tf.strings.substr(content, 0, longest) + b"\0" * longest  # However short the file is.
+    return tf.reduce_all([tf.strings.substr(start, where, len(part)) == part for where, part in parts])
+
+
+def video_loader(examples):
+    """Return `load(number, seed)`, which reads the `samples.RawSample` of an `Example`'s files with TensorFlow.
+
+    The guide is one of the example's guides, drawn by the (2,) `seed`.
+    """
+    counts = np.array([len(e.guides) for e in examples])
+    # Examples of one object share their guides: list each object's only once.
+    distinct = {e.guides: None for e in examples}
+    offsets = dict(zip(distinct, np.cumsum([0, *map(len, distinct)]), strict=False))
+    guide_frames = tf.constant([g.frame for guides in distinct for g in guides])
+    guide_masks = tf.constant([g.mask for guides in distinct for g in guides])
+    first_guide = tf.constant([offsets[e.guides] for e in examples], tf.int64)
+    guide_count = tf.constant(counts, tf.int64)
+    previous_masks = tf.constant([e.previous_mask for e in examples])
+    frames = tf.constant([e.frame for e in examples])
+    labels = tf.constant([e.label for e in examples])
+    object_ids = tf.constant([e.object_id for e in examples], tf.int64)
+
+    def load(number, seed):
+        guide = first_guide[number] + tf.random.stateless_uniform([], seed, 0, guide_count[number], tf.int64)
+        return samples.RawSample(
+            guide_frame=decode_image(guide_frames[guide]),
+            guide_mask=decode_mask(guide_masks[guide], object_ids[number]),
+            previous_mask=decode_mask(previous_masks[number], object_ids[number]),
+            frame=decode_image(frames[number]),
+            label=decode_mask(labels[number], object_ids[number]),
+        )
+
+    return load
+
+
+def video_source(examples, flip_target=False):
+    """Return the `Source` of a list of `Example`s; `flip_target` mirrors frame, label and previous mask at random."""
+    augmentation = samples.TargetAugmentation(flip=flip_target)
+    return Source(video_loader(examples), lambda number: find_damaged(examples[number]), len(examples), augmentation)
+
+
+def find_damaged(example):
+    """Raise InputError, naming the file, for the first file of an `Example` that is missing or damaged."""
+    for frame in (example.frame, *(guide.frame for guide in example.guides)):
+        check_image(frame)
+    for mask in (example.previous_mask, example.label, *(guide.mask for guide in example.guides)):
+        read_labels(mask)
+
+
+def check_image(path):
+    """Return the image at `path`, as `images.read_image`; InputError, naming it, if TensorFlow cannot decode it."""
+    image = read_image(path)
+    try:
+        decode_image(path)
+    except tf.errors.OpError as error:
+        raise InputError(f"{path} is not a readable image ({in_short(error.message)}); replace it") from None
+    return image
+
+
+# Still images
+
+
+def instance_loader(instances):
+    """Return `load(number, seed)` of a `Source`: guide, previous mask and target are one image."""
+    images = tf.constant(instances.images)
+
+    def decode(number):
+        return coco_masks.decode({"size": instances.sizes[number], "counts": instances.codes[number]})
+
+    def load(number, seed):
+        del seed  # There is one guide.
+        frame = decode_image(images[number])
+        mask = tf.numpy_function(decode, [number], tf.uint8, stateful=False)
+        mask = tf.ensure_shape(mask, [None, None]) > 0
+        tf.debugging.assert_equal(tf.shape(frame)[:2], tf.shape(mask))  # `check` says what is wrong.
+        return samples.RawSample(frame, mask, mask, frame, mask)
+
+    return load
+
+
+def instance_source(instances):
+    """Return the `Source` of `Instances`."""
+
+    def check(number):
+        frame = check_image(instances.images[number])
+        if frame.shape[:2] != tuple(instances.sizes[number]):
+            raise InputError(
+                f"{instances.images[number]} is {frame.shape[1]}x{frame.shape[0]}, and its annotation of"
+                f" {instances.sizes[number][1]}x{instances.sizes[number][0]}; replace the image"
+            )
+
+    augmentation = samples.TargetAugmentation(crop=True, flip=True)
+    return Source(instance_loader(instances), check, len(instances.images), augmentation)
+
+
+def coco_sources(data_paths, weights=None):
+    """Return the `Source`s of COCO folders, of whose split `train2017` they print the number of instances.
+
+    `weights`, one for each folder, are as in `Source`. InputError if a folder is given twice.
+    """
+    found = []
+    for path, count in collections.Counter(map(os.path.realpath, data_paths)).items():
+        if count > 1:
+            raise InputError(f"{path} is given {count} times, and its images would count as often; give it once")
+    for path, weight in zip(data_paths, weights or [None] * len(data_paths), strict=True):
+        instances = coco.read_instances(path, "train2017")
+        print(f"{len(instances.images)} instances in {path}")
+        found.append(instance_source(instances)._replace(weight=weight))
+    return found

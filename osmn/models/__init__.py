@@ -1,0 +1,1 @@
+"""Models: weights on disk, networks that have them, exports, and the engines that run either."""

@@ -1,0 +1,323 @@
+"""Weights in and out: TF1 name-based checkpoints, released or our own, each with its configuration beside it.
+
+Our training checkpoints have the published format: the variables under their TF1 names, Adam's slots as `<name>/Adam`
+and `<name>/Adam_1`, `beta1_power`, `beta2_power` and `global_step`. One reader serves all, and the published program
+can load what we write.
+"""
+
+import contextlib
+import errno
+import hashlib
+import os
+import re
+import shutil
+import tempfile
+import weakref
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from osmn.config import config_path, to_json
+from osmn.errors import InputError, in_short
+from osmn.files import locks
+from osmn.files.atomic import named_write_errors, temporary_folder
+
+CHECKPOINT_NAME = "osmn.ckpt"
+BEST = "best"  # folder, in that of a training's checkpoints, of the one that is best by validation
+FIGURES = "figures.json"  # there, beside it: its step and its figures
+ADAM_SLOTS = ("Adam", "Adam_1")  # first and second moments
+AVERAGE = "ExponentialMovingAverage"  # TF1's name for it
+TABLE_END = bytes.fromhex("57fb808b247547db")  # of TensorFlow's files of tables, LevelDB's format
+COUNTERS = ("beta1_power", "beta2_power", "global_step", "loss_scale", "loss_scale_steps")
+
+
+def find_checkpoint(path):
+    """Return the prefix or file that `path` means: itself, or the newest `osmn.ckpt-<step>` of a folder.
+
+    Raises InputError if there is none.
+    """
+    path = Path(path)
+    if path.is_dir():
+        newest = newest_checkpoint(path)
+        if newest is None:
+            raise InputError(f"{path} holds no checkpoint named {CHECKPOINT_NAME}-<step>; name one by its prefix")
+        return newest
+    path = Path(re.sub(r"\.(index|data-\d+-of-\d+)$", "", str(path)))
+    if not path.is_file() and not Path(f"{path}.index").is_file():
+        raise InputError(f"{path} does not exist, neither as a file nor as a checkpoint prefix; see README, 'Weights'")
+    return path
+
+
+def list_checkpoints(folder):
+    """Return the prefixes of the checkpoints in `folder`, oldest first."""
+    files = (path.name for path in Path(folder).glob("*") if path.is_file())
+    names = (re.fullmatch(rf"({re.escape(CHECKPOINT_NAME)}-\d+)\.index", name) for name in files)
+    return sorted((Path(folder) / match.group(1) for match in filter(None, names)), key=step_of)
+
+
+def newest_checkpoint(folder):
+    """Return the prefix of the newest checkpoint in `folder`, or None."""
+    return (list_checkpoints(folder) or [None])[-1]
+
+
+def model_files(prefix):
+    """Return the paths of the files that a checkpoint has, or had in the other format: all of what a prefix names."""
+    prefix = Path(prefix)
+    ours = re.compile(rf"{re.escape(prefix.name)}(\.index|\.data-\d+-of-\d+|\.meta|\.json)?", re.DOTALL)
+    return [path for path in prefix.parent.glob("*") if ours.fullmatch(path.name) and path.is_file()]
+
+
+class CheckpointReader:
+    """The variables of a TF1 checkpoint, a V1 file or a V2 bundle; InputError names the file if it is damaged."""
+
+    def __init__(self, path):
+        self.path = find_checkpoint(path)
+        with self._clear_errors():
+            self._reader = tf.train.load_checkpoint(self._name_for_tensorflow())
+            self.shapes = self._reader.get_variable_to_shape_map()
+
+    def _name_for_tensorflow(self):
+        """Return a name of the checkpoint for TensorFlow, which takes a path for a pattern, and wants it in UTF-8."""
+        name = str(self.path)
+        if not re.search(r"[*?\[\]\\\ud800-\udfff]", name):
+            return name
+        folder = tempfile.mkdtemp(prefix="osmn-")
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)  # It is read from as long as this lives.
+        for path in model_files(self.path):
+            os.symlink(path.resolve(), os.path.join(folder, "model" + path.name.removeprefix(self.path.name)))
+        return os.path.join(folder, "model")
+
+    def read(self, name):
+        """Return the value of the variable `name` as an array; half precision, as we ship models in, as float32.
+
+        Raises InputError for a value that is not finite: one makes all that is computed with it useless.
+        """
+        with self._clear_errors():
+            value = np.asarray(self._reader.get_tensor(name))
+            if value.dtype.kind not in "fiu":
+                raise ValueError(f"{name} holds no numbers")
+            if not np.isfinite(value).all():
+                raise ValueError(f"{name} holds numbers that are not finite")
+        return value.astype(np.float32) if value.dtype == np.float16 else value
+
+    @contextlib.contextmanager
+    def _clear_errors(self):
+        try:
+            yield
+        except (tf.errors.OpError, ValueError, LookupError, RuntimeError) as error:
+            raise InputError(
+                f"{self.path} is damaged or not a TensorFlow checkpoint ({in_short(error)}); download or copy it again"
+            ) from None
+
+
+def step_of(prefix):
+    """Return the number of steps of `<folder>/osmn.ckpt-<step>`."""
+    return int(Path(prefix).name.rpartition("-")[2])
+
+
+def has_optimizer_state(path):
+    """Tell whether a checkpoint holds what Adam needs to go on."""
+    return any(name.rpartition("/")[2] in ADAM_SLOTS for name in CheckpointReader(path).shapes)
+
+
+def has_average(path):
+    """Tell whether a checkpoint is of a training that keeps an average of the weights."""
+    return any(name.endswith(f"/{AVERAGE}") for name in CheckpointReader(path).shapes)
+
+
+def load_weights(network, path):
+    """Load a whole model (`--whole_model_path`) into `network`; return the names in the file that it has no use for.
+
+    Strict: every variable must be there with its shape, and the constant upsampling kernels must be the bilinear ones.
+    Of a training that keeps an average of the weights, the average is taken. Optimizer slots and counters are ignored.
+    Raises InputError listing what is missing or does not fit.
+    """
+    reader = CheckpointReader(path)
+    variables, constants = network.tf1_variables(), network.constants()
+    wanted = {name: tuple(v.shape) for name, v in (variables | constants).items()}
+    _check_fit(reader, wanted)
+    for name, value in constants.items():
+        if not np.allclose(reader.read(name), value, atol=1e-6):
+            raise InputError(f"{reader.path}: {name} is not the bilinear kernel that the network has built in")
+    for name, variable in variables.items():
+        averaged = average_name(name) in reader.shapes
+        variable.assign(reader.read(average_name(name) if averaged else name))
+    return sorted(n for n in set(reader.shapes) - set(wanted) if not is_optimizer_state(n))
+
+
+def average_name(name):
+    """Return the name of the average of the variable `name`."""
+    return f"{name}/{AVERAGE}"
+
+
+def is_optimizer_state(name):
+    """Tell whether a TF1 variable name is an optimizer slot, an average or a counter."""
+    return name.rpartition("/")[2] in (*COUNTERS, *ADAM_SLOTS, AVERAGE)
+
+
+def _check_fit(reader, wanted):
+    missing = [name for name in wanted if name not in reader.shapes]
+    misfits = [
+        f"{name} is {tuple(reader.shapes[name])}, not {shape}"
+        for name, shape in wanted.items()
+        if name in reader.shapes and tuple(reader.shapes[name]) != shape
+    ]
+    if missing or misfits:
+        problems = [f"lacks {listing(missing)}"] * bool(missing) + [listing(misfits)] * bool(misfits)
+        raise InputError(
+            f"{reader.path} does not fit this network: {'; '.join(problems)} (check --base_model, --mod_early_conv, "
+            "--no_visual_modulator, --no_spatial_modulator)"
+        )
+
+
+def listing(items, limit=8):
+    """Return names as text, the first few of them and how many more there are."""
+    more = f" and {len(items) - limit} more" if len(items) > limit else ""
+    return ", ".join(items[:limit]) + more
+
+
+def check_output(prefix, read=()):
+    """Raise InputError for a prefix that no checkpoint may be written to.
+
+    That is one that names no visible file, or files of somebody else's, or a model of `read`, prefixes of those that
+    are read: with other weights in its place, it would be lost.
+    """
+    prefix = Path(prefix)
+    name = prefix.name
+    if not re.fullmatch(r"[^.].*", name, re.DOTALL) or prefix.is_dir():
+        raise InputError(f"{prefix} is no prefix of a model's files; give one, such as {prefix / 'mine.ckpt'}")
+    if re.search(r"\.(index|data-\d+-of-\d+|meta|json)$", name):
+        raise InputError(
+            f"{prefix} is named as a part of a model; give the prefix of its files, without the last suffix"
+        )
+    there = model_files(prefix)
+    for other in read:
+        if any(path.samefile(part) for path in there for part in model_files(other)):
+            raise InputError(f"{prefix} would be written, but {other} is read; give another place for the model")
+    if prefix.exists() and not (prefix in there and _is_single_file(prefix)):
+        raise InputError(f"{prefix} is there and is no model; give another place, or remove it")
+    if there == [config_path(prefix)]:
+        raise InputError(f"{there[0]} is there, of no model; give another place for the model, or remove it")
+
+
+def _is_single_file(path):
+    """Tell whether a file ends as those do that TensorFlow keeps tables in, a checkpoint of a single file for one."""
+    with path.open("rb") as file:
+        file.seek(-min(len(TABLE_END), path.stat().st_size), os.SEEK_END)
+        return file.read() == TABLE_END
+
+
+def write_variables(prefix, values, config=None, v1=False):
+    """Write {name: array} as a TF1 checkpoint: a V2 bundle, or a single V1 file. It appears whole or not at all.
+
+    The `ModelConfig` of a model goes beside it, for `config.read_config`. All files of an older model of this prefix
+    go, in whichever format. Raises InputError, naming the checkpoint, if `check_output` does, if it cannot be written,
+    or if another run is writing into its folder.
+    """
+    prefix = Path(prefix)
+    check_output(prefix)
+    with locks.writing(prefix.parent, wait=locks.MOMENT), tensorflow_write_errors(prefix):
+        _write_variables(prefix, values, config, v1)
+
+
+@contextlib.contextmanager
+def tensorflow_write_errors(path):
+    """Turn a failure to write `path`, by TensorFlow or by Python, into an InputError that names it."""
+    with named_write_errors(path):
+        try:
+            str(Path(path).parent).encode()  # It is written there, and renamed.
+            yield
+        except UnicodeEncodeError:
+            raise OSError(errno.EILSEQ, "its path is not in UTF-8, as TensorFlow wants it") from None
+        except tf.errors.OpError as error:
+            first = re.sub(r"^\{\{.*?\}\} | \[Op:.*", "", error.message).splitlines()[0]  # Without its graph's nodes.
+            raise OSError(errno.EIO, in_short(first)) from None
+
+
+def _write_variables(prefix, values, config, v1):
+    names = sorted(values)
+    with temporary_folder(prefix.parent) as folder:
+        part = os.path.join(folder, "model")  # Plain, whatever the prefix is; see `_name_for_tensorflow`.
+        tensors = [tf.convert_to_tensor(values[n]) for n in names]
+        if v1:
+            tf.raw_ops.Save(filename=part, tensor_names=names, data=tensors)
+        else:
+            tf.raw_ops.SaveV2(prefix=part, tensor_names=names, shape_and_slices=[""] * len(names), tensors=tensors)
+        if config is not None:
+            config_path(part).write_text(to_json(config), encoding="utf-8")
+        # The index last: a bundle is found by it.
+        written = sorted(os.listdir(folder), key=lambda name: name.endswith(".index"))
+        targets = {prefix.parent / name.replace("model", prefix.name, 1): folder / name for name in written}
+        old = set(model_files(prefix)) - targets.keys()
+        # First an older checkpoint's index, which would be a damaged one with other data, and its configuration.
+        for path in (Path(f"{prefix}.index"), config_path(prefix)):
+            path.unlink(missing_ok=True)
+        for path, source in targets.items():
+            os.replace(source, path)
+        for path in old:
+            path.unlink(missing_ok=True)
+
+
+def model_values(network):
+    """Return a network's weights and constants as {TF1 name: array}."""
+    return {n: np.asarray(v) for n, v in network.tf1_variables().items()} | network.constants()
+
+
+def in_half_precision(values):
+    """Return {name: array} in float16, to be written; InputError if a value is beyond its range."""
+    with np.errstate(over="ignore"):
+        halves = {name: np.asarray(value, np.float16) for name, value in values.items()}
+    too_large = [name for name, value in halves.items() if not np.all(np.isfinite(value))]
+    if too_large:
+        raise InputError(f"{listing(too_large)}: beyond the range of half precision; leave out --half")
+    return halves
+
+
+def save_training_checkpoint(folder, step, values, config, max_to_keep):
+    """Write `values` and a ModelConfig as `<folder>/osmn.ckpt-<step>`; keep the newest `max_to_keep` checkpoints."""
+    remove_parts(folder)
+    write_variables(Path(folder) / f"{CHECKPOINT_NAME}-{step}", values, config)
+    for old in list_checkpoints(folder)[:-max_to_keep]:
+        delete_checkpoint(old)
+
+
+def remove_parts(folder):
+    """Remove from a training's folder what is left of a checkpoint whose writing or deletion was killed."""
+    for part in Path(folder).glob(f"{CHECKPOINT_NAME}-*.*"):
+        whole = part.with_suffix(".index").exists() or part.with_suffix("").exists()  # a V2 bundle, a V1 file
+        if re.fullmatch(r"\.(data-.*|json)", part.suffix) and not whole:
+            part.unlink()
+
+
+def delete_checkpoints(folder):
+    """Delete the checkpoints in `folder`, and the figures of the best one."""
+    (Path(folder) / FIGURES).unlink(missing_ok=True)
+    for prefix in list_checkpoints(folder):
+        delete_checkpoint(prefix)
+
+
+def delete_checkpoint(prefix):
+    """Delete a checkpoint's files, the index first: without it the rest is not found."""
+    for part in sorted(set(model_files(prefix)) - {prefix}, key=lambda path: path.suffix != ".index"):
+        part.unlink()
+
+
+def load_training_state(path, wanted):
+    """Return {name: array} for `wanted`, {name: shape}, of a training checkpoint; InputError if any is missing."""
+    reader = CheckpointReader(path)
+    _check_fit(reader, wanted)
+    return {name: reader.read(name) for name in wanted}
+
+
+def fingerprint(path):
+    """Return the SHA-256, in hex, of a checkpoint's weights, given its prefix or file."""
+    parts = [Path(path)]
+    if Path(f"{path}.index").is_file():
+        parts = sorted(part for part in model_files(path) if part.suffix.startswith(".data-"))
+    digest = hashlib.sha256()
+    for part in parts:
+        with part.open("rb") as file:
+            while block := file.read(2**20):
+                digest.update(block)
+    return digest.hexdigest()

@@ -1,0 +1,64 @@
+"""The engine that computes in TensorFlow."""
+
+import tensorflow as tf
+
+from osmn.inputs import guides
+from osmn.networks import devices
+
+FRAME = tf.TensorSpec([None, None, 3], tf.uint8)
+MASK = tf.TensorSpec([None, None], tf.bool)
+MASKS = tf.TensorSpec([None, None, None], tf.bool)
+
+
+class TensorFlowEngine:
+    """Runs an `Osmn` in TensorFlow, on the visible device. It may be shared by threads.
+
+    Each function is traced once, for any size and number of objects: a graph for one size rounds differently, and the
+    results of a video must not depend on the videos before it.
+
+    Args:
+      network: an `Osmn`, in the precision that it is to compute in.
+      vg_pad_ratio: the visual guide's crop grows by this part of its sides, on each; 0.03, as published.
+    """
+
+    follows_weights = True
+
+    def __init__(self, network, vg_pad_ratio=guides.PAD_RATIO):
+        self._network, self._config, self._vg_pad_ratio = network, network.config, vg_pad_ratio
+        self._execution = devices.choose_execution()
+        gammas = [tf.TensorSpec([None, 1, 1, channels]) for channels in network.gamma_channels]
+        self._traced_gammas = tf.function(self._gammas, input_signature=[FRAME, MASK])
+        self._traced_segment = tf.function(self._segment, input_signature=[FRAME, MASKS, gammas])
+
+    def gammas(self, frame, mask):
+        """Return what the visual modulator makes of an object, a list of float32 (1, 1, 1, C), one a modulated layer.
+
+        Args:
+          frame: uint8 (H, W, 3), RGB: the reference frame.
+          mask: bool (h, w), of any size: the object in it.
+        """
+        if not self._network.gamma_channels:
+            return []
+        return [gamma.numpy() for gamma in self._traced_gammas(frame, mask)]
+
+    def segment(self, frame, masks, gammas):
+        """Return probabilities float32 and masks bool, both (N, H, W), of N objects in a frame.
+
+        Args:
+          frame: uint8 (H, W, 3), RGB.
+          masks: bool (N, H, W): the objects in the frame before.
+          gammas: of the N objects, a list of float32 (N, 1, 1, C).
+        """
+        probabilities, masks = self._traced_segment(frame, masks, gammas)
+        return probabilities.numpy(), masks.numpy()
+
+    def _gammas(self, frame, mask):
+        guide = guides.visual_guide(frame, mask, self._config, self._vg_pad_ratio)
+        return self._network.gammas(guide[None], self._execution)
+
+    def _segment(self, frame, masks, gammas):
+        image = guides.normalize(frame, self._config)[None]
+        spatial_guide = guides.spatial_guide(masks, self._config)
+        logits = self._network.segment(image, spatial_guide, gammas, self._execution)
+        probabilities = tf.sigmoid(logits[..., 0])
+        return probabilities, probabilities > 0.5

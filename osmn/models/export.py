@@ -1,0 +1,248 @@
+"""A network as two graphs that need none of this project: in TensorFlow's SavedModel, in ONNX, or for OpenVINO.
+
+    guide: visual_guide (N, 224, 224, 3) -> gamma_1, gamma_2, ... (N, 1, 1, C)
+    frame: image (1, H, W, 3), spatial_guide (N, H, W, 1), gamma_1, ... -> probabilities (N, H, W)
+
+All of it is float32. N is the number of objects; guides and image are as `inputs.guides` makes them. A network without
+visual modulator has a frame's graph alone, without gammas.
+"""
+
+import contextlib
+import errno
+import functools
+import math
+import os
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from osmn.errors import InputError, in_short
+from osmn.evaluation.metrics import region_similarity
+from osmn.files import locks
+from osmn.files.atomic import temporary_folder
+from osmn.inputs.guides_numpy import GUIDE_SIDE
+from osmn.models import checkpoints
+from osmn.models.engines import FRAME, GUIDE
+from osmn.models.engines.openvino import compiled_at, read_graph
+from osmn.networks.backend import keras
+from osmn.optional_packages import engine_import
+
+OPSET = 18  # Of ONNX: what most runtimes of the last years read.
+LARGE = 2**20  # Values of a weight. Smaller ones cost the converter little, and it joins them with batch norms.
+
+
+class Graphs:
+    """The two graphs of a network, as TensorFlow functions with fixed names.
+
+    Args:
+        network: an `Osmn`.
+        im_size: (width, height) of the frames; None: any.
+    """
+
+    def __init__(self, network, im_size=None):
+        self._network = network
+        self.variables = [variable.value for variable in network.variables]
+        width, height = im_size or (None, None)
+        gammas = [
+            tf.TensorSpec([None, 1, 1, channels], name=f"gamma_{number}")
+            for number, channels in enumerate(network.gamma_channels, 1)
+        ]
+        image = tf.TensorSpec([1, height, width, 3], name="image")
+        spatial = tf.TensorSpec([None, height, width, 1], name="spatial_guide")
+        self.inputs = {FRAME: [image, spatial, *gammas]}
+        if gammas:
+            self.inputs[GUIDE] = [tf.TensorSpec([None, GUIDE_SIDE, GUIDE_SIDE, 3], name="visual_guide")]
+        self.functions = {
+            name: tf.function(getattr(self, f"_{name}"), input_signature=signature, autograph=False)
+            for name, signature in self.inputs.items()
+        }
+
+    def with_inputs_for(self, name, weights):
+        """Return a function of one graph's inputs and of `weights`, and the specifications of all these inputs.
+
+        Args:
+            name: of the graph.
+            weights: {name of the input: variable of the network}.
+        """
+        signature = [*self.inputs[name], *(tf.TensorSpec(value.shape, name=key) for key, value in weights.items())]
+        own = len(self.inputs[name])
+
+        def function(*values):
+            with keras.StatelessScope(state_mapping=zip(weights.values(), values[own:], strict=True)):
+                return self.functions[name].python_function(*values[:own])
+
+        return tf.function(function, input_signature=signature, autograph=False), signature
+
+    def large_weights(self, name):
+        """Return the variables of one graph that have more than `LARGE` values: {name of an ONNX input: variable}."""
+        used = {id(variable) for variable in self.functions[name].get_concrete_function().graph.variables}
+        large = [v for v in self._network.variables if id(v.value) in used and math.prod(v.shape) > LARGE]
+        return {f"weight_{number}": variable for number, variable in enumerate(large, 1)}
+
+    def _frame(self, image, spatial_guide, *gammas):
+        logits = self._network.segment(image, spatial_guide, list(gammas))
+        return {"probabilities": tf.sigmoid(logits[..., 0])}
+
+    def _guide(self, visual_guide):
+        return {f"gamma_{number}": gamma for number, gamma in enumerate(self._network.gammas(visual_guide), 1)}
+
+
+def write_saved_model(graphs, folder):
+    """Write `Graphs` as a SavedModel with the signatures "frame" and "guide"."""
+    module = tf.Module()
+    module.weights = graphs.variables  # All that is saved beside the functions.
+    tf.saved_model.save(module, str(folder), signatures=graphs.functions)
+
+
+def write_onnx(graphs, folder):
+    """Write `Graphs` as frame.onnx and guide.onnx.
+
+    The converter copies a graph and all its constants for each of its passes: 24 GB for the guide's of a VGG network.
+    So large weights are inputs to it, and become constants afterwards.
+    """
+    onnx, tf2onnx = engine_import("onnx"), engine_import("tf2onnx")
+    for name in graphs.functions:
+        weights = graphs.large_weights(name)
+        model, _ = tf2onnx.convert.from_function(*graphs.with_inputs_for(name, weights), opset=OPSET)
+        for node in [node for node in model.graph.input if node.name in weights]:
+            model.graph.input.remove(node)
+            model.graph.initializer.append(onnx.numpy_helper.from_array(weights[node.name].numpy(), node.name))
+        onnx.save(model, Path(folder) / f"{name}.onnx")
+
+
+def write_openvino(graphs, folder):
+    """Write `Graphs` as frame.xml and guide.xml, with weights in .bin beside them."""
+    openvino = engine_import("openvino")
+    for name in graphs.functions:
+        openvino.save_model(openvino_model(graphs, name), Path(folder) / f"{name}.xml", compress_to_fp16=False)
+
+
+def openvino_model(graphs, name):
+    """Return one of `Graphs` as an OpenVINO model."""
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+    openvino = engine_import("openvino")
+    function = graphs.functions[name].get_concrete_function()
+    frozen = convert_variables_to_constants_v2(function)
+    with tempfile.TemporaryDirectory() as folder:
+        tf.io.write_graph(frozen.graph.as_graph_def(), folder, "graph.pb", as_text=False)
+        model = openvino.convert_model(Path(folder) / "graph.pb")
+    # The frontend names a tensor by its operation; and the order is its own.
+    names = dict(zip((output.name for output in frozen.outputs), sorted(function.structured_outputs), strict=True))
+    for output in model.outputs:
+        (own,) = {names[name] for name in output.names if name in names}
+        output.set_names({own})
+    for model_input in model.inputs:
+        model_input.set_names({name.partition(":")[0] for name in model_input.names})
+    return model
+
+
+WRITERS = {"saved_model": write_saved_model, "openvino": write_openvino, "onnx": write_onnx}
+
+
+def runner(file_format, folder, name):
+    """Return a function from {input: array} to {output: array} that loads and runs a graph as a stranger would."""
+    if file_format == "saved_model":
+        function = tf.saved_model.load(str(folder)).signatures[name]
+        return lambda inputs: {key: value.numpy() for key, value in function(**_as_tensors(inputs)).items()}
+    if file_format == "onnx":
+        session = engine_import("onnxruntime").InferenceSession(
+            Path(folder) / f"{name}.onnx", providers=["CPUExecutionProvider"]
+        )
+        outputs = [output.name for output in session.get_outputs()]
+        return lambda inputs: dict(zip(outputs, session.run(None, inputs), strict=True))
+    core, model = engine_import("openvino").Core(), read_graph(Path(folder) / f"{name}.xml")
+    options = {"INFERENCE_PRECISION_HINT": "f32"}
+
+    @functools.cache
+    def compiled(**shapes):  # The frame's at fixed sizes, as `OpenVinoEngine` has it: other kernels are taken then.
+        return compiled_at(core, model, shapes, options) if name == FRAME else core.compile_model(model, "CPU", options)
+
+    def run(inputs):
+        outputs = compiled(**{key: value.shape for key, value in inputs.items()})(inputs)
+        return {output.get_any_name(): np.array(values) for output, values in outputs.items()}
+
+    return run
+
+
+def _as_tensors(inputs):
+    return {name: tf.constant(value) for name, value in inputs.items()}
+
+
+def largest_differences(graphs, file_format, folder, size, objects=2, seed=0):
+    """Return by how much what was written differs from the network, at most: {output: difference}, for gammas together.
+
+    Args:
+        graphs: `Graphs`.
+        file_format: of `WRITERS`.
+        folder: where they were written.
+        size: (width, height) of the image, which is noise, as the guides are.
+        objects: how many.
+        seed: of the noise.
+    """
+    rng = np.random.default_rng(seed)
+
+    def noise(*shape):
+        return rng.standard_normal(shape, np.float32)
+
+    width, height = size
+    inputs = {"image": noise(1, height, width, 3), "spatial_guide": abs(noise(objects, height, width, 1)).clip(0, 1)}
+    differences = {}
+    if GUIDE in graphs.functions:
+        guide = {"visual_guide": noise(objects, GUIDE_SIDE, GUIDE_SIDE, 3)}
+        gammas = _run(graphs, GUIDE, guide)
+        differences["gammas"] = _apart(gammas, runner(file_format, folder, GUIDE)(guide))
+        inputs |= gammas
+    found = runner(file_format, folder, FRAME)(inputs)
+    return differences | {"probabilities": _apart(_run(graphs, FRAME, inputs), found)}
+
+
+def mask_agreement(graphs, file_format, folder, samples):
+    """Return the IoU of the masks of what was written with those of the network: its mean and the lowest.
+
+    Args:
+        graphs: `Graphs`.
+        file_format: of `WRITERS`.
+        folder: where they were written.
+        samples: inputs of the frame's graph, from `quantize.samples`.
+    """
+    run, ious = runner(file_format, folder, FRAME), []
+    for inputs in samples:
+        wanted, found = (values["probabilities"] > 0.5 for values in (_run(graphs, FRAME, inputs), run(inputs)))
+        ious += [region_similarity(*masks) for masks in zip(wanted, found, strict=True)]
+    return float(np.mean(ious)), float(min(ious))
+
+
+def _run(graphs, name, inputs):
+    tensors = [tf.constant(inputs[spec.name]) for spec in graphs.inputs[name]]
+    return {key: value.numpy() for key, value in graphs.functions[name](*tensors).items()}
+
+
+def _apart(wanted, found):
+    return max(float(np.abs(wanted[name] - found[name]).max()) for name in wanted)
+
+
+@contextlib.contextmanager
+def write_errors(path):
+    """Turn a failure of TensorFlow's or of OpenVINO's to write a graph into an InputError that names `path`."""
+    with checkpoints.tensorflow_write_errors(path):
+        try:
+            yield
+        except RuntimeError as error:
+            raise OSError(errno.EIO, in_short(error)) from None
+
+
+@contextlib.contextmanager
+def whole_folder(path):
+    """Give a folder to write into that becomes `path` when all is written, and is removed if it is not.
+
+    Raises InputError if there is something at `path` already, or if another run is writing beside it.
+    """
+    path = Path(path)
+    if os.path.lexists(path):  # A link that leads nowhere, too.
+        raise InputError(f"{path} is there already; give another --output, or remove it")
+    with locks.writing(path.parent, wait=locks.MOMENT), temporary_folder(path.parent) as temporary:
+        yield temporary
+        temporary.rename(path)

@@ -1,0 +1,142 @@
+"""A folder that `osmn_export.py` has written for OpenVINO: a model that segments without TensorFlow."""
+
+import dataclasses
+import functools
+import hashlib
+import json
+from pathlib import Path
+
+from osmn.config import ModelConfig, from_values, resolve
+from osmn.errors import InputError
+from osmn.files import sealed_json
+from osmn.files.atomic import replacing, size_and_crc
+from osmn.inputs.guides_numpy import PAD_RATIO
+from osmn.models.engines import FRAME, GUIDE
+from osmn.results import manifest
+
+DESCRIPTION = "model.json"
+OPENVINO = "openvino"
+
+
+@dataclasses.dataclass(frozen=True)
+class ExportedModel:
+    """A model for OpenVINO.
+
+    Attributes:
+        path: of its folder.
+        config: ModelConfig.
+        precision: "float32", "bfloat16" or "int8": of its arithmetic.
+    """
+
+    path: Path
+    config: ModelConfig
+    precision: str
+
+    @property
+    def files(self):
+        """The paths of what it is read from."""
+        return [self.path]
+
+    def summary(self, im_size):
+        """Return one line that says what computes: model, size (width, height), precision, device."""
+        size = "x".join(map(str, im_size))
+        return f"{self.config.base_model} of {self.path}, {size}, {self.precision}, CPU by OpenVINO"
+
+    @functools.cached_property
+    def fingerprint(self):
+        """The SHA-256 of the folder's graphs and weights, in hex."""
+        digest = hashlib.sha256()
+        for path in self._graphs().values():
+            for part in (path, path.with_suffix(".bin")):
+                digest.update(_read(part))
+        return digest.hexdigest()
+
+    def described(self, options):
+        """Return what makes results, for a manifest: this model and {name: value} of the options that change them."""
+        options = {"precision": self.precision, "engine": OPENVINO} | options
+        return manifest.described(self.path, self.fingerprint, self.config, options)
+
+    def start_engine(self, vg_pad_ratio=PAD_RATIO):
+        """Return the engine that runs the model; see `osmn.models.engines`."""
+        from osmn.models.engines.openvino import OpenVinoEngine, read_graph
+
+        graphs = {name: read_graph(path) for name, path in self._graphs().items()}
+        return OpenVinoEngine(graphs, self.config, self.precision, vg_pad_ratio)
+
+    def _graphs(self):
+        names = (FRAME,) if self.config.no_visual_modulator else (FRAME, GUIDE)
+        return {name: self.path / f"{name}.xml" for name in names}
+
+
+def describe(folder, config, precision, file_format, origin):
+    """Write what an exported model is beside its graphs.
+
+    Args:
+        folder: of the graphs.
+        config: ModelConfig.
+        precision: of the arithmetic.
+        file_format: as `osmn_export.py` has it.
+        origin: {name: value} of where it comes from, in JSON's types.
+    """
+    content = _description(config, precision, file_format, origin)
+    graphs = sorted(path for path in Path(folder).rglob("*") if path.is_file())
+    content["files"] = {path.relative_to(folder).as_posix(): size_and_crc(path) for path in graphs}
+    with replacing(Path(folder) / DESCRIPTION) as temporary:
+        temporary.write_text(sealed_json.to_json(content), encoding="utf-8")
+
+
+def is_described(folder, config, precision, file_format, origin):
+    """Tell whether `describe` has written the same into a folder, and its files are as they were."""
+    try:
+        content = sealed_json.from_json((Path(folder) / DESCRIPTION).read_text(encoding="utf-8"))
+        states = dict(content.pop("files"))
+    except (OSError, ValueError, TypeError, KeyError):
+        return False
+    same = content == json.loads(json.dumps(_description(config, precision, file_format, origin)))
+    return same and all(size_and_crc(Path(folder) / name) == state for name, state in states.items())
+
+
+def _description(config, precision, file_format, origin):
+    return {"format": file_format, "precision": precision, "config": dataclasses.asdict(config)} | origin
+
+
+def is_exported(path):
+    """Tell whether a path is a folder that `describe` has written into."""
+    return (Path(path) / DESCRIPTION).is_file()
+
+
+def load(path, given=None, precision=None):
+    """Return the `ExportedModel` of a folder.
+
+    Args:
+        path: of the folder.
+        given: {`ModelConfig` field: value} of what the caller says of the model; it may not contradict its own.
+        precision: None for its own; a model in int8 has no other, and no other has int8.
+
+    Raises:
+        InputError: if the folder is damaged, or not for OpenVINO, or does not fit what is asked for.
+    """
+    path = Path(path)
+    name = path / DESCRIPTION
+    try:
+        content = sealed_json.from_json(name.read_text(encoding="utf-8"))
+        config, stored, file_format = from_values(content["config"]), content["precision"], content["format"]
+        states = dict(content["files"])
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise InputError(f"{name} is damaged ({error}); export the model again") from None
+    if file_format != OPENVINO:
+        raise InputError(f"{path} is an export in the format {file_format}; give a checkpoint, or one for {OPENVINO}")
+    wanted = precision or stored
+    if (wanted == "int8") != (stored == "int8") or wanted == "float16":
+        raise InputError(f"{path} is exported in {stored}, which --precision {wanted} contradicts; leave it out")
+    for file, state in states.items():
+        if size_and_crc(path / file) != state:
+            raise InputError(f"{path / file} is missing, or not as it was written; export the model again")
+    return ExportedModel(path, resolve(given or {}, config, name.with_suffix("")), wanted)
+
+
+def _read(path):
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror}); export the model again") from None

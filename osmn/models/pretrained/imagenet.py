@@ -1,0 +1,119 @@
+"""ImageNet weights in: TF-slim checkpoints, `.npz` archives, Keras files, or by way of `keras.applications`."""
+
+import re
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+from osmn.errors import InputError, in_short
+from osmn.models.checkpoints import CheckpointReader
+from osmn.networks.backend import keras, standard_settings
+
+
+def load(network, scope, source):
+    """Initialise the variables of `scope` ("osmn/modulator" or "osmn/seg") with ImageNet weights.
+
+    `source` is a TF1 checkpoint whose first scope component stands for `scope` (`vgg_16/...`, `MobilenetV1/...`), a
+    `.npz` archive of arrays "<layer>/weights" and "<layer>/biases", a Keras VGG16 file (`.h5`, `.weights.h5`) or the
+    word "imagenet", which downloads through `keras.applications`. What has the same name and shape is taken. Returns
+    the names of the variables that keep their initial values. Raises InputError if nothing fits, or if what fits is
+    not finite.
+    """
+    targets = {n: v for n, v in network.tf1_variables().items() if n.startswith(f"{scope}/")}
+    if str(source) == "imagenet" or str(source).endswith(".h5"):
+        found = _keras_weights("lite" if network.config.base_model == "lite" else "vgg", str(source))
+        values = {f"{scope}/{name}": value for name, value in found.items()}
+    elif str(source).endswith((".npy", ".npz")):
+        values = _read_archive(source, {name: "/".join(name.split("/")[-2:]) for name in targets})
+    else:
+        reader = CheckpointReader(source)
+        names = {f"{scope}/{n.partition('/')[2]}": n for n in reader.shapes}
+        fitting = {n for n, v in targets.items() if n in names and tuple(reader.shapes[names[n]]) == tuple(v.shape)}
+        values = {n: reader.read(names[n]) for n in fitting}
+    taken = {n for n, v in targets.items() if n in values and tuple(np.shape(values[n])) == tuple(v.shape)}
+    if not taken:
+        raise InputError(f"{source} holds no weights for {scope} of --base_model {network.config.base_model}")
+    broken = [name for name in taken if not np.isfinite(values[name]).all()]
+    if broken:
+        raise InputError(f"{source} has numbers for {min(broken)} that are not finite; download or copy it again")
+    for name in taken:
+        targets[name].assign(values[name])
+    return sorted(set(targets) - taken)
+
+
+def _keras_weights(family, source):
+    """Return ImageNet weights of keras.applications under TF-slim names without their first component."""
+    if source != "imagenet" and not Path(source).is_file():
+        raise InputError(f"{source} does not exist; see README, 'Weights'")
+    application = keras.applications.MobileNet if family == "lite" else keras.applications.VGG16
+    model, failure = None, ""
+    for include_top in (True, False):
+        try:
+            with warnings.catch_warnings(), standard_settings():
+                warnings.simplefilter("ignore")  # of layers that the file lacks, before Keras refuses it
+                model = application(
+                    weights=source if source == "imagenet" else None,
+                    include_top=include_top,
+                    input_shape=(224, 224, 3),
+                )
+                if source != "imagenet":
+                    model.load_weights(source)
+            break
+        except Exception as error:  # Keras and the download raise anything.
+            model, failure = None, in_short(error)
+    if model is None:
+        what = "the download of ImageNet weights failed" if source == "imagenet" else f"{source} is not a {family} file"
+        raise InputError(f"{what} ({failure}); give a file instead, see README, 'Weights'")
+    weights = {}
+    for layer in model.layers:
+        values = [np.asarray(w) for w in layer.weights]
+        if family == "lite":
+            weights |= _mobilenet_names(layer.name, values)
+        else:
+            weights |= _vgg_names(layer.name, values)
+    return weights
+
+
+def _vgg_names(layer, values):
+    if match := re.fullmatch(r"block(\d)_conv(\d)", layer):
+        name = "conv{0}/conv{0}_{1}".format(*match.groups())
+    elif layer in ("fc1", "fc2"):
+        name = {"fc1": "fc6", "fc2": "fc7"}[layer]
+        values = [values[0].reshape((7, 7, 512, 4096) if layer == "fc1" else (1, 1, 4096, 4096)), values[1]]
+    else:
+        return {}
+    return {f"{name}/weights": values[0], f"{name}/biases": values[1]}
+
+
+def _mobilenet_names(layer, values):
+    match = re.fullmatch(r"conv(?:_(dw|pw)_(\d+)|1)(_bn)?", layer)
+    if not match:
+        return {}
+    kind, number, norm = match.groups()
+    name = f"Conv2d_{number}_{'depthwise' if kind == 'dw' else 'pointwise'}" if kind else "Conv2d_0"
+    if norm:
+        leaves = ("gamma", "beta", "moving_mean", "moving_variance")
+        return {f"{name}/BatchNorm/{leaf}": value for leaf, value in zip(leaves, values, strict=True)}
+    if not kind:
+        return {f"{name}/weights": values[0][:, :, ::-1]}  # Keras trained it on RGB; the network's input is BGR.
+    return {f"{name}/{'depthwise_weights' if kind == 'dw' else 'weights'}": values[0]}
+
+
+def _read_archive(path, names):
+    """Return {key: float32 array} of `names`, {key: name of an array in the `.npz` file}, that the archive has."""
+    if str(path).endswith(".npy"):
+        raise InputError(f"{path} is not read: such a file may run any code; make an .npz of it (models/README.md)")
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            found = {key: archive[name] for key, name in names.items() if name in archive.files}
+        kinds = {value.dtype.kind for value in found.values()}
+        if not kinds <= set("fiu"):
+            raise ValueError("it does not hold numbers")
+    except FileNotFoundError:
+        raise InputError(f"{path} does not exist; see README, 'Weights'") from None
+    except Exception as error:  # A damaged archive raises whatever its readers meet.
+        reason = in_short(error)
+        raise InputError(f"{path} is not an archive of layers ({reason}); see models/README.md") from None
+    with np.errstate(over="ignore"):  # What becomes infinite is refused, by name.
+        return {key: value.astype(np.float32, copy=False) for key, value in found.items()}

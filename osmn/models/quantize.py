@@ -1,0 +1,93 @@
+"""A network's graphs in int8 for OpenVINO, by NNCF: the frame's is quantised, the guide's stays as it is.
+
+The guide's graph runs once for an object, and its errors would stay for the whole video.
+"""
+
+import functools
+
+from osmn.data import davis
+from osmn.evaluation import in_memory
+from osmn.files.images import read_image
+from osmn.inputs.guides import normalize
+from osmn.inputs.guides_numpy import spatial_guide
+from osmn.masks import resized
+from osmn.models import export
+from osmn.models.engines import FRAME
+from osmn.networks.layers import TAPS
+from osmn.optional_packages import engine_import
+
+# What stays in float32; what that costs in time and gains in masks is in doc/experiments.md. Depthwise convolutions,
+# whose channels have ranges far apart, and sums, such as those of modulation:
+NOT_QUANTIZED = ("GroupConvolution", "Add")
+# In `lite` side outputs too, and the pointwise convolutions of these blocks; block 0 is the first convolution.
+LITE_NOT_QUANTIZED = (6, 7, 8, 9)
+
+
+def _not_quantized(model, base_model):
+    """Return the names of convolutions that stay as they are, in a network's graph."""
+    if base_model != "lite":
+        return []
+    sides, blocks = [], []
+    for operation in model.get_ordered_ops():
+        if operation.get_type_name() == "Convolution":
+            is_side = operation.get_output_partial_shape(0)[1] == TAPS
+            (sides if is_side else blocks).append(operation.get_friendly_name())
+    return sides + [blocks[number] for number in LITE_NOT_QUANTIZED]
+
+
+def samples(model, data_path, split, count, size):
+    """Return the inputs of the frame's graph for frames of DAVIS 2016, with the true mask of the frame before.
+
+    Args:
+        model: `tensorflow_model.Model`.
+        data_path: DAVIS folder.
+        split: of its videos.
+        count: how many frames, spread over the videos alike.
+        size: (width, height) of the network's images.
+
+    Returns:
+        A list of {input: float32 array}.
+    """
+    engine = model.start_engine()
+    videos = davis.videos(data_path, 2016, split)
+    wanted = max(1, round(count / len(videos)))
+    found = []
+    for video in videos:
+        masks = davis.annotations(data_path, video.name)
+        (gammas,) = in_memory.own_gammas(engine, video)
+        known = [number for number, frame in enumerate(video.frames[:-1]) if frame.stem in masks]
+        for number in known[:: max(1, len(known) // wanted)][:wanted]:
+            frame, following = video.frames[number : number + 2]
+            (before,) = in_memory.true_masks(video, masks, frame)
+            inputs = {
+                "image": normalize(read_image(following, size), model.config).numpy()[None],
+                "spatial_guide": spatial_guide(resized(before, size)[None], model.config),
+            }
+            found.append(inputs | {f"gamma_{n}": gamma for n, gamma in enumerate(gammas, 1)})
+    return found
+
+
+def writer(inputs, base_model):
+    """Return a function that writes `export.Graphs` into a folder, for OpenVINO.
+
+    The frame's graph, of a network on `base_model`, is quantised by what values occur for `inputs`, from `samples`.
+    """
+    return functools.partial(_write, inputs, base_model)
+
+
+def _write(inputs, base_model, graphs, folder):
+    nncf = engine_import("nncf")
+    openvino = engine_import("openvino")
+    for name in graphs.functions:
+        model = export.openvino_model(graphs, name)
+        if name == FRAME:
+            model = nncf.quantize(
+                model,
+                nncf.Dataset(inputs),
+                preset=nncf.QuantizationPreset.MIXED,  # ReLU's features have a range of their own, from 0 up.
+                subset_size=len(inputs),
+                ignored_scope=nncf.IgnoredScope(
+                    _not_quantized(model, base_model), types=list(NOT_QUANTIZED), validate=False
+                ),
+            )
+        openvino.save_model(model, folder / f"{name}.xml", compress_to_fp16=False)

@@ -1,0 +1,208 @@
+"""A model to train or to test: its configuration, its network, and where the weights come from."""
+
+import dataclasses
+import functools
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from osmn import networks
+from osmn.config import read_config, resolve
+from osmn.errors import InputError
+from osmn.inputs.guides_numpy import PAD_RATIO
+from osmn.models import checkpoints
+from osmn.models.engines.tensorflow import TensorFlowEngine
+from osmn.models.pretrained import imagenet
+from osmn.networks import devices
+from osmn.results import manifest
+
+
+@dataclasses.dataclass(frozen=True)
+class Model:
+    """A network with weights.
+
+    Attributes:
+        network: an `Osmn`; its configuration is `network.config`.
+        precision: "float32", "bfloat16" or "float16": of its arithmetic.
+        path: the checkpoint that the weights come from; None for initial weights.
+        engine: "tensorflow" or "openvino": what segments with it.
+    """
+
+    network: networks.Osmn
+    precision: str
+    path: Path | None = None
+    engine: str = "tensorflow"
+
+    @property
+    def config(self):
+        """The `ModelConfig` of the network."""
+        return self.network.config
+
+    @property
+    def files(self):
+        """The paths of the checkpoint's files."""
+        return checkpoints.model_files(self.path) if self.path else []
+
+    def summary(self, im_size):
+        """Return one line that says what computes: model, size (width, height), precision, device."""
+        origin = f" of {self.path}" if self.path else ""
+        size = "x".join(map(str, im_size))
+        device = devices.name() if self.engine == "tensorflow" else "CPU by OpenVINO"
+        return f"{self.network.config.base_model}{origin}, {size}, {self.precision}, {device}"
+
+    @functools.cached_property
+    def fingerprint(self):
+        """The SHA-256 of the weights' file, in hex, taken once; empty for initial weights."""
+        return "" if self.path is None else checkpoints.fingerprint(self.path)
+
+    def described(self, options):
+        """Return what makes results, for a manifest: this model and {name: value} of the options that change them."""
+        engine = {} if self.engine == "tensorflow" else {"engine": self.engine}
+        options = {"precision": self.precision} | engine | options
+        return manifest.described(self.path, self.fingerprint, self.network.config, options)
+
+    def for_inference(self):
+        """Return the model with its network stored and computed as its engine and precision have it."""
+        policy = "float32" if self.engine == "openvino" else self.precision  # OpenVINO turns float32 into bfloat16.
+        return dataclasses.replace(self, network=for_inference(self.network, policy))
+
+    def start_engine(self, vg_pad_ratio=PAD_RATIO):
+        """Return the engine that segments with the network; see `osmn.models.engines`.
+
+        `vg_pad_ratio`: the visual guide's crop grows by this part of its sides, on each; 0.03, as published.
+        """
+        if self.engine == "tensorflow":
+            return TensorFlowEngine(self.network, vg_pad_ratio)
+        from osmn.models import export
+        from osmn.models.engines.openvino import OpenVinoEngine
+
+        graphs = export.Graphs(self.network)
+        converted = {name: export.openvino_model(graphs, name) for name in graphs.functions}
+        return OpenVinoEngine(converted, self.config, self.precision, vg_pad_ratio)
+
+
+def load(path, given=None, precision=None, engine="tensorflow"):
+    """Return the `Model` of a checkpoint, to be tested.
+
+    Args:
+        path: a checkpoint's prefix or file, or a folder, of which the newest is taken.
+        given: {`ModelConfig` field: value} of what the caller says of the model. It may not contradict the
+            configuration beside the checkpoint; where there is none, the rest has its published defaults.
+        precision: None for the device's own.
+        engine: "tensorflow" or "openvino".
+
+    Raises:
+        InputError: if there is no such checkpoint, or if it does not fit.
+    """
+    path = checkpoints.find_checkpoint(path)
+    config = resolve(given or {}, read_config(path), path)
+    precision = _precision(precision, config, engine)
+    network = networks.build(config, "float32" if engine == "openvino" else precision)
+    load_weights(network, path)
+    return Model(network, precision, path, engine)
+
+
+def _precision(asked_for, config, engine):
+    """Return the precision that is asked for, or the device's own for None."""
+    if (engine, asked_for) == ("openvino", "float16"):
+        raise InputError("--engine openvino computes in float32 or bfloat16, not in float16; give another --precision")
+    return asked_for or devices.default_precision(config.base_model)
+
+
+def new_for_training(
+    im_size,
+    given=None,
+    precision=None,
+    start=None,
+    folder=None,
+    seed=0,
+    small_embedding=False,
+    pretrained=None,
+    engine="tensorflow",
+):
+    """Return the `Model` that a training begins with; its weights are those of `start`, or initial ones.
+
+    Args:
+        im_size: (width, height) of the training's images at scale 1.
+        given: as in `load`.
+        precision: None for the device's own.
+        start: a checkpoint to start from, as in `load`; None for initial weights.
+        folder: of the training's checkpoints: the configuration is that of the newest one, from which it goes on.
+        seed: of the initial weights.
+        small_embedding: see `networks.Initialization`.
+        pretrained: {scope: source} of ImageNet weights, for `pretrained.imagenet.load`; without `start`, and where no
+            checkpoint in `folder` replaces them.
+        engine: "tensorflow" or "openvino": what the trained model segments with.
+    """
+    newest = checkpoints.newest_checkpoint(folder) if folder else None
+    start = checkpoints.find_checkpoint(start) if start else None
+    source = newest or start
+    config = resolve(given or {}, read_config(source) if source else None, source)
+    config = dataclasses.replace(config, im_size=tuple(im_size))
+    precision = _precision(precision, config, engine)
+    network = networks.build(config, devices.training_policy(precision), seed, small_embedding)
+    if start:
+        load_weights(network, start)
+    elif pretrained and not newest:
+        load_imagenet(network, pretrained)
+    return Model(network, precision, newest or start, engine)
+
+
+def load_imagenet(network, sources):
+    """Load ImageNet weights, {scope: source}, and say which variables keep their initial values."""
+    for scope, source in sources.items():
+        if scope == "osmn/modulator" and network.config.no_visual_modulator:
+            continue
+        initial = imagenet.load(network, scope, source)
+        print(f"{scope} from {source}; initial values: {checkpoints.listing(initial) or 'none'}")
+
+
+def load_weights(network, path):
+    """Load a checkpoint into a network; say on stderr what it holds that the network has no use for."""
+    unused = checkpoints.load_weights(network, path)
+    if unused:
+        print(f"{path}: not used by this network: {checkpoints.listing(unused)}", file=sys.stderr)
+
+
+def trained(model, folder):
+    """Return a `Model` that has been trained as the one to test: in its precision, of `folder`'s newest checkpoint."""
+    path = checkpoints.newest_checkpoint(folder) or model.path  # Without any step there is none.
+    return dataclasses.replace(model.for_inference(), path=path)
+
+
+def for_inference(network, precision):
+    """Return a network with `network`'s weights, stored and computed in `precision`."""
+    if network.dtype_policy.name == precision:
+        return network
+    copy = networks.build(network.config, precision)
+    copy_weights(network, copy)
+    return copy
+
+
+def averaged(model, other):
+    """Return `model` with the mean of its weights and those of `other`, of the same training at another time.
+
+    Raises InputError for another network, or one that sees other inputs.
+    """
+    shift = (model.config.bias_shift + other.config.bias_shift) / 2
+    ours, theirs = (dataclasses.replace(each.config, im_size=None, bias_shift=shift) for each in (model, other))
+    if ours != theirs:
+        raise InputError(f"{model.path} and {other.path} are of different networks or inputs; they have no mean")
+    variables = other.network.tf1_variables()
+    for name, variable in model.network.tf1_variables().items():
+        variable.assign((np.asarray(variable, np.float32) + np.asarray(variables[name], np.float32)) / 2)
+    model.network.config = dataclasses.replace(ours, im_size=model.config.im_size)
+    return model
+
+
+def copy_weights(network, copy):
+    """Give `copy`, from `for_inference`, the weights that `network` has now."""
+    if copy is not network:
+        set_weights(copy, network.tf1_variables())
+
+
+def set_weights(network, values):
+    """Give a network the weights {TF1 name: variable or array}."""
+    for name, variable in network.tf1_variables().items():
+        variable.assign(np.asarray(values[name], np.float32))

@@ -1,0 +1,104 @@
+"""Work beside the main thread: reading ahead, writing behind, and shares for several processes."""
+
+import collections
+import concurrent.futures
+import itertools
+import multiprocessing
+import os
+import signal
+import threading
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+
+from osmn.errors import InputError
+
+FRAMES_WORTH_A_PROCESS = 250  # Starting one takes about as long as scoring this many.
+
+
+def processors():
+    """Return how many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def worthwhile_processes(frames):
+    """Return how many processes it is worth starting to score or merge so many frames: at most one per processor."""
+    return min(processors(), 1 + frames // FRAMES_WORTH_A_PROCESS)
+
+
+def in_processes(function, jobs, processes):
+    """Yield `function(*job)` for each of `jobs`, in order, computed by so many processes (1: by this one).
+
+    The processes are spawned, not forked: a caller may have TensorFlow's threads running. The first error stops them
+    all.
+    """
+    if min(processes, len(jobs)) <= 1:
+        yield from itertools.starmap(function, jobs)
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(min(processes, len(jobs)), context, initializer=_serve_parent) as pool:
+        try:
+            yield from pool.map(function, *zip(*jobs, strict=True))
+        except BrokenProcessPool:
+            raise InputError("a worker process was killed, probably for lack of memory; run this again") from None
+
+
+def _serve_parent():
+    """Leave interrupts to the parent, and end when it has ended, however that was."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent():
+    multiprocessing.parent_process().join()
+    os._exit(1)
+
+
+def read_ahead(read, paths, ahead=4):
+    """Yield `read(path)` for each path, in order, `ahead` of them being read by a thread in the meantime."""
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        pending = collections.deque()
+        for path in paths:
+            pending.append(pool.submit(read, path))
+            if len(pending) > ahead:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+
+
+def run_ahead(items, ahead=4):
+    """Yield what the iterator `items` yields, none of it None, up to `ahead` made by a thread in the meantime.
+
+    An error comes out where its item is asked for. Close it before what it reads from.
+    """
+    pool = concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix="frames")
+    try:
+        pending = collections.deque(pool.submit(next, items, None) for _ in range(max(1, ahead)))
+        while (item := pending.popleft().result()) is not None:
+            pending.append(pool.submit(next, items, None))
+            yield item
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+class WriteBehind:
+    """Runs writes on a thread, at most `limit` behind; errors come out at a later call or at the end of the block."""
+
+    def __init__(self, limit=32):
+        self._pool = concurrent.futures.ThreadPoolExecutor(1)
+        self._pending = collections.deque()
+        self._limit = limit
+
+    def __enter__(self):
+        return self
+
+    def __call__(self, write, *arguments):
+        """Have `write(*arguments)` run."""
+        self._pending.append(self._pool.submit(write, *arguments))
+        while len(self._pending) > self._limit:
+            self._pending.popleft().result()
+
+    def __exit__(self, error, *_):
+        self._pool.shutdown()
+        if error is None:
+            for future in self._pending:
+                future.result()

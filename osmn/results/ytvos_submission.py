@@ -1,0 +1,165 @@
+"""YouTube-VOS: merge the objects of each video into the indexed PNGs of the challenge, check and zip them."""
+
+import zipfile
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from osmn.data.ytvos import annotations, read_listings
+from osmn.errors import InputError
+from osmn.files import locks
+from osmn.files.atomic import named_write_errors, remove_unfinished, replacing
+from osmn.files.images import is_indexed, read_labels, write_labels
+from osmn.files.overlap import refuse_writing_over_inputs
+from osmn.files.scores import read_scores
+from osmn.masks import merge, resized
+from osmn.parallel import in_processes, worthwhile_processes
+from osmn.results.layout import SCORES, find_source
+
+
+def merge_videos(data_path, pred_path, output_path, split, height=None, processes=None):
+    """Write OUTPUT_PATH/<split>/Annotations/<video>/<frame>.png for every frame of meta.json; return that folder.
+
+    `height`, if given, is what the score files must have.
+    """
+    folder = Path(output_path) / split / "Annotations"
+    merge_results(
+        read_listings(data_path, split), annotations(data_path, split), Path(pred_path), folder, height, processes
+    )
+    return folder
+
+
+def merge_results(listings, truths, results, folder, height=None, processes=None):
+    """Write FOLDER/<video>/<frame>.png, indexed, for the frames of `listings`, of the annotations' size.
+
+    Args:
+      listings: `osmn.data.ytvos.Listing`s.
+      truths: the folder of their annotations.
+      results: the folder of their results: score files where a video has some, else PNGs that are merged already.
+      folder: is written to.
+      height: what the score files must have; None for any.
+      processes: how many to use; by default as many as the work is worth.
+    """
+    refuse_writing_over_inputs(
+        (folder / listing.name / f"{frame}.png" for listing in listings for frame in listing.objects_by_frame),
+        _folders_read(listings, truths, results),
+    )
+    jobs = [
+        (listing, truths / listing.name, results / listing.name, folder / listing.name, height) for listing in listings
+    ]
+    with locks.writing(folder):
+        _run(_merge_video, listings, jobs, "merging", processes)
+
+
+def _folders_read(listings, truths, results):
+    """Return the folders that the annotations and the results of `listings` are in."""
+    folders = [of / listing.name for of in (truths, results) for listing in listings]
+    return folders + [results / listing.name / str(i) for listing in listings for i in listing.starts]
+
+
+def _run(function, listings, jobs, title, processes):
+    frames = sum(len(listing.objects_by_frame) for listing in listings)
+    with tqdm(total=frames, desc=title, unit="frame", disable=None) as progress:
+        done = in_processes(function, jobs, processes or worthwhile_processes(frames))
+        for listing, _ in zip(listings, done, strict=True):
+            progress.update(len(listing.objects_by_frame))
+
+
+def _merge_video(listing, truths, results, output, height):
+    remove_unfinished(output)
+    width_height = _annotated_size(listing, truths)
+    predicted = any(
+        listing.starts[object_id] != frame for frame, ids in listing.objects_by_frame.items() for object_id in ids
+    )
+    source = find_source(results, listing.objects_by_frame) if predicted else SCORES
+    for frame, object_ids in listing.objects_by_frame.items():
+        if source == SCORES:
+            labels = _merged_frame(listing, frame, object_ids, truths, results, height)
+        else:
+            labels = _read_whole(results / f"{frame}.png")
+        path = output / f"{frame}.png"
+        with named_write_errors(path):
+            write_labels(path, resized(labels, width_height))
+
+
+def _annotated_size(listing, truths):
+    """Return the (width, height) of a video's annotations."""
+    return read_labels(truths / f"{next(iter(listing.objects_by_frame))}.png").shape[::-1]
+
+
+def _merged_frame(listing, frame, object_ids, truths, results, height):
+    """Return the object ids of a frame at the scores' size, or at the annotation's where all of its objects start."""
+    paths = {object_id: results / str(object_id) / f"{frame}.npy" for object_id in object_ids}
+    scores = {object_id: read_scores(path) for object_id, path in paths.items() if path.is_file()}
+    for object_id, path in paths.items():
+        # Only an object's first frame is given: where a later annotation is at hand, it must not stand in for a result.
+        if object_id not in scores and listing.starts[object_id] != frame:
+            raise InputError(f"{path} does not exist; run osmn_train_eval_ytvos.py with --only_testing --save_score")
+    if not scores:
+        truth = read_labels(truths / f"{frame}.png")
+        return np.where(np.isin(truth, object_ids), truth, np.uint8(0))
+    shape = next(iter(scores.values())).shape
+    for object_id, probabilities in scores.items():
+        path = paths[object_id]
+        if probabilities.shape != shape:
+            raise InputError(f"{path} is not of the size of the frame's others; run the evaluation again")
+        if height is not None and shape[0] != height:
+            raise InputError(f"{path} has {shape[0]} rows, not {height}; leave out that argument")
+    starting = [object_id for object_id in object_ids if object_id not in scores]
+    if starting:
+        truth = read_labels(truths / f"{frame}.png", shape[::-1])
+        scores.update({object_id: truth == object_id for object_id in starting})
+    return merge(list(scores.values()), list(scores))
+
+
+def check_archive(path):
+    """Raise InputError unless an archive may have this name, which none of the data or of the results has."""
+    if Path(path).suffix.lower() != ".zip":
+        raise InputError(f"{path} is not an archive's name; end it in .zip")
+
+
+def zip_submission(data_path, split, folder, zip_path, processes=None):
+    """Check the merged PNGs of `folder` against meta.json, then write them to `zip_path` as the challenge wants them.
+
+    That is Annotations/<video>/<frame>.png: every listed frame, indexed, of the annotations' size, listed ids only.
+    """
+    check_archive(zip_path)
+    listings, truths, folder = read_listings(data_path, split), annotations(data_path, split), Path(folder)
+    jobs = [(listing, truths / listing.name, folder / listing.name) for listing in listings]
+    _run(_check_video, listings, jobs, "checking", processes)
+    with (
+        locks.writing(Path(zip_path).parent, wait=locks.MOMENT),
+        named_write_errors(zip_path),
+        replacing(zip_path) as temporary,
+        zipfile.ZipFile(temporary, "w") as archive,
+    ):
+        for listing in listings:
+            for frame in listing.objects_by_frame:
+                # A fixed date, so that equal results make equal archives. PNGs are compressed already.
+                entry = zipfile.ZipInfo(f"Annotations/{listing.name}/{frame}.png", (1980, 1, 1, 0, 0, 0))
+                entry.external_attr = 0o644 << 16
+                archive.writestr(entry, (folder / listing.name / f"{frame}.png").read_bytes())
+
+
+def _check_video(listing, truths, folder):
+    width, height = _annotated_size(listing, truths)
+    for frame in listing.objects_by_frame:
+        path = folder / f"{frame}.png"
+        labels = _read_whole(path)
+        if labels.shape != (height, width):
+            raise InputError(
+                f"{path} is {labels.shape[1]}x{labels.shape[0]}, not {width}x{height} as the annotation;"
+                " merge the results again"
+            )
+        unknown = set(np.unique(labels).tolist()) - {0, *listing.starts}
+        if unknown:
+            raise InputError(f"{path} holds {sorted(unknown)}, which meta.json does not list; merge the results again")
+
+
+def _read_whole(path):
+    """Return the labels of an indexed PNG, of which every byte is checked; InputError for a grey one."""
+    labels = read_labels(path)
+    if not is_indexed(path):
+        raise InputError(f"{path} is not an indexed PNG; merge the results again")
+    return labels

@@ -1,0 +1,1 @@
+"""Training: the losses, a step, the loop, validation, one-shot fine-tuning."""

@@ -1,0 +1,138 @@
+"""The loop of a training, with its checkpoints, reports and validations."""
+
+import contextlib
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+from tqdm import tqdm
+
+from osmn.errors import InputError
+from osmn.files import locks
+from osmn.models import checkpoints
+from osmn.networks import replicas
+from osmn.training.optimizer import learning_rate
+from osmn.training.tensorboard import Summaries, report
+from osmn.training.trainer import BATCH
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingOptions:
+    """How a run trains; names and defaults are those of the command line, as published.
+
+    Attributes:
+        training_iters: steps in all, resumed ones too.
+        learning_rate: of Adam.
+        lr_schedule: "constant", or "cosine" (see `optimizer.learning_rate`).
+        warmup_iters: steps over which the rate rises to `learning_rate`.
+        save_iters: steps between checkpoints.
+        validate_iters: steps between validations; 0 for none.
+        max_to_keep: checkpoints kept.
+        display_iters: steps between reports of the loss.
+        use_image_summary: write samples and predictions to TensorBoard.
+        restart_training: ignore the checkpoints in the folder.
+    """
+
+    training_iters: int = 200000
+    learning_rate: float = 1e-5
+    lr_schedule: str = "constant"
+    warmup_iters: int = 0
+    save_iters: int = 1000
+    validate_iters: int = 0
+    max_to_keep: int = 2
+    display_iters: int = 20
+    use_image_summary: bool = False
+    restart_training: bool = False
+
+    def rate(self, step):
+        """Return the learning rate of step `step`, from 0."""
+        return learning_rate(step, self.learning_rate, self.lr_schedule, self.warmup_iters, self.training_iters)
+
+
+def train(trainer, make_batches, options, folder, final=False, validator=None):
+    """Train until `options.training_iters`, resuming from the newest checkpoint in `folder`.
+
+    At the end the network has the average of its weights, if the trainer keeps one.
+
+    Args:
+      trainer: a Trainer with its initial weights.
+      make_batches: (first step, last step) -> iterable of `Sample` batches, a pure function of the step, such as
+        `pipeline.Pipeline.batches`.
+      options: TrainingOptions.
+      folder: of the checkpoints and TensorBoard's summaries.
+      final: nothing trains the model further: its last checkpoint has no optimizer's state.
+      validator: a `validator.Validator`, asked at every `validate_iters`-th step and at the last; None for none.
+
+    The cases: (1) `restart_training`, or a final model of fewer steps than are asked for: the folder's checkpoints
+    are deleted, step 0; (2) a checkpoint is there: its step, weights and optimizer, but the learning rate asked for
+    now; (3) none: step 0.
+
+    Raises InputError if the folder cannot be written, or if another run is writing into it.
+    """
+    if not replicas.is_chief():
+        _train(trainer, make_batches, options, Path(folder), final, validator)
+        return
+    with locks.writing(folder):
+        checkpoints.remove_parts(folder)
+        _train(trainer, make_batches, options, Path(folder), final, validator)
+
+
+def _train(trainer, make_batches, options, folder, final, validator):
+    newest = checkpoints.newest_checkpoint(folder)
+    anew = options.restart_training  # Then the checkpoint is not even read: it may be damaged.
+    finished = final and newest is not None and not anew and not checkpoints.has_optimizer_state(newest)
+    if finished and checkpoints.step_of(newest) < options.training_iters:
+        print(f"{newest} is a finished model: trained anew to have {options.training_iters} steps")
+        anew, finished = True, False
+    if newest is not None and anew:
+        if replicas.is_chief():
+            for place in (folder, folder / checkpoints.BEST):
+                checkpoints.delete_checkpoints(place)
+    elif newest is not None:
+        trainer.restore(newest, finished)
+        print(f"resumed from {newest}")
+    first = int(trainer.step.numpy())
+    if first < options.training_iters:
+        _train_steps(trainer, make_batches(first, options.training_iters), first, options, folder, final, validator)
+    elif first:
+        print(f"{newest} has {first} steps already; --training_iters {options.training_iters} asks for no more")
+    else:
+        print(f"--training_iters {options.training_iters}: no training, the weights stay as they are")
+    if not finished:
+        trainer.use_average()
+
+
+def _train_steps(trainer, batches, first, options, folder, final, validator):
+    """Train on the batches of the steps from `first` on, with reports, summaries, validations and checkpoints."""
+    chief, last = replicas.is_chief(), options.training_iters
+    spec = getattr(batches, "element_spec", BATCH)
+    bar = tqdm(total=last, initial=first, unit="step", dynamic_ncols=True, disable=not chief)
+    pictured = trainer.network.config if options.use_image_summary else None
+    with bar, Summaries(folder, pictured) if chief else contextlib.nullcontext() as summaries:
+        for step, batch in enumerate(batches, first + 1):
+            rate = options.rate(step - 1)
+            losses, logits = trainer.train_step(batch, tf.constant(rate), spec)
+            bar.update()
+            intervals = options.display_iters, options.save_iters, options.validate_iters if validator else 0
+            shown, saved, validated = (n > 0 and (step == last or step % n == 0) for n in intervals)
+            if shown or saved or validated:
+                require_finite(step, losses)
+            if shown and chief:
+                report(bar, losses, rate, logits.shape[0] * replicas.count())
+                summaries.write(step, losses, rate, type(batch)(*map(replicas.first, batch)), logits)
+            if validated and chief:
+                # Before the checkpoint: a run that goes on from it has this step's validation behind it.
+                figures = validator.validate(trainer, folder)
+                summaries.write_scalars(step, {f"validation/{name}": value for name, value in figures.items()})
+                bar.write(f"step {step}: " + ", ".join(f"{name} {value:.3f}" for name, value in figures.items()))
+            if saved and chief:
+                trainer.save(folder, options.max_to_keep, finished=final and step == last)
+    replicas.wait_for_all()
+
+
+def require_finite(step, losses):
+    """Raise InputError if the loss is not a number: nothing may be saved over good checkpoints then."""
+    loss = float(losses.segmentation)
+    if not np.isfinite(loss):
+        raise InputError(f"the loss is {loss} at step {step}; lower --learning_rate")

@@ -1,0 +1,197 @@
+"""Online fine-tuning: each object's own network, trained on its reference frame, segments its video."""
+
+import contextlib
+import itertools
+from pathlib import Path
+from typing import NamedTuple
+
+from tqdm import tqdm
+
+from osmn.data.types import reference_example, shard_of
+from osmn.errors import InputError
+from osmn.files.overlap import refuse_inputs_inside_outputs
+from osmn.files.scores import read_scores
+from osmn.inference import segmenting
+from osmn.inputs.pipeline import Pipeline
+from osmn.inputs.sources import mixed, video_source
+from osmn.models import checkpoints, tensorflow_model
+from osmn.results import layout, manifest
+from osmn.training import loop, trainer
+
+
+class Rehearsal(NamedTuple):
+    """Training videos whose samples are mixed into online fine-tuning, so that a model keeps what it knows.
+
+    They are mirrored at random; the reference frame is not.
+
+    Attributes:
+        examples: list of their `Example`s.
+        share: of all samples, above 0 and below 1.
+    """
+
+    examples: list
+    share: float
+
+    def check(self, videos):
+        """Raise InputError if an example is of one of `videos`, which are to be segmented."""
+        known = {Path(example.frame).parent.name for example in self.examples}
+        both = next((video.name for video in videos if video.name in known), None)
+        if both is not None:
+            raise InputError(
+                f"{both} is to be segmented, and a training video too: its annotations would be learnt; segment another"
+                " split, or leave out --rehearsal_share"
+            )
+
+
+class Finetuner:
+    """Trains one network anew for every object, from the same weights, restored in memory: it is traced once."""
+
+    def __init__(self, network, options, rehearsal=None):
+        self._trainer, self._options = trainer.Trainer(network, **options.trainer), options
+        self._others, self._share = [], 0
+        if rehearsal:
+            self._others, self._share = [video_source(rehearsal.examples, flip_target=True)], rehearsal.share
+        self._start = self._trainer.weights()
+
+    def train(self, video):
+        """Give the network the weights that are trained on the object of a `Video` of one."""
+        (object_id,) = video.object_ids
+        self._trainer.reset(self._start)
+        sources = mixed([video_source([reference_example(video, object_id)])], self._others, self._share)
+        batches = Pipeline(sources, self._trainer.network.config, self._options.pipeline).batches
+        folder = model_folder(self._options, video, object_id)
+        loop.train(self._trainer, batches, self._options.training, folder, final=True)
+
+
+def model_folder(options, video, object_id):
+    """Return the folder of an object's checkpoints."""
+    return layout.object_folder(Path(options.model_save_path) / video.name, object_id)
+
+
+def finetune_and_segment(model, videos, options, testing, origin, rehearsal=None):
+    """Finetune a model on each object of the shard's share of `videos`, and write the object's results.
+
+    Every object starts from the weights that the model has now. An interrupted run goes on with the first unfinished
+    object; so that objects can be merged then, their probabilities are kept on disk until the video's last object is
+    done.
+
+    Args:
+        model: `tensorflow_model.Model`, from `tensorflow_model.new_for_training`.
+        videos: list of `Video`.
+        options: `run.TrainingRun`; an object's checkpoints are in `<model_save_path>/<video>[/<id>]`.
+        testing: `segmenting.SegmentingOptions`.
+        origin: {option: value} of where the videos come from, those of the rehearsal too.
+        rehearsal: a `Rehearsal`; None for none, as published.
+
+    Raises:
+        InputError: if the folder of results or of models is another run's, and must stay; if one of `videos` would be
+            rehearsed.
+    """
+    if rehearsal:
+        rehearsal.check(videos)
+    layout.check_places(testing.result_path, videos)
+    with _open_runs(model, videos, options, testing, origin) as run:
+        finetuner = Finetuner(model.network, options, rehearsal)
+        tested = model.for_inference()
+        predictor = None
+
+        def segment(alone, output):
+            nonlocal predictor
+            finetuner.train(alone)
+            tensorflow_model.copy_weights(model.network, tested.network)
+            if predictor is None or not predictor.follows_weights:
+                predictor = testing.predictor(tested)
+            segmenting.segment_video(predictor, alone, testing.result_path, output)
+
+        mine = shard_of(videos, testing.shard)
+        with tqdm(total=sum(len(video.object_ids) for video in mine), unit="object", dynamic_ncols=True) as bar:
+            for video in mine:
+                bar.set_postfix_str(video.name)
+                _finish_video(video, run, segment, testing)
+                bar.update(len(video.object_ids))
+
+
+def _finish_video(video, run, segment, testing):
+    """Do what is left to do of a video: `segment(video of an object, Output)` for its objects, then their merging."""
+    folder, written = (
+        Path(testing.result_path) / video.name,
+        layout.video_files(video, layout.Output(testing.save_score)),
+    )
+    if run.is_finished(video.name, written):
+        return
+    merged = f"{video.name}/merged"
+    if not run.is_finished(merged, written):
+        for object_id in video.object_ids:
+            alone = video.of_object(object_id)
+            output = _output(video, testing)._replace(merged=False)
+            part, masks = f"{video.name}/{object_id or 'object'}", layout.video_files(alone, output)
+            if not run.is_finished(part, masks):
+                with run.making(part) as tell:
+                    tell(*masks)
+                    segment(alone, output)
+                run.finish(part, masks)
+        if None not in video.object_ids:
+            with run.making(merged) as tell:
+                tell(*written)
+                merge_objects(video, folder)
+        run.finish(merged, written)
+    if not testing.save_score:
+        layout.remove_scores(folder, video)
+    run.finish(video.name, written)
+
+
+def _output(video, testing):
+    """Return the `Output` of a video until it is finished: merging needs the probabilities of every object."""
+    return layout.Output(testing.save_score or None not in video.object_ids)
+
+
+@contextlib.contextmanager
+def _open_runs(model, videos, options, testing, origin):
+    """Give the block the `Run` of the results; the folder of models must be of the same run, or empty."""
+    anew = testing.overwrite or options.training.restart_training
+    folders = [model_folder(options, video, object_id) for video in videos for object_id in video.object_ids]
+    refuse_inputs_inside_outputs(model.files, folders)
+    known = manifest.read_run(options.model_save_path, manifest.TRAINING) is not None
+    if not known and not anew and any(map(checkpoints.newest_checkpoint, folders)):
+        raise InputError(
+            f"{options.model_save_path} holds models, and no {manifest.TRAINING} that says how they were trained; give"
+            " another --model_save_path, or --overwrite to train them anew"
+        )
+
+    def delete_models():
+        for folder in folders:
+            checkpoints.delete_checkpoints(folder)
+
+    def open_run(folder, option, options, **more):
+        made_by = model.described(options)
+        overwrite = testing.overwrite
+        return manifest.open_run(folder, made_by, option, overwrite, shard=testing.shard, replace=anew, **more)
+
+    writes = itertools.chain(
+        *(layout.video_files(video, _output(video, testing)) for video in shard_of(videos, testing.shard))
+    )
+    trained = options.that_change_results() | origin
+    segmented = trained | testing.that_change_results()
+    with (
+        open_run(options.model_save_path, "--model_save_path", trained, clear=delete_models, name=manifest.TRAINING),
+        open_run(testing.result_path, "--result_path", segmented, writes=writes) as run,
+    ):
+        if options.training.restart_training:
+            run.forget()
+        yield run
+
+
+def merge_objects(video, folder):
+    """Write a video's merged PNGs into `folder`, from its objects' score files there."""
+    segmented = {object_id: set(video.result_numbers(object_id)) for object_id in video.object_ids}
+    for number, frame in enumerate(video.frames):
+        given = layout.reference_masks(video.references[number]) if number in video.references else {}
+        if given:
+            size = next(iter(given.values())).shape[::-1]
+        scores = {
+            object_id: read_scores(layout.object_folder(folder, object_id) / f"{frame.stem}.npy")
+            for object_id, numbers in segmented.items()
+            if number in numbers
+        }
+        if given or scores:
+            layout.write_merged(folder / f"{frame.stem}.png", size, scores, given)

@@ -1,0 +1,53 @@
+"""The network's own masks as spatial guides in training, as testing has them. Not in the published program.
+
+In training the spatial guide comes from the object's true mask, moved and scaled a little. In testing it comes from the
+network's own mask of the frame before, with what leaked into the background and what is missing, and an error that the
+network takes for the object's place stays and grows. Here it learns to get rid of such errors.
+"""
+
+import dataclasses
+
+import tensorflow as tf
+
+from osmn.inputs import samples
+
+_STREAM = 4  # Keeps apart the random streams that share a sample's seed; see pipeline.py.
+
+
+@dataclasses.dataclass(frozen=True)
+class OwnMasks:
+    """Which samples of a training get spatial guides of own masks, and how these are varied.
+
+    Attributes:
+        share: of the samples, 0 to 1.
+        seed: the run's.
+        augmentation: `samples.Augmentation`, for spatial guides.
+    """
+
+    share: float
+    seed: int = 0
+    augmentation: samples.Augmentation = samples.AS_PUBLISHED
+
+    def spatial_guides(self, masks, spatial, config, step, first):
+        """Return the spatial guides, float32 (B, H, W, 1), of a batch or of a replica's part of it.
+
+        Where a sample is not to have one of its own mask, or where that mask is empty, its guide stays as it is.
+
+        Args:
+            masks: bool (B, H, W), what the network took for the objects.
+            spatial: the guides that it took them by, (B, H, W, 1).
+            config: ModelConfig.
+            step: of the batch, an integer scalar, from 0.
+            first: position in the batch of the first of these samples.
+        """
+
+        def guide(sample):
+            position, mask, spatial = sample
+            seed = tf.random.fold_in(samples.sample_seed(self.seed, step, position), _STREAM)
+            share_seed, guide_seed = tf.unstack(tf.random.split(seed, 2))
+            own = samples.perturbed_spatial_guide(mask[None], config, self.augmentation, guide_seed)[0]
+            wanted = tf.random.stateless_uniform((), share_seed) < self.share
+            return tf.where(wanted & tf.reduce_any(mask), own, spatial)
+
+        positions = first + tf.range(tf.shape(masks)[0])
+        return tf.map_fn(guide, (positions, masks, spatial), fn_output_signature=tf.float32)

@@ -1,0 +1,202 @@
+"""A network in training: one step, and all that a checkpoint keeps of it."""
+
+import dataclasses
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from osmn.errors import InputError
+from osmn.inputs import samples
+from osmn.models import checkpoints
+from osmn.networks import devices, replicas
+from osmn.training.losses import LOSSES, logit_offset
+from osmn.training.optimizer import Adam, Average
+
+# A batch of any size, as tf.function is to see it: one graph, so that rounding is that of a run that was not resumed.
+BATCH = samples.Sample(*(tf.TensorSpec((None, *shape)) for shape in samples.SHAPES))
+FIRST_LOSS_SCALE = 2.0**10  # float16 only
+LOSS_SCALE_GROWTH_STEPS = 2000
+
+
+class Losses(NamedTuple):
+    """A step's losses: that of the segmentation (a sum over pixels) and the L2 term."""
+
+    segmentation: tf.Tensor
+    l2: tf.Tensor
+
+
+class Trainer:
+    """A network in training: its variables, the optimizer's, and the step counter.
+
+    Args:
+      network: an `Osmn` with float32 variables.
+      dropout_seed: integer; a step's dropout is a function of it and of the step. None: no dropout.
+      loss: a name of `losses.LOSSES`.
+      fix_bn: batch norm normalises by its moving statistics.
+      fix_seg: nothing of the segmentation net is trained but its last layer.
+      ema: decay, 0 to below 1, of the average of the weights that is kept beside them; None for no average.
+      own_masks: an `predicted_masks.OwnMasks`, for spatial guides of the network's own masks; None for none.
+    """
+
+    def __init__(self, network, dropout_seed=0, loss="balanced", fix_bn=False, fix_seg=False, ema=None, own_masks=None):
+        if fix_seg:
+            network.freeze_segmentation()
+        self.network = network
+        self.step = tf.Variable(0, dtype=tf.int64, trainable=False)
+        self._dropout_seed = dropout_seed
+        self._execution = devices.choose_execution(training=True, fixed_statistics=fix_bn)
+        named = network.tf1_variables()
+        self._trained = {n: v.value for n, v in named.items() if v.trainable}
+        self._decays = {n: network.l2_weight(n) for n in named if network.l2_weight(n)}
+        self._constant_l2 = sum(network.l2_weight(n) * np.sum(v**2) / 2 for n, v in network.constants().items())
+        self._model = {n: v.value for n, v in named.items()}
+        self._optimizer = Adam(self._trained)
+        self._average = None if ema is None else Average(self._model, ema)
+        self._loss, self._loss_name, self._own_masks = LOSSES[loss], loss, own_masks
+        self._steps = {}
+        self._scaled = network.compute_dtype == "float16"
+        self._scale = {"loss_scale": tf.Variable(FIRST_LOSS_SCALE), "loss_scale_steps": tf.Variable(0, dtype=tf.int64)}
+
+    def gradients(self, batch):
+        """Return (Losses, logits, gradients of their sum) for a `Sample` batch; the gradients in `trained` order."""
+        seed = None
+        if self._dropout_seed is not None:
+            seed = tf.cast(tf.stack([tf.constant(self._dropout_seed, tf.int64), self.step]), tf.int32)
+        execution = dataclasses.replace(self._execution, dropout_seed=seed, part=replicas.part())
+        variables = list(self._trained.values())
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(variables)
+            logits = self.network(batch.guide, batch.spatial, batch.image, execution=execution)
+            loss = self._loss(logits, batch.label)
+            scaled = loss * self._scale["loss_scale"] if self._scaled else loss
+        gradients = tape.gradient(scaled, variables)
+        gradients = replicas.total(
+            [tf.zeros_like(v) if g is None else g for v, g in zip(variables, gradients, strict=True)]
+        )
+        if self._scaled:
+            gradients = [g / self._scale["loss_scale"] for g in gradients]
+        # The gradient of the L2 term, added here: the tape would make two more passes over every kernel.
+        gradients = [
+            g if name not in self._decays else self._decays[name] * variable + g
+            for (name, variable), g in zip(self._trained.items(), gradients, strict=True)
+        ]
+        return Losses(replicas.total(loss), self.l2()), logits, gradients
+
+    def _with_own_masks(self, batch):
+        """Return a batch with some spatial guides of the network's own masks."""
+        if self._own_masks is None:
+            return batch
+        # As in testing, and with masks of about the true size, which those of testing have once it is calibrated.
+        execution = dataclasses.replace(self._execution, training=False)
+        logits = self.network(batch.guide, batch.spatial, batch.image, execution=execution)
+        masks = logits[..., 0] > logit_offset(self._loss_name, batch.label)
+        first = replicas.position() * tf.shape(masks)[0]
+        config = self.network.config
+        return batch._replace(spatial=self._own_masks.spatial_guides(masks, batch.spatial, config, self.step, first))
+
+    def l2(self):
+        """Return the L2 term: the sum over convolution kernels, constant ones too, of `weight * sum(w^2) / 2`."""
+        terms = [weight * tf.nn.l2_loss(self._model[name]) for name, weight in self._decays.items()]
+        # Not add_n: its order, and its rounding, varies.
+        return tf.reduce_sum(tf.stack(terms)) + self._constant_l2
+
+    def train_step(self, batch, rate, spec=BATCH):
+        """Update the network by one batch; return its `Losses` and logits (of the first replica) before the update.
+
+        Args:
+          batch: `Sample` of (B, ...) tensors.
+          rate: the learning rate, a scalar tensor.
+          spec: what `batch` and others are to tf.function: there is one graph for all batches that it describes.
+        """
+        if tuple(spec) not in self._steps:
+            self._steps[tuple(spec)] = tf.function(self._step, input_signature=[spec, tf.TensorSpec([])])
+        return self._steps[tuple(spec)](batch, rate)
+
+    def _step(self, batch, rate):
+        losses, logits = tf.distribute.get_strategy().run(self._replica_step, (batch, rate))
+        return Losses(*map(replicas.first, losses)), replicas.first(logits)
+
+    def _replica_step(self, batch, rate):
+        losses, logits, gradients = self.gradients(self._with_own_masks(batch))
+        if self._scaled:
+            self._apply_if_finite(gradients, rate)
+        else:
+            self._optimizer.apply(gradients, rate)
+        replicas.assign(self.step, self.step + 1)
+        if self._average is not None:
+            self._average.update(self.step)
+        return losses, logits
+
+    def _apply_if_finite(self, gradients, rate):
+        """Skip a step whose float16 gradients overflow and halve the loss scale; double it after many that did not."""
+        scale, good_steps = self._scale["loss_scale"], self._scale["loss_scale_steps"]
+        if tf.reduce_all([tf.reduce_all(tf.math.is_finite(g)) for g in gradients]):
+            self._optimizer.apply(gradients, rate)
+            grow = good_steps + 1 >= LOSS_SCALE_GROWTH_STEPS
+            replicas.assign(scale, tf.where(grow, scale * 2, scale))
+            replicas.assign(good_steps, tf.where(grow, tf.zeros_like(good_steps), good_steps + 1))
+        else:
+            replicas.assign(scale, tf.maximum(scale / 2, 1.0))
+            replicas.assign(good_steps, tf.zeros_like(good_steps))
+
+    def weights(self):
+        """Return the network's weights, {TF1 name: array}, for `reset`."""
+        return {name: variable.numpy() for name, variable in self._model.items()}
+
+    def reset(self, weights):
+        """Start anew from `weights`: step 0, a fresh optimizer. Nothing is traced again."""
+        for name, variable in self._model.items():
+            variable.assign(weights[name])
+        self._optimizer.reset()
+        if self._average is not None:
+            self._average.reset()
+        self._scale["loss_scale"].assign(FIRST_LOSS_SCALE)
+        self._scale["loss_scale_steps"].assign(0)
+        self.step.assign(0)
+
+    def state(self):
+        """Return {TF1 name: variable} of all that a resumed run needs."""
+        state = self._model | self._optimizer.state() | {"global_step": self.step}
+        if self._average is not None:
+            state |= self._average.state()
+        return state | self._scale if self._scaled else state
+
+    def use_average(self):
+        """Give the network the average of its weights, if there is one, for testing; training ends with it."""
+        if self._average is not None:
+            for name, average in self._average.averages.items():
+                self._model[name].assign(average)
+
+    def save(self, folder, max_to_keep, finished=False):
+        """Write `<folder>/osmn.ckpt-<step>`.
+
+        If `finished`, without the optimizer's state, two thirds of the size, and with the average of the weights, if
+        there is one, in their place. Raises InputError, and writes nothing, if a value is not finite.
+        """
+        state = self.finished_weights() | {"global_step": self.step} if finished else self.state()
+        # Tensors, not arrays: they share the variables' memory, and copying 2 GB takes longer than writing them.
+        values = {name: tf.convert_to_tensor(variable) for name, variable in state.items()} | self.network.constants()
+        broken = [name for name, value in values.items() if not np.all(np.isfinite(value))]
+        if broken:
+            raise InputError(f"{broken[0]} is not finite after step {int(self.step)}; lower --learning_rate")
+        checkpoints.save_training_checkpoint(folder, int(self.step.numpy()), values, self.network.config, max_to_keep)
+
+    def finished_weights(self):
+        """Return {TF1 name: variable} of the weights to test with: the averages, if there are any."""
+        return self._model if self._average is None else self._average.averages
+
+    def restore(self, path, finished=False):
+        """Continue from a checkpoint of `save` (or of the published program); a `finished` one gives only weights.
+
+        Of a training that kept no average of the weights, the average starts here.
+        """
+        state = self._model | {"global_step": self.step} if finished else self.state()
+        begins = self._average is not None and not checkpoints.has_average(path)
+        if begins:
+            state = {name: v for name, v in state.items() if name not in self._average.state()}
+        values = checkpoints.load_training_state(path, {name: tuple(v.shape) for name, v in state.items()})
+        for name, variable in state.items():
+            variable.assign(values[name])
+        if begins:
+            self._average.reset()

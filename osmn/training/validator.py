@@ -1,0 +1,81 @@
+"""Validation during training: figures of videos that are held out, and the checkpoint that is best by them."""
+
+import json
+
+from osmn import networks
+from osmn.data import davis
+from osmn.errors import InputError
+from osmn.evaluation import in_memory
+from osmn.files.atomic import replacing
+from osmn.files.sealed_json import read_json
+from osmn.inference.predictor import Predictor
+from osmn.models import checkpoints, tensorflow_model
+from osmn.models.engines.tensorflow import TensorFlowEngine
+
+STRIDE, FRAMES = 2, 50  # of a propagation: from a frame to the next, and at most; a fifth of a second a video for lite
+EVERY = 10  # frames from one single step to the next
+
+
+class Validator:
+    """Takes the figures of a training's network on the videos of a split of DAVIS, and keeps the best checkpoint.
+
+    The figures are those of the average of the weights, where the training keeps one, in float32:
+
+    - J of propagation through every other one of a video's first 50 frames, the mean over objects;
+    - area: the masks' size in it, relative to the truth's, the median over objects;
+    - gain: J of single steps with the object's own gammas, less that with the mean of the other objects'. It is what
+      the visual modulator knows of the object; there is none without visual modulator, or with one object alone.
+
+    Make it in the scope in which the network is trained: it makes a copy of the network.
+
+    Args:
+        config: `ModelConfig` of the network; its `im_size` is that of the frames.
+        data_path: DAVIS folder.
+        version: 2016 (all objects as one) or 2017 (each object).
+        split: of `ImageSets/<version>`: annotated videos that training does not use.
+
+    Raises:
+        InputError: for videos of too few frames, or whose frames are not all annotated.
+    """
+
+    def __init__(self, config, data_path, version, split):
+        self._videos = [video.shortened(FRAMES) for video in davis.videos(data_path, version, split)]
+        self._annotations = davis.complete_annotations(data_path, self._videos)
+        for video in self._videos:
+            in_memory.propagated_frames(video, STRIDE)
+        self._network = networks.build(config, "float32")
+        self._engine = TensorFlowEngine(self._network)
+        self._im_size = config.im_size
+
+    def validate(self, trainer, folder):
+        """Return {name: number} of the figures; if J is the highest so far, keep the weights in `<folder>/best`.
+
+        The checkpoint there has no optimizer's state; `figures.json` beside it has the figures and the step.
+        """
+        tensorflow_model.set_weights(self._network, trainer.finished_weights())
+        predictor = Predictor(self._engine, self._im_size)
+        means = in_memory.figures(predictor, self._videos, self._annotations, STRIDE)
+        gain = in_memory.gain(self._engine, self._videos, self._annotations, self._im_size, EVERY)
+        found = {"J": means.j, "area": means.area} | ({} if gain is None else {"gain": gain})
+        best = best_j(folder / checkpoints.BEST)
+        if best is None or found["J"] > best:
+            trainer.save(folder / checkpoints.BEST, max_to_keep=1, finished=True)
+            with replacing(folder / checkpoints.BEST / checkpoints.FIGURES) as temporary:
+                temporary.write_text(json.dumps({"step": int(trainer.step.numpy())} | found, indent=2) + "\n")
+        return found
+
+
+def best_j(folder):
+    """Return J of the best checkpoint, in `folder`; None if there is none. InputError for a damaged `figures.json`."""
+    path = folder / checkpoints.FIGURES
+    if not path.exists():
+        return None
+    try:
+        found = read_json(path)
+        step, j = found["step"], float(found["J"])
+        if not 0 <= j <= 1:
+            raise ValueError("J is no share")
+    except (OSError, KeyError, TypeError, ValueError):
+        raise InputError(f"{path} is damaged; delete {folder}") from None
+    kept = (folder / f"{checkpoints.CHECKPOINT_NAME}-{step}.index").exists()
+    return j if kept else None

@@ -1,0 +1,1 @@
+"""A user's own video: prompts, tracking, video files, the web page."""

@@ -1,0 +1,279 @@
+"""A stranger's own video: the objects that are given in it, followed to masks and an overlay to look at."""
+
+import contextlib
+import functools
+import hashlib
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from osmn.errors import InputError
+from osmn.files.atomic import remove_unfinished
+from osmn.files.images import read_labels, write_labels
+from osmn.files.scores import write_scores
+from osmn.inference.predictor import Segmentation
+from osmn.masks import overlay, with_objects
+from osmn.parallel import WriteBehind, run_ahead
+from osmn.user_video.media.reader import Frame
+from osmn.user_video.media.writer import write_cutout, write_overlay
+from osmn.user_video.prompts import all_objects, parse_prompt, too_late
+
+FINETUNED = "finetuned"  # Folder, among a video's results, of the model that was trained on it.
+MASKS, SCORES = "masks", "scores"  # folders of them, among the results
+
+
+class Job(NamedTuple):
+    """A video to segment: its path, the folder of its results, and a list of what is `Prompt` in it."""
+
+    path: Path
+    folder: Path
+    given: list
+
+
+def jobs(paths, masks, folder):
+    """Return a `Job` for each of some videos; those of several have a folder each, of the video's name, in `folder`.
+
+    Args:
+        paths: of videos.
+        masks: texts as `prompts.parse_prompt` takes them, for all of the videos.
+        folder: of the results.
+
+    Raises:
+        InputError: for a mask's file that is not there, and for two videos of one name.
+    """
+    found = {}
+    for path in map(Path, paths):
+        name = _name(path)
+        if name in found:
+            raise InputError(f"{found[name].path} and {path} would have one folder of results, {name}; rename one")
+        own = Path(folder, name) if len(paths) > 1 else Path(folder)
+        found[name] = Job(path, own, [parse_prompt(text, name) for text in masks])
+    return list(found.values())
+
+
+def _name(path):
+    return path.resolve().name if path.is_dir() else path.stem
+
+
+def described(path, given, boxes):
+    """Return {option: value} of a video and of what is given in it, for a manifest."""
+    masks = [] if boxes else [[str(each.place), hashlib.sha256(each.path.read_bytes()).hexdigest()] for each in given]
+    return {"input": str(path), "masks": masks, "boxes": boxes}
+
+
+def videos_written(given, cutout):
+    """Return the names of the videos that `segment` writes: the overlay, and each object's cutout if there is to be."""
+    return ["overlay.mp4", *map(_cutout, all_objects(given) if cutout else ())]
+
+
+def mask_name(frame):
+    """Return the name of the mask of a `reader.Frame`, among the results."""
+    return f"{MASKS}/{frame.name}.png"
+
+
+def _cutout(object_id):
+    return f"cutout_{object_id}.webm"
+
+
+class Summary(NamedTuple):
+    """What was done.
+
+    Attributes:
+        frames: how many were segmented.
+        object_ids: of the objects.
+        damaged: how many packets were skipped.
+        missing: how many seconds of picture the file announces and has not.
+        files: names of those that were written, without score files.
+        scores: names of the score files.
+    """
+
+    frames: int
+    object_ids: tuple
+    damaged: int
+    missing: float
+    files: list
+    scores: list
+
+
+class TrackedFrame(NamedTuple):
+    """A frame whose objects are known.
+
+    Attributes:
+        frame: `reader.Frame`.
+        labels: uint8 (H, W), object ids; where objects are given, they are those of the given masks.
+        segmentation: `predictor.Segmentation` that they come from; None in the first frame, and where `known`.
+        known: the labels are from an earlier run.
+    """
+
+    frame: Frame
+    labels: np.ndarray
+    segmentation: Segmentation | None = None
+    known: bool = False
+
+    def overlay(self):
+        """Return the frame with its objects, RGB uint8 (H, W, 3)."""
+        return overlay(self.frame.image, self.labels)
+
+    def cutout(self, object_id):
+        """Return the frame, transparent around an object, RGBA uint8 (H, W, 4)."""
+        return np.dstack([self.frame.image, np.where(self.labels == object_id, np.uint8(255), np.uint8(0))])
+
+
+class History:
+    """What a run through a video leaves, so that another one goes on from any frame: its states and its masks.
+
+    Args:
+        folder: of the results, as `Results` writes them.
+    """
+
+    def __init__(self, folder):
+        self._folder, self._states = Path(folder), []
+
+    def __len__(self):
+        return len(self._states)
+
+    def go_on_from(self, number):
+        """Forget all frames from the `number`-th on."""
+        del self._states[number:]
+
+    def followed(self, frame):
+        """Return the `Followed` of a frame that is remembered."""
+        return TrackedFrame(frame, read_labels(self._folder / mask_name(frame)), known=True)
+
+    def add(self, predictor):
+        """Remember the frame that a predictor took last."""
+        self._states.append(predictor.state())
+
+    def resume(self, predictor, frame):
+        """Have a predictor go on after `frame`, the last one that is remembered."""
+        predictor.resume(frame.image, self._states[-1])
+
+
+def track(predictor, frames, given, history=None):
+    """Yield a `Followed` for each frame of a video. Close it before `frames`: a thread reads them.
+
+    Args:
+        predictor: `Predictor`.
+        frames: `reader.Frames`, or other `reader.Frame`s.
+        given: list of `Prompt`, with their objects. An object that is given again is corrected from there on, and
+            followed no more from there on if its mask is empty.
+        history: `History` to go on from and to add to. What it remembers is as a run with these `given` would have it.
+    """
+    left, last, remembered = list(given), None, len(history) if history is not None else 0
+
+    def prepared():
+        for count, frame in enumerate(frames):
+            yield count, frame, predictor.at_network_size(frame.image) if count >= remembered else None
+
+    with contextlib.closing(run_ahead(prepared(), ahead=2)) as ahead:
+        for count, frame, small in ahead:
+            here = [each for each in left if each.is_at(frame)]
+            left = [each for each in left if not each.is_at(frame)]
+            if count < remembered:
+                yield history.followed(frame)
+                last = frame
+                continue
+            if count == 0:
+                predictor.start(frame.image)
+                segmentation, labels = None, np.zeros(frame.image.shape[:2], np.uint8)
+            else:
+                if count == remembered:
+                    history.resume(predictor, last)
+                segmentation = predictor.step(frame.image, small)
+                labels = segmentation.labels()
+            for each in here:
+                for object_id, mask in each.objects.items():
+                    if mask.any():
+                        predictor.add_object(object_id, mask)
+                    else:
+                        predictor.remove_object(object_id)
+                labels = with_objects(labels, each.objects)
+            if history is not None:
+                history.add(predictor)
+            yield TrackedFrame(frame, labels, segmentation)
+
+
+class Results:
+    """Writes what is followed, in a `with` block: `masks/<frame>.png`, indexed, of the video's size, and `overlay.mp4`.
+
+    `files` lists the names of what is written, but for score files, which `scores` lists.
+
+    Args:
+        folder: of the results.
+        frames: `reader.Frames`, whose times and sound the videos get.
+        cutouts: ids of objects; of each also `cutout_<object>.webm`, a video that is transparent around it.
+        save_score: write `scores/<object>/<frame>.npy` too, float32 probabilities of the network's size.
+        tell: called with the names of files before they are written.
+    """
+
+    def __init__(self, folder, frames, cutouts=(), save_score=False, tell=lambda *names: None):
+        self._folder, self._frames, self._cutout_ids, self._save_score = Path(folder), frames, cutouts, save_score
+        self._tell, self.files, self.scores = tell, ["overlay.mp4", *map(_cutout, cutouts)], []
+        tell(*self.files)
+
+    def __enter__(self):
+        with contextlib.ExitStack() as stack:
+            self._write = stack.enter_context(WriteBehind())
+            self._show = stack.enter_context(write_overlay(self._folder / "overlay.mp4", like=self._frames))
+            self._cutouts = {
+                i: stack.enter_context(write_cutout(self._folder / _cutout(i), like=self._frames))
+                for i in self._cutout_ids
+            }
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *error):
+        return self._stack.__exit__(*error)
+
+    def add(self, followed):
+        """Write a `Followed`, on threads."""
+        frame, labels, segmentation, known = followed
+        if segmentation is not None and self._save_score:
+            for object_id, scores in zip(segmentation.object_ids, segmentation.probabilities, strict=True):
+                self._keep(write_scores, self.scores, f"{SCORES}/{object_id}/{frame.name}.npy", scores)
+        if not known:
+            self._keep(write_labels, self.files, mask_name(frame), labels)
+        self._show(followed.overlay, frame.seconds)
+        for object_id, write_frame in self._cutouts.items():
+            write_frame(functools.partial(followed.cutout, object_id), frame.seconds)
+
+    def _keep(self, write_file, names, name, content):
+        names.append(name)
+        self._tell(name)
+        self._write(write_file, self._folder / name, content)
+
+
+def segment(
+    predictor, frames, given, folder, save_score=False, cutout=False, progress=lambda: None, tell=lambda *names: None
+):
+    """Follow the objects of a video, as `follow`, and write them into `folder`, as `Results`; return a `Summary`.
+
+    Args:
+        predictor: `Predictor`.
+        frames: `reader.Frames`.
+        given: list of `Prompt`, from `prompts.read`.
+        folder: of the results.
+        save_score: write the probabilities too.
+        cutout: write each object's cutout too.
+        progress: called per frame.
+        tell: called with the names of files before they are written.
+
+    Raises:
+        InputError: after the last frame, if objects are given later.
+    """
+    for name in (MASKS, SCORES):
+        remove_unfinished(Path(folder) / name)
+    count = 0
+    with (
+        Results(folder, frames, all_objects(given) if cutout else (), save_score, tell) as results,
+        contextlib.closing(track(predictor, frames, given)) as steps,
+    ):
+        for followed in steps:
+            results.add(followed)
+            count += 1
+            progress()
+    late = [each for each in given if not each.is_at(followed.frame)]
+    if late:
+        raise too_late(late[0])
+    return Summary(count, predictor.object_ids, frames.damaged, frames.missing, results.files, results.scores)

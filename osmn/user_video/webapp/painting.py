@@ -1,0 +1,56 @@
+"""Objects painted on a frame: a picture with a colour for each object, to ids and back."""
+
+import base64
+import contextlib
+import io
+
+import numpy as np
+from PIL import Image
+from scipy import ndimage
+
+from osmn.errors import InputError
+from osmn.files.images import named_image_errors
+from osmn.masks import bright_palette
+
+OBJECTS = range(1, 7)  # Those whose colours in the palette are far apart.
+_NEAR = 24  # How far a channel may be from an object's colour, of 255.
+
+
+def colors():
+    """Return {object id: colour, "#rrggbb"}: those of the overlay."""
+    palette = bright_palette()
+    return {i: "#" + bytes(palette[i]).hex() for i in OBJECTS}
+
+
+def painted(labels):
+    """Return the objects of `labels`, uint8 (H, W), in their colours, RGBA uint8 (H, W, 4); transparent elsewhere."""
+    picture = np.zeros((*labels.shape, 4), np.uint8)
+    picture[..., :3] = bright_palette()[labels]
+    picture[..., 3] = 255
+    picture[labels == 0] = 0
+    return picture
+
+
+def labels_of(picture):
+    """Return the object ids, uint8 (H, W), of what is painted, RGBA uint8 (H, W, 4).
+
+    Where brush strokes meet, browsers mix their colours: there the id is that of the nearest pixel with one.
+    """
+    labels = np.zeros(picture.shape[:2], np.uint8)
+    for object_id in OBJECTS:
+        distance = np.abs(picture[..., :3] - bright_palette()[object_id].astype(np.int16)).max(axis=-1)
+        labels[(distance <= _NEAR) & (picture[..., 3] > 127)] = object_id
+    mixed = (picture[..., 3] > 127) & (labels == 0)
+    if mixed.any() and labels.any():
+        nearest = ndimage.distance_transform_edt(labels == 0, return_distances=False, return_indices=True)
+        labels[mixed] = labels[tuple(nearest)][mixed]
+    return labels
+
+
+def picture_in(url, size):
+    """Return the picture in a data URL, RGBA uint8 (H, W, 4); InputError if it is none of `size`, (width, height)."""
+    with contextlib.suppress(InputError), named_image_errors("the picture", ["PNG"]):
+        image = Image.open(io.BytesIO(base64.b64decode(url.partition(",")[2], validate=True)), formats=["PNG"])
+        if image.size == tuple(size):  # Before it is decoded.
+            return np.asarray(image.convert("RGBA"))
+    raise InputError(f"what was painted is no picture of {size[0]}x{size[1]} pixels; step to the frame and paint again")
