@@ -139,7 +139,7 @@ def write_graphs(args, model, other=None):
             samples = quantize.samples(
                 model, args.calibration_path, args.calibration_split, args.calibration_frames, args.calibration_size
             )
-            write = quantize.writer(samples, model.config.base_model)
+            write = quantize.writer(samples, model.config.kind)
         else:
             write = export.WRITERS[args.format]
         with export.write_errors(args.output):

@@ -3,11 +3,48 @@
 import dataclasses
 import math
 from pathlib import Path
+from typing import NamedTuple
 
 from osmn.errors import InputError, in_short
 from osmn.files import sealed_json
 
-BASE_MODELS = ("osvos", "masktrack", "deeplab", "lite")
+
+class NetworkKind(NamedTuple):
+    """What the program knows of a base model before it builds the network.
+
+    Attributes:
+        network: "module:class" of its `Osmn`, which is imported when it is built.
+        backbone: a name of `pretrained.imagenet.BACKBONES`: whose ImageNet weights fit.
+        bytes_a_pixel: of its first features, at least.
+        drifts_in_bfloat16: its masks differ so much from those of float32 that bfloat16 is computed on request alone.
+        float32_blocks: numbers of the convolutions that an export to int8 leaves in float32 (0: the first one); with
+            them go the side outputs.
+        small_embedding: its visual modulator can start from a small random embedding.
+    """
+
+    network: str
+    backbone: str
+    bytes_a_pixel: int
+    drifts_in_bfloat16: bool = False
+    float32_blocks: tuple[int, ...] = ()
+    small_embedding: bool = False
+
+
+_VGG = NetworkKind("osmn.networks.vgg:VggOsmn", "vgg", bytes_a_pixel=128)  # 64 channels of 16 bits.
+NETWORKS = {
+    "osvos": _VGG,
+    "masktrack": _VGG,
+    "deeplab": _VGG,
+    "lite": NetworkKind(
+        "osmn.networks.mobilenet:LiteOsmn",
+        "lite",
+        bytes_a_pixel=48,  # 32 channels at half the sides, and the image, in 32 bits.
+        drifts_in_bfloat16=True,
+        float32_blocks=(6, 7, 8, 9),  # What that costs in time and gains in masks: doc/experiments.md.
+        small_embedding=True,
+    ),
+}
+BASE_MODELS = tuple(NETWORKS)
 LONGEST_SIDE = 16384  # Of images, in pixels.
 
 
@@ -16,7 +53,7 @@ class ModelConfig:
     """A model's configuration; names and defaults are those of the command line, as published.
 
     Attributes:
-        base_model: the segmentation net, one of `BASE_MODELS`.
+        base_model: the segmentation net, a name of `NETWORKS`.
         mod_early_conv: stages 1 and 2 are modulated too.
         no_visual_modulator: the network has no visual modulator.
         no_spatial_modulator: the network has no spatial modulator.
@@ -42,6 +79,11 @@ class ModelConfig:
     vg_keep_aspect_ratio: bool = False
     im_size: tuple[int, int] | None = None
     bias_shift: float = 0.0
+
+    @property
+    def kind(self):
+        """The `NetworkKind` of the base model."""
+        return NETWORKS[self.base_model]
 
     def __post_init__(self):
         """Raise ValueError for a value that no model can have."""

@@ -14,8 +14,7 @@ class Zeros(networks.Initialization):
 
 def build(config, dtype="float32"):
     """Return the network of a `ModelConfig`, of zeros: to be given weights, unlike any that are loaded."""
-    kind = networks.LiteOsmn if config.base_model == "lite" else networks.VggOsmn
-    return kind(config, dtype, Zeros())
+    return networks.network_class(config)(config, dtype, Zeros())
 
 
 def forget(network):

@@ -5,9 +5,6 @@ import os
 
 from osmn.errors import InputError
 
-# Of the first features, at least: 64 channels of 16 bits; 32 at half the sides, and the image, in 32 bits.
-BYTES_A_PIXEL = {"vgg": 128, "lite": 48}
-
 
 def check_images(config, im_size, batch_size=1, objects=1):
     """Raise InputError for images that cannot be computed: their first features alone need more than the memory.
@@ -28,12 +25,16 @@ def check_images(config, im_size, batch_size=1, objects=1):
     if not {"SC_PHYS_PAGES", "SC_PAGE_SIZE"} <= os.sysconf_names.keys():
         return
     pixels, memory = math.prod((*size, batch_size, objects)), os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    needed = pixels * BYTES_A_PIXEL["lite" if config.base_model == "lite" else "vgg"]
+    needed = pixels * config.kind.bytes_a_pixel
     if needed > memory:
-        what, need = (f"{batch_size} images of", "need") if batch_size > 1 else ("an image of", "needs")
-        what = f"{what} {size[0]}x{size[1]} pixels{f' with {objects} objects' * (objects > 1)}"
-        options = f"{'--aligned_size' if config.aligned_size else '--im_size'}{' or --batch_size' * (batch_size > 1)}"
+        what, verb = ("an image of", "needs") if batch_size == 1 else (f"{batch_size} images of", "need")
+        what += f" {size[0]}x{size[1]} pixels"
+        options = "--aligned_size" if config.aligned_size else "--im_size"
+        if objects > 1:
+            what += f" with {objects} objects"
+        if batch_size > 1:
+            options += " or --batch_size"
         raise InputError(
-            f"{what} {need} over {needed / 2**30:.0f} GiB of memory, of {memory / 2**30:.0f} GiB here; give a smaller"
+            f"{what} {verb} over {needed / 2**30:.0f} GiB of memory, of {memory / 2**30:.0f} GiB here; give a smaller"
             f" {options}"
         )

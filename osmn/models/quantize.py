@@ -16,23 +16,21 @@ from osmn.models.engines import FRAME
 from osmn.networks.layers import TAPS
 from osmn.optional_packages import engine_import
 
-# What stays in float32; what that costs in time and gains in masks is in doc/experiments.md. Depthwise convolutions,
-# whose channels have ranges far apart, and sums, such as those of modulation:
+# What stays in float32 in every network: depthwise convolutions, whose channels have ranges far apart, and sums, such
+# as those of modulation.
 NOT_QUANTIZED = ("GroupConvolution", "Add")
-# In `lite` side outputs too, and the pointwise convolutions of these blocks; block 0 is the first convolution.
-LITE_NOT_QUANTIZED = (6, 7, 8, 9)
 
 
-def _not_quantized(model, base_model):
-    """Return the names of convolutions that stay as they are, in a network's graph."""
-    if base_model != "lite":
+def _not_quantized(model, kind):
+    """Return the names of the convolutions in a graph that stay in float32, for a `NetworkKind`."""
+    if not kind.float32_blocks:
         return []
     sides, blocks = [], []
     for operation in model.get_ordered_ops():
         if operation.get_type_name() == "Convolution":
             is_side = operation.get_output_partial_shape(0)[1] == TAPS
             (sides if is_side else blocks).append(operation.get_friendly_name())
-    return sides + [blocks[number] for number in LITE_NOT_QUANTIZED]
+    return sides + [blocks[number] for number in kind.float32_blocks]
 
 
 def samples(model, data_path, split, count, size):
@@ -67,15 +65,16 @@ def samples(model, data_path, split, count, size):
     return found
 
 
-def writer(inputs, base_model):
+def writer(inputs, kind):
     """Return a function that writes `export.Graphs` into a folder, for OpenVINO.
 
-    The frame's graph, of a network on `base_model`, is quantised by what values occur for `inputs`, from `samples`.
+    The frame's graph is quantized by what values occur for `inputs`, from `samples`; `kind` is the network's
+    `NetworkKind`.
     """
-    return functools.partial(_write, inputs, base_model)
+    return functools.partial(_write, inputs, kind)
 
 
-def _write(inputs, base_model, graphs, folder):
+def _write(inputs, kind, graphs, folder):
     nncf = engine_import("nncf")
     openvino = engine_import("openvino")
     for name in graphs.functions:
@@ -86,8 +85,6 @@ def _write(inputs, base_model, graphs, folder):
                 nncf.Dataset(inputs),
                 preset=nncf.QuantizationPreset.MIXED,  # ReLU's features have a range of their own, from 0 up.
                 subset_size=len(inputs),
-                ignored_scope=nncf.IgnoredScope(
-                    _not_quantized(model, base_model), types=list(NOT_QUANTIZED), validate=False
-                ),
+                ignored_scope=nncf.IgnoredScope(_not_quantized(model, kind), types=list(NOT_QUANTIZED), validate=False),
             )
         openvino.save_model(model, folder / f"{name}.xml", compress_to_fp16=False)

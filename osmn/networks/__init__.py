@@ -1,12 +1,12 @@
 """The four networks of OSMN and how to build one."""
 
+import importlib
+
 from osmn.networks.base import Osmn
 from osmn.networks.execution import INFERENCE, Execution, Part
 from osmn.networks.layers import Initialization
-from osmn.networks.mobilenet import LiteOsmn
-from osmn.networks.vgg import VggOsmn
 
-__all__ = ["INFERENCE", "Execution", "Initialization", "Osmn", "Part", "build"]
+__all__ = ["INFERENCE", "Execution", "Initialization", "Osmn", "Part", "build", "network_class"]
 
 
 def build(config, dtype="float32", seed=0, small_embedding=False):
@@ -16,5 +16,10 @@ def build(config, dtype="float32", seed=0, small_embedding=False):
     "float16" (for inference), "float64" (to judge the others' rounding). `seed` and `small_embedding` decide the
     initial weights: see `Initialization`.
     """
-    kind = LiteOsmn if config.base_model == "lite" else VggOsmn
-    return kind(config, dtype, Initialization(seed, small_embedding=small_embedding))
+    return network_class(config)(config, dtype, Initialization(seed, small_embedding=small_embedding))
+
+
+def network_class(config):
+    """Return the subclass of `Osmn` that `config.NETWORKS` names for a `ModelConfig`."""
+    module, _, name = config.kind.network.partition(":")
+    return getattr(importlib.import_module(module), name)

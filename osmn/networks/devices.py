@@ -6,6 +6,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
+from osmn.config import NETWORKS
 from osmn.networks import execution
 
 
@@ -85,4 +86,4 @@ def default_precision(base_model):
 
     Not for `lite`: there it gains little, and the masks drift from those of float32 (doc/results.md).
     """
-    return "bfloat16" if base_model != "lite" and has_bfloat16_units() else "float32"
+    return "bfloat16" if not NETWORKS[base_model].drifts_in_bfloat16 and has_bfloat16_units() else "float32"

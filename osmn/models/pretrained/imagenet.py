@@ -22,7 +22,7 @@ def load(network, scope, source):
     """
     targets = {n: v for n, v in network.tf1_variables().items() if n.startswith(f"{scope}/")}
     if str(source) == "imagenet" or str(source).endswith(".h5"):
-        found = _keras_weights("lite" if network.config.base_model == "lite" else "vgg", str(source))
+        found = _keras_weights(network.config.kind.backbone, str(source))
         values = {f"{scope}/{name}": value for name, value in found.items()}
     elif str(source).endswith((".npy", ".npz")):
         values = _read_archive(source, {name: "/".join(name.split("/")[-2:]) for name in targets})
@@ -42,17 +42,17 @@ def load(network, scope, source):
     return sorted(set(targets) - taken)
 
 
-def _keras_weights(family, source):
+def _keras_weights(backbone, source):
     """Return ImageNet weights of keras.applications under TF-slim names without their first component."""
     if source != "imagenet" and not Path(source).is_file():
         raise InputError(f"{source} does not exist; see README, 'Weights'")
-    application = keras.applications.MobileNet if family == "lite" else keras.applications.VGG16
+    application, named = BACKBONES[backbone]
     model, failure = None, ""
     for include_top in (True, False):
         try:
             with warnings.catch_warnings(), standard_settings():
                 warnings.simplefilter("ignore")  # of layers that the file lacks, before Keras refuses it
-                model = application(
+                model = getattr(keras.applications, application)(
                     weights=source if source == "imagenet" else None,
                     include_top=include_top,
                     input_shape=(224, 224, 3),
@@ -63,15 +63,14 @@ def _keras_weights(family, source):
         except Exception as error:  # Keras and the download raise anything.
             model, failure = None, in_short(error)
     if model is None:
-        what = "the download of ImageNet weights failed" if source == "imagenet" else f"{source} is not a {family} file"
+        what = (
+            "the download of ImageNet weights failed" if source == "imagenet" else f"{source} is not a {backbone} file"
+        )
         raise InputError(f"{what} ({failure}); give a file instead, see README, 'Weights'")
     weights = {}
     for layer in model.layers:
         values = [np.asarray(w) for w in layer.weights]
-        if family == "lite":
-            weights |= _mobilenet_names(layer.name, values)
-        else:
-            weights |= _vgg_names(layer.name, values)
+        weights |= named(layer.name, values)
     return weights
 
 
@@ -98,6 +97,10 @@ def _mobilenet_names(layer, values):
     if not kind:
         return {f"{name}/weights": values[0][:, :, ::-1]}  # Keras trained it on RGB; the network's input is BGR.
     return {f"{name}/{'depthwise_weights' if kind == 'dw' else 'weights'}": values[0]}
+
+
+# Of each backbone: its name in keras.applications, and how its layers' names and values become TF-slim's.
+BACKBONES = {"vgg": ("VGG16", _vgg_names), "lite": ("MobileNet", _mobilenet_names)}
 
 
 def _read_archive(path, names):
