@@ -118,9 +118,9 @@ def _segment(args, model, engine, job, frames, given, read):
         _check_finetuned(job.folder, given)
     opened = manifest.open_run(
         job.folder,
-        model.described(_that_change_results(args, job, given, size)),
+        model.provenance(_that_change_results(args, job, given, size)),
         "--result_path",
-        args.overwrite,
+        manifest.Existing.of(args.overwrite),
         clear=lambda: _delete_finetuned(finetuned),
         read=read,
         writes=[*videos, *found, tracking.mask_name(frames.first)],
@@ -159,7 +159,7 @@ def _that_change_results(args, job, given, size):
         options |= arguments.values(args, "flip_test")
     if args.finetune:
         options |= arguments.values(args, "finetune", "learning_rate")
-    return options | tracking.described(job.path, given, args.box) | {"im_size": size}
+    return options | tracking.provenance(job.path, given, args.box) | {"im_size": size}
 
 
 def _finetuned_engine(args, start, job, given, size, run):

@@ -8,17 +8,19 @@ import pytest
 
 from osmn.config import ModelConfig
 from osmn.errors import InputError
-from osmn.results import manifest
+from osmn.results import manifest, notes
 
 
 def made_by(model="m.ckpt", sha="aa", scale=1.0, **options):
     options = {"im_size": (64, 48), "crf_postprocessing": False} | options
-    return manifest.described(model, sha, ModelConfig(scale_value=scale), options)
+    return manifest.provenance(model, sha, ModelConfig(scale_value=scale), options)
 
 
 def open_run(folder, *arguments, overwrite=False, **options):
     """Return the `Run`, for tests that need no lock."""
-    with manifest.open_run(folder, made_by(*arguments, **options), "--result_path", overwrite) as run:
+    with manifest.open_run(
+        folder, made_by(*arguments, **options), "--result_path", manifest.Existing.of(overwrite)
+    ) as run:
         return run
 
 
@@ -104,7 +106,11 @@ def test_overwriting_removes_what_the_other_run_made_finished_or_not_and_nothing
     ):
         write(tmp_path / "results/.osmn-finished", name, text)
     with manifest.open_run(
-        tmp_path / "results", made_by(sha="bb"), "--result_path", True, read=[tmp_path / "results/car/2.png"]
+        tmp_path / "results",
+        made_by(sha="bb"),
+        "--result_path",
+        manifest.Existing.REPLACE_ALL,
+        read=[tmp_path / "results/car/2.png"],
     ):
         assert sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.png")) == [
             *("out.png", "results/car/2.png", "results/car/mine.png", "results/mine.png")
@@ -117,7 +123,7 @@ def test_a_part_that_is_finished_is_not_being_made_any_more_however_the_run_ende
     with run.making("car") as tell:
         tell("car/1.png")
     write(tmp_path, "car/1.png")
-    journal = tmp_path / f".osmn-finished/car{manifest.MAKING}"
+    journal = tmp_path / f".osmn-finished/car{notes.MAKING}"
     content = journal.read_bytes()
     run.finish("car", ["car/1.png"])
     assert not journal.exists()
@@ -141,7 +147,9 @@ def test_what_must_not_be_taken_for_the_new_run_s_is_cleared_before_it_is_writte
         seen.append(json.loads((tmp_path / "run.json").read_text())["model_sha256"])
 
     for _ in range(2):
-        with manifest.open_run(tmp_path, made_by(sha="bb"), "--result_path", overwrite=True, clear=clear):
+        with manifest.open_run(
+            tmp_path, made_by(sha="bb"), "--result_path", manifest.Existing.REPLACE_ALL, clear=clear
+        ):
             pass
     assert seen == ["aa"]
 
@@ -266,3 +274,26 @@ def test_a_pipe_in_a_files_place_does_not_stop_a_run_for_ever(tmp_path, name):
             pass
     else:
         assert not run.is_finished("car", ["car/1.png"])
+
+
+def test_a_part_is_done_once_and_what_it_announced_is_its_files(tmp_path):
+    run, done = open_run(tmp_path), []
+    for _ in range(2):
+        with run.part("car", ["car/1.png"]) as part:
+            if not part.finished:
+                part.announce("car/1.png")
+                write(tmp_path, "car/1.png")
+                done.append(part.files)
+    assert done == [["car/1.png"]]
+    with run.part("car", ["car/1.png", "car/2.png"]) as part:
+        assert not part.finished
+
+
+def test_a_part_that_fails_is_not_finished_and_its_files_stay_known(tmp_path):
+    with pytest.raises(ZeroDivisionError), open_run(tmp_path).part("car") as part:
+        part.announce("car/1.png")
+        write(tmp_path, "car/1.png")
+        raise ZeroDivisionError
+    run = open_run(tmp_path)
+    assert not run.is_finished("car", [])
+    run.check_free(["car/1.png"])

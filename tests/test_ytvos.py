@@ -33,7 +33,7 @@ from osmn.inference import segmenting
 from osmn.inference.predictor import Predictor
 from osmn.inputs.sources import video_loader
 from osmn.models.engines.tensorflow import TensorFlowEngine
-from osmn.results.manifest import MAKING
+from osmn.results.notes import MAKING
 from osmn.training import online
 from preprocessing import preprocess_youtube
 

@@ -93,7 +93,7 @@ def single_steps(engine, video, masks, choices, im_size, every):
     """Segment single frames of a video from the true masks before them, so that no error of propagation counts.
 
     Args:
-        engine: see `osmn.models.engines`.
+        engine: a `models.engines.Engine`.
         video: `Video`.
         masks: {frame name: path} of its annotations.
         choices: a list, each the gammas of the video's objects, as `own_gammas` returns them.

@@ -76,17 +76,16 @@ def segment_videos(model, videos, options, origin, replace=False):
     """
     layout.check_places(options.result_path, videos)
     predictor = options.predictor(model)
-    made_by = model.described(options.that_change_results() | origin)
+    made_by = model.provenance(options.that_change_results() | origin)
     output = layout.Output(options.save_score)
     videos = shard_of(videos, options.shard)
     opened = manifest.open_run(
         options.result_path,
         made_by,
         "--result_path",
-        options.overwrite,
+        manifest.Existing.of(options.overwrite, replace),
         shard=options.shard,
         writes=itertools.chain(*(layout.video_files(video, output) for video in videos)),
-        replace=replace,
     )
     with opened as run:
         left = [video for video in videos if not run.is_finished(video.name, layout.video_files(video, output))]
@@ -96,10 +95,9 @@ def segment_videos(model, videos, options, origin, replace=False):
             for video in left:
                 bar.set_postfix_str(video.name)
                 written = layout.video_files(video, output)
-                with run.making(video.name) as tell:
-                    tell(*written)
+                with run.part(video.name, written) as part:
+                    part.announce(*written)
                     segment_video(predictor, video, options.result_path, output, bar.update)
-                run.finish(video.name, written)
 
 
 def segment_video(predictor, video, folder, output=layout.NO_SCORES, progress=lambda: None):

@@ -51,13 +51,13 @@ class ExportedModel:
                 digest.update(_read(part))
         return digest.hexdigest()
 
-    def described(self, options):
+    def provenance(self, options):
         """Return what makes results, for a manifest: this model and {name: value} of the options that change them."""
         options = {"precision": self.precision, "engine": OPENVINO} | options
-        return manifest.described(self.path, self.fingerprint, self.config, options)
+        return manifest.provenance(self.path, self.fingerprint, self.config, options)
 
     def start_engine(self, vg_pad_ratio=PAD_RATIO):
-        """Return the engine that runs the model; see `osmn.models.engines`."""
+        """Return the engine that runs the model, an `Engine`."""
         from osmn.models.engines.openvino import OpenVinoEngine, read_graph
 
         graphs = {name: read_graph(path) for name, path in self._graphs().items()}

@@ -56,11 +56,11 @@ class Model:
         """The SHA-256 of the weights' file, in hex, taken once; empty for initial weights."""
         return "" if self.path is None else checkpoints.fingerprint(self.path)
 
-    def described(self, options):
+    def provenance(self, options):
         """Return what makes results, for a manifest: this model and {name: value} of the options that change them."""
         engine = {} if self.engine == "tensorflow" else {"engine": self.engine}
         options = {"precision": self.precision} | engine | options
-        return manifest.described(self.path, self.fingerprint, self.network.config, options)
+        return manifest.provenance(self.path, self.fingerprint, self.network.config, options)
 
     def for_inference(self):
         """Return the model with its network stored and computed as its engine and precision have it."""
@@ -68,7 +68,7 @@ class Model:
         return dataclasses.replace(self, network=for_inference(self.network, policy))
 
     def start_engine(self, vg_pad_ratio=PAD_RATIO):
-        """Return the engine that segments with the network; see `osmn.models.engines`.
+        """Return the engine that segments with the network, an `Engine`.
 
         `vg_pad_ratio`: the visual guide's crop grows by this part of its sides, on each; 0.03, as published.
         """

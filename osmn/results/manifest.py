@@ -7,6 +7,7 @@ run has noted as its own is somebody's, and stays.
 
 import contextlib
 import dataclasses
+import enum
 import hashlib
 import json
 import os
@@ -15,22 +16,20 @@ from pathlib import Path
 
 from osmn.errors import InputError
 from osmn.files import locks, sealed_json
-from osmn.files.atomic import named_write_errors, regular_bytes, remove_unfinished, replacing, size_and_crc
-from osmn.files.generated import plain_names, remove_made
-from osmn.files.names import LONGEST_NAME
+from osmn.files.atomic import regular_bytes, remove_unfinished, replacing, size_and_crc
+from osmn.files.generated import remove_made
 from osmn.files.overlap import among
+from osmn.results import notes
 from osmn.version import __version__
 
 RUN = "run.json"
 TRAINING = "training.json"  # of a folder of online fine-tuning's models, which may be that of the results too
-FINISHED = ".osmn-finished"
-MAKING = ".making"  # what the names of the lists of files end in that are being made
 IDENTITY = ("model_sha256", "config", "options")  # What two runs must agree on for the same results.
 # Options that are the same where they lead to the same place, from any folder.
 PATHS = ("data_path", "rehearsal_path", "input")
 
 
-def described(model, model_sha256, config, options):
+def provenance(model, model_sha256, config, options):
     """Return what makes a run's results, in JSON's types.
 
     Args:
@@ -56,12 +55,48 @@ def _absolute(options):
     }
 
 
+class Existing(enum.Enum):
+    """What may be done to results that are in a folder already, of another model or of other options."""
+
+    REFUSE = enum.auto()
+    REPLACE_OUR_RUNS = enum.auto()  # What runs have noted as theirs.
+    REPLACE_ALL = enum.auto()  # Whosever it is.
+
+    @classmethod
+    def of(cls, overwrite, replace=False):
+        """Return what `--overwrite` allows; `replace`: what runs have made may be replaced without it."""
+        if overwrite:
+            return cls.REPLACE_ALL
+        return cls.REPLACE_OUR_RUNS if replace else cls.REFUSE
+
+
+class Part:
+    """A piece of a run's work, from `Run.part`.
+
+    Attributes:
+        finished: it was done before, and its files are as they were left.
+        files: paths, in the folder, of the files that it consists of; by default those that were announced.
+    """
+
+    def __init__(self, finished, announce):
+        self.finished, self.files, self._announce = finished, [], announce
+
+    def announce(self, *names):
+        """Note paths of files, in the folder, before they are made; InputError for one that no run has made."""
+        self._announce(*names)
+        self.files += names
+
+
+def _announce_nothing(*names):
+    raise RuntimeError(f"{names} are announced for a part that is finished")
+
+
 class Run:
     """A folder's manifest, opened by `open_run`.
 
     Args:
         folder: of the results.
-        made_by: from `described`.
+        made_by: from `provenance`.
         option: the option that names the folder, for messages.
         ours: names of the files in the folder that runs have made; None if all files may be replaced.
     """
@@ -79,6 +114,26 @@ class Run:
                     f" another {self._option}, or --overwrite to replace it"
                 )
 
+    @contextlib.contextmanager
+    def part(self, name, expected=(), ours=()):
+        """Give the block a `Part` of the work; what the block makes of it is noted as finished when the block ends.
+
+        If the part is finished already, its `finished` is true, and the block has nothing to do. If the block raises,
+        or the program is killed in it, the files that it has announced are known as this run's, and unfinished.
+
+        Args:
+            name: of a piece of work, such as "<video>" or "<video>/<object>".
+            expected: the paths, in the folder, of the files that there must be for it to be finished.
+            ours: paths of files that may be there although no run has noted them.
+        """
+        if self.is_finished(name, expected):
+            yield Part(finished=True, announce=_announce_nothing)
+            return
+        with self.making(name, ours) as announce:
+            part = Part(finished=False, announce=announce)
+            yield part
+        self.finish(name, part.files)
+
     def is_finished(self, part, expected):
         """Tell whether a part was finished by this run and its files are as it left them.
 
@@ -86,7 +141,7 @@ class Run:
         folder, of the files that there must be, beside those that were noted when it was finished.
         """
         try:
-            content = json.loads(regular_bytes(self._marker(part)))
+            content = json.loads(regular_bytes(notes.marker(self._folder, part)))
             noted = dict(content["files"])
             if content["run"] != self._key:
                 return False
@@ -94,7 +149,8 @@ class Run:
             return False  # Not there, or damaged: the part is done again.
         if not noted.keys() >= set(expected) or any(self._state(name) != kept for name, kept in noted.items()):
             return False
-        self._journal(part).unlink(missing_ok=True)  # Of a run that was killed just after it had finished.
+        # Where a run was killed just after it had finished.
+        notes.journal(self._folder, part).unlink(missing_ok=True)
         return True
 
     @contextlib.contextmanager
@@ -106,7 +162,7 @@ class Run:
         """
         if self._ours is not None:
             self._ours.update(ours)
-        with _noting(self._journal(part)) as note:
+        with notes.adding_to(notes.journal(self._folder, part)) as note:
 
             def tell(*names):
                 self.check_free(names)
@@ -121,8 +177,8 @@ class Run:
 
         Files that were made for it before, and are there still, are remembered as ours.
         """
-        marker, journal = self._marker(part), self._journal(part)
-        others = ((_made(marker) or set()) | (_made(journal) or set())) - set(files)
+        marker, journal = notes.marker(self._folder, part), notes.journal(self._folder, part)
+        others = ((notes.files_in(marker) or set()) | (notes.files_in(journal) or set())) - set(files)
         noted = {
             "run": self._key,
             "files": {name: self._state(name) for name in files},
@@ -134,23 +190,10 @@ class Run:
 
     def forget(self):
         """Take everything for unfinished; which files are ours stays known."""
-        for marker in list((self._folder / FINISHED).rglob("*.json")):
-            with _noting(marker.with_suffix(MAKING)) as note:
-                note(sorted(_made(marker) or ()))
+        for marker in list((self._folder / notes.FINISHED).rglob("*.json")):
+            with notes.adding_to(marker.with_suffix(notes.MAKING)) as note:
+                note(sorted(notes.files_in(marker) or ()))
             marker.unlink(missing_ok=True)
-
-    def _marker(self, part):
-        return self._note(part, ".json")
-
-    def _journal(self, part):
-        return self._note(part, MAKING)
-
-    def _note(self, part, ending):
-        path = self._folder / FINISHED / part
-        name = os.fsencode(path.name)
-        if len(name) + len(MAKING) > LONGEST_NAME:
-            path = path.with_name(hashlib.sha256(name).hexdigest())
-        return path.with_name(f"{path.name}{ending}")
 
     def _state(self, name):
         return size_and_crc(self._folder / name)
@@ -161,37 +204,34 @@ def open_run(
     folder,
     made_by,
     option,
-    overwrite=False,
+    existing=Existing.REFUSE,
     clear=lambda: None,
     name=RUN,
     shard=(0, 1),
     read=(),
     writes=(),
-    replace=False,
 ):
     """Give the block the `Run` that makes a folder's files; no other run may write into the folder meanwhile.
 
-    Where it replaces another run's results, all files that the other one has made are removed, finished or not. Files
-    that no run has made are replaced with `overwrite` alone.
+    Where it replaces another run's results, all files that the other one has made are removed, finished or not.
 
     Args:
         folder: need not exist.
-        made_by: from `described`.
+        made_by: from `provenance`.
         option: the option that names the folder, for the message.
-        overwrite: what is there may be replaced, whosever it is.
+        existing: what may be done to other results in the folder.
         clear: called before results of other options are replaced, to remove what else must not be taken for this
             run's; if they may be, also where no manifest says whose it is.
         name: of the manifest.
         shard: (i, n): the run does one of n shares of the work; others may do theirs at the same time.
         read: paths of files, and of folders of them, that the run reads, which stay.
         writes: names of the files that it will make, as far as they are known.
-        replace: results of other options may be replaced, without `overwrite`.
 
     Raises:
         InputError: if the folder has results of another model or of other options, naming the difference, if one of
             the files in `writes` is there and no run has made it, or if another run is writing into the folder.
     """
-    folder, replace = Path(folder), replace or overwrite
+    folder, replace = Path(folder), existing is not Existing.REFUSE
     with locks.writing(folder, shard) as held:
         before = read_run(folder, name)
         difference = None if before is None else _difference(_as_now(before), made_by)
@@ -202,7 +242,7 @@ def open_run(
                     " replace them"
                 )
             held.require_alone()
-        run = Run(folder, made_by, option, None if overwrite else _ours(folder))
+        run = Run(folder, made_by, option, None if existing is Existing.REPLACE_ALL else notes.files_of_runs(folder))
         run.check_free(writes)
         if difference is not None or (before is None and replace):
             clear()
@@ -210,7 +250,7 @@ def open_run(
         elif before is not None and _key(before) != _key(made_by):
             _take_over(folder, _key(before), _key(made_by))
         if held.alone:
-            remove_unfinished(folder / FINISHED)
+            remove_unfinished(folder / notes.FINISHED)
         if before != made_by:
             with replacing(folder / name) as temporary:
                 temporary.write_text(sealed_json.to_json(made_by), encoding="utf-8")
@@ -231,7 +271,7 @@ def _as_now(made_by):
 
 def _take_over(folder, before, now):
     """Have what was finished under one key be finished under another one, of the same results."""
-    for marker in list((folder / FINISHED).rglob("*.json")):
+    for marker in list((folder / notes.FINISHED).rglob("*.json")):
         with contextlib.suppress(OSError, ValueError, RecursionError):  # One that is damaged says nothing.
             content = json.loads(regular_bytes(marker))
             if isinstance(content, dict) and content.get("run") == before:
@@ -239,63 +279,12 @@ def _take_over(folder, before, now):
                     temporary.write_text(json.dumps(content | {"run": now}), encoding="utf-8")
 
 
-def _ours(folder):
-    """Return the names of the files in a folder that runs have made; None if a damaged note leaves that open."""
-    found = _made_in(folder)
-    return None if None in found else set().union(*found)
-
-
-def _made_in(folder):
-    """Return what `_made` says of each note in a folder."""
-    notes = (path for path in (folder / FINISHED).rglob("*") if not path.is_dir() and not path.name.startswith("."))
-    return [_made(path) for path in notes]
-
-
 def _remove_results(folder, read):
     """Remove all files in a folder that runs have made, but for those in `read`, and forget that they were finished."""
     is_read = among(read)
-    made = set().union(*filter(None, _made_in(folder)))
+    made = set().union(*filter(None, notes.files_by_note(folder)))
     remove_made(folder, [name for name in made if is_read(folder / name) is None])
-    shutil.rmtree(folder / FINISHED, ignore_errors=True)
-
-
-def _made(note):
-    """Return the names of the files in a note of a part, finished or being made; None of one that is damaged."""
-    try:
-        content = regular_bytes(note)
-        if note.suffix == MAKING:
-            return plain_names(_whole_lines(content))
-        content = json.loads(content)
-        return plain_names([*content["files"], *content.get("others", ())])
-    except FileNotFoundError:
-        return set()
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return None
-
-
-def _whole_lines(content):
-    """Yield the values of a list of files that are being made, but for lines that were cut short."""
-    for line in content.split(b"\n"):
-        with contextlib.suppress(ValueError):
-            yield json.loads(line)
-
-
-@contextlib.contextmanager
-def _noting(journal):
-    """Give the block a function that adds names to a list of files that are being made."""
-    with contextlib.ExitStack() as stack:
-        with named_write_errors(journal):
-            journal.parent.mkdir(parents=True, exist_ok=True)
-            if journal.exists() and not journal.is_file():
-                raise InputError(f"{journal} is not a regular file; remove it")
-            file = stack.enter_context(journal.open("ab", buffering=0))
-            file.write(b"\n")  # A line that a killed run cut short ends here.
-
-        def note(names):
-            with named_write_errors(journal):
-                file.write("".join(f"{json.dumps(name)}\n" for name in names).encode())
-
-        yield note
+    shutil.rmtree(folder / notes.FINISHED, ignore_errors=True)
 
 
 def read_run(folder, name=RUN):

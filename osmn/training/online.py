@@ -91,53 +91,54 @@ def finetune_and_segment(model, videos, options, testing, origin, rehearsal=None
         rehearsal.check(videos)
     layout.check_places(testing.result_path, videos)
     with _open_runs(model, videos, options, testing, origin) as run:
-        finetuner = Finetuner(model.network, options, rehearsal)
-        tested = model.for_inference()
-        predictor = None
-
-        def segment(alone, output):
-            nonlocal predictor
-            finetuner.train(alone)
-            tensorflow_model.copy_weights(model.network, tested.network)
-            if predictor is None or not predictor.follows_weights:
-                predictor = testing.predictor(tested)
-            segmenting.segment_video(predictor, alone, testing.result_path, output)
-
+        segmenter = _ObjectSegmenter(model, Finetuner(model.network, options, rehearsal), testing)
         mine = shard_of(videos, testing.shard)
         with tqdm(total=sum(len(video.object_ids) for video in mine), unit="object", dynamic_ncols=True) as bar:
             for video in mine:
                 bar.set_postfix_str(video.name)
-                _finish_video(video, run, segment, testing)
+                with run.part(video.name, layout.video_files(video, layout.Output(testing.save_score))) as part:
+                    if not part.finished:
+                        part.files = _segment_objects(video, run, segmenter, testing)
                 bar.update(len(video.object_ids))
 
 
-def _finish_video(video, run, segment, testing):
-    """Do what is left to do of a video: `segment(video of an object, Output)` for its objects, then their merging."""
-    folder, written = (
-        Path(testing.result_path) / video.name,
-        layout.video_files(video, layout.Output(testing.save_score)),
-    )
-    if run.is_finished(video.name, written):
-        return
-    merged = f"{video.name}/merged"
-    if not run.is_finished(merged, written):
-        for object_id in video.object_ids:
-            alone = video.of_object(object_id)
+class _ObjectSegmenter:
+    """Segments an object's video with the network that is trained on it; all objects share one predictor."""
+
+    def __init__(self, model, finetuner, testing):
+        self._model, self._finetuner, self._testing = model, finetuner, testing
+        self._tested, self._predictor = model.for_inference(), None
+
+    def __call__(self, video, output):
+        """Train on the object of a `Video` of one, segment it, and write the files of an `Output`."""
+        self._finetuner.train(video)
+        tensorflow_model.copy_weights(self._model.network, self._tested.network)
+        if self._predictor is None or not self._predictor.follows_weights:
+            self._predictor = self._testing.predictor(self._tested)
+        segmenting.segment_video(self._predictor, video, self._testing.result_path, output)
+
+
+def _segment_objects(video, run, segment, testing):
+    """Do what is left to do of a video: `segment(video of an object, Output)`, then the merging; return its files."""
+    folder = Path(testing.result_path) / video.name
+    written = layout.video_files(video, layout.Output(testing.save_score))
+    with run.part(f"{video.name}/merged", written) as merged:
+        if not merged.finished:
             output = _output(video, testing)._replace(merged=False)
-            part, masks = f"{video.name}/{object_id or 'object'}", layout.video_files(alone, output)
-            if not run.is_finished(part, masks):
-                with run.making(part) as tell:
-                    tell(*masks)
-                    segment(alone, output)
-                run.finish(part, masks)
-        if None not in video.object_ids:
-            with run.making(merged) as tell:
-                tell(*written)
+            for object_id in video.object_ids:
+                alone = video.of_object(object_id)
+                masks = layout.video_files(alone, output)
+                with run.part(f"{video.name}/{object_id or 'object'}", masks) as part:
+                    if not part.finished:
+                        part.announce(*masks)
+                        segment(alone, output)
+            if None not in video.object_ids:
+                merged.announce(*written)
                 merge_objects(video, folder)
-        run.finish(merged, written)
+            merged.files = written
     if not testing.save_score:
         layout.remove_scores(folder, video)
-    run.finish(video.name, written)
+    return written
 
 
 def _output(video, testing):
@@ -163,9 +164,8 @@ def _open_runs(model, videos, options, testing, origin):
             checkpoints.delete_checkpoints(folder)
 
     def open_run(folder, option, options, **more):
-        made_by = model.described(options)
-        overwrite = testing.overwrite
-        return manifest.open_run(folder, made_by, option, overwrite, shard=testing.shard, replace=anew, **more)
+        existing = manifest.Existing.of(testing.overwrite, replace=anew)
+        return manifest.open_run(folder, model.provenance(options), option, existing, shard=testing.shard, **more)
 
     writes = itertools.chain(
         *(layout.video_files(video, _output(video, testing)) for video in shard_of(videos, testing.shard))

@@ -56,7 +56,7 @@ def _name(path):
     return path.resolve().name if path.is_dir() else path.stem
 
 
-def described(path, given, boxes):
+def provenance(path, given, boxes):
     """Return {option: value} of a video and of what is given in it, for a manifest."""
     masks = [] if boxes else [[str(each.place), hashlib.sha256(each.path.read_bytes()).hexdigest()] for each in given]
     return {"input": str(path), "masks": masks, "boxes": boxes}

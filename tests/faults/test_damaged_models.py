@@ -44,7 +44,7 @@ def configuration(root):
 
 
 def run_json(root):
-    made_by = manifest.described("m.ckpt", "ab" * 32, CONFIG, {"data_version": 2016, "im_size": [448, 256]})
+    made_by = manifest.provenance("m.ckpt", "ab" * 32, CONFIG, {"data_version": 2016, "im_size": [448, 256]})
     with manifest.open_run(root, made_by, "--result_path"):
         pass
 

@@ -1,10 +1,41 @@
-"""What runs a network for the predictor: one class for each engine, with two functions from arrays to arrays.
+"""What runs a network for the predictor: one class for each engine, with two functions from arrays to arrays."""
 
-`gammas(frame, mask)` is run once for an object, `segment(frame, masks, gammas)` once for a frame; their arguments are
-described in `TensorFlowEngine`. An engine's `follows_weights` tells whether it computes with the weights that the
-network has at the time, or with those that it had when the engine was made.
-"""
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
 
 GUIDE, FRAME = "guide", "frame"  # A network's two graphs, where they are apart: what is run once for each.
 ENGINES = ("tensorflow", "openvino")
 PRECISIONS = ("float32", "bfloat16", "float16")  # Of their arithmetic; an exported model may be in int8 too.
+
+
+class Engine(Protocol):
+    """Runs a network, of one configuration, for any number of objects; threads may share it."""
+
+    @property
+    def follows_weights(self) -> bool:
+        """Tell whether it computes with the weights that the network has at the time, or had when it was made."""
+
+    def gammas(self, frame: np.ndarray, mask: np.ndarray) -> list[np.ndarray]:
+        """Return what the visual modulator makes of an object, a list of float32 (1, 1, 1, C), one a modulated layer.
+
+        It runs once for an object. Without a visual modulator the list is empty.
+
+        Args:
+            frame: uint8 (H, W, 3), RGB: the reference frame.
+            mask: bool (h, w), of any size: the object in it.
+        """
+
+    def segment(
+        self, frame: np.ndarray, masks: np.ndarray, gammas: Sequence[np.ndarray]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return probabilities, float32, and masks, bool, both (N, H, W), of N objects in a frame.
+
+        It runs once for a frame.
+
+        Args:
+            frame: uint8 (H, W, 3), RGB.
+            masks: bool (N, H, W): the objects in the frame before.
+            gammas: of the N objects, a list of float32 (N, 1, 1, C).
+        """

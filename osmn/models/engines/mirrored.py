@@ -9,7 +9,7 @@ class MirroredEngine:
     What is wrong in one of both counts half; the visual guide is that of the frame alone. It takes twice the time.
 
     Args:
-      engine: see `osmn.models.engines`.
+      engine: an `Engine`.
     """
 
     def __init__(self, engine):
@@ -17,15 +17,15 @@ class MirroredEngine:
 
     @property
     def follows_weights(self):
-        """As the engine's; see `osmn.models.engines`."""
+        """See `Engine.follows_weights`."""
         return self._engine.follows_weights
 
     def gammas(self, frame, mask):
-        """See `TensorFlowEngine.gammas`."""
+        """See `Engine.gammas`."""
         return self._engine.gammas(frame, mask)
 
     def segment(self, frame, masks, gammas):
-        """See `TensorFlowEngine.segment`."""
+        """See `Engine.segment`."""
         probabilities, _ = self._engine.segment(frame, masks, gammas)
         mirrored, _ = self._engine.segment(_mirror(frame, 1), _mirror(masks, 2), gammas)
         mean = (probabilities + _mirror(mirrored, 2)) / 2

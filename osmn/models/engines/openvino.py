@@ -59,7 +59,7 @@ class OpenVinoEngine:
         self._turn = threading.Lock()
 
     def gammas(self, frame, mask):
-        """See `TensorFlowEngine.gammas`."""
+        """See `Engine.gammas`."""
         if self._guide is None:
             return []
         guide = visual_guide(frame, mask, self._config, self._vg_pad_ratio)
@@ -68,7 +68,7 @@ class OpenVinoEngine:
         return [np.array(outputs[f"gamma_{number}"]) for number in range(1, len(outputs) + 1)]
 
     def segment(self, frame, masks, gammas):
-        """See `TensorFlowEngine.segment`."""
+        """See `Engine.segment`."""
         inputs = {"image": frame[None], "spatial_guide": spatial_guide(masks, self._config)}
         inputs |= {f"gamma_{number}": gamma for number, gamma in enumerate(gammas, 1)}
         probabilities = self.run_frame(inputs)

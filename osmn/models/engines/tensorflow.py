@@ -31,24 +31,13 @@ class TensorFlowEngine:
         self._traced_segment = tf.function(self._segment, input_signature=[FRAME, MASKS, gammas])
 
     def gammas(self, frame, mask):
-        """Return what the visual modulator makes of an object, a list of float32 (1, 1, 1, C), one a modulated layer.
-
-        Args:
-          frame: uint8 (H, W, 3), RGB: the reference frame.
-          mask: bool (h, w), of any size: the object in it.
-        """
+        """See `Engine.gammas`."""
         if not self._network.gamma_channels:
             return []
         return [gamma.numpy() for gamma in self._traced_gammas(frame, mask)]
 
     def segment(self, frame, masks, gammas):
-        """Return probabilities float32 and masks bool, both (N, H, W), of N objects in a frame.
-
-        Args:
-          frame: uint8 (H, W, 3), RGB.
-          masks: bool (N, H, W): the objects in the frame before.
-          gammas: of the N objects, a list of float32 (N, 1, 1, C).
-        """
+        """See `Engine.segment`."""
         probabilities, masks = self._traced_segment(frame, masks, gammas)
         return probabilities.numpy(), masks.numpy()
 

@@ -1,0 +1,44 @@
+"""What a model is to those who segment with it, wherever its weights come from."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from osmn.config import ModelConfig
+from osmn.models.engines import Engine
+
+
+class SegmentationModel(Protocol):
+    """A network's weights and configuration: of a checkpoint (`tensorflow_model.Model`) or of an export."""
+
+    @property
+    def path(self) -> Path | None:
+        """Where the weights come from; None for initial weights."""
+
+    @property
+    def config(self) -> ModelConfig:
+        """What the network is, and which inputs it was trained on."""
+
+    @property
+    def precision(self) -> str:
+        """The format of its arithmetic: "float32", "bfloat16", "float16" or "int8"."""
+
+    @property
+    def files(self) -> Sequence[Path]:
+        """The paths of what it is read from, which results may not replace."""
+
+    @property
+    def fingerprint(self) -> str:
+        """The SHA-256 of the weights, in hex."""
+
+    def summary(self, im_size: tuple[int, int]) -> str:
+        """Return one line that says what computes: model, size (width, height), precision, device."""
+
+    def provenance(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what makes results, for a manifest: this model and the options that change them."""
+
+    def start_engine(self, vg_pad_ratio: float = ...) -> Engine:
+        """Return the engine that runs the model.
+
+        `vg_pad_ratio`: the visual guide's crop grows by this part of its sides, on each; 0.03, as published.
+        """
