@@ -6,6 +6,8 @@ are; each is loaded again and compared with the network. openvino: for --engine 
 then. saved_model and onnx: for other programs.
 """
 
+import math
+
 from osmn.cli import options as arguments
 from osmn.cli.entry import reports_input_errors
 from osmn.cli.types import positive
@@ -147,7 +149,7 @@ def write_graphs(args, model, other=None):
             exported.describe(folder, *described)
         apart = export.largest_differences(graphs, args.format, folder, size, CHECK_OBJECTS)
         if args.precision == "int8":
-            some = samples[:: -(-len(samples) // CHECK_FRAMES)]
+            some = samples[:: math.ceil(len(samples) / CHECK_FRAMES)]
             mean, lowest = export.mask_agreement(graphs, args.format, folder, some)
             print(f"masks of {len(some)} of the frames, IoU with the network's: {mean:.3f}, the lowest {lowest:.3f}")
     differences = ", ".join(f"{difference:.1e} of {name}" for name, difference in apart.items())

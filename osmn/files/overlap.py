@@ -6,38 +6,39 @@ from pathlib import Path
 from osmn.errors import InputError
 
 
+class PathSet:
+    """Paths, and all that is inside of those that are folders: by their names, and by where links lead.
+
+    A dataset may be put together of links to its folders, or to the files in these. So give the folders that files are
+    in, not those above.
+    """
+
+    def __init__(self, paths):
+        self._paths = {place: path for path in with_links(paths) for place in _places(path)}
+
+    def containing(self, path):
+        """Return the one of the paths that `path` is, or is inside; None if there is none."""
+        for place in _places(path):
+            for above in (place, *_folders_above(place)):
+                if above in self._paths:
+                    return self._paths[above]
+        return None
+
+
 def refuse_writing_over_inputs(written, read):
-    """Raise InputError if one of the paths in `written`, where results go, is `among` those in `read`."""
-    found = among(read)
+    """Raise InputError if one of the paths in `written`, where results go, is one of `read`, or inside it."""
+    inputs = PathSet(read)
     for path in written:
-        if (other := found(path)) is not None:
+        if (other := inputs.containing(path)) is not None:
             raise InputError(f"{path} would be written, but {other} is read; give another place for the results")
 
 
 def refuse_inputs_inside_outputs(read, folders):
-    """Raise InputError if one of the paths in `read` is `among` those of folders whose files are written anew."""
-    found = among(folders)
+    """Raise InputError if one of the paths in `read` is inside one of `folders`, whose files are written anew."""
+    outputs = PathSet(folders)
     for path in with_links(read):
-        if (folder := found(path)) is not None:
+        if (folder := outputs.containing(path)) is not None:
             raise InputError(f"{path} is read, and is in {folder}, which is written anew; copy it to another place")
-
-
-def among(paths):
-    """Return a function of a path that returns the one of `paths` that it is, or is inside; None for others.
-
-    By their names or by where links lead: a dataset may be put together of links to its folders, or to the files in
-    these. So give the folders that files are in, not those above.
-    """
-    places = {place: path for path in with_links(paths) for place in _places(path)}
-
-    def found(path):
-        for place in _places(path):
-            for above in (place, *_folders_above(place)):
-                if above in places:
-                    return places[above]
-        return None
-
-    return found
 
 
 def with_links(paths):

@@ -2,13 +2,14 @@
 
 All that inference needs; what training varies at random is in `samples`. Small pure functions over tensors; they work
 eagerly, in `tf.function` and inside `tf.data.Dataset.map`. The `ModelConfig` says which inputs a model was trained on;
-it is fixed when a function is traced. A mask is boolean, or numeric and true where it is not zero.
+it is fixed when a function is traced. A mask is boolean, or numeric and true where it is not zero. `visual_guide` and
+`spatial_guide` have twins in `guides_numpy`.
 """
 
 import tensorflow as tf
 
 from osmn.inputs.geometry import bounding_box, move_sides, resize_image, resize_mask, size_of
-from osmn.inputs.guides_numpy import GUIDE_SIDE, MAD_TO_SIGMA, MASK_DILATION, MIN_SIGMA, PAD_RATIO
+from osmn.inputs.published import GUIDE_SIDE, MAD_TO_SIGMA, MASK_DILATION, MIN_SIGMA, PAD_RATIO
 
 
 def normalize(image, config):

@@ -1,19 +1,14 @@
 """What a network sees of a frame and of an object, by NumPy, Pillow and OpenCV: what `guides` is by TensorFlow.
 
-For engines that do without TensorFlow, whose import alone takes seconds. Numbers marked *as published* are those of the
-OSMN paper and its released program.
+For engines that do without TensorFlow, whose import alone takes seconds. `visual_guide` and `spatial_guide` have twins
+of the same names in `guides`; `_profile` does what `guides.mask_ellipse` and `guides.gaussian_map` do.
 """
 
 import numpy as np
 from PIL import Image
 
+from osmn.inputs.published import GUIDE_SIDE, MAD_TO_SIGMA, MASK_DILATION, MIN_SIGMA, PAD_RATIO
 from osmn.masks import resized
-
-GUIDE_SIDE = 224  # As published: the visual modulator's input.
-PAD_RATIO = 0.03  # As published: in testing, each side of the object's crop moves outward by this part of its side.
-MAD_TO_SIGMA = 1.4826  # A normal distribution's standard deviation over its median absolute deviation.
-MIN_SIGMA = 5.0  # Pixels; as published.
-MASK_DILATION = 5  # As published, for MaskTrack: the previous mask is dilated by a disk of this radius in pixels.
 
 
 def visual_guide(frame, mask, config, pad_ratio=PAD_RATIO):

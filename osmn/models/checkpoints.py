@@ -164,7 +164,9 @@ def _check_fit(reader, wanted):
         if name in reader.shapes and tuple(reader.shapes[name]) != shape
     ]
     if missing or misfits:
-        problems = [f"lacks {listing(missing)}"] * bool(missing) + [listing(misfits)] * bool(misfits)
+        problems = [listing(misfits)] if misfits else []
+        if missing:
+            problems.insert(0, f"lacks {listing(missing)}")
         raise InputError(
             f"{reader.path} does not fit this network: {'; '.join(problems)} (check --base_model, --mod_early_conv, "
             "--no_visual_modulator, --no_spatial_modulator)"

@@ -22,7 +22,7 @@ from osmn.errors import InputError, in_short
 from osmn.evaluation.metrics import region_similarity
 from osmn.files import locks
 from osmn.files.atomic import temporary_folder
-from osmn.inputs.guides_numpy import GUIDE_SIDE
+from osmn.inputs.published import GUIDE_SIDE
 from osmn.models import checkpoints
 from osmn.models.engines import FRAME, GUIDE
 from osmn.models.engines.openvino import compiled_at, read_graph

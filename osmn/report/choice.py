@@ -1,5 +1,6 @@
 """Which numbers and which frames of a sequence a report shows."""
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -60,7 +61,7 @@ def worst_frames(values):
         if column not in columns:
             columns.add(column)
             chosen.append((frame, column))
-    apart = -(-len(values) // 6)
+    apart = math.ceil(len(values) / 6)
     for frame, column in bad:
         if len(chosen) >= LEAST_WORST:
             break

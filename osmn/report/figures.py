@@ -5,6 +5,7 @@ page's font; names are never taken for formulas.
 """
 
 import io
+import math
 import re
 import warnings
 import xml.etree.ElementTree as ET
@@ -110,12 +111,13 @@ def curves(name, frames, object_ids, values, marks, measure, other=None):
             axes.plot(frame, values[frame, column], markeredgecolor=object_color(object_ids[column]), **ring)
         axes.set_ylim(0, 1.03)
         axes.set_xlim(-0.5, len(frames) - 0.5)
-        ticks = range(0, len(frames), -(-len(frames) // MOST_TICKS))
+        ticks = range(0, len(frames), math.ceil(len(frames) / MOST_TICKS))
         axes.set_xticks(ticks, [_shown(frames[tick]) for tick in ticks])
         axes.set_ylabel(measure, rotation=0, labelpad=10)
         axes.grid(axis="y", visible=True)
         if len(object_ids) > 1:
-            figure.legend(loc="outside right upper", title="object", handlelength=1.2, ncols=-(-len(object_ids) // 9))
+            columns = math.ceil(len(object_ids) / 9)
+            figure.legend(loc="outside right upper", title="object", handlelength=1.2, ncols=columns)
 
     return _svg(draw, 2.2, f"curves of {name}")
 

@@ -18,7 +18,7 @@ from osmn.errors import InputError
 from osmn.files import locks, sealed_json
 from osmn.files.atomic import regular_bytes, remove_unfinished, replacing, size_and_crc
 from osmn.files.generated import remove_made
-from osmn.files.overlap import among
+from osmn.files.overlap import PathSet
 from osmn.results import notes
 from osmn.version import __version__
 
@@ -281,9 +281,9 @@ def _take_over(folder, before, now):
 
 def _remove_results(folder, read):
     """Remove all files in a folder that runs have made, but for those in `read`, and forget that they were finished."""
-    is_read = among(read)
+    inputs = PathSet(read)
     made = set().union(*filter(None, notes.files_by_note(folder)))
-    remove_made(folder, [name for name in made if is_read(folder / name) is None])
+    remove_made(folder, [name for name in made if inputs.containing(folder / name) is None])
     shutil.rmtree(folder / notes.FINISHED, ignore_errors=True)
 
 

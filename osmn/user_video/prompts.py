@@ -35,6 +35,19 @@ class Prompt(NamedTuple):
         return (frame.number if isinstance(self.place, int) else frame.seconds) >= self.place
 
 
+class PromptQueue:
+    """What is given in a video, until its place comes up: a list of `Prompt`, with their objects."""
+
+    def __init__(self, prompts):
+        self._left = list(prompts)
+
+    def take(self, frame):
+        """Return the prompts at a `reader.Frame`, and forget them."""
+        here = [prompt for prompt in self._left if prompt.is_at(frame)]
+        self._left = [prompt for prompt in self._left if not prompt.is_at(frame)]
+        return here
+
+
 def parse_prompt(text, name=""):
     """Return the `Prompt` of "FILE", or of "PLACE:FILE" with a frame (120) or a time (4.5s, 1:02.5).
 

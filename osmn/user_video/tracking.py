@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import hashlib
+import itertools
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,7 +18,7 @@ from osmn.masks import overlay, with_objects
 from osmn.parallel import WriteBehind, run_ahead
 from osmn.user_video.media.reader import Frame
 from osmn.user_video.media.writer import write_cutout, write_overlay
-from osmn.user_video.prompts import all_objects, parse_prompt, too_late
+from osmn.user_video.prompts import PromptQueue, all_objects, parse_prompt, too_late
 
 FINETUNED = "finetuned"  # Folder, among a video's results, of the model that was trained on it.
 MASKS, SCORES = "masks", "scores"  # folders of them, among the results
@@ -137,8 +138,8 @@ class History:
         """Forget all frames from the `number`-th on."""
         del self._states[number:]
 
-    def followed(self, frame):
-        """Return the `Followed` of a frame that is remembered."""
+    def recall(self, frame):
+        """Return the `TrackedFrame` of a frame that is remembered."""
         return TrackedFrame(frame, read_labels(self._folder / mask_name(frame)), known=True)
 
     def add(self, predictor):
@@ -151,7 +152,7 @@ class History:
 
 
 def track(predictor, frames, given, history=None):
-    """Yield a `Followed` for each frame of a video. Close it before `frames`: a thread reads them.
+    """Yield a `TrackedFrame` for each frame of a video. Close it before `frames`: a thread reads them.
 
     Args:
         predictor: `Predictor`.
@@ -160,42 +161,47 @@ def track(predictor, frames, given, history=None):
             followed no more from there on if its mask is empty.
         history: `History` to go on from and to add to. What it remembers is as a run with these `given` would have it.
     """
-    left, last, remembered = list(given), None, len(history) if history is not None else 0
+    prompts, remembered = PromptQueue(given), len(history) if history is not None else 0
 
     def prepared():
         for count, frame in enumerate(frames):
-            yield count, frame, predictor.at_network_size(frame.image) if count >= remembered else None
+            yield frame, predictor.at_network_size(frame.image) if count >= remembered else None
 
     with contextlib.closing(run_ahead(prepared(), ahead=2)) as ahead:
-        for count, frame, small in ahead:
-            here = [each for each in left if each.is_at(frame)]
-            left = [each for each in left if not each.is_at(frame)]
-            if count < remembered:
-                yield history.followed(frame)
-                last = frame
-                continue
-            if count == 0:
+        last = yield from _replay(history, itertools.islice(ahead, remembered), prompts)
+        if last is not None:
+            history.resume(predictor, last)
+        for frame, small in ahead:
+            if last is None:
                 predictor.start(frame.image)
                 segmentation, labels = None, np.zeros(frame.image.shape[:2], np.uint8)
             else:
-                if count == remembered:
-                    history.resume(predictor, last)
                 segmentation = predictor.step(frame.image, small)
                 labels = segmentation.labels()
-            for each in here:
-                for object_id, mask in each.objects.items():
+            for prompt in prompts.take(frame):
+                for object_id, mask in prompt.objects.items():
                     if mask.any():
                         predictor.add_object(object_id, mask)
                     else:
                         predictor.remove_object(object_id)
-                labels = with_objects(labels, each.objects)
+                labels = with_objects(labels, prompt.objects)
             if history is not None:
                 history.add(predictor)
+            last = frame
             yield TrackedFrame(frame, labels, segmentation)
 
 
+def _replay(history, remembered, prompts):
+    """Yield the `TrackedFrame`s of pairs (frame, None) that a history remembers; return the last frame, or None."""
+    frame = None
+    for frame, _ in remembered:
+        prompts.take(frame)  # They are in what is remembered.
+        yield history.recall(frame)
+    return frame
+
+
 class Results:
-    """Writes what is followed, in a `with` block: `masks/<frame>.png`, indexed, of the video's size, and `overlay.mp4`.
+    """Writes what is tracked, in a `with` block: `masks/<frame>.png`, indexed, of the video's size, and `overlay.mp4`.
 
     `files` lists the names of what is written, but for score files, which `scores` lists.
 
@@ -227,7 +233,7 @@ class Results:
         return self._stack.__exit__(*error)
 
     def add(self, followed):
-        """Write a `Followed`, on threads."""
+        """Write a `TrackedFrame`, on threads."""
         frame, labels, segmentation, known = followed
         if segmentation is not None and self._save_score:
             for object_id, scores in zip(segmentation.object_ids, segmentation.probabilities, strict=True):
@@ -247,7 +253,7 @@ class Results:
 def segment(
     predictor, frames, given, folder, save_score=False, cutout=False, progress=lambda: None, tell=lambda *names: None
 ):
-    """Follow the objects of a video, as `follow`, and write them into `folder`, as `Results`; return a `Summary`.
+    """Follow the objects of a video, as `track`, and write them into `folder`, as `Results`; return a `Summary`.
 
     Args:
         predictor: `Predictor`.

@@ -15,11 +15,12 @@ from osmn.errors import InputError
 from osmn.files.images import read_image
 from osmn.files.names import frame_files
 from osmn.parallel import run_ahead
+from osmn.user_video.media.damage import DamageCounter
 from osmn.user_video.media.rgb import ToRGB
 
 FOLDER_RATE = 24  # frames per second of a folder, which has no times of its own
 
-_SILENT = ("h264", "hevc")  # They drop a packet that they cannot parse, where other decoders fail.
+ANSWER_ALL = ("h264", "hevc")  # Decoders that drop a packet which they cannot parse, where others fail.
 
 
 class Frame(NamedTuple):
@@ -202,14 +203,14 @@ class _Folder:
 class _File:
     def __init__(self, path):
         self.path, self._sought = path, False
-        self.damaged = self.decoded = 0
-        self.missing = 0.0
+        self.decoded, self.missing = 0, 0.0
         self._container = open_container(path)
         try:
             self._stream = self._video_stream()
         except InputError:
             self._container.close()
             raise
+        self._damage = DamageCounter(answers_all=self._stream.codec_context.name in ANSWER_ALL)
         # FFmpeg's threads stay within a frame, as PyAV sets them: with several frames at a time, the last damaged ones
         # take good ones along.
         self.time_base = self._stream.time_base
@@ -220,6 +221,11 @@ class _File:
         # Sound that starts before zero is a decoder's run-up: the picture's clock stays.
         self.origin = max(Fraction(0), min(starts, default=Fraction(0)))
         self.count = self._stream.frames or self._duration_in_frames()
+
+    @property
+    def damaged(self):
+        """How many packets and frames are damaged, of those that were read."""
+        return self._damage.count
 
     def _video_stream(self):
         # FFmpeg takes any text for a terminal's picture, and a song's cover for a video.
@@ -286,34 +292,33 @@ class _File:
         return None
 
     def _frames(self):
-        unanswered, countable = 0, self._stream.codec_context.name in _SILENT
+        """Yield the frames that are whole; after a seek, from the first key frame on."""
+        frames = self._decoded()
+        if self._sought:  # Frames before the first key frame lack what they are made from.
+            frames = itertools.dropwhile(lambda frame: not frame.key_frame, frames)
+            self._sought = False
+        return (frame for frame in frames if not frame.is_corrupt)
+
+    def _decoded(self):
+        """Yield all frames that the decoder gives, and count what is damaged."""
         for packet in self._packets():
             try:
                 frames = self._stream.decode(packet)
             except av.FFmpegError:
-                self.damaged += 1
+                self._damage.packet_failed()
                 continue
-            unanswered += bool(packet is not None and packet.size and not packet.is_discard) - len(frames)
+            self._damage.sent(packet)
             for frame in frames:
-                countable &= not frame.interlaced_frame  # whose packets may be half a frame each
-                # After a seek, frames before the first key frame lack what they are made from.
-                self._sought &= not frame.key_frame
-                if frame.is_corrupt:
-                    self.damaged += 1
-                    continue
-                # Where a file is cut short, decoders of still images make up the rest of the last one.
-                self.damaged += bool(packet is not None and packet.is_corrupt)
-                if not self._sought:
-                    yield frame
-        if countable:
-            self.damaged += max(0, unanswered)
+                self._damage.got(frame, packet)
+                yield frame
+        self._damage.ended()
 
     def _packets(self):
         """Yield the packets; the last one, empty or None, makes the decoder give what it holds back."""
         try:
             yield from self._container.demux(self._stream)
         except av.FFmpegError:  # as for the ffmpeg program, the file ends where it cannot be parsed any more
-            self.damaged += 1
+            self._damage.packet_failed()
             yield None
 
     def close(self):

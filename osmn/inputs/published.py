@@ -1,0 +1,7 @@
+"""Numbers of the guides, as in the OSMN paper and its released program: those of `guides` and of `guides_numpy`."""
+
+GUIDE_SIDE = 224  # As published: the visual modulator's input.
+PAD_RATIO = 0.03  # As published: in testing, each side of the object's crop moves outward by this part of its side.
+MAD_TO_SIGMA = 1.4826  # A normal distribution's standard deviation over its median absolute deviation.
+MIN_SIGMA = 5.0  # Pixels; as published.
+MASK_DILATION = 5  # As published, for MaskTrack: the previous mask is dilated by a disk of this radius in pixels.
