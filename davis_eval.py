@@ -5,9 +5,9 @@ import argparse
 from osmn.cli import options as arguments
 from osmn.cli.entry import reports_input_errors
 from osmn.cli.types import file_name
-from osmn.evaluation import davis, tables
+from osmn.evaluation.davis import DATASET
 from osmn.files import locks
-from osmn.report import write
+from osmn.report.write import score_and_report
 
 
 @reports_input_errors
@@ -29,12 +29,9 @@ def main(argv=None):
     parser.add_argument("vis_path", metavar="VIS_PATH", nargs="?", help="gets the scored results as indexed PNGs")
     arguments.add_report_option(parser)
     args = parser.parse_args(argv)
-    where = args.data_path, args.result_path, args.version, args.split
+    where, selection = (args.data_path, args.result_path), {"version": args.version, "split": args.split}
     with locks.writing(args.result_path):
-        scores = davis.evaluate(*where, args.vis_path)
-        tables.report_davis(scores, args.result_path)
-        if args.report:
-            write.davis(scores, *where, against=args.against)
+        score_and_report(DATASET, *where, selection, args.report, args.against, vis_path=args.vis_path)
 
 
 if __name__ == "__main__":

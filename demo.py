@@ -30,9 +30,9 @@ def main(argv=None):
     import osmn_segment
     import osmn_train_eval
     from osmn.data.synthetic import make_dataset, repeat_first_mask
-    from osmn.evaluation import davis, tables
-    from osmn.report import write
+    from osmn.evaluation import davis
     from osmn.report.contact_sheet import contact_sheet
+    from osmn.report.write import write_report
     from preprocessing import preprocess_davis
 
     start = time.monotonic()
@@ -46,7 +46,7 @@ def main(argv=None):
     headline("2. Baseline: repeat the first mask in every frame")
     repeat_first_mask(data, "val", baseline)
     baseline_scores = davis.evaluate(data, baseline, 2017, "val")
-    tables.report_davis(baseline_scores, baseline)
+    davis.print_tables(baseline_scores, baseline)
 
     headline("3. Train on the split `train`, propagate and score on `val`: osmn_train_eval.py")
     command = ["--data_path", data, "--result_path", results, "--model_save_path", FOLDER / "model", *LITE]
@@ -60,7 +60,7 @@ def main(argv=None):
     sequences = (data / "ImageSets/2017/val.txt").read_text().split()
     contact_sheet(data, results, sequences, sheet, FRAMES_ON_SHEET)
     print(f"look at {sheet}: our masks above the true ones")
-    write.davis(scores, data, results, 2017, "val", against=baseline)
+    write_report(davis.DATASET, scores, data, results, {"version": 2017, "split": "val"}, against=baseline)
 
     headline("5. Segment a video as if it were your own: osmn_segment.py")
     frames, mask = data / "JPEGImages/480p" / sequences[0], data / "Annotations/480p" / sequences[0] / "00000.png"

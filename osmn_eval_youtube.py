@@ -24,12 +24,11 @@ def main(argv=None):
     """Run the script; see `-h`."""
     args = parse(argv)
     from osmn.data import youtube_objects
-    from osmn.evaluation import tables
-    from osmn.evaluation.youtube_objects import evaluate
+    from osmn.evaluation.youtube_objects import DATASET
     from osmn.files import locks
     from osmn.inference import segmenting  # TensorFlow takes seconds to import
     from osmn.networks import devices
-    from osmn.report import write
+    from osmn.report.write import score_and_report
 
     devices.configure([args.gpu_id])
     videos = youtube_objects.videos(args.data_path)
@@ -38,10 +37,7 @@ def main(argv=None):
     segmenting.segment_videos(model, videos, arguments.testing_options(args), arguments.values(args, "data_path"))
     if args.shard[1] == 1:
         with locks.writing(args.result_path):
-            scores = evaluate(args.data_path, args.result_path)
-            tables.report_youtube_objects(scores, args.result_path)
-            if args.report:
-                write.youtube_objects(scores, args.data_path, args.result_path, args.against)
+            score_and_report(DATASET, args.data_path, args.result_path, {}, args.report, args.against)
     else:
         print("this was one share of the videos: score all of them by youtube_eval.py")
 

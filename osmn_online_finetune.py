@@ -32,10 +32,11 @@ def main(argv=None):
     """Run the script; see `-h`."""
     args = parse(argv)
     from osmn.data import davis
-    from osmn.evaluation.tables import score_if_annotated
+    from osmn.evaluation.davis import DATASET, can_be_scored
+    from osmn.files import locks
     from osmn.models import tensorflow_model
     from osmn.networks import devices
-    from osmn.report import write
+    from osmn.report.write import score_and_report
     from osmn.training import online  # TensorFlow takes seconds to import
 
     devices.configure([args.gpu_id], args.deterministic)
@@ -49,10 +50,10 @@ def main(argv=None):
         examples = davis.examples(args.rehearsal_path, *args.rehearsal_split)
         rehearsal = online.Rehearsal(examples, args.rehearsal_share)
     online.finetune_and_segment(model, videos, run, testing, origin, rehearsal)
-    where = args.data_path, args.result_path, args.data_version, args.test_split
-    scores = score_if_annotated(*where, videos, shards=args.shard[1])
-    if args.report and scores is not None:
-        write.davis(scores, *where, against=args.against)
+    where, selection = (args.data_path, args.result_path), {"version": args.data_version, "split": args.test_split}
+    if can_be_scored(*where, videos, shards=args.shard[1]):
+        with locks.writing(args.result_path):
+            score_and_report(DATASET, *where, selection, args.report, args.against)
 
 
 if __name__ == "__main__":

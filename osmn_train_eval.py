@@ -50,10 +50,11 @@ def main(argv=None):
     args = parse(argv)
     # Here, because TensorFlow takes seconds to import.
     from osmn.data import davis
-    from osmn.evaluation.tables import score_if_annotated
+    from osmn.evaluation.davis import DATASET, can_be_scored
+    from osmn.files import locks
     from osmn.inference import segmenting
     from osmn.networks import devices, replicas
-    from osmn.report import write
+    from osmn.report.write import score_and_report
 
     devices.configure(args.gpu_id, args.deterministic)
     videos = davis.videos(args.data_path, args.data_version, args.test_split, args.use_full_res)
@@ -67,10 +68,10 @@ def main(argv=None):
                 return
     origin = arguments.values(args, "data_path", "data_version", "use_full_res")
     segmenting.segment_videos(model, videos, arguments.testing_options(args), origin, replace=not args.only_testing)
-    where = args.data_path, args.result_path, args.data_version, args.test_split
-    scores = score_if_annotated(*where, videos, shards=args.shard[1])
-    if args.report and scores is not None:
-        write.davis(scores, *where, against=args.against)
+    where, selection = (args.data_path, args.result_path), {"version": args.data_version, "split": args.test_split}
+    if can_be_scored(*where, videos, shards=args.shard[1]):
+        with locks.writing(args.result_path):
+            score_and_report(DATASET, *where, selection, args.report, args.against)
 
 
 if __name__ == "__main__":

@@ -4,9 +4,9 @@ import argparse
 
 from osmn.cli import options as arguments
 from osmn.cli.entry import reports_input_errors
-from osmn.evaluation import tables, youtube_objects
+from osmn.evaluation.youtube_objects import DATASET
 from osmn.files import locks
-from osmn.report import write
+from osmn.report.write import score_and_report
 
 
 @reports_input_errors
@@ -23,10 +23,7 @@ def main(argv=None):
     arguments.add_report_option(parser)
     args = parser.parse_args(argv)
     with locks.writing(args.result_path):
-        scores = youtube_objects.evaluate(args.data_path, args.result_path)
-        tables.report_youtube_objects(scores, args.result_path)
-        if args.report:
-            write.youtube_objects(scores, args.data_path, args.result_path, args.against)
+        score_and_report(DATASET, args.data_path, args.result_path, {}, args.report, args.against)
 
 
 if __name__ == "__main__":

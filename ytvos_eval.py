@@ -5,9 +5,9 @@ import argparse
 from osmn.cli import options as arguments
 from osmn.cli.entry import reports_input_errors
 from osmn.cli.types import file_name
-from osmn.evaluation import tables, ytvos
+from osmn.evaluation.ytvos import DATASET
 from osmn.files import locks
-from osmn.report import write
+from osmn.report.write import score_and_report
 
 
 @reports_input_errors
@@ -31,13 +31,9 @@ def main(argv=None):
     )
     arguments.add_report_option(parser)
     args = parser.parse_args(argv)
-    with (
-        locks.writing(args.result_path),
-        ytvos.evaluated(args.data_path, args.result_path, args.split, args.unseen) as scores,
-    ):
-        tables.report_ytvos(scores, args.result_path, unseen_given=args.unseen is not None)
-        if args.report:
-            write.ytvos(scores, args.data_path, args.result_path, args.split, args.unseen, args.against)
+    selection = {"split": args.split, "unseen": args.unseen}
+    with locks.writing(args.result_path):
+        score_and_report(DATASET, args.data_path, args.result_path, selection, args.report, args.against)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Scores of DAVIS results: the published mIU and the benchmark's J and F."""
 
 import collections
+import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,9 +9,14 @@ import numpy as np
 
 from osmn.data import davis
 from osmn.errors import InputError
+from osmn.evaluation.dataset import Dataset, Evaluated
 from osmn.evaluation.metrics import Statistics, statistics
 from osmn.evaluation.scoring import Scored, Sequence, require_folders, score
+from osmn.evaluation.tables import decimals, iou_lines, write_tables
 from osmn.results.layout import MASKS, SCORES, find_source, score_folders
+
+COLUMNS = ("sequence", "object", "J_mean", "J_recall", "J_decay", "F_mean", "F_recall", "F_decay")
+IMAGES = ("480p", "Full-Resolution")  # of JPEGImages; the first that is there
 
 
 @dataclass(frozen=True)
@@ -78,3 +84,75 @@ def sequences(data_path, result_path, version, split):
                 )
         found.append(Sequence(name, truths[1:-1], result_folder, source, object_ids))
     return found
+
+
+def print_tables(scores, result_path, **_):
+    """Print `Scores`; write `iou.txt` and `per_object.csv` into `result_path`."""
+    objects = [(_title(score), score) for score in scores.objects]
+    files = write_tables(
+        result_path,
+        iou_lines([(title, score.j.mean) for title, score in objects], scores.j.mean),
+        "per_object.csv",
+        COLUMNS,
+        [(s.sequence, s.object_id or 1, *decimals(*s.j, *s.f)) for s in scores.objects],
+    )
+    rows = [*((title, score.j, score.f) for title, score in objects), ("all", scores.j, scores.f)]
+    width = max(len(title) for title, *_ in rows)
+    print(f"{'':{width}}  {'J mean':>7}{'recall':>8}{'decay':>8}  {'F mean':>7}{'recall':>8}{'decay':>8}")
+    for title, *measures in rows:
+        j, f = (f"{s.mean:7.3f}{s.recall:8.3f}{s.decay:8.3f}" for s in measures)
+        print(f"{title:{width}}  {j}  {f}")
+    print(f"\nread: {', '.join(f'{source} of {count} sequences' for source, count in scores.sources.items())}")
+    print(f"written: {files}")
+    print(f"J&F: {(scores.j.mean + scores.f.mean) / 2:.3f}")
+    print(f"mIU: {scores.j.mean:.3f}")
+
+
+def _title(score):
+    return score.sequence if score.object_id is None else f"{score.sequence}/{score.object_id}"
+
+
+def can_be_scored(data_path, result_path, videos, shards=1):
+    """Tell whether the results of a DAVIS script are to be scored, and say why if not.
+
+    Every frame of its `videos` must have an annotation. `shards` is the number of those that the videos are one of:
+    more than one are scored all together, later.
+    """
+    if shards > 1:
+        print("this was one share of the videos: score all of them by davis_eval.py")
+        return False
+    if not davis.is_annotated(data_path, videos):
+        print(f"masks are in {result_path}; not every frame has an annotation to score them with")
+        return False
+    return True
+
+
+@contextlib.contextmanager
+def scored(data_path, result_path, version, split, vis_path=None):
+    """Give the block the `Scores` of a split; see `evaluate`."""
+    yield evaluate(data_path, result_path, version, split, vis_path)
+
+
+def evaluated(scores, data_path, result_path, version, split, **_):
+    """Return the `Evaluated` of `Scores`."""
+    folders = [Path(data_path) / "JPEGImages" / name for name in IMAGES]
+    images = next((folder for folder in folders if folder.is_dir()), folders[0])
+    headline = [("J&F", (scores.j.mean + scores.f.mean) / 2)]
+    for name, measure in (("J", scores.j), ("F", scores.f)):
+        headline += [
+            (f"{name} mean", measure.mean),
+            (f"{name} recall", measure.recall),
+            (f"{name} decay", measure.decay),
+        ]
+    return Evaluated.of(f"DAVIS {version}, {split}", result_path, images, ("J", "F"), headline, scores.scored)
+
+
+DATASET = Dataset(
+    name="DAVIS",
+    sign="ImageSets",
+    looks_like=lambda folder: (folder / "ImageSets").is_dir(),
+    selection={"version": 2017, "split": "val"},
+    scored=scored,
+    print_tables=print_tables,
+    evaluated=evaluated,
+)

@@ -1,5 +1,7 @@
 """Scores of YouTube-Objects results: the IoU of each sequence."""
 
+import contextlib
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -7,8 +9,12 @@ import numpy as np
 
 from osmn.data import youtube_objects
 from osmn.errors import InputError
+from osmn.evaluation.dataset import Dataset, Evaluated
 from osmn.evaluation.scoring import Scored, Sequence, require_folders, score
+from osmn.evaluation.tables import decimals, iou_lines, write_tables
 from osmn.results.layout import MASKS
+
+COLUMNS = ("sequence", "class", "frames", "IoU")
 
 
 @dataclass(frozen=True)
@@ -73,3 +79,50 @@ def sequences(data_path, result_path):
         )
     require_folders(result_path, [sequence.name for sequence in found])
     return found, skipped
+
+
+def print_tables(scores, result_path):
+    """Print `Scores`; write `iou.txt` and `per_sequence.csv` into `result_path`."""
+    files = write_tables(
+        result_path,
+        iou_lines([(score.sequence, score.iou) for score in scores.sequences], scores.iou),
+        "per_sequence.csv",
+        COLUMNS,
+        [(s.sequence, s.category, s.frames, *decimals(s.iou)) for s in scores.sequences],
+    )
+    width = max(len(each.sequence) for each in scores.sequences)
+    for each in scores.sequences:
+        print(f"{each.sequence:{width}}  {each.iou:.3f}  ({each.frames} frames)")
+    if scores.skipped:
+        print(f"skipped, fewer than two labelled frames: {', '.join(scores.skipped)}", file=sys.stderr)
+    print(f"\n{'class':{width}}  IoU    (mean over its sequences)")
+    for name, ious in scores.classes.items():
+        print(f"{name:{width}}  {np.mean(ious):.3f}  ({len(ious)} sequences)")
+    print(f"\nwritten: {files}")
+    print(f"mean over {len(scores.classes)} classes: {scores.class_iou:.3f}")
+    print(f"mIU: {scores.iou:.3f}")
+
+
+@contextlib.contextmanager
+def scored(data_path, result_path):
+    """Give the block the `Scores` of a folder; see `evaluate`."""
+    yield evaluate(data_path, result_path)
+
+
+def evaluated(scores, data_path, result_path):
+    """Return the `Evaluated` of `Scores`."""
+    headline = [("mIU", scores.iou), ("mean over classes", scores.class_iou)]
+    categories = {(score.sequence, 1): score.category for score in scores.sequences}
+    images = Path(data_path) / "Images"
+    return Evaluated.of("YouTube-Objects", result_path, images, ("IoU",), headline, scores.scored, categories)
+
+
+DATASET = Dataset(
+    name="YouTube-Objects",
+    sign="Labels",
+    looks_like=lambda folder: (folder / "Labels").is_dir(),
+    selection={},
+    scored=scored,
+    print_tables=print_tables,
+    evaluated=evaluated,
+)

@@ -9,10 +9,14 @@ import numpy as np
 
 from osmn.data.ytvos import annotations, read_listings
 from osmn.errors import InputError
+from osmn.evaluation.dataset import Dataset, Evaluated
 from osmn.evaluation.scoring import Scored, Sequence, require_folders, score
+from osmn.evaluation.tables import decimals, write_tables
 from osmn.files.atomic import regular_bytes, temporary_folder
 from osmn.results.layout import MERGED, SCORES, find_source
 from osmn.results.ytvos_submission import merge_results
+
+COLUMNS = ("video", "object", "category", "seen", "frames", "J_mean", "F_mean")
 
 
 @dataclass(frozen=True)
@@ -53,37 +57,37 @@ class Scores:
 
 
 @contextlib.contextmanager
-def evaluated(data_path, result_path, split, unseen_path=None, processes=None):
+def scored(data_path, result_path, split, unseen=None, processes=None):
     """Yield the `Scores` of a split whose annotations are there.
 
     The results that they refer to can be read in the block: where there are score files, they are of merged frames in a
     temporary folder.
 
-    An object is scored in the frames that meta.json lists for it after its first, where it is given. `unseen_path` is a
-    list of the categories that training did not have, one a line; without it every category is seen.
+    An object is scored in the frames that meta.json lists for it after its first, where it is given. `unseen` is the
+    path of a list of the categories that training did not have, one a line; without it every category is seen.
     """
     listings, truths = read_listings(data_path, split), annotations(data_path, split)
-    unseen = set() if unseen_path is None else _categories(Path(unseen_path), Path(data_path) / split, listings)
-    scored = [(listing, frames) for listing in listings if (frames := _scored_frames(listing))]
-    if not scored:
+    unseen_categories = set() if unseen is None else _categories(Path(unseen), Path(data_path) / split, listings)
+    to_score = [(listing, frames) for listing in listings if (frames := _scored_frames(listing))]
+    if not to_score:
         raise InputError(f"{data_path}/{split}/meta.json lists no object with two frames: there is nothing to score")
-    for listing, frames in scored:
+    for listing, frames in to_score:
         for frame in frames:
             if not (truths / listing.name / f"{frame}.png").is_file():
                 raise InputError(
                     f"{truths / listing.name / frame}.png does not exist; only a split with all of its annotations"
                     " can be scored, such as videos held out from train"
                 )
-    require_folders(result_path, [listing.name for listing, _ in scored])
+    require_folders(result_path, [listing.name for listing, _ in to_score])
     with temporary_folder(result_path) as merged:
-        sequences = _merged_sequences(scored, truths, Path(result_path), merged, processes)
+        sequences = _merged_sequences(to_score, truths, Path(result_path), merged, processes)
         tables, objects = tuple(map(Scored, sequences, score(sequences, processes=processes))), []
-        for (listing, frames), table in zip(scored, tables, strict=True):
+        for (listing, frames), table in zip(to_score, tables, strict=True):
             for column, object_id in enumerate(table.sequence.object_ids):
                 table.values[[object_id not in frames[frame] for frame in frames], column] = np.nan
                 values, category = table.of(column), listing.categories[object_id]
                 if len(values):
-                    means, seen = values.mean(axis=0).tolist(), category not in unseen
+                    means, seen = values.mean(axis=0).tolist(), category not in unseen_categories
                     objects.append(ObjectScore(listing.name, object_id, category, seen, len(values), *means))
         yield Scores(tuple(objects), sum(len(listing.starts) for listing in listings) - len(objects), tables)
 
@@ -136,3 +140,46 @@ def _merged_sequences(scored, truths, result_path, merged, processes):
         )
         for listing, frames in scored
     ]
+
+
+def print_tables(scores, result_path, unseen=None, **_):
+    """Print `Scores`; write `per_object.csv` into `result_path`.
+
+    `unseen` is the path of the list of the unseen categories, None if there was none.
+    """
+    rows = [(o.video, o.object_id, o.category, int(o.seen), o.frames, *decimals(o.j, o.f)) for o in scores.objects]
+    files = write_tables(result_path, None, "per_object.csv", COLUMNS, rows)
+    print(f"{'':6}  {'objects':>7}{'categories':>12}{'J':>8}{'F':>8}")
+    for title, seen in (("seen", True), ("unseen", False)):
+        of = scores.of(seen)
+        shown = "".join(f"{mean:8.3f}" for mean in scores.means(seen)) or f"{'-':>8}{'-':>8}"
+        print(f"{title:6}  {len(of):7}{len({o.category for o in of}):12}{shown}")
+    if unseen is None:
+        print("no --unseen FILE: every category counts as seen")
+    both = scores.of(True) and scores.of(False)
+    print(f"G is the mean of {'these four' if both else 'the two that there are'}")
+    if scores.not_scored:
+        print(f"not scored, listed for a single frame: {scores.not_scored} objects")
+    print(f"written: {files}")
+    print(f"G: {scores.g:.3f}")
+
+
+def evaluated(scores, data_path, result_path, split, **_):
+    """Return the `Evaluated` of `Scores`, whose results must still be readable."""
+    headline = [("G", scores.g)]
+    for kind, seen in (("seen", True), ("unseen", False)):
+        headline += zip((f"J {kind}", f"F {kind}"), scores.means(seen), strict=False)
+    categories = {(score.video, score.object_id): score.category for score in scores.objects if score.category}
+    images = Path(data_path) / split / "JPEGImages"
+    return Evaluated.of(f"YouTube-VOS, {split}", result_path, images, ("J", "F"), headline, scores.scored, categories)
+
+
+DATASET = Dataset(
+    name="YouTube-VOS",
+    sign="<split>/meta.json",
+    looks_like=lambda folder: any(folder.glob("*/meta.json")),
+    selection={"split": "valid", "unseen": None},
+    scored=scored,
+    print_tables=print_tables,
+    evaluated=evaluated,
+)

@@ -4,17 +4,17 @@ DATA_PATH is a folder of DAVIS, YouTube-VOS or YouTube-Objects, which is recogni
 """
 
 import contextlib
-from pathlib import Path
 
 from osmn.cli import options as arguments
 from osmn.cli.entry import reports_input_errors
 from osmn.cli.types import file_name
 from osmn.errors import InputError
-from osmn.report import page, write
+from osmn.evaluation.datasets import dataset_in
+from osmn.report import page
 from osmn.results.manifest import read_run
 
-# What there is to choose in each dataset.
-OPTIONS = {"DAVIS": ("test_split", "data_version"), "YouTube-Objects": (), "YouTube-VOS": ("test_split", "unseen")}
+# What an option selects in a dataset.
+SELECTS = {"test_split": "split", "data_version": "version", "unseen": "unseen"}
 
 
 @reports_input_errors
@@ -34,17 +34,19 @@ def main(argv=None):
     args = parser.parse_args(argv)
     if args.output:
         page.check_name(args.output)
-    dataset = _dataset(args.data_path)
-    for option in ("test_split", "data_version", "unseen"):
-        if getattr(args, option) is not None and option not in OPTIONS[dataset]:
-            raise InputError(f"--{option} does nothing for {dataset}, which {args.data_path} is; leave it out")
+    dataset = dataset_in(args.data_path)
+    given = {option: value for option in SELECTS if (value := getattr(args, option)) is not None}
+    for option in given:
+        if SELECTS[option] not in dataset.selection:
+            raise InputError(f"--{option} does nothing for {dataset.name}, which {args.data_path} is; leave it out")
+    selection = dataset.selection | {SELECTS[option]: value for option, value in given.items()}
+    if "version" in dataset.selection and not args.data_version:
+        selection["version"] = _version(args.result_path)
     with contextlib.ExitStack() as opened:
-        version = args.data_version or _version(args.result_path)
-        paths = [args.result_path, args.against] if args.against else [args.result_path]
-        results = [
-            opened.enter_context(_evaluated(dataset, args.data_path, path, version, args.test_split, args.unseen))
-            for path in paths
-        ]
+        results = []
+        for path in filter(None, (args.result_path, args.against)):
+            scores = opened.enter_context(dataset.scored(args.data_path, path, **selection))
+            results.append(dataset.evaluated(scores, args.data_path, path, **selection))
         page.write(results[0], args.output, *results[1:])
 
 
@@ -53,33 +55,6 @@ def _version(result_path):
     made_by = read_run(result_path)
     version = made_by["options"].get("data_version") if made_by else None
     return 2016 if version == 2016 else 2017
-
-
-@contextlib.contextmanager
-def _evaluated(dataset, data_path, result_path, version, split, unseen):
-    """Yield the `Evaluated` of a result folder; the results can be read in the block."""
-    if dataset == "DAVIS":
-        yield write.davis_results(data_path, result_path, version, split or "val")
-    elif dataset == "YouTube-Objects":
-        yield write.youtube_objects_results(data_path, result_path)
-    else:
-        with write.ytvos_results(data_path, result_path, split or "valid", unseen) as found:
-            yield found
-
-
-def _dataset(data_path):
-    """Return which dataset, of `OPTIONS`, a folder holds."""
-    folder = Path(data_path)
-    if (folder / "ImageSets").is_dir():
-        return "DAVIS"
-    if (folder / "Labels").is_dir():
-        return "YouTube-Objects"
-    if any(folder.glob("*/meta.json")):
-        return "YouTube-VOS"
-    raise InputError(
-        f"{data_path} has neither ImageSets (DAVIS), nor Labels (YouTube-Objects), nor <split>/meta.json"
-        " (YouTube-VOS); give the dataset's folder"
-    )
 
 
 if __name__ == "__main__":
