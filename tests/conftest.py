@@ -3,14 +3,15 @@
 import os
 from pathlib import Path
 
-import cases
 import pytest
 from hypothesis import settings
 
+pytest.register_assert_rewrite("helpers")  # Before their import.
+
+from helpers import ROOT, cases  # noqa: E402
+
 settings.register_profile("osmn", deadline=None, derandomize=True, database=None)
 settings.load_profile("osmn")
-
-ROOT = Path(__file__).resolve().parent.parent
 
 
 def pytest_sessionfinish(session):
@@ -65,3 +66,35 @@ def video(davis):
     from osmn.data.davis import videos
 
     return videos(davis, 2017, "val")[1]
+
+
+@pytest.fixture
+def held_out(tmp_path):
+    """Return a folder of a YouTube-VOS split and results of which all J are known: `ytvos_results.write_held_out`."""
+    from helpers.ytvos_results import write_held_out
+
+    return write_held_out(tmp_path)
+
+
+@pytest.fixture
+def clip(tmp_path):
+    """Return the path of a clip of dark frames, lossless, at uneven times."""
+    from helpers.own_videos import write_clip
+
+    return write_clip(tmp_path / "my holiday é.mkv")
+
+
+@pytest.fixture
+def follower(monkeypatch):
+    """Have the scripts take `Follower` for whatever model they name."""
+    from helpers.stand_ins import Follower, stand_in
+
+    stand_in(monkeypatch, Follower)
+
+
+@pytest.fixture
+def devices_stay(monkeypatch):
+    """Have the choice of devices do nothing: other tests in this process may compute on a GPU already."""
+    from osmn.networks import devices
+
+    monkeypatch.setattr(devices, "use_gpus", lambda numbers: None)

@@ -8,11 +8,11 @@ import subprocess
 import sys
 import threading
 import time
-from pathlib import Path
 
 import commands
 
-ROOT = Path(__file__).resolve().parents[2]
+from helpers import ROOT
+
 HERE = [str(ROOT), str(ROOT / "tests"), str(ROOT / "tests/faults")]
 
 
