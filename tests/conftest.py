@@ -1,6 +1,7 @@
 """Data that several test files use."""
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,19 @@ def davis(tmp_path_factory):
     return root
 
 
+@pytest.fixture(scope="session")
+def synthetic(tmp_path_factory):
+    """Return a synthetic dataset of 48x32, two sequences of 4 frames per split, not preprocessed.
+
+    Not to be written to: copy it.
+    """
+    from osmn.data.synthetic import make_dataset
+
+    root = tmp_path_factory.mktemp("synthetic")
+    make_dataset(root, train_sequences=2, val_sequences=2, frames=4, size=(48, 32), seed=3)
+    return root
+
+
 @pytest.fixture
 def video(davis):
     """Return the `Video` of that folder that has two objects."""
@@ -98,3 +112,24 @@ def devices_stay(monkeypatch):
     from osmn.networks import devices
 
     monkeypatch.setattr(devices, "use_gpus", lambda numbers: None)
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """Return the path of the browser; skip where there is none, or nothing to drive it."""
+    pytest.importorskip("playwright", reason="playwright is not installed (make browser)")
+    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if path is None:
+        pytest.skip("there is no Chromium (make browser)")
+    return path
+
+
+@pytest.fixture(scope="module")
+def browser(chromium):
+    """Return a headless Chromium, driven by Playwright."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield browser
+        browser.close()

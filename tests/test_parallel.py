@@ -1,5 +1,7 @@
-"""Reading ahead and writing behind, on threads."""
+"""Work in threads, ahead of its use and behind it, and in several processes."""
 
+import os
+import signal
 import threading
 import time
 
@@ -7,8 +9,8 @@ import pytest
 from PIL import Image
 
 from osmn.errors import InputError
-from osmn.files.images import read_image
-from osmn.parallel import WriteBehind, read_ahead, run_ahead
+from osmn.files.images import read_image, read_labels
+from osmn.parallel import WriteBehind, in_processes, read_ahead, run_ahead
 
 
 def test_read_ahead_keeps_the_order_and_takes_only_some_paths_ahead():
@@ -137,3 +139,25 @@ def test_an_error_in_the_block_is_not_hidden_by_one_in_a_write():
     with pytest.raises(KeyError), WriteBehind() as write:
         write(fail)
         raise KeyError
+
+
+def die_at_three(number):
+    if number == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_results_come_in_order(processes):
+    assert list(in_processes(pow, [(n, 2) for n in range(5)], processes)) == [0, 1, 4, 9, 16]
+
+
+def test_a_killed_process_is_reported_in_one_line():
+    with pytest.raises(InputError, match=r"^a worker process was killed.*$"):
+        list(in_processes(die_at_three, [(n,) for n in range(5)], 2))
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_an_error_in_one_job_ends_the_others(tmp_path, processes):
+    with pytest.raises(InputError, match=r"missing\.png"):
+        list(in_processes(read_labels, [(tmp_path / "missing.png",)] * 3, processes))

@@ -9,6 +9,7 @@ import time
 import pytest
 
 from helpers import ROOT
+from helpers.processes import alive
 from osmn.cli.entry import STOPPED, UNREAD, reports_input_errors
 from osmn.errors import InputError
 
@@ -169,12 +170,6 @@ def begun(tmp_path):
         if alive(process.pid):
             os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
-
-
-def alive(group):
-    """Tell whether any process of a group is."""
-    states = subprocess.run(["ps", "-o", "stat=", "-g", str(group)], capture_output=True, text=True).stdout.split()
-    return any(not state.startswith("Z") for state in states)
 
 
 def wait_for_end(group):

@@ -13,7 +13,7 @@ import filelock
 import pytest
 
 from helpers import ROOT
-from helpers.trees import tree
+from helpers.trees import names, tree
 from osmn.errors import InputError
 from osmn.files import locks
 from osmn.models import checkpoints
@@ -39,10 +39,6 @@ def another_run(folder, shard=(0, 1)):
         assert process.stdout.readline() == "held\n"
         yield process
         process.stdin.close()
-
-
-def names(folder):
-    return sorted(path.name for path in folder.iterdir())
 
 
 def test_a_folder_that_another_run_writes_into_is_named(tmp_path):

@@ -1,22 +1,14 @@
-"""Files that are written whole or not at all, and score files."""
+"""Files that are written whole or not at all."""
 
 import os
-import pickle
-import struct
 import subprocess
 import sys
-import zlib
 
-import numpy as np
 import pytest
 
 from helpers import ROOT
 from osmn.errors import InputError
 from osmn.files.atomic import UNFINISHED, named_write_errors, remove_unfinished, replacing
-from osmn.files.images import read_labels
-from osmn.files.scores import read_scores
-
-# -- Whole or not at all ----------------------------------------------------------------------------------------------
 
 
 def test_a_file_appears_under_its_name_when_it_is_whole(tmp_path):
@@ -88,92 +80,3 @@ def test_of_hidden_files_only_those_that_a_killed_write_left_are_removed(tmp_pat
     assert len(list(tmp_path.rglob(f"{UNFINISHED}*"))) == 5  # Those in `video` are still there.
     remove_unfinished(tmp_path)
     assert sorted(path for path in tmp_path.rglob("*") if path.is_file()) == sorted(users)
-
-
-# -- Score files ------------------------------------------------------------------------------------------------------
-
-
-def saved(path, array):
-    np.save(path, array)
-    return path.read_bytes()
-
-
-GRID = np.full((4, 6), 0.5, np.float32)
-
-
-@pytest.mark.parametrize(
-    "array",
-    [
-        np.where(GRID > 0, np.float32(np.nan), GRID),
-        np.where(GRID > 0, np.float32(np.inf), GRID),
-        GRID - 0.6,
-        GRID + 0.6,
-        GRID * 1j,
-        (GRID * 510).astype(np.uint8),
-        GRID > 0,
-        GRID.astype("datetime64[s]"),
-        GRID.astype("U3"),
-        np.zeros((4, 6), [("a", "f4")]),
-        np.zeros((4, 0), np.float32),
-        np.zeros((4, 6, 1), np.float32),
-        np.float32(0.5),
-        np.array([[None]]),
-    ],
-)
-def test_what_is_no_map_of_probabilities_is_refused_and_named(tmp_path, array):
-    np.save(tmp_path / "00001.npy", array)
-    with pytest.raises(InputError, match=r"^\S+00001\.npy .*; run the evaluation again$"):
-        read_scores(tmp_path / "00001.npy")
-
-
-def test_an_archive_and_other_files_under_the_name_of_scores_are_refused_and_named(tmp_path):
-    path = tmp_path / "00001.npy"
-    np.savez(tmp_path / "a.npz", GRID)
-    for content in ((tmp_path / "a.npz").read_bytes(), b"", b"text", pickle.dumps([1]), b"\x93NUMPY"):
-        path.write_bytes(content)
-        with pytest.raises(InputError, match=r"^\S+00001\.npy is not a score file"):
-            read_scores(path)
-
-
-def test_a_score_file_with_any_bit_flipped_is_read_or_named(tmp_path):
-    path = tmp_path / "00001.npy"
-    whole = bytearray(saved(path, GRID))
-    for bit in np.random.default_rng(0).choice(8 * len(whole), 200, replace=False):
-        flipped = whole.copy()
-        flipped[bit // 8] ^= 1 << bit % 8
-        path.write_bytes(flipped)
-        try:
-            scores = read_scores(path)
-        except InputError as error:
-            assert str(path) in str(error)
-        else:
-            assert scores.dtype == np.float32 and scores.min() >= 0 and scores.max() <= 1
-
-
-def test_scores_of_another_float_type_are_read_as_float32(tmp_path):
-    for kind in (np.float16, np.float64):
-        np.save(tmp_path / "00001.npy", GRID.astype(kind))
-        np.testing.assert_array_equal(read_scores(tmp_path / "00001.npy"), GRID)
-
-
-def grey(path, bits, rows):
-    """Write labels as a grey PNG of 1, 2, 4 or 8 bits, which Pillow does not write."""
-    height, width = rows.shape
-    parts = [("IHDR", struct.pack(">2I5B", width, height, bits, 0, 0, 0, 0))]
-    places = rows[..., None] >> np.arange(bits)[::-1] & 1
-    packed = np.packbits(places.reshape(height, -1).astype(np.uint8), axis=1)
-    parts += [("IDAT", zlib.compress(b"".join(b"\0" + row.tobytes() for row in packed))), ("IEND", b"")]
-    chunks = [(name.encode() + content, len(content)) for name, content in parts]
-    content = b"".join(struct.pack(">I", size) + chunk + struct.pack(">I", zlib.crc32(chunk)) for chunk, size in chunks)
-    path.write_bytes(b"\x89PNG\r\n\x1a\n" + content)
-
-
-@pytest.mark.parametrize("bits", [1, 2, 4, 8])
-def test_labels_in_grey_are_as_they_are_or_refused_where_bits_make_them_ambiguous(tmp_path, bits):
-    rows = np.array([[0, 1, 0, 1], [1, 1, 0, 0]], np.uint8)
-    grey(tmp_path / "mask.png", bits, rows)
-    if bits in (2, 4):
-        with pytest.raises(InputError, match=rf"mask\.png is a grey image of {bits} bits, .*; save it in 8 bits"):
-            read_labels(tmp_path / "mask.png")
-    else:
-        np.testing.assert_array_equal(read_labels(tmp_path / "mask.png"), rows * (255 if bits == 1 else 1))

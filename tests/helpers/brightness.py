@@ -46,6 +46,7 @@ def batch_of(step):
 
 
 def batches(first, last):
+    """Return the batches of the steps from `first` to before `last`."""
     return [batch_of(step) for step in range(first, last)]
 
 
@@ -58,8 +59,17 @@ def run(folder, make_batches=batches, trainer=None, final=False, **changes):
 
 
 def weights(trainer):
+    """Return the weight and the bias of a Trainer's stand-in, float32 (2,)."""
     return np.concatenate([trainer.network.weight.numpy(), trainer.network.bias.numpy()])
 
 
 def state(trainer):
+    """Return {name: array} of all that a checkpoint of a Trainer holds."""
     return {name: np.asarray(variable) for name, variable in trainer.state().items()}
+
+
+def assert_equal_states(ours, theirs):
+    """Check that two `state`s have the same names and the same values, bit for bit."""
+    assert ours.keys() == theirs.keys()
+    for name, value in theirs.items():
+        np.testing.assert_array_equal(ours[name], value, err_msg=name)

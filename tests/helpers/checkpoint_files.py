@@ -21,6 +21,7 @@ def random_values(network, seed=0):
 
 
 def without(values, *names):
+    """Return {name: value} but for some names."""
     return {name: value for name, value in values.items() if name not in names}
 
 
@@ -34,6 +35,7 @@ def save_in_tf1(path, values, version):
 
 
 def truncate(path, share):
+    """Leave a share of a file, from 0 to 1, and cut the rest off; return `path`."""
     path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
     return path
 

@@ -70,19 +70,23 @@ def make_video(path, images, codec="libx264", pixels="yuv420p", times=None, soun
 
 
 def read(path, **selection):
+    """Return the frames of a video that a selection (`start`, `end`, `stride`) leaves."""
     with open_frames(path, **selection) as frames:
         return list(frames)
 
 
 def times(path, **selection):
+    """Return the times of the frames of `read`, in seconds, as fractions."""
     return [frame.seconds for frame in read(path, **selection)]
 
 
 def difference(image, other):
+    """Return the mean absolute difference of two images, in levels of 0 to 255."""
     return np.abs(image.astype(int) - other.astype(int)).mean()
 
 
 def needs(codec):
+    """Skip the test if this build of PyAV cannot write with a codec."""
     try:
         av.Codec(codec, "w")
     except av.codec.codec.UnknownCodecError:
@@ -106,6 +110,7 @@ def decoded_frames(monkeypatch):
 
 
 def reading_threads():
+    """Return the threads of this process that read or write a video."""
     return [thread for thread in threading.enumerate() if thread.name.startswith(("frames", "encoder"))]
 
 

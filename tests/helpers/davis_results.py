@@ -31,11 +31,13 @@ def write_davis(root, frames, version=2017, name="seq", split="val"):
 
 
 def read_csv(path):
+    """Return the rows of a table, each as {column: text}."""
     with path.open() as lines:
         return list(csv.DictReader(lines))
 
 
-def write_score_files(folder, results, object_ids, size=None):
+def write_score_files(folder, results, object_ids):
+    """Write labels, (H, W) for each frame, as score files: 0.9 where an object is and 0.1 elsewhere."""
     for index, labels in enumerate(results):
         for object_id in object_ids:
             probability = np.where(labels == object_id, 0.9, 0.1)

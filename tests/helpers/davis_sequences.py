@@ -9,6 +9,7 @@ SIZE = (50, 20)  # Width and height of the hand-made datasets: 1000 pixels.
 
 
 def rectangle(left, top, width, height):
+    """Return a mask of the hand-made size, bool."""
     mask = np.zeros(SIZE[::-1], bool)
     mask[top : top + height, left : left + width] = True
     return mask
@@ -34,3 +35,8 @@ def write_sequence(root, name, objects, split="train"):
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("a") as file:
             file.write(f"{name}\n")
+
+
+def names_of_split(root, name):
+    """Return the names of the sequences of a split."""
+    return (root / f"ImageSets/2017/{name}.txt").read_text().split()

@@ -10,10 +10,12 @@ def relative_error(actual, expected):
 
 
 def weights_of(network):
+    """Return {TF1 name: array} of a network's variables and constants."""
     return {n: np.array(v) for n, v in network.tf1_variables().items()} | network.constants()
 
 
 def naive_convolution(weights, name, x, stride=1, dilation=1):
+    """Convolve with padding SAME, and add the biases if there are any."""
     y = tf.nn.conv2d(x, weights[f"{name}/weights"], stride, "SAME", dilations=dilation)
     return y + weights.get(f"{name}/biases", 0)
 
@@ -99,3 +101,18 @@ def naive_lite(weights, image, spatial, gammas, training=False):
             sides.append(tf.compat.v1.image.resize_bilinear(side, half))
     score = naive_convolution(weights, "osmn/score", tf.concat(sides, -1))
     return tf.compat.v1.image.resize_bilinear(score, image.shape[1:3]), moments
+
+
+def check_moving_statistics(network, weights, moments, decay):
+    """Check that the network's statistics have moved from `weights` towards the batch's `moments`."""
+    assert moments
+    after = weights_of(network)
+    for scope, (mean, variance, count) in moments.items():
+        rate = 1 - (0.99 if "modulator_sp" in scope else decay)
+        for leaf, value in (("moving_mean", mean), ("moving_variance", variance * count / (count - 1))):
+            before = weights[f"{scope}/{leaf}"]
+            expected = before + rate * (value - before)
+            np.testing.assert_allclose(after[f"{scope}/{leaf}"], expected, rtol=1e-4, atol=1e-4)
+
+
+VGG_WIDTHS = (*(256,) * 3, *(512,) * 6)

@@ -79,6 +79,7 @@ class Page(HTMLParser):
 
 
 def write_frames(folder, names, size=(12, 12)):
+    """Write green frames with these names as JPEGs."""
     folder.mkdir(parents=True, exist_ok=True)
     for name in names:
         Image.new("RGB", size, (90, 120, 60)).save(folder / f"{name}.jpg")
@@ -101,11 +102,13 @@ def write_sequence(root, name, kept, results="results", version=2017):
 
 
 def report(root, *more, results="results"):
+    """Report the results in a folder of `root` by `python -m osmn.report`; return the `Page`."""
     main(words(root / results, root / "davis", *more))
     return Page(root / results / "report.html")
 
 
 def manifest(folder, **options):
+    """Write the manifest of a run with these options."""
     made_by = {
         "program": "osmn",
         "model": "m",

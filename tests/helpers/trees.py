@@ -22,3 +22,18 @@ def change_cache(path, change):
     head, _, value = path.read_text().partition("\n")
     path.unlink()
     cached(path, json.loads(head)["key"], lambda: change(json.loads(value)))
+
+
+def all_files(folder):
+    """Return {name: bytes} of the files in a folder, the hidden ones too."""
+    return {name: (folder / name).read_bytes() for name in files(folder)}
+
+
+def files(folder):
+    """Return the names of the files in a folder and in those within it, sorted."""
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+def names(folder):
+    """Return the names of what a folder holds, sorted."""
+    return sorted(path.name for path in folder.iterdir())

@@ -1,6 +1,8 @@
 """Hand-made results of YouTube-VOS, of which all scores are known."""
 
-from helpers.ytvos_videos import paint, write_video
+import osmn_train_eval_ytvos
+from helpers.scripts import words
+from helpers.ytvos_videos import SIZE, paint, write_video
 from osmn.files.images import write_labels
 
 
@@ -29,3 +31,10 @@ def write_held_out(root):
         write_labels(root / f"results/{name}/{number:05d}.png", squares(kept))
     (root / "unseen.txt").write_text("bee\n\nwalrus \n")
     return root
+
+
+def evaluate(data, results, *more):
+    """Run the evaluation as the README has it, at the videos' own size and colours."""
+    paths = ["--data_path", data, "--whole_model_path", "stand-in", "--result_path", results, "--only_testing"]
+    colours = ["--mean_value", 0, 0, 0, "--precision", "float32"]
+    osmn_train_eval_ytvos.main(words(*paths, "--im_size", *SIZE, *colours, *more))

@@ -117,3 +117,18 @@ VIDEOS = {
         {21: (0, 5), 22: (0, 5)},
     ),
 }
+
+
+COLUMN = {1: (4, 0, 5, 24), 2: (16, 4, 28, 20)}  # Halving keeps odd columns and rows: this object 1 vanishes ...
+NEXT_COLUMN = {1: (5, 0, 6, 24), 2: (16, 4, 28, 20)}  # ... and this one stays.
+
+
+def write_training_video(root):
+    """Write a dataset with a video of two objects and three frames, the split `train`; return `root`.
+
+    Object 2 starts in the second frame.
+    """
+    boxes = {0: {1: COLUMN[1]}, 5: NEXT_COLUMN, 10: COLUMN}
+    frames = {number: paint(of) for number, of in boxes.items()}
+    write_video(root / "train", "v", frames, {1: (0, 5, 10), 2: (5, 10)})
+    return root

@@ -9,6 +9,7 @@ from PIL import Image
 
 from helpers.followed_videos import SMALL, segment
 from helpers.stand_ins import Follower
+from helpers.trees import files
 from osmn.config import ModelConfig
 from osmn.data import davis as davis_data
 from osmn.data.types import Reference, Video
@@ -32,15 +33,11 @@ def expected_results(video):
     return [segmentation for _, segmentation, _ in segmenting.follow(predictor, video)]
 
 
-def listed(folder):
-    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
-
-
 def test_results_of_a_video_with_ids_are_masks_per_object_and_merged_frames(video, tmp_path):
     segment(video, tmp_path)
-    assert listed(tmp_path) == sorted(layout.video_files(video))
+    assert files(tmp_path) == sorted(layout.video_files(video))
     names = [f"{folder}{frame}.png" for folder in ("", "1/", "2/") for frame in FRAMES]
-    assert listed(tmp_path / video.name) == sorted(names)
+    assert files(tmp_path / video.name) == sorted(names)
     segmentations = expected_results(video)
     assert any(mask.any() for mask in segmentations[1].masks)
     for object_id in (1, 2):
@@ -71,8 +68,8 @@ def test_merged_frames_have_the_annotations_size_and_palette_and_the_first_is_th
 def test_results_of_2016_lie_in_the_videos_folder_without_ids(davis, tmp_path):
     video = davis_data.videos(davis, 2016, "val")[1]
     segment(video, tmp_path, save_score=True)
-    assert listed(tmp_path / video.name) == sorted([f"{f}.png" for f in FRAMES] + [f"{f}.npy" for f in FRAMES[1:]])
-    assert listed(tmp_path) == sorted(layout.video_files(video, layout.Output(save_score=True)))
+    assert files(tmp_path / video.name) == sorted([f"{f}.png" for f in FRAMES] + [f"{f}.npy" for f in FRAMES[1:]])
+    assert files(tmp_path) == sorted(layout.video_files(video, layout.Output(save_score=True)))
     for frame in FRAMES:
         with Image.open(tmp_path / video.name / f"{frame}.png") as image:
             assert (image.mode, image.size) == ("L", SMALL)
@@ -128,7 +125,7 @@ def test_an_interrupted_run_leaves_only_whole_files(video, tmp_path):
 
     with pytest.raises(KeyboardInterrupt):
         segment(video, tmp_path, save_score=True, progress=interrupt)
-    assert {Path(name).stem for name in listed(tmp_path)} == {"00000", "00001", "00002"}
+    assert {Path(name).stem for name in files(tmp_path)} == {"00000", "00001", "00002"}
     for path in tmp_path.rglob("*.png"):
         read_labels(path)
     for path in tmp_path.rglob("*.npy"):
@@ -177,8 +174,8 @@ def test_shards_together_write_the_files_of_one_run(davis, tmp_path):
     run(davis, tmp_path / "whole")
     for index in range(2):
         run(davis, tmp_path / "shards", shard=(index, 2))
-    assert listed(tmp_path / "shards") == listed(tmp_path / "whole")
-    for name in listed(tmp_path / "whole"):
+    assert files(tmp_path / "shards") == files(tmp_path / "whole")
+    for name in files(tmp_path / "whole"):
         assert (tmp_path / "shards" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
 
 

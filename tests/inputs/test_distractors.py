@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from osmn.inputs import distractors, samples
+from helpers.pictures import seeds
+from osmn.inputs import distractors
 from osmn.inputs.distractors import with_distractor
 from osmn.inputs.samples import RawSample
 
@@ -27,10 +28,6 @@ GUIDE, BEFORE, LABEL = box(2, 2, 12, 12), box(18, 14, 38, 34), box(20, 16, 40, 3
 TARGET = RawSample(painted(GUIDE, RED), GUIDE, BEFORE, painted(LABEL, RED), LABEL)
 OTHER_MASK = box(3, 5, 19, 25, (30, 40))
 OTHER = RawSample(painted(OTHER_MASK, GREEN), OTHER_MASK, OTHER_MASK, painted(OTHER_MASK, GREEN), OTHER_MASK)
-
-
-def seeds(count):
-    return [samples.sample_seed(0, step, 0) for step in range(count)]
 
 
 def arrays(views):

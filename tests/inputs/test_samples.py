@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image, ImageEnhance
 
-from helpers.pictures import BLACK, SEVERAL, THIN_SMALL_AND_FULL, as_rgb, blob, box_mask, noise
+from helpers.pictures import BLACK, SEVERAL, THIN_SMALL_AND_FULL, as_rgb, blob, box_mask, noise, seeds
 from osmn.config import ModelConfig
 from osmn.inputs import guides, samples
 from osmn.inputs.geometry import bounding_box
@@ -17,10 +17,6 @@ SEED = tf.constant([3, 5])
 CONFIG = ModelConfig()
 PUBLISHED = Augmentation()
 STILL = Augmentation(vg_random_crop_ratio=0, vg_random_rotate_angle=0)
-
-
-def seeds(count):
-    return [samples.sample_seed(0, step, 0) for step in range(count)]
 
 
 # Seeds and sizes

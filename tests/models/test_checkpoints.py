@@ -30,24 +30,12 @@ from osmn.training.trainer import Trainer
 
 LITE = ModelConfig("lite", mean_value=(127.5, 127.5, 127.5), scale_value=0.00787)
 SMALL_LITE = dataclasses.replace(LITE, no_visual_modulator=True)
+pytestmark = pytest.mark.usefixtures("forget")
 
 
 @pytest.fixture(scope="module")
 def lite():
     return zero_networks.build(LITE)
-
-
-@pytest.fixture(scope="module")
-def osvos():
-    return zero_networks.build(ModelConfig(no_visual_modulator=True))
-
-
-@pytest.fixture(autouse=True)
-def forget(request):
-    """Have a test begin with networks of zeros."""
-    for name in ("lite", "osvos"):
-        if name in request.fixturenames:
-            zero_networks.forget(request.getfixturevalue(name))
 
 
 @pytest.fixture(scope="module")

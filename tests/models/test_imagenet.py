@@ -21,23 +21,12 @@ from osmn.errors import InputError
 from osmn.models import checkpoints
 from osmn.models.pretrained import imagenet
 
+pytestmark = pytest.mark.usefixtures("forget")
+
 
 @pytest.fixture(scope="module")
 def lite():
     return zero_networks.build(ModelConfig("lite"))
-
-
-@pytest.fixture(scope="module")
-def osvos():
-    return zero_networks.build(ModelConfig(no_visual_modulator=True))
-
-
-@pytest.fixture(autouse=True)
-def forget(request):
-    """Have a test begin with networks of zeros."""
-    for name in ("lite", "osvos"):
-        if name in request.fixturenames:
-            zero_networks.forget(request.getfixturevalue(name))
 
 
 # TF-slim's checkpoints, and dictionaries

@@ -1,3 +1,5 @@
+"""Whole networks against a plain computation: sizes, several objects, switches, precision."""
+
 import dataclasses
 import functools
 import gc
@@ -8,14 +10,19 @@ import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from helpers import goldens, zero_networks
-from helpers.reference_networks import naive_lite, naive_upsampling, naive_vgg, relative_error, weights_of
-from osmn import networks
+from helpers.reference_networks import (
+    VGG_WIDTHS,
+    check_moving_statistics,
+    naive_lite,
+    naive_vgg,
+    relative_error,
+    weights_of,
+)
 from osmn.config import BASE_MODELS, ModelConfig
 from osmn.inputs.samples import Sample
-from osmn.networks import INFERENCE, Execution, Part, devices, execution, layers, vgg
+from osmn.networks import INFERENCE, Execution, devices, vgg
 from osmn.training.trainer import Trainer
 
-CHOSEN = devices.choose_execution()  # The one for the devices here.
 WAYS = {"plain": INFERENCE, "fused": Execution(modulate=devices.fused_modulate, normalize=devices.fused_normalize)}
 EITHER_WAY = pytest.mark.parametrize("way", WAYS)
 HEIGHT, WIDTH = 101, 163  # Odd, and no multiple of any stride.
@@ -61,21 +68,6 @@ def random_gammas(widths, batch=2, seed=0):
     return [generator.normal(1, 0.3, (batch, 1, 1, c)).astype(np.float32) for c in widths]
 
 
-def check_moving_statistics(network, weights, moments, decay):
-    """Check that the network's statistics have moved from `weights` towards the batch's `moments`."""
-    assert moments
-    after = weights_of(network)
-    for scope, (mean, variance, count) in moments.items():
-        rate = 1 - (0.99 if "modulator_sp" in scope else decay)
-        for leaf, value in (("moving_mean", mean), ("moving_variance", variance * count / (count - 1))):
-            before = weights[f"{scope}/{leaf}"]
-            expected = before + rate * (value - before)
-            np.testing.assert_allclose(after[f"{scope}/{leaf}"], expected, rtol=1e-4, atol=1e-4)
-
-
-VGG_WIDTHS = (*(256,) * 3, *(512,) * 6)
-
-
 @pytest.mark.parametrize(
     ("base_model", "training"),
     [("osvos", False), ("osvos", True), ("deeplab", False), ("deeplab", True), ("masktrack", False)],
@@ -114,15 +106,6 @@ def test_early_modulation_takes_conv1_1_first(build_once):
     gammas = random_gammas((64, 64, 128, 128, *VGG_WIDTHS))
     expected, _ = naive_vgg(weights_of(network), "osvos", image, spatial, gammas, first_modulated=1)
     assert relative_error(network.segment(image, spatial, gammas), expected) < 1e-5
-
-
-def test_visual_modulator_of_early_modulation_starts_with_conv1_1():
-    modulator = vgg.VisualModulator((64, 64, 128, 128, *VGG_WIDTHS), "float32", zero_networks.Zeros())
-    vector = np.arange(4224, dtype=np.float32)
-    modulator.output_layer.bias.assign(vector)
-    gammas = modulator(np.zeros((1, 224, 224, 3), np.float32), execution=INFERENCE)
-    assert [gamma.shape for gamma in gammas[:5]] == [(1, 1, 1, c) for c in (64, 64, 128, 128, 256)]
-    np.testing.assert_array_equal(np.concatenate([np.ravel(gamma) for gamma in gammas]), vector)
 
 
 # Several objects of one frame
@@ -234,89 +217,6 @@ def test_fix_seg_trains_only_the_rest():
     assert {name.split("/")[1] for name in changed} == {"modulator_sp", "score"}
 
 
-# Initial weights, dropout, precision
-
-
-def test_lite_visual_modulator_starts_as_identity():
-    network = networks.build(ModelConfig("lite"))
-    guide, *_ = goldens.inputs("lite", seed=7, batch=2)
-    gammas = network.gammas(guide)
-    assert [gamma.shape for gamma in gammas] == [(2, 1, 1, c) for c in (128, 256, 512, 1024)]
-    assert all(np.all(gamma == 1) for gamma in gammas)
-
-
-def test_the_published_embedding_of_lite_is_one_unit_and_a_small_one_has_units_that_differ():
-    units = {}
-    for small in (False, True):
-        network = networks.build(ModelConfig("lite"), small_embedding=small)
-        guide, *_ = goldens.inputs("lite", seed=7)
-        name = "osmn/modulator/Logits/Conv2d_1c_1x1"
-        weights, biases = (np.asarray(network.tf1_variables()[f"{name}/{leaf}"]) for leaf in ("weights", "biases"))
-        units[small] = len({unit.tobytes() for unit in np.r_[weights[0, 0], biases[None]].T})
-        assert all(np.all(gamma == 1) for gamma in network.gammas(guide))
-    assert units == {False: 1, True: 2048}
-    assert not biases.any()
-    assert np.std(weights) == pytest.approx(0.002, rel=0.01)
-
-
-def test_gradients_of_lites_visual_modulator_are_summed_in_an_order_that_does_not_vary():
-    network = networks.build(ModelConfig("lite"))
-    variables = [v.value for n, v in network.tf1_variables().items() if n.startswith("osmn/modulator/") and v.trainable]
-
-    @tf.function
-    def gradients(guide):
-        with tf.GradientTape() as tape:
-            loss = functools.reduce(tf.add, map(tf.reduce_sum, network.gammas(guide, Execution(training=True))))
-        return tape.gradient(loss, variables)
-
-    graph = gradients.get_concrete_function(tf.TensorSpec((2, 224, 224, 3))).graph
-    assert not [op.name for op in graph.get_operations() if op.type == "AddN" and len(op.inputs) > 2]
-
-
-def test_vgg_visual_modulator_starts_as_identity():
-    modulator = vgg.VisualModulator(VGG_WIDTHS, "float32", zero_networks.Zeros())
-    modulator.hidden[-1].bias.assign(np.ones(4096))  # So that the last layer's input is not zero, as with real weights.
-    gammas = modulator(np.zeros((2, 224, 224, 3), np.float32), execution=INFERENCE)
-    assert [gamma.shape for gamma in gammas] == [(2, 1, 1, c) for c in VGG_WIDTHS]
-    assert all(np.all(gamma == 1) for gamma in gammas)
-
-
-def test_initial_weights_are_a_function_of_the_seed():
-    config = ModelConfig("lite", no_visual_modulator=True)
-    first, again, other = (weights_of(networks.build(config, seed=seed)) for seed in (0, 0, 1))
-    kernels = [name for name in first if name.endswith("weights")]
-    assert all(np.array_equal(first[name], again[name]) for name in first)
-    assert not any(np.array_equal(first[name], other[name]) for name in kernels)
-    same_shape = [first[f"osmn/seg/Conv2d_{block}_pointwise/weights"] for block in (7, 8)]
-    assert not np.array_equal(*same_shape)
-
-
-def test_initial_convolutions_have_the_published_deviation_and_zero_biases():
-    weights = weights_of(networks.build(ModelConfig(no_visual_modulator=True)))
-    assert weights["osmn/seg/conv4/conv4_2/weights"].std() == pytest.approx(0.001, rel=0.01)
-    assert abs(weights["osmn/seg/conv4/conv4_2/weights"].mean()) < 1e-5
-    assert not any(value.any() for name, value in weights.items() if name.endswith(("biases", "beta", "moving_mean")))
-    assert all(np.all(value == 1) for name, value in weights.items() if name.endswith(("gamma", "moving_variance")))
-
-
-def test_dropout_drops_half_and_doubles_the_rest_by_seed_and_layer():
-    ones, seed = tf.ones((100, 100)), tf.constant([3, 5])
-    execution, other_seed = Execution(dropout_seed=seed), Execution(dropout_seed=seed + 1)
-    dropped = vgg.dropout(ones, execution, 0).numpy()
-    assert set(np.unique(dropped)) == {0, 2} and dropped.mean() == pytest.approx(1, abs=0.05)
-    np.testing.assert_array_equal(vgg.dropout(ones, execution, 0), dropped)
-    for other in (vgg.dropout(ones, execution, 1), vgg.dropout(ones, other_seed, 0)):
-        assert np.mean(other == dropped) == pytest.approx(0.5, abs=0.05)
-    assert vgg.dropout(ones, Execution(training=True), 0) is ones
-
-
-def test_dropout_of_a_batch_in_parts_is_that_of_the_whole():
-    whole = Execution(dropout_seed=tf.constant([3, 5]))
-    parts = [dataclasses.replace(whole, part=Part(number, 2)) for number in (0, 1)]
-    dropped = [vgg.dropout(tf.ones((3, 20)), execution, 0) for execution in parts]
-    np.testing.assert_array_equal(np.concatenate(dropped), vgg.dropout(tf.ones((6, 20)), whole, 0))
-
-
 def test_logits_in_training_are_a_function_of_the_dropout_seed(build_once):
     network = build_once("masktrack")
     _, spatial, image, _ = goldens.inputs(seed=8, height=17, width=25)
@@ -339,136 +239,3 @@ def test_bfloat16_gives_nearly_the_published_probabilities(variant):
     logits = network(guide, spatial, image)
     assert logits.dtype == tf.float32
     assert abs(sigmoid(logits) - sigmoid(goldens.outputs(variant)["logits"])).mean() <= 0.05
-
-
-# Layers
-
-
-@pytest.mark.parametrize("batch", [1, 2])
-@pytest.mark.parametrize("size", [1, 3])
-def test_fully_connected_layers_equal_a_valid_convolution_and_its_gradients(size, batch):
-    generator = np.random.default_rng(0)
-    x = tf.constant(generator.normal(size=(batch, size, size, 4)).astype(np.float32))
-    kernel = tf.constant(generator.normal(size=(size, size, 4, 5)).astype(np.float32))
-    weights = generator.normal(size=(batch, 1, 1, 5)).astype(np.float32)
-    results = []
-    for function in (vgg.covering_convolution, lambda x, kernel: tf.nn.conv2d(x, kernel, 1, "VALID")):
-        with tf.GradientTape() as tape:
-            tape.watch([x, kernel])
-            y = function(x, kernel)
-            loss = tf.reduce_sum(y * weights)
-        results.append([y, *tape.gradient(loss, [x, kernel])])
-    for ours, expected in zip(*results, strict=True):
-        np.testing.assert_allclose(ours, expected, rtol=1e-5, atol=1e-5)
-
-
-def test_moving_variance_follows_the_unbiased_variance():
-    layer = layers.BatchNormalization("tiny", 1, decay=0.9)
-    y = layer(np.float32([1, 3]).reshape(1, 1, 2, 1), execution=Execution(training=True))
-    # Mean 2; variance 1 to normalise with, 2 with N / (N - 1).
-    np.testing.assert_allclose(np.ravel(y), np.float32([-1, 1]) / np.sqrt(1.001), rtol=1e-5)
-    assert layer.moving_mean.numpy() == pytest.approx(0.9 * 0 + 0.1 * 2)
-    assert layer.moving_variance.numpy() == pytest.approx(0.9 * 1 + 0.1 * 2)
-
-
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-@pytest.mark.parametrize("training", [False, True])
-def test_normalisation_by_moving_statistics_is_the_same_on_a_gpu(training, dtype):
-    layer, generator = layers.BatchNormalization("tiny", 5, decay=0.9), np.random.default_rng(0)
-    for variable in layer.variables:
-        variable.assign(generator.uniform(0.5, 2, variable.shape))
-    x = tf.cast(generator.normal(size=(2, 3, 4, 5)), dtype)
-    fixed = Execution(training, fixed_statistics=True)
-    plain, fused = (
-        layer(x, execution=dataclasses.replace(fixed, normalize=function))
-        for function in (execution.normalize, devices.fused_normalize)
-    )
-    assert plain.dtype == fused.dtype == dtype
-    tolerance = {"float32": 1e-5, "bfloat16": 1e-2}[dtype]
-    np.testing.assert_allclose(tf.cast(plain, "float32"), tf.cast(fused, "float32"), tolerance, tolerance)
-
-
-@pytest.mark.parametrize("parts", [1, 2])
-def test_normalisation_of_a_batch_in_parts_is_that_of_the_whole(parts):
-    generator = np.random.default_rng(0)
-    x = tf.constant(generator.normal(3, 2, size=(2, 3, 4, 5)).astype(np.float32))
-    offset, scale = (tf.constant(generator.uniform(0.5, 2, 5).astype(np.float32)) for _ in range(2))
-    # Parts that are all alike: what the others sum is known here.
-    part = Part(0, parts, lambda sums: parts * sums)
-    expected = layers.normalize_batch(tf.concat([x] * parts, axis=0), offset, scale, 0.001)
-    for ours, whole in zip(layers.normalize_part(x, offset, scale, 0.001, part), expected, strict=True):
-        np.testing.assert_allclose(ours, whole[: len(ours)], rtol=1e-5, atol=1e-5)
-
-
-def test_spatial_modulation_moves_its_statistics_as_batch_norm_of_the_map_would():
-    stage = layers.SpatialModulation("tiny", [1, 1], "ones")
-    stage.convolution.kernel.assign(np.float32([2, -1]).reshape(1, 1, 1, 2))
-    maps = stage(np.float32([1, 3]).reshape(1, 1, 2, 1), execution=Execution(training=True))
-    # The convolution gives (2, 6) and (-1, -3): means 4 and -2, biased variances 4 and 1, unbiased 8 and 2.
-    np.testing.assert_allclose(stage.normalization.moving_mean, [0.01 * 4, 0.01 * -2], rtol=1e-5)
-    np.testing.assert_allclose(stage.normalization.moving_variance, [0.99 + 0.01 * 8, 0.99 + 0.01 * 2], rtol=1e-5)
-    np.testing.assert_allclose([np.ravel(map_) for map_ in maps], [[0, 1], [1, 0]], atol=1e-3)
-
-
-def test_factored_betas_are_the_maps_of_the_moving_statistics():
-    stage = layers.SpatialModulation("tiny", [2, 1], "ones")
-    generator = np.random.default_rng(0)
-    for variable in stage.variables:
-        variable.assign(generator.uniform(0.5, 2, variable.shape))
-    stage.normalization.beta.assign([-1.0, 0.0, 1.0])
-    guide = generator.random((2, 3, 4, 1)).astype(np.float32)
-    expected = stage(guide, execution=Execution(training=True, fixed_statistics=True))
-    assert [map_.shape for map_ in expected] == [(2, 3, 4, 2), (2, 3, 4, 1)]
-    for map_, beta in zip(expected, stage(guide, execution=INFERENCE), strict=True):
-        ours = execution.modulate(tf.zeros(map_.shape), None, beta)
-        np.testing.assert_allclose(ours, map_, rtol=1e-5, atol=1e-5)
-
-
-@pytest.mark.parametrize("modulate", [execution.modulate, devices.fused_modulate])
-def test_modulation_scales_then_shifts(modulate):
-    beta = execution.FactoredBeta(
-        tf.constant([1.0, 2.0], shape=(1, 1, 2, 1)), tf.constant([3.0, 1.0]), tf.constant([-4.0, 0.0])
-    )
-    features = tf.constant([[10.0, 20.0], [30.0, 40.0]], shape=(1, 1, 2, 2))
-    gamma = tf.constant([0.5, 2.0], shape=(1, 1, 1, 2))
-    # relu(3 g - 4) at g = 1, 2 is 0, 2; relu(g) is 1, 2.
-    for arguments, expected in (
-        ((gamma, beta), [[5 + 0, 40 + 1], [15 + 2, 80 + 2]]),
-        ((gamma, None), [[5, 40], [15, 80]]),
-        ((None, beta), [[10 + 0, 20 + 1], [30 + 2, 40 + 2]]),
-        ((None, None), features[0, 0]),
-    ):
-        np.testing.assert_allclose(modulate(features, *arguments)[0, 0], expected)
-
-
-@pytest.mark.parametrize("stride", [2, 4, 8, 16])
-@pytest.mark.parametrize(("height", "width"), [(5, 7), (1, 3), (4, 2)])
-def test_upsampling_matrices_equal_the_cropped_transposed_convolution(height, width, stride):
-    x = np.random.default_rng(0).normal(size=(2, height, width, 1)).astype(np.float32)
-    kernel = layers.bilinear_kernel(2 * stride, 1)
-    for cut in (0, 1, stride - 1):  # What SAME pooling rounds up: a side of `size * stride - cut` pools to `size`.
-        size = (height * stride - cut, width * stride - cut // 2)
-        rows, columns = (
-            layers.transposed_bilinear_matrix(*sides) for sides in ((height, stride, size[0]), (width, stride, size[1]))
-        )
-        expected = naive_upsampling(tf.constant(x), kernel, size)
-        np.testing.assert_allclose(layers.resample(x, rows, columns), expected, atol=1e-5)
-
-
-@pytest.mark.parametrize(
-    ("old", "new"), [((5, 7), (51, 82)), ((51, 82), (101, 163)), ((1, 2), (1, 5)), ((8, 6), (3, 6))]
-)
-def test_resizing_matrices_equal_the_legacy_bilinear_resize(old, new):
-    x = np.random.default_rng(0).normal(size=(2, *old, 1)).astype(np.float32)
-    matrices = [layers.legacy_bilinear_matrix(*sides) for sides in zip(old, new, strict=True)]
-    expected = tf.compat.v1.image.resize_bilinear(x, new)
-    np.testing.assert_allclose(layers.resample(x, *matrices), expected, atol=1e-5)
-
-
-@pytest.mark.parametrize("shape", [(2, 7, 9, 5), (1, 1, 1, 3), (1, 2, 1, 1)])
-def test_single_channel_convolution_equals_conv2d(shape):
-    generator = np.random.default_rng(0)
-    x = generator.normal(size=shape).astype(np.float32)
-    kernel = generator.normal(size=(3, 3, shape[-1])).astype(np.float32)
-    expected = tf.nn.conv2d(x, kernel[..., None], 1, "SAME")
-    np.testing.assert_allclose(layers.single_channel_convolution(x, kernel), expected, atol=1e-5)

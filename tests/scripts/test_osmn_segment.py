@@ -1,6 +1,5 @@
 """A stranger's own video, through `osmn_segment.py`: masks, overlay, corrections, mistakes."""
 
-import itertools
 import os
 import shutil
 
@@ -13,19 +12,14 @@ import osmn_segment
 from helpers.clips import LOSSLESS, TICK, UNEVEN, make_video, needs, pictures, sound_of, tone
 from helpers.own_videos import FRAMES, SIZE, mask, segment
 from helpers.scripts import error
-from helpers.stand_ins import Pixelwise, stand_in
+from helpers.trees import names
 from osmn.files.images import read_labels
 from osmn.files.scores import read_scores
 from osmn.masks import overlay
-from osmn.user_video import model_choice, tracking
+from osmn.user_video import model_choice
 from osmn.user_video.media.reader import open_frames
-from osmn.user_video.prompts import Prompt, parse_prompt
 
 pytestmark = pytest.mark.usefixtures("follower")
-
-
-def names(folder):
-    return sorted(path.name for path in folder.iterdir())
 
 
 def test_a_video_gives_indexed_masks_of_its_size_and_an_overlay_with_its_times(clip, tmp_path):
@@ -160,78 +154,6 @@ def test_part_of_a_video_and_its_scores(clip, tmp_path):
     assert read_scores(scores).shape == SIZE[::-1]
 
 
-def test_a_finished_video_is_left_alone_and_another_run_into_its_folder_is_refused(clip, tmp_path, capsys):
-    first = mask(tmp_path / "first.png", {1: (8, 8, 30, 30)})
-    segment(clip, tmp_path / "out", "--mask", first)
-    before = (tmp_path / "out/overlay.mp4").stat().st_mtime_ns
-    segment(clip, tmp_path / "out", "--mask", first)
-    assert "finished already" in capsys.readouterr().out
-    assert (tmp_path / "out/overlay.mp4").stat().st_mtime_ns == before
-    with pytest.raises(SystemExit):
-        segment(clip, tmp_path / "out", "--mask", first, "--stride", 2)
-    assert "stride was 1, is 2" in capsys.readouterr().err
-    segment(clip, tmp_path / "out", "--mask", first, "--stride", 2, "--overwrite")
-    assert (tmp_path / "out/overlay.mp4").stat().st_mtime_ns != before
-
-
-def files(folder):
-    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
-
-
-@pytest.mark.parametrize("killed", [False, True])
-def test_of_a_run_that_is_overwritten_nothing_stays_but_what_is_the_users(clip, tmp_path, monkeypatch, killed):
-    first = mask(tmp_path / "first.png", {1: (8, 8, 30, 30)})
-    segment(clip, tmp_path / "alone", "--mask", first, "--stride", 2)
-    more = ("--save_score", "--cutout")
-    if killed:
-        shown = itertools.count()
-        with monkeypatch.context() as patched, pytest.raises(SystemExit):
-            patched.setattr(tracking, "overlay", lambda *given: stop() if next(shown) == 4 else overlay(*given))
-            segment(clip, tmp_path / "out", "--mask", first, *more)
-    else:
-        segment(clip, tmp_path / "out", "--mask", first, *more)
-    users = [tmp_path / "out/masks/notes.txt", tmp_path / "out/masks/99999.png", tmp_path / "out/scores/2/00001.npy"]
-    for path in users:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("mine")
-    assert len(files(tmp_path / "out")) > len(files(tmp_path / "alone")) + len(users)
-    segment(clip, tmp_path / "out", "--mask", first, "--stride", 2, "--overwrite")
-    assert all(path.read_text() == "mine" for path in users)
-    for path in users:
-        path.unlink()
-    assert files(tmp_path / "out") == files(tmp_path / "alone")
-    for name in files(tmp_path / "out/masks"):
-        assert (tmp_path / "out/masks" / name).read_bytes() == (tmp_path / "alone/masks" / name).read_bytes()
-
-
-def stop():
-    raise KeyboardInterrupt
-
-
-def test_a_mask_that_an_earlier_run_found_is_kept_where_it_is_given_and_may_not_be_where_masks_go(
-    clip, tmp_path, capsys
-):
-    first = mask(tmp_path / "first.png", {1: (8, 8, 30, 30)})
-    segment(clip, tmp_path / "out", "--mask", first)
-    given = tmp_path / "out/masks/00003.png"
-    before = given.read_bytes()
-    message = error(capsys, osmn_segment.main, clip, "--mask", given, "--result_path", tmp_path / "out", "--overwrite")
-    assert message.startswith(f"error: {given} is read, and is in {tmp_path / 'out/masks'}, which is written anew; ")
-    assert given.read_bytes() == before
-
-    image = np.zeros((*SIZE[::-1], 3), np.uint8)
-    image[12:36, 16:44] = 200
-    folder = tmp_path / "frames"
-    folder.mkdir()
-    Image.fromarray(image).save(folder / "0.png")
-    segment(folder, tmp_path / "found", "--box", 10, 8, 40, 32)
-    found = tmp_path / "found/first_mask.png"
-    before = found.read_bytes()
-    segment(folder, tmp_path / "found", "--mask", found, "--overwrite")
-    assert found.read_bytes() == before
-    assert not (tmp_path / "found/first_frame.png").exists()
-
-
 def test_boxes_become_masks_to_look_at(clip, tmp_path):
     rng = np.random.default_rng(0)
     image = rng.integers(0, 40, (*SIZE[::-1], 3), np.uint8)
@@ -250,126 +172,6 @@ def test_boxes_become_masks_to_look_at(clip, tmp_path):
     (tmp_path / "out/first_mask.png").unlink()
     segment(folder, tmp_path / "out", "--box", 10, 8, 40, 32)
     np.testing.assert_array_equal(read_labels(tmp_path / "out/first_mask.png"), found)
-
-
-@pytest.fixture
-def bright(tmp_path):
-    """Return a folder of frames with a bright box, which GrabCut finds."""
-    image = np.zeros((*SIZE[::-1], 3), np.uint8)
-    image[12:36, 16:44] = 200
-    (tmp_path / "frames").mkdir()
-    for number in range(2):
-        Image.fromarray(image).save(tmp_path / f"frames/{number}.png")
-    return tmp_path / "frames"
-
-
-BOX = ("--box", 10, 8, 40, 32)
-
-
-@pytest.mark.parametrize("name", ["overlay.mp4", "masks/0.png", "masks/1.png", "first_mask.png"])
-@pytest.mark.parametrize("linked", [False, True])
-def test_files_of_the_users_in_the_place_of_results_stay(bright, tmp_path, capsys, name, linked):
-    first = mask(tmp_path / "first.png", {1: (16, 12, 44, 36)})
-    mine = tmp_path / "out" / name
-    if linked and mine.parent.name == "masks":  # A link to a folder is followed, and files there are kept as well.
-        (tmp_path / "elsewhere").mkdir()
-        (tmp_path / "out").mkdir()
-        mine.parent.symlink_to(tmp_path / "elsewhere")
-    mine.parent.mkdir(parents=True, exist_ok=True)
-    mine.write_text("mine")
-    given = BOX if name == "first_mask.png" else ("--mask", first)
-    for _ in range(2):
-        with pytest.raises(SystemExit):
-            segment(bright, tmp_path / "out", *given)
-        line = capsys.readouterr().err.splitlines()[-1]
-        assert line.startswith(f"error: {mine} would be replaced, and no run has noted that it made it; ")
-        assert mine.read_text() == "mine"
-    mine.rename(tmp_path / "kept")
-    segment(bright, tmp_path / "out", *given)
-    (tmp_path / "kept").rename(mine)
-    segment(bright, tmp_path / "out", *given, "--overwrite")
-    assert mine.read_bytes() != b"mine"
-
-
-@pytest.mark.parametrize("name", ["first_mask.png", "first_frame.png"])
-def test_a_mask_or_a_frame_that_was_found_and_then_drawn_on_is_kept(bright, tmp_path, capsys, name):
-    segment(bright, tmp_path / "out", *BOX)
-    drawn = tmp_path / "out" / name
-    image = Image.open(drawn)
-    image.putpixel((2, 2), 2 if image.mode == "P" else (9, 9, 9))
-    image.save(drawn)
-    before = drawn.read_bytes()
-    with pytest.raises(SystemExit):
-        segment(bright, tmp_path / "out", *BOX)
-    line = capsys.readouterr().err.splitlines()[-1]
-    assert line.endswith(
-        f"{name} has been changed since it was written; give --mask {drawn} --overwrite for --box, or move it"
-    )
-    assert drawn.read_bytes() == before
-    if name == "first_mask.png":
-        segment(bright, tmp_path / "out", "--mask", drawn, "--overwrite")
-        assert drawn.read_bytes() == before
-        np.testing.assert_array_equal(read_labels(tmp_path / "out/masks/0.png"), read_labels(drawn))
-    drawn.write_bytes(before[:60])  # Damaged, it is made again.
-    segment(bright, tmp_path / "again", *BOX)
-    shutil.copy(drawn, tmp_path / "again" / name)
-    segment(bright, tmp_path / "again", *BOX)
-    assert (tmp_path / "again" / name).read_bytes() != before[:60]
-
-
-def test_a_mask_may_not_be_where_finetuning_writes_its_own(clip, tmp_path, capsys):
-    given = mask(tmp_path / "out/finetuned/0.mask.png", {1: (8, 8, 30, 30)})
-    before = given.read_bytes()
-    more = ("--finetune", 1, "--result_path", tmp_path / "out", "--whole_model_path", "stand-in", "--overwrite")
-    line = error(capsys, osmn_segment.main, clip, "--mask", given, *more)
-    assert f"{given} is read, and is in {tmp_path / 'out/finetuned'}, which is written anew" in line
-    assert given.read_bytes() == before
-
-
-@pytest.mark.parametrize("name", ["osmn.ckpt-4", "0.mask.png"])
-def test_finetuning_does_not_go_on_from_models_that_no_run_has_made(clip, tmp_path, capsys, name):
-    first = mask(tmp_path / "first.png", {1: (8, 8, 30, 30)})
-    (tmp_path / "out/finetuned").mkdir(parents=True)
-    for ending in (".index", ".data-00000-of-00001") if "ckpt" in name else ("",):
-        (tmp_path / "out/finetuned" / f"{name}{ending}").write_text("mine")
-    more = ("--finetune", 1, "--result_path", tmp_path / "out", "--whole_model_path", "stand-in")
-    line = error(capsys, osmn_segment.main, clip, "--mask", first, *more)
-    assert f"{tmp_path / 'out/finetuned' / name} is there, and no {tmp_path / 'out/run.json'} that says" in line
-    assert not (tmp_path / "out/run.json").exists()
-
-
-def test_scores_that_are_asked_for_later_are_made_and_stay_finished(clip, tmp_path, capsys):
-    first = mask(tmp_path / "first.png", {1: (8, 8, 30, 30)})
-    segment(clip, tmp_path / "out", "--mask", first)
-    masks = {path.name: path.read_bytes() for path in (tmp_path / "out/masks").iterdir()}
-    segment(clip, tmp_path / "out", "--mask", first, "--save_score")
-    assert len(names(tmp_path / "out/scores/1")) == FRAMES - 1
-    assert {path.name: path.read_bytes() for path in (tmp_path / "out/masks").iterdir()} == masks
-    for more in (("--save_score",), ()):
-        capsys.readouterr()
-        segment(clip, tmp_path / "out", "--mask", first, *more)
-        assert "finished already" in capsys.readouterr().out
-    min((tmp_path / "out/scores/1").iterdir()).unlink()
-    min((tmp_path / "out/masks").iterdir()).unlink()
-    segment(clip, tmp_path / "out", "--mask", first)
-    segment(clip, tmp_path / "out", "--mask", first, "--save_score")
-    assert len(names(tmp_path / "out/scores/1")) == FRAMES - 1
-
-
-def test_a_video_is_the_same_by_any_path_that_leads_to_it_and_only_then(clip, tmp_path, capsys, monkeypatch):
-    first = mask(tmp_path / "first.png", {1: (8, 8, 30, 30)})
-    for folder in ("a", "b"):
-        (tmp_path / folder).mkdir()
-        shutil.copy(clip, tmp_path / folder / "x.mkv")
-    monkeypatch.chdir(tmp_path / "a")
-    segment("x.mkv", tmp_path / "out", "--mask", first)
-    capsys.readouterr()
-    segment(tmp_path / "a/x.mkv", tmp_path / "out", "--mask", first)
-    assert "finished already" in capsys.readouterr().out
-    monkeypatch.chdir(tmp_path / "b")
-    with pytest.raises(SystemExit):
-        segment("x.mkv", tmp_path / "out", "--mask", first)
-    assert "holds results of another run (input was" in capsys.readouterr().err
 
 
 def test_a_share_without_videos_says_so(clip, tmp_path, capsys):
@@ -445,13 +247,6 @@ def test_the_overlay_shows_the_masks(clip, tmp_path):
     assert np.abs(shown[12:26, 12:26].mean(axis=(0, 1)) - expected[12:26, 12:26].mean(axis=(0, 1))).max() < 12
 
 
-def test_a_place_may_be_part_of_a_files_name(tmp_path):
-    strange = mask(tmp_path / "3:mask.png", {1: (8, 8, 30, 30)})
-    plain = mask(tmp_path / "mask.png", {1: (8, 8, 30, 30)})
-    assert parse_prompt(str(strange)) == Prompt(None, strange)
-    assert parse_prompt(f"3:{plain}") == Prompt(3, plain)
-
-
 @pytest.fixture
 def clips(clip, tmp_path):
     """Return two clips and the folder of their masks."""
@@ -515,92 +310,3 @@ def test_a_cutout_is_transparent_around_its_object(clip, tmp_path):
         assert len(decoded) == FRAMES
         alpha = decoded[0].to_ndarray(format="rgba")[..., 3]
         np.testing.assert_array_equal(alpha > 127, read_labels(first) == object_id)
-
-
-def test_a_finished_video_lacks_a_cutout_that_is_asked_for_later_or_a_mask_that_was_removed(clip, tmp_path, capsys):
-    first = mask(tmp_path / "first.png", {1: (8, 8, 30, 30)})
-    segment(clip, tmp_path / "out", "--mask", first)
-    segment(clip, tmp_path / "out", "--mask", first, "--cutout")
-    assert (tmp_path / "out/cutout_1.webm").is_file()
-    removed = max((tmp_path / "out/masks").iterdir())
-    removed.unlink()
-    segment(clip, tmp_path / "out", "--mask", first, "--cutout")
-    assert removed.is_file()
-    assert "finished already" not in capsys.readouterr().out
-
-
-def test_boxes_of_a_run_that_is_refused_leave_what_was_found_before(clip, tmp_path, capsys):
-    folder = tmp_path / "frames"
-    folder.mkdir()
-    image = np.zeros((*SIZE[::-1], 3), np.uint8)
-    image[12:36, 16:44] = 200
-    Image.fromarray(image).save(folder / "0.png")
-    segment(folder, tmp_path / "out", "--box", 10, 8, 40, 32)
-    before = (tmp_path / "out/first_mask.png").read_bytes()
-    out = ["--result_path", tmp_path / "out", "--whole_model_path", "stand-in", "--im_size", *SIZE]
-    assert "boxes was" in error(
-        capsys, osmn_segment.main, folder, *out, "--precision", "float32", "--box", 8, 6, 44, 36
-    )
-    assert (tmp_path / "out/first_mask.png").read_bytes() == before
-
-
-def training_on(*more):
-    return ["--scale_value", 0.01, "--finetune", 20, "--learning_rate", 0.1, *more]
-
-
-def two_colours(folder):
-    """Write frames with a bright object on a dark ground, and return their folder."""
-    folder.mkdir()
-    image = np.full((*SIZE[::-1], 3), 10, np.uint8)
-    image[12:36, 16:44] = 200
-    for number in range(3):
-        Image.fromarray(image).save(folder / f"{number}.png")
-    return folder
-
-
-def test_a_model_is_finetuned_on_what_is_given_and_kept(tmp_path, monkeypatch):
-    stand_in(monkeypatch, Pixelwise)
-    folder = two_colours(tmp_path / "frames")
-    first = mask(tmp_path / "first.png", {1: (16, 12, 44, 36)})
-    segment(folder, tmp_path / "plain", "--mask", first, "--scale_value", 0.01)
-    segment(folder, tmp_path / "trained", "--mask", first, *training_on())
-    truth = read_labels(first) > 0
-    overlap = {}
-    for name in ("plain", "trained"):
-        found = read_labels(tmp_path / name / "masks/2.png") > 0
-        overlap[name] = (found & truth).sum() / (found | truth).sum()
-    assert overlap["trained"] > overlap["plain"]
-    assert (tmp_path / "trained/finetuned/osmn.ckpt-20.index").is_file()
-    np.testing.assert_array_equal(read_labels(tmp_path / "trained/finetuned/0.mask.png"), read_labels(first))
-
-
-def test_finetuning_that_was_stopped_goes_on_and_another_run_does_not_take_over_its_models(
-    tmp_path, monkeypatch, capsys
-):
-    stand_in(monkeypatch, Pixelwise)
-    folder = two_colours(tmp_path / "frames")
-    first = mask(tmp_path / "first.png", {1: (16, 12, 44, 36)})
-    segment(folder, tmp_path / "out", "--mask", first, *training_on())
-    masks = [path.read_bytes() for path in sorted((tmp_path / "out/masks").iterdir())]
-    (tmp_path / "out/overlay.mp4").unlink()
-    capsys.readouterr()
-    segment(folder, tmp_path / "out", "--mask", first, *training_on())
-    assert "has 20 steps already" in capsys.readouterr().out
-    assert masks == [path.read_bytes() for path in sorted((tmp_path / "out/masks").iterdir())]
-    other = mask(tmp_path / "other.png", {1: (10, 12, 44, 36)})
-    segment(folder, tmp_path / "out", "--mask", other, *training_on("--overwrite"))
-    assert "has 20 steps already" not in capsys.readouterr().out
-
-
-def test_finetuning_takes_the_frame_of_a_later_place(tmp_path, monkeypatch, capsys):
-    stand_in(monkeypatch, Pixelwise)
-    folder = two_colours(tmp_path / "frames")
-    later = np.full((*SIZE[::-1], 3), 90, np.uint8)
-    Image.fromarray(later).save(folder / "2.png")
-    first = mask(tmp_path / "first.png", {1: (16, 12, 44, 36)})
-    segment(folder, tmp_path / "out", "--mask", first, "--mask", f"2:{first}", *training_on())
-    np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "out/finetuned/1.frame.png")), later)
-    out = ["--result_path", tmp_path / "late", "--whole_model_path", "stand-in", "--im_size", *SIZE]
-    line = error(capsys, osmn_segment.main, folder, *out, "--mask", first, "--mask", f"9:{first}", *training_on())
-    assert "first.png is for a place after the video's last frame" in line
-    assert not (tmp_path / "late/overlay.mp4").exists()

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from helpers.scripts import error
+from helpers.trees import all_files
 from osmn.files.atomic import UNFINISHED
 from osmn.files.images import write_labels
 from preprocessing import preprocess_davis, preprocess_youtube
@@ -21,10 +22,6 @@ def read(path):
     with Image.open(path) as image:
         assert image.mode == "L"
         return np.asarray(image)
-
-
-def tree(folder):
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 @pytest.fixture
@@ -71,14 +68,14 @@ def test_davis_2016_annotations_of_0_and_255_are_one_object(tmp_path):
 
 def test_davis_repeated_after_an_interruption_gives_the_same_files(davis):
     preprocess_davis.main([str(davis)])
-    whole = tree(davis)
+    whole = all_files(davis)
     (davis / "Annotations/480p_split/dogs/1/00001.png").unlink()
     (davis / "Annotations/480p_all/dogs/00000.png").write_bytes(b"half")
     (davis / "Annotations/480p_all/dogs" / f"{UNFINISHED}0123456789abcdef.png").write_bytes(b"unfinished")
 
     preprocess_davis.main([str(davis)])
 
-    assert tree(davis) == whole
+    assert all_files(davis) == whole
 
 
 def test_davis_names_a_missing_folder(tmp_path, capsys):
@@ -139,10 +136,10 @@ def youtube(tmp_path):
 @pytest.mark.parametrize("name", [b"big boat", b"boat\n", b"boat\xff"])
 def test_youtube_names_a_class_that_cannot_stand_in_its_list_before_it_writes(youtube, capsys, name):
     (youtube / "boat").rename(os.fsdecode(os.fsencode(youtube) + b"/" + name))
-    before = tree(youtube)
+    before = all_files(youtube)
     line = error(capsys, preprocess_youtube.main, youtube)
     assert line.endswith("cannot stand in all.txt; rename the folder")
-    assert tree(youtube) == before
+    assert all_files(youtube) == before
 
 
 def test_youtube_copies_images_and_thresholds_labels(youtube, capsys):
@@ -195,14 +192,14 @@ def test_youtube_pairs_by_frame_number_where_no_names_agree(tmp_path):
 
 def test_youtube_repeated_after_an_interruption_gives_the_same_files(youtube):
     preprocess_youtube.main([str(youtube)])
-    whole = tree(youtube)
+    whole = all_files(youtube)
     (youtube / "Images/boat_0001/frame0001.jpg").write_bytes(b"half")
     (youtube / "Labels/boat_0001" / f"{UNFINISHED}0123456789abcdef.png").write_bytes(b"unfinished")
     (youtube / "all.txt").unlink()
 
     preprocess_youtube.main([str(youtube)])
 
-    assert tree(youtube) == whole
+    assert all_files(youtube) == whole
 
 
 def test_youtube_names_a_damaged_label(youtube, capsys):
@@ -230,16 +227,16 @@ def test_davis_masks_of_objects_frames_and_sequences_that_are_gone_are_removed(d
 
     expected = {"480p_split/dogs/1/00000.png", "480p_split/dogs/1/notes.txt", "480p_all/dogs/00000.png"}
     expected |= {"480p/dogs/00000.png", "480p_split/.osmn-made/dogs.json"}
-    assert tree(annotations).keys() == expected
+    assert all_files(annotations).keys() == expected
     assert not (annotations / "480p_split/gap").exists() and not (annotations / "480p_split/dogs/2").exists()
 
 
 @pytest.mark.parametrize("name", ["480p_split/dogs/3/00000.png", "480p_split/dogs/1/00007.png", "480p_all/dogs/9.png"])
 def test_davis_masks_that_nobody_here_made_are_named_and_stay(davis, capsys, name):
     write_labels(davis / "Annotations" / name, labels([[0, 1]]))
-    before = tree(davis)
+    before = all_files(davis)
     assert f"{davis / 'Annotations' / name} does not belong to this data" in error(capsys, preprocess_davis.main, davis)
-    assert before.items() <= tree(davis).items()
+    assert before.items() <= all_files(davis).items()
     (davis / "Annotations" / name).unlink()
     preprocess_davis.main([str(davis)])
 
@@ -252,9 +249,9 @@ def test_a_note_does_not_remove_anything_elsewhere(davis, content):
     note = davis / "Annotations/480p_split/.osmn-made/dogs.json"
     note.parent.mkdir(parents=True)
     note.write_text(content)
-    before = tree(davis)
+    before = all_files(davis)
     preprocess_davis.main([str(davis)])
-    after = tree(davis)
+    after = all_files(davis)
     assert {name: after[name] for name in before.keys() - {str(note.relative_to(davis))}}.items() <= before.items()
 
 
@@ -264,12 +261,12 @@ def test_youtube_files_of_images_labels_and_sequences_that_are_gone_are_removed(
     (shots / "labels/frame0002.jpg").unlink()
     shutil.rmtree(youtube / "cat")
     preprocess_youtube.main([str(youtube)])
-    assert sorted(tree(youtube / "Labels")) == [".osmn-made/boat_0001.json", "boat_0001/frame0001.png"]
-    assert sorted(tree(youtube / "Images")) == ["boat_0001/frame0001.jpg", "boat_0001/frame0002.jpg"]
+    assert sorted(all_files(youtube / "Labels")) == [".osmn-made/boat_0001.json", "boat_0001/frame0001.png"]
+    assert sorted(all_files(youtube / "Images")) == ["boat_0001/frame0001.jpg", "boat_0001/frame0002.jpg"]
 
     (shots / "images/frame0002.jpg").unlink()
     preprocess_youtube.main([str(youtube)])
-    assert sorted(tree(youtube / "Images")) == ["boat_0001/frame0001.jpg"]
+    assert sorted(all_files(youtube / "Images")) == ["boat_0001/frame0001.jpg"]
 
     Image.new("L", (4, 4)).save(youtube / "Images/boat_0001/other.png")
     assert "other.png does not belong to this data" in error(capsys, preprocess_youtube.main, youtube)
@@ -287,7 +284,7 @@ def test_davis_sequences_may_have_names_as_long_as_there_are(tmp_path, length, l
         write_labels(annotations / f"480p/{sequence}/00000.png", labels([[0, 1, 2]]))
     preprocess_davis.main([str(tmp_path)])
     made = {f"480p_split/{name}/1/00000.png", f"480p_split/{name}/2/00000.png", f"480p_all/{name}/00000.png"}
-    assert made < tree(annotations).keys()
+    assert made < all_files(annotations).keys()
 
     shutil.rmtree(annotations / "480p" / name)
     preprocess_davis.main([str(tmp_path)])
@@ -302,7 +299,7 @@ def test_youtube_sequences_may_have_names_as_long_as_there_are(youtube, length):
     name = "c" * length
     (youtube / "boat").rename(youtube / name)
     preprocess_youtube.main([str(youtube)])
-    assert {f"{name}_0001/frame0001.png", f"{name}_0001/frame0002.png"} < tree(youtube / "Labels").keys()
+    assert {f"{name}_0001/frame0001.png", f"{name}_0001/frame0002.png"} < all_files(youtube / "Labels").keys()
     shutil.rmtree(youtube / name)
     preprocess_youtube.main([str(youtube)])
     assert not (youtube / "Labels" / f"{name}_0001").exists() and not (youtube / "Images" / f"{name}_0001").exists()
@@ -313,6 +310,6 @@ def test_youtube_classes_whose_sequences_would_have_longer_names_are_named_befor
     youtube, capsys, length
 ):
     (youtube / "boat").rename(youtube / ("c" * length))
-    before = tree(youtube)
+    before = all_files(youtube)
     line = error(capsys, preprocess_youtube.main, youtube)
-    assert f"{youtube / ('c' * length)}" in line and line.endswith("rename the folder") and tree(youtube) == before
+    assert f"{youtube / ('c' * length)}" in line and line.endswith("rename the folder") and all_files(youtube) == before

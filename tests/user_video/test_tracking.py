@@ -1,7 +1,6 @@
 """A long video takes no more memory than a short one."""
 
 import itertools
-import os
 from fractions import Fraction
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import numpy as np
 import pytest
 
 from helpers.clips import make_video
+from helpers.processes import resident_bytes
 from helpers.stand_ins import Follower
 from osmn.files.images import write_labels
 from osmn.inference.predictor import Predictor
@@ -33,11 +33,6 @@ def pictures():
         yield image
 
 
-def resident():
-    """Return this process's resident memory in bytes."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-
-
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="resident memory is read as Linux has it")
 def test_memory_after_2_and_after_20_minutes_is_within_5_percent(tmp_path):
@@ -50,7 +45,9 @@ def test_memory_after_2_and_after_20_minutes_is_within_5_percent(tmp_path):
     sizes = []
     with open_frames(clip) as frames:
         objects = prompts.read([prompts.parse_prompt(str(first))], frames.size)
-        done = tracking.segment(predictor, frames, objects, tmp_path / "out", progress=lambda: sizes.append(resident()))
+        done = tracking.segment(
+            predictor, frames, objects, tmp_path / "out", progress=lambda: sizes.append(resident_bytes())
+        )
     assert done.frames == MINUTES * 60 * RATE
     early, late = sizes[2 * 60 * RATE], sizes[-1]
     print(f"resident after 2 minutes: {early / 2**20:.0f} MiB, after {MINUTES}: {late / 2**20:.0f} MiB")

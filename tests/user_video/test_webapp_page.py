@@ -2,7 +2,6 @@
 
 import importlib.util
 import io
-import shutil
 import signal
 import socket
 import subprocess
@@ -49,18 +48,6 @@ def test_options_that_cannot_be_served_are_one_line_before_a_model_is_loaded(cap
     assert said in capsys.readouterr().err.splitlines()[-1]
 
 
-@pytest.fixture(scope="module")
-def chromium():
-    """Return the path of the browser; skip where there is none, or nothing to drive it or to serve the page."""
-    for module in ("gradio", "playwright"):
-        if importlib.util.find_spec(module) is None:
-            pytest.skip(f"{module} is not installed (make browser)")
-    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if path is None:
-        pytest.skip("there is no Chromium (make browser)")
-    return path
-
-
 def encode(path, codec, size, frames, rng):
     """Write a clip: a bright disc that moves to the right over noise."""
     y, x = np.mgrid[: size[1], : size[0]]
@@ -83,6 +70,8 @@ def clip(tmp_path_factory):
 @pytest.fixture(scope="module")
 def server(chromium, tmp_path_factory):
     """Start the page with a model that finds the object in every pixel; return (address, folder of temporary files)."""
+    if importlib.util.find_spec("gradio") is None:
+        pytest.skip("gradio is not installed (make browser)")
     network = build(ModelConfig("lite", im_size=(64, 64)))
     network.tf1_variables()["osmn/score/biases"].assign([1.0])
     folder = tmp_path_factory.mktemp("server")
@@ -115,16 +104,6 @@ def server(chromium, tmp_path_factory):
     finally:
         process.kill()
         process.wait()
-
-
-@pytest.fixture(scope="module")
-def browser(chromium):
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 class Visitor:

@@ -1,26 +1,12 @@
-"""Work in several processes."""
+"""Images that cannot fit into memory."""
 
 import os
-import signal
 
 import pytest
 
 from osmn.config import ModelConfig
 from osmn.errors import InputError
-from osmn.files.images import read_labels
 from osmn.inference.memory import check_images
-from osmn.parallel import in_processes
-
-
-def die_at_three(number):
-    if number == 3:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return number
-
-
-@pytest.mark.parametrize("processes", [1, 2])
-def test_results_come_in_order(processes):
-    assert list(in_processes(pow, [(n, 2) for n in range(5)], processes)) == [0, 1, 4, 9, 16]
 
 
 @pytest.mark.parametrize(
@@ -48,14 +34,3 @@ def test_of_a_model_with_an_aligned_size_that_is_what_must_fit(monkeypatch):
     with pytest.raises(InputError, match=r"^images of 64x49 do not fit into the model's aligned size, 64x48"):
         check_images(ModelConfig("lite", aligned_size=(64, 48)), (64, 49))
     check_images(ModelConfig("lite", aligned_size=(64, 48)), (64, 48))
-
-
-def test_a_killed_process_is_reported_in_one_line():
-    with pytest.raises(InputError, match=r"^a worker process was killed.*$"):
-        list(in_processes(die_at_three, [(n,) for n in range(5)], 2))
-
-
-@pytest.mark.parametrize("processes", [1, 2])
-def test_an_error_in_one_job_ends_the_others(tmp_path, processes):
-    with pytest.raises(InputError, match=r"missing\.png"):
-        list(in_processes(read_labels, [(tmp_path / "missing.png",)] * 3, processes))
