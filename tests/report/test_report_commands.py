@@ -113,7 +113,7 @@ def test_davis_is_segmented_scored_and_reported_with_the_options(davis, tmp_path
 
 
 def test_online_finetuning_is_reported(davis, tmp_path, monkeypatch):
-    def finetune_and_segment(*_):  # tests/test_online.py has the true one, which takes half a minute.
+    def finetune_and_segment(*_):  # training/test_online.py has the true one, which takes half a minute.
         shutil.copytree(davis / "Annotations/480p", tmp_path / "results")
 
     stand_in(monkeypatch, Pixelwise)
