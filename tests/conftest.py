@@ -1,16 +1,18 @@
 """Data that several test files use."""
 
 import os
+import shutil
 from pathlib import Path
 
-import cases
 import pytest
 from hypothesis import settings
 
+pytest.register_assert_rewrite("helpers")  # Before their import.
+
+from helpers import ROOT, cases  # noqa: E402
+
 settings.register_profile("osmn", deadline=None, derandomize=True, database=None)
 settings.load_profile("osmn")
-
-ROOT = Path(__file__).resolve().parent.parent
 
 
 def pytest_sessionfinish(session):
@@ -59,9 +61,75 @@ def davis(tmp_path_factory):
     return root
 
 
+@pytest.fixture(scope="session")
+def synthetic(tmp_path_factory):
+    """Return a synthetic dataset of 48x32, two sequences of 4 frames per split, not preprocessed.
+
+    Not to be written to: copy it.
+    """
+    from osmn.data.synthetic import make_dataset
+
+    root = tmp_path_factory.mktemp("synthetic")
+    make_dataset(root, train_sequences=2, val_sequences=2, frames=4, size=(48, 32), seed=3)
+    return root
+
+
 @pytest.fixture
 def video(davis):
     """Return the `Video` of that folder that has two objects."""
     from osmn.data.davis import videos
 
     return videos(davis, 2017, "val")[1]
+
+
+@pytest.fixture
+def held_out(tmp_path):
+    """Return a folder of a YouTube-VOS split and results of which all J are known: `ytvos_results.write_held_out`."""
+    from helpers.ytvos_results import write_held_out
+
+    return write_held_out(tmp_path)
+
+
+@pytest.fixture
+def clip(tmp_path):
+    """Return the path of a clip of dark frames, lossless, at uneven times."""
+    from helpers.own_videos import write_clip
+
+    return write_clip(tmp_path / "my holiday é.mkv")
+
+
+@pytest.fixture
+def follower(monkeypatch):
+    """Have the scripts take `Follower` for whatever model they name."""
+    from helpers.stand_ins import Follower, stand_in
+
+    stand_in(monkeypatch, Follower)
+
+
+@pytest.fixture
+def devices_stay(monkeypatch):
+    """Have the choice of devices do nothing: other tests in this process may compute on a GPU already."""
+    from osmn.networks import devices
+
+    monkeypatch.setattr(devices, "use_gpus", lambda numbers: None)
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """Return the path of the browser; skip where there is none, or nothing to drive it."""
+    pytest.importorskip("playwright", reason="playwright is not installed (make browser)")
+    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if path is None:
+        pytest.skip("there is no Chromium (make browser)")
+    return path
+
+
+@pytest.fixture(scope="module")
+def browser(chromium):
+    """Return a headless Chromium, driven by Playwright."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield browser
+        browser.close()

@@ -3,11 +3,11 @@
 import ast
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
+from helpers import ROOT
+
 ORDER = ("version", "errors", "optional_packages", "parallel", "masks", "files", "config", "data", "networks", "inputs")
 ORDER += ("results", "evaluation", "models", "inference", "training", "user_video", "cli", "report")
 SCORING = ("osmn.evaluation.tables", "osmn.report.write", "osmn.results.ytvos_submission")

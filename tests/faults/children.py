@@ -4,15 +4,15 @@ import multiprocessing
 import os
 import resource
 import signal
-import subprocess
 import sys
 import threading
 import time
-from pathlib import Path
 
 import commands
 
-ROOT = Path(__file__).resolve().parents[2]
+from helpers import ROOT
+from helpers.processes import alive
+
 HERE = [str(ROOT), str(ROOT / "tests"), str(ROOT / "tests/faults")]
 
 
@@ -69,14 +69,9 @@ class Child:
     def processes_left(self, seconds=20):
         """Return how many processes of the group are alive, after waiting for them to end."""
         deadline = time.monotonic() + seconds
-        while (left := _alive(self._process.pid)) and time.monotonic() < deadline:
+        while (left := alive(self._process.pid)) and time.monotonic() < deadline:
             time.sleep(0.02)
         return left
-
-
-def _alive(group):
-    states = subprocess.run(["ps", "-o", "stat=", "-g", str(group)], capture_output=True, text=True).stdout.split()
-    return sum(not state.startswith("Z") for state in states)
 
 
 def _run(name, data, out, limit, writer):

@@ -11,10 +11,10 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 from PIL import Image
-from stand_ins import Follower, Pixelwise, stand_in
-from test_coco import polygon, write_annotations, write_image
-from test_ytvos import VIDEOS, paint, write_video
 
+from helpers.coco_files import polygon, write_annotations, write_image
+from helpers.stand_ins import Follower, Pixelwise, stand_in
+from helpers.ytvos_videos import VIDEOS, paint, write_video
 from osmn import networks
 from osmn.config import ModelConfig
 from osmn.data.synthetic import make_dataset, repeat_first_mask
@@ -338,6 +338,12 @@ def make_davis(root):
             (root / f"davis/ImageSets/{version}/{split}.txt").write_text("first\nsecond\n")
     preprocess_davis.main([str(root / "davis")])
     repeat_first_mask(root / "davis", "val", root / "davis results")
+
+
+def begin(name, data, out):
+    """Put into `out` what a command works on there."""
+    out.mkdir(parents=True, exist_ok=True)
+    COMMANDS[name].before(data, out)
 
 
 def results(out):

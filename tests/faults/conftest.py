@@ -24,7 +24,7 @@ class Whole:
     def __call__(self, name):
         if name not in self._made:
             out = self._make_folder(name) / "out"
-            begin(name, self._data, out)
+            commands.begin(name, self._data, out)
             start = time.monotonic()
             status, printed = children.run(name, self._data, out)
             self._seconds[name] = time.monotonic() - start
@@ -44,9 +44,3 @@ def whole(data, tmp_path_factory):
     """Return the `Whole` of this session."""
     children.run("drawing", data, tmp_path_factory.mktemp("first") / "out")  # The one that all are forked from starts.
     return Whole(data, tmp_path_factory.mktemp)
-
-
-def begin(name, data, out):
-    """Put into `out` what a command works on there."""
-    out.mkdir(parents=True, exist_ok=True)
-    commands.COMMANDS[name].before(data, out)

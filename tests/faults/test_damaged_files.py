@@ -7,10 +7,10 @@ import json
 
 import numpy as np
 import pytest
-from cases import case
 from pycocotools import mask as coco_masks
-from test_damaged_images import damaged
 
+from helpers.cases import case
+from helpers.damage import damaged
 from osmn.data import coco, ytvos
 from osmn.errors import InputError
 from osmn.files.names import read_names

@@ -5,9 +5,10 @@ import io
 import numpy as np
 import pytest
 import tensorflow as tf
-from cases import case
 from PIL import Image
 
+from helpers.cases import case
+from helpers.damage import damaged
 from osmn.errors import InputError
 from osmn.files.images import read_image, read_labels
 from osmn.inputs import sources
@@ -25,17 +26,6 @@ def picture(kind):
     content = io.BytesIO()
     image.save(content, "JPEG" if kind.endswith("jpg") else "PNG")
     return content.getvalue()
-
-
-def damaged(whole, count):
-    """Yield a whole file with each of `count` bits flipped, then cut at each of `count` places; the last ones first."""
-    rng = np.random.default_rng(1)
-    for bit in rng.choice(8 * len(whole), count, replace=False):
-        flipped = bytearray(whole)
-        flipped[bit // 8] ^= 1 << bit % 8
-        yield bytes(flipped)
-    for length in [*range(len(whole) - 1, len(whole) - 20, -1), *rng.integers(0, len(whole) - 20, count - 19)]:
-        yield whole[:length]
 
 
 def outcome(read, path):

@@ -5,12 +5,12 @@ Checkpoints (of both formats), the configuration beside them, manifests, exporte
 
 import numpy as np
 import pytest
-import zero_networks
-from cases import case
-from test_damaged_images import damaged
-from trees import tree
 
 import osmn_export
+from helpers import zero_networks
+from helpers.cases import case
+from helpers.damage import damaged
+from helpers.trees import tree
 from osmn.config import ModelConfig, config_path, read_config
 from osmn.errors import InputError
 from osmn.files.scores import read_scores, write_scores

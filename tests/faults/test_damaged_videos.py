@@ -5,10 +5,10 @@ Most formats have no checksums: a flipped bit may be another colour or another t
 
 import numpy as np
 import pytest
-from cases import case
-from test_damaged_images import damaged
-from test_video import LOSSLESS, make_video, pictures
 
+from helpers.cases import case
+from helpers.clips import LOSSLESS, make_video, pictures
+from helpers.damage import damaged
 from osmn.errors import InputError
 from osmn.user_video.media.reader import open_frames
 

@@ -5,10 +5,10 @@ import shutil
 import commands
 import numpy as np
 import pytest
-from cases import case
-from conftest import begin
 
 import ytvos_merge_result
+from helpers.cases import case
+from helpers.scripts import words
 
 NAMES = ("testing", "testing ytvos", "testing youtube-objects", "online")
 NAMES += tuple(pytest.param(name, marks=pytest.mark.slow) for name in ("online ytvos", "segmenting"))
@@ -19,7 +19,7 @@ ENDINGS = (".png", ".npy", ".mp4")
 def finished(request, data, tmp_path_factory):
     """Return a command's name and the folder of its finished results. Not to be written to: copy it."""
     out = tmp_path_factory.mktemp("finished") / "out"
-    begin(request.param, data, out)
+    commands.begin(request.param, data, out)
     with pytest.MonkeyPatch.context() as monkeypatch:
         run(request.param, data, out, monkeypatch)
     return request.param, out
@@ -90,7 +90,7 @@ def test_merging_after_the_evaluation_that_it_asks_for_succeeds(data, tmp_path, 
     argv = [word for word in command.argv(data, tmp_path) if save_score or word != "--save_score"]
 
     def merge(out):
-        ytvos_merge_result.main([str(word) for word in (data / "ytvos", tmp_path / "results", tmp_path / out, "valid")])
+        ytvos_merge_result.main(words(data / "ytvos", tmp_path / "results", tmp_path / out, "valid"))
         return commands.results(tmp_path / out)
 
     command.main()(argv)
@@ -114,9 +114,7 @@ def test_arrays_of_the_users_in_a_result_folder_stay_and_do_not_count(data, tmp_
     np.save(mine, np.zeros(3))
     before = mine.read_bytes()
     command.main()([word for word in command.argv(data, tmp_path) if word != "--save_score"])
-    ytvos_merge_result.main(
-        [str(word) for word in (data / "ytvos", tmp_path / "results", tmp_path / "merged", "valid")]
-    )
+    ytvos_merge_result.main(words(data / "ytvos", tmp_path / "results", tmp_path / "merged", "valid"))
     assert mine.read_bytes() == before
     merged = commands.results(tmp_path / "merged/valid/Annotations")
     assert merged == {file: (tmp_path / "results" / file).read_bytes() for file in merged}

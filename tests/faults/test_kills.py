@@ -11,8 +11,8 @@ import time
 import children
 import commands
 import pytest
-from cases import case
-from conftest import begin
+
+from helpers.cases import case
 
 KILLS, SEED = (int(os.environ.get(name, default)) for name, default in (("OSMN_KILLS", 200), ("OSMN_KILL_SEED", 0)))
 NAMES = list(commands.COMMANDS)
@@ -45,7 +45,7 @@ def test_a_command_killed_at_random_moments_and_run_again_gives_the_same_results
         pytest.skip(f"OSMN_KILLS={KILLS} is less than the number of commands")
     while killed < left:
         out = tmp_path / str(round_number)
-        begin(name, data, out)
+        commands.begin(name, data, out)
         for _ in range(min(left - killed, drawn.randint(1, MOST_IN_A_ROW))):
             with case("kills"):
                 was_running = kill(name, data, out, drawn.uniform(0, whole.seconds(name)))

@@ -10,6 +10,7 @@ import commands
 import numpy as np
 import pytest
 
+from helpers.scripts import error, words
 from osmn.files.images import write_labels
 from preprocessing import preprocess_davis, preprocess_youtube
 
@@ -157,12 +158,9 @@ def content(folder):
 def line_of_refusal(capsys, folder, module, *arguments):
     """Run a script that must refuse, and change no file in a folder; return its line."""
     before = content(folder)
-    with pytest.raises(SystemExit) as stopped:
-        importlib.import_module(module).main([str(word) for word in arguments])
-    lines = capsys.readouterr().err.splitlines()
-    assert stopped.value.code == 2 and content(folder) == before, lines
-    assert "Traceback" not in "".join(lines)
-    return lines[-1]
+    line = error(capsys, importlib.import_module(module).main, *arguments)
+    assert content(folder) == before, line
+    return line
 
 
 @pytest.mark.parametrize("made_of", ["folders", "links to folders", "links to files"])
@@ -300,10 +298,10 @@ def test_a_video_that_an_earlier_run_made_stays_where_it_is_read(real, tmp_path,
     write_labels(tmp_path / "first.png", labels)
     fixed = ["--mask", tmp_path / "first.png", "--result_path", tmp_path / "out", "--scale_value", 0.01, *ANYWAY]
     segment = importlib.import_module("osmn_segment").main
-    segment([str(word) for word in [real / "own/frames", *fixed, "--cutout"]])
+    segment(words(real / "own/frames", *fixed, "--cutout"))
     made = tmp_path / "out/cutout_2.webm"
     before = made.read_bytes()
-    segment([str(word) for word in [made, *fixed]])
+    segment(words(made, *fixed))
     assert made.read_bytes() == before
 
 

@@ -6,20 +6,18 @@ import os
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 import children
 import commands
 import filelock
 import pytest
-from conftest import begin
-from trees import tree
 
+from helpers import ROOT
+from helpers.trees import names, tree
 from osmn.errors import InputError
 from osmn.files import locks
 from osmn.models import checkpoints
 
-ROOT = Path(__file__).resolve().parents[2]
 HOLD = """
 import sys
 from osmn.files import locks
@@ -41,10 +39,6 @@ def another_run(folder, shard=(0, 1)):
         assert process.stdout.readline() == "held\n"
         yield process
         process.stdin.close()
-
-
-def names(folder):
-    return sorted(path.name for path in folder.iterdir())
 
 
 def test_a_folder_that_another_run_writes_into_is_named(tmp_path):
@@ -146,7 +140,7 @@ def test_every_script_refuses_a_folder_that_another_run_writes_into(name, data, 
     command, out = commands.COMMANDS[name], tmp_path / "out"
     monkeypatch.setattr(locks, "MOMENT", 0.2)
     commands.with_stand_in(monkeypatch, command.network)
-    begin(name, data, out)
+    commands.begin(name, data, out)
     before = tree(out)
     with another_run(out / command.writes):
         with pytest.raises(SystemExit) as stopped:
@@ -165,7 +159,7 @@ def test_every_script_refuses_a_folder_that_another_run_writes_into(name, data, 
 @pytest.mark.parametrize("name", ["testing ytvos", "training", "online", "preprocessing davis"])
 def test_of_two_runs_at_once_one_makes_the_results_and_the_other_names_the_folder(name, data, whole, tmp_path):
     expected, out = whole(name), tmp_path / "out"
-    begin(name, data, out)
+    commands.begin(name, data, out)
     ended = [child.wait() for child in [children.Child(name, data, out) for _ in range(2)]]
     assert sorted(status for status, _ in ended) in ([0, 2], [0, 0])  # Or one was done before the other began.
     for status, printed in ended:

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import commands
 import pytest
-from cases import case
 
+from helpers import ROOT
+from helpers.cases import case
 from osmn.cli.types import MOST, file_name
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 SCRIPTS = sorted(
     ".".join(path.relative_to(ROOT).with_suffix("").parts)
     for path in (*ROOT.glob("*.py"), *ROOT.glob("preprocessing/*.py"))

@@ -1,11 +1,11 @@
 """Segmentations of any content: encoded as they are meant, or refused; the C code of pycocotools never meets others."""
 
 import numpy as np
-from cases import case
 from hypothesis import example, given
 from hypothesis import strategies as st
 from pycocotools import mask as coco_masks
 
+from helpers.cases import case
 from osmn.data import coco_masks as coco_masks_module
 
 HEIGHT, WIDTH = 12, 17

@@ -7,9 +7,8 @@ import subprocess
 import children
 import commands
 import pytest
-from cases import case
-from conftest import begin
 
+from helpers.cases import case
 from osmn.errors import InputError
 from osmn.training.tensorboard import Summaries
 from osmn.training.trainer import Losses
@@ -69,12 +68,12 @@ def failed(name, data, out, whole, before, limit=None):
 def test_what_cannot_be_written_is_one_line_and_afterwards_the_same_command_finishes(name, data, whole, disk, tmp_path):
     expected = whole(name)
     command = commands.COMMANDS[name]
-    begin(name, data, tmp_path / "before")
+    commands.begin(name, data, tmp_path / "before")
     before, taken = commands.results(tmp_path / "before"), space(tmp_path / "before")
     needed = sum(-(-len(content) // 4096) * 4096 for file, content in expected.items() if file not in before)
     place = disk(taken + 3 * needed + SPARE)
     out = place / "out"
-    begin(name, data, out)
+    commands.begin(name, data, out)
 
     obstacle = out / command.writes / command.file
     obstacle.mkdir(parents=True)
@@ -104,7 +103,7 @@ def test_files_beyond_a_limit_of_size_are_one_line_and_afterwards_the_same_comma
     name, data, whole, tmp_path
 ):
     expected, out = whole(name), tmp_path / "out"
-    begin(name, data, out)
+    commands.begin(name, data, out)
     before = commands.results(out)
     largest = max(len(content) for file, content in expected.items() if file not in before and ".mp4" not in file)
     failed(name, data, out, expected, before, limit=largest // 2)

@@ -1,0 +1,195 @@
+"""How scripts end: by mistakes, by files that fail, by signals."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from helpers import ROOT
+from helpers.processes import alive
+from osmn.cli.entry import STOPPED, UNREAD, reports_input_errors
+from osmn.errors import InputError
+
+SCRIPT = """
+import sys, time
+from osmn.cli.entry import reports_input_errors
+from osmn.files.atomic import replacing
+from osmn.parallel import in_processes
+
+@reports_input_errors
+def main(argv):
+    with replacing(sys.argv[1] + "/half.txt") as path:
+        path.write_text("half")
+        jobs = [(60,)] * 2
+        print("begun", flush=True)
+        list(in_processes(time.sleep, jobs, int(sys.argv[2])))
+
+if __name__ == "__main__":
+    main(None)
+"""
+
+
+def ends(raised):
+    @reports_input_errors
+    def main(argv):
+        raise raised
+
+    with pytest.raises(SystemExit) as stopped:
+        main(None)
+    return stopped.value.code
+
+
+@pytest.mark.parametrize(
+    ("raised", "status", "line"),
+    [
+        (InputError("a.png is damaged; replace it"), 2, "error: a.png is damaged; replace it"),
+        (KeyboardInterrupt(), 130, STOPPED),
+        (OSError(28, "No space left on device", "out/a.png"), 2, "error: out/a.png: No space left on device; mend"),
+        (OSError(28, "No space left on device"), 2, "error: a file: No space left on device; mend"),
+        (PermissionError(13, "Permission denied", "a", None, "b"), 2, "error: a: b: Permission denied; mend"),
+    ],
+)
+def test_an_end_is_one_line_and_a_status(capsys, raised, status, line):
+    assert ends(raised) == status
+    (printed,) = capsys.readouterr().err.splitlines()
+    assert printed.startswith(line)
+
+
+class ResourceExhaustedError(Exception):
+    """As TensorFlow's."""
+
+
+@pytest.mark.parametrize(
+    "raised",
+    [
+        MemoryError(),
+        ResourceExhaustedError("OOM when allocating tensor"),
+        ImportError("libtensorflow_cc.so.2: failed to map segment from shared object"),
+    ],
+)
+def test_too_little_memory_is_one_line(capsys, raised):
+    assert ends(raised) == 2
+    assert capsys.readouterr().err.startswith("error: there is not enough memory; give a smaller --im_size")
+
+
+def test_a_line_stays_one_whatever_the_name_of_a_file(capsys):
+    assert ends(InputError("a\nb\x1b[2J.png is damaged; replace it")) == 2
+    assert capsys.readouterr().err == "error: a\\nb\\x1b[2J.png is damaged; replace it\n"
+
+
+PRINTING = """
+import os, sys
+from pathlib import Path
+from osmn.cli.entry import reports_input_errors
+from osmn.files.atomic import replacing
+
+@reports_input_errors
+def main(argv):
+    with replacing(Path(sys.argv[1]) / "result.txt") as path, path.open("w") as file:
+        os.system("echo printed; echo warned >&2")  # As C++ does, past Python.
+        print(os.fsdecode(b"\\xff \\xf0\\x9f\\xa6\\x86 \\xc3\\xa9") * 10000)
+        print("progress", file=sys.stderr)
+        file.write("whole")
+
+main()
+"""
+
+
+def printing(tmp_path, redirections, **environment):
+    """Run the script above in a shell; return its status and what it printed on stderr."""
+    (tmp_path / "script.py").write_text(PRINTING)
+    command = f"{{ {sys.executable} {tmp_path}/script.py {tmp_path}; echo $? >{tmp_path}/status; }} {redirections}"
+    environment = os.environ | {"PYTHONPATH": str(ROOT)} | environment
+    done = subprocess.run(["bash", "-c", command], env=environment, capture_output=True, text=True, timeout=60)
+    return int((tmp_path / "status").read_text()), done.stderr.replace("warned\n", "").replace("progress\n", "")
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_with_closed_streams_nothing_that_is_printed_gets_into_a_file(tmp_path, closed):
+    status, _ = printing(tmp_path, f"{closed} {'>/dev/null' if '>&-' not in closed else ''}")
+    assert status == 0
+    assert (tmp_path / "result.txt").read_text() == "whole"
+
+
+def test_output_that_nobody_reads_or_that_has_no_room_is_one_line(tmp_path):
+    status, printed = printing(tmp_path, "| true")
+    assert status == 141 and printed.splitlines()[-1] == UNREAD and "Traceback" not in printed
+    status, line = printing(tmp_path, ">/dev/full")
+    assert status == 2 and "No space left on device" in line.splitlines()[-1] and "Traceback" not in line
+
+
+@pytest.mark.parametrize(
+    "environment", [{"PYTHONIOENCODING": "ascii"}, {"LC_ALL": "C", "PYTHONUTF8": "0"}, {"LANG": "xx"}]
+)
+def test_names_that_the_terminal_cannot_show_are_written_out(tmp_path, environment):
+    assert printing(tmp_path, ">/dev/null", **environment) == (0, "")
+
+
+def test_a_current_folder_that_was_removed_is_said_to_be(tmp_path, monkeypatch, capsys):
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert ends(None) == 2
+    assert capsys.readouterr().err.startswith("error: the current folder is there no more; go to another one (cd)")
+
+
+@pytest.mark.parametrize("mistake", [ZeroDivisionError(), ImportError("cannot import name 'x'")])
+def test_a_mistake_of_ours_keeps_its_traceback(mistake):
+    @reports_input_errors
+    def main(argv):
+        raise mistake
+
+    with pytest.raises(type(mistake)):
+        main(None)
+
+
+@pytest.fixture
+def begun(tmp_path):
+    """Return a function that starts the script above with so many processes, in the middle of its work."""
+    (tmp_path / "script.py").write_text(SCRIPT)
+    started = []
+
+    def start(processes):
+        # A process that a shell started in its background ignores SIGINT, and so would the one it starts here.
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        command = [sys.executable, tmp_path / "script.py", tmp_path, str(processes)]
+        environment = os.environ | {"PYTHONPATH": str(ROOT)}
+        process = subprocess.Popen(
+            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        )
+        signal.signal(signal.SIGINT, before)
+        started.append(process)
+        assert process.stdout.readline() == "begun\n"
+        return process
+
+    yield start
+    for process in started:
+        if alive(process.pid):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+
+
+def wait_for_end(group):
+    deadline = time.monotonic() + 20
+    while alive(group) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return not alive(group)
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_in_one_line_and_leaves_no_half_written_file(begun, tmp_path, number, status):
+    process = begun(1)
+    process.send_signal(number)
+    _, stderr = process.communicate(timeout=20)
+    assert (process.returncode, stderr) == (status, f"{STOPPED}\n")
+    assert [path.name for path in tmp_path.iterdir()] == ["script.py"]
+
+
+def test_processes_end_when_the_one_that_started_them_is_killed(begun):
+    process = begun(2)
+    time.sleep(2)  # Until they have started.
+    process.send_signal(signal.SIGKILL)
+    assert wait_for_end(process.pid)

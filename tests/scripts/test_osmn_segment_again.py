@@ -1,0 +1,212 @@
+"""A video segmented by `osmn_segment.py` where results are already: which are kept, made again or refused."""
+
+import itertools
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import osmn_segment
+from helpers.own_videos import FRAMES, SIZE, mask, segment
+from helpers.scripts import error
+from helpers.trees import files, names
+from osmn.files.images import read_labels
+from osmn.masks import overlay
+from osmn.user_video import tracking
+
+pytestmark = pytest.mark.usefixtures("follower")
+
+
+def test_a_finished_video_is_left_alone_and_another_run_into_its_folder_is_refused(clip, tmp_path, capsys):
+    first = mask(tmp_path / "first.png", {1: (8, 8, 30, 30)})
+    segment(clip, tmp_path / "out", "--mask", first)
+    before = (tmp_path / "out/overlay.mp4").stat().st_mtime_ns
+    segment(clip, tmp_path / "out", "--mask", first)
+    assert "finished already" in capsys.readouterr().out
+    assert (tmp_path / "out/overlay.mp4").stat().st_mtime_ns == before
+    with pytest.raises(SystemExit):
+        segment(clip, tmp_path / "out", "--mask", first, "--stride", 2)
+    assert "stride was 1, is 2" in capsys.readouterr().err
+    segment(clip, tmp_path / "out", "--mask", first, "--stride", 2, "--overwrite")
+    assert (tmp_path / "out/overlay.mp4").stat().st_mtime_ns != before
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_of_a_run_that_is_overwritten_nothing_stays_but_what_is_the_users(clip, tmp_path, monkeypatch, killed):
+    first = mask(tmp_path / "first.png", {1: (8, 8, 30, 30)})
+    segment(clip, tmp_path / "alone", "--mask", first, "--stride", 2)
+    more = ("--save_score", "--cutout")
+    if killed:
+        shown = itertools.count()
+        with monkeypatch.context() as patched, pytest.raises(SystemExit):
+            patched.setattr(tracking, "overlay", lambda *given: stop() if next(shown) == 4 else overlay(*given))
+            segment(clip, tmp_path / "out", "--mask", first, *more)
+    else:
+        segment(clip, tmp_path / "out", "--mask", first, *more)
+    users = [tmp_path / "out/masks/notes.txt", tmp_path / "out/masks/99999.png", tmp_path / "out/scores/2/00001.npy"]
+    for path in users:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("mine")
+    assert len(files(tmp_path / "out")) > len(files(tmp_path / "alone")) + len(users)
+    segment(clip, tmp_path / "out", "--mask", first, "--stride", 2, "--overwrite")
+    assert all(path.read_text() == "mine" for path in users)
+    for path in users:
+        path.unlink()
+    assert files(tmp_path / "out") == files(tmp_path / "alone")
+    for name in files(tmp_path / "out/masks"):
+        assert (tmp_path / "out/masks" / name).read_bytes() == (tmp_path / "alone/masks" / name).read_bytes()
+
+
+def stop():
+    raise KeyboardInterrupt
+
+
+def test_a_mask_that_an_earlier_run_found_is_kept_where_it_is_given_and_may_not_be_where_masks_go(
+    clip, tmp_path, capsys
+):
+    first = mask(tmp_path / "first.png", {1: (8, 8, 30, 30)})
+    segment(clip, tmp_path / "out", "--mask", first)
+    given = tmp_path / "out/masks/00003.png"
+    before = given.read_bytes()
+    message = error(capsys, osmn_segment.main, clip, "--mask", given, "--result_path", tmp_path / "out", "--overwrite")
+    assert message.startswith(f"error: {given} is read, and is in {tmp_path / 'out/masks'}, which is written anew; ")
+    assert given.read_bytes() == before
+
+    image = np.zeros((*SIZE[::-1], 3), np.uint8)
+    image[12:36, 16:44] = 200
+    folder = tmp_path / "frames"
+    folder.mkdir()
+    Image.fromarray(image).save(folder / "0.png")
+    segment(folder, tmp_path / "found", "--box", 10, 8, 40, 32)
+    found = tmp_path / "found/first_mask.png"
+    before = found.read_bytes()
+    segment(folder, tmp_path / "found", "--mask", found, "--overwrite")
+    assert found.read_bytes() == before
+    assert not (tmp_path / "found/first_frame.png").exists()
+
+
+@pytest.fixture
+def bright(tmp_path):
+    """Return a folder of frames with a bright box, which GrabCut finds."""
+    image = np.zeros((*SIZE[::-1], 3), np.uint8)
+    image[12:36, 16:44] = 200
+    (tmp_path / "frames").mkdir()
+    for number in range(2):
+        Image.fromarray(image).save(tmp_path / f"frames/{number}.png")
+    return tmp_path / "frames"
+
+
+BOX = ("--box", 10, 8, 40, 32)
+
+
+@pytest.mark.parametrize("name", ["overlay.mp4", "masks/0.png", "masks/1.png", "first_mask.png"])
+@pytest.mark.parametrize("linked", [False, True])
+def test_files_of_the_users_in_the_place_of_results_stay(bright, tmp_path, capsys, name, linked):
+    first = mask(tmp_path / "first.png", {1: (16, 12, 44, 36)})
+    mine = tmp_path / "out" / name
+    if linked and mine.parent.name == "masks":  # A link to a folder is followed, and files there are kept as well.
+        (tmp_path / "elsewhere").mkdir()
+        (tmp_path / "out").mkdir()
+        mine.parent.symlink_to(tmp_path / "elsewhere")
+    mine.parent.mkdir(parents=True, exist_ok=True)
+    mine.write_text("mine")
+    given = BOX if name == "first_mask.png" else ("--mask", first)
+    for _ in range(2):
+        with pytest.raises(SystemExit):
+            segment(bright, tmp_path / "out", *given)
+        line = capsys.readouterr().err.splitlines()[-1]
+        assert line.startswith(f"error: {mine} would be replaced, and no run has noted that it made it; ")
+        assert mine.read_text() == "mine"
+    mine.rename(tmp_path / "kept")
+    segment(bright, tmp_path / "out", *given)
+    (tmp_path / "kept").rename(mine)
+    segment(bright, tmp_path / "out", *given, "--overwrite")
+    assert mine.read_bytes() != b"mine"
+
+
+@pytest.mark.parametrize("name", ["first_mask.png", "first_frame.png"])
+def test_a_mask_or_a_frame_that_was_found_and_then_drawn_on_is_kept(bright, tmp_path, capsys, name):
+    segment(bright, tmp_path / "out", *BOX)
+    drawn = tmp_path / "out" / name
+    image = Image.open(drawn)
+    image.putpixel((2, 2), 2 if image.mode == "P" else (9, 9, 9))
+    image.save(drawn)
+    before = drawn.read_bytes()
+    with pytest.raises(SystemExit):
+        segment(bright, tmp_path / "out", *BOX)
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert line.endswith(
+        f"{name} has been changed since it was written; give --mask {drawn} --overwrite for --box, or move it"
+    )
+    assert drawn.read_bytes() == before
+    if name == "first_mask.png":
+        segment(bright, tmp_path / "out", "--mask", drawn, "--overwrite")
+        assert drawn.read_bytes() == before
+        np.testing.assert_array_equal(read_labels(tmp_path / "out/masks/0.png"), read_labels(drawn))
+    drawn.write_bytes(before[:60])  # Damaged, it is made again.
+    segment(bright, tmp_path / "again", *BOX)
+    shutil.copy(drawn, tmp_path / "again" / name)
+    segment(bright, tmp_path / "again", *BOX)
+    assert (tmp_path / "again" / name).read_bytes() != before[:60]
+
+
+def test_scores_that_are_asked_for_later_are_made_and_stay_finished(clip, tmp_path, capsys):
+    first = mask(tmp_path / "first.png", {1: (8, 8, 30, 30)})
+    segment(clip, tmp_path / "out", "--mask", first)
+    masks = {path.name: path.read_bytes() for path in (tmp_path / "out/masks").iterdir()}
+    segment(clip, tmp_path / "out", "--mask", first, "--save_score")
+    assert len(names(tmp_path / "out/scores/1")) == FRAMES - 1
+    assert {path.name: path.read_bytes() for path in (tmp_path / "out/masks").iterdir()} == masks
+    for more in (("--save_score",), ()):
+        capsys.readouterr()
+        segment(clip, tmp_path / "out", "--mask", first, *more)
+        assert "finished already" in capsys.readouterr().out
+    min((tmp_path / "out/scores/1").iterdir()).unlink()
+    min((tmp_path / "out/masks").iterdir()).unlink()
+    segment(clip, tmp_path / "out", "--mask", first)
+    segment(clip, tmp_path / "out", "--mask", first, "--save_score")
+    assert len(names(tmp_path / "out/scores/1")) == FRAMES - 1
+
+
+def test_a_video_is_the_same_by_any_path_that_leads_to_it_and_only_then(clip, tmp_path, capsys, monkeypatch):
+    first = mask(tmp_path / "first.png", {1: (8, 8, 30, 30)})
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        shutil.copy(clip, tmp_path / folder / "x.mkv")
+    monkeypatch.chdir(tmp_path / "a")
+    segment("x.mkv", tmp_path / "out", "--mask", first)
+    capsys.readouterr()
+    segment(tmp_path / "a/x.mkv", tmp_path / "out", "--mask", first)
+    assert "finished already" in capsys.readouterr().out
+    monkeypatch.chdir(tmp_path / "b")
+    with pytest.raises(SystemExit):
+        segment("x.mkv", tmp_path / "out", "--mask", first)
+    assert "holds results of another run (input was" in capsys.readouterr().err
+
+
+def test_a_finished_video_lacks_a_cutout_that_is_asked_for_later_or_a_mask_that_was_removed(clip, tmp_path, capsys):
+    first = mask(tmp_path / "first.png", {1: (8, 8, 30, 30)})
+    segment(clip, tmp_path / "out", "--mask", first)
+    segment(clip, tmp_path / "out", "--mask", first, "--cutout")
+    assert (tmp_path / "out/cutout_1.webm").is_file()
+    removed = max((tmp_path / "out/masks").iterdir())
+    removed.unlink()
+    segment(clip, tmp_path / "out", "--mask", first, "--cutout")
+    assert removed.is_file()
+    assert "finished already" not in capsys.readouterr().out
+
+
+def test_boxes_of_a_run_that_is_refused_leave_what_was_found_before(clip, tmp_path, capsys):
+    folder = tmp_path / "frames"
+    folder.mkdir()
+    image = np.zeros((*SIZE[::-1], 3), np.uint8)
+    image[12:36, 16:44] = 200
+    Image.fromarray(image).save(folder / "0.png")
+    segment(folder, tmp_path / "out", "--box", 10, 8, 40, 32)
+    before = (tmp_path / "out/first_mask.png").read_bytes()
+    out = ["--result_path", tmp_path / "out", "--whole_model_path", "stand-in", "--im_size", *SIZE]
+    assert "boxes was" in error(
+        capsys, osmn_segment.main, folder, *out, "--precision", "float32", "--box", 8, 6, 44, 36
+    )
+    assert (tmp_path / "out/first_mask.png").read_bytes() == before
