@@ -18,8 +18,8 @@ from osmn.data import coco
 from osmn.data.coco import read_instances
 from osmn.errors import InputError
 from osmn.files.atomic import replacing
-from osmn.inputs.pipeline import Pipeline, PipelineOptions
-from osmn.inputs.samples import Augmentation
+from osmn.inputs.options import Augmentation, PipelineOptions
+from osmn.inputs.pipeline import Pipeline
 from osmn.inputs.sources import coco_sources, instance_source, shares
 from osmn.models import checkpoints
 

@@ -9,7 +9,7 @@ from test_training import Brightness, batch_of, weights
 import osmn_train_eval
 from osmn.config import ModelConfig
 from osmn.inputs import guides
-from osmn.inputs.samples import Augmentation
+from osmn.inputs.options import Augmentation
 from osmn.networks import INFERENCE
 from osmn.training.losses import logit_offset
 from osmn.training.predicted_masks import OwnMasks

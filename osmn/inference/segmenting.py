@@ -3,11 +3,13 @@
 import dataclasses
 import itertools
 import sys
+from dataclasses import field
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
+from osmn.config import IM_SIZE
 from osmn.data.types import shard_of
 from osmn.errors import InputError
 from osmn.files.images import read_image, write_mask
@@ -15,7 +17,9 @@ from osmn.files.scores import write_scores
 from osmn.inference import crf
 from osmn.inference.memory import check_images
 from osmn.inference.predictor import Predictor, without_objects
+from osmn.inputs.guides_numpy import PAD_RATIO
 from osmn.models.engines.mirrored import MirroredEngine
+from osmn.options import Shard, identity, option, shard, share
 from osmn.parallel import WriteBehind, read_ahead
 from osmn.results import layout, manifest
 
@@ -29,26 +33,40 @@ class SegmentingOptions:
         im_size: (width, height) of the network's input and of the objects' masks.
         save_score: also write each object's probabilities.
         crf_postprocessing: refine each mask by a dense CRF before it is written and propagated.
-        flip_test: average each frame's probabilities with those of its mirror image.
         vg_pad_ratio: the visual guide's crop grows by this part of its sides.
+        flip_test: average each frame's probabilities with those of its mirror image.
         shard: (i, n): only the i-th of n shares of the videos, from 0.
         overwrite: results of another model or of other options may be replaced.
     """
 
-    result_path: str
-    im_size: tuple[int, int]
-    save_score: bool = False
-    crf_postprocessing: bool = False
-    flip_test: bool = False
-    vg_pad_ratio: float = 0.03
-    shard: tuple[int, int] = (0, 1)
-    overwrite: bool = False
+    result_path: str = field(metadata=option("folder of the masks", changes_results=False))
+    im_size: tuple[int, int] = field(metadata=IM_SIZE)
+    save_score: bool = field(
+        default=False, metadata=option("also write each object's probabilities (.npy)", changes_results=False)
+    )
+    crf_postprocessing: bool = field(default=False, metadata=option("refine each mask by a dense CRF"))
+    vg_pad_ratio: float = field(
+        default=PAD_RATIO, metadata=option("the guide's crop grows by this part of its sides", share)
+    )
+    flip_test: bool = field(
+        default=False,
+        metadata=option("segment each frame's mirror image too, and average: often better, twice the time"),
+    )
+    shard: tuple[int, int] = field(
+        default=Shard(0, 1),
+        metadata=option("only share I of N of the videos", shard, metavar="I/N", changes_results=False),
+    )
+    overwrite: bool = field(
+        default=False, metadata=option("replace results of another model or other options", changes_results=False)
+    )
 
-    def that_change_results(self):
-        """Return {option: value} of the options that change the content of result files."""
-        names = ("im_size", "crf_postprocessing", "vg_pad_ratio")
-        flip_test = {"flip_test": True} if self.flip_test else {}  # Results of before this option stay what they are.
-        return {name: getattr(self, name) for name in names} | flip_test
+    @property
+    def identity_options(self):
+        """{option: value} of what changes the content of result files."""
+        found = identity(self)
+        if not self.flip_test:
+            del found["flip_test"]  # Results of before this option stay what they are.
+        return found
 
     def predictor(self, model):
         """Return a `Predictor` that runs a model as these options say."""
@@ -76,7 +94,7 @@ def segment_videos(model, videos, options, origin, replace=False):
     """
     layout.check_places(options.result_path, videos)
     predictor = options.predictor(model)
-    made_by = model.described(options.that_change_results() | origin)
+    made_by = model.described(options.identity_options | origin)
     output = layout.Output(options.save_score)
     videos = shard_of(videos, options.shard)
     opened = manifest.open_run(

@@ -10,7 +10,7 @@ import commands
 import pytest
 from cases import case
 
-from osmn.cli.types import MOST, file_name
+from osmn.options import MOST, file_name
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SCRIPTS = sorted(
@@ -69,7 +69,8 @@ def parser_of(script, monkeypatch):
 
 def numeric(parser):
     """Return the actions of a parser that take numbers, or places in a video."""
-    return [a for a in parser._actions if a.type not in (None, str, Path, file_name)]
+    kinds = {a: getattr(a.type, "__wrapped__", a.type) for a in parser._actions}
+    return [action for action, kind in kinds.items() if kind not in (None, str, Path, file_name)]
 
 
 def command(parser, action, text):
