@@ -3,7 +3,7 @@
 from osmn.cli import options, training
 from osmn.cli.entry import reports_input_errors
 from osmn.cli.parser import Parser, read
-from osmn.inference.segmenting import SegmentingOptions
+from osmn.inference.options import SegmentingOptions
 from osmn.models.start import StartOptions
 
 

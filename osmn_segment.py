@@ -13,7 +13,7 @@ from osmn.cli.entry import reports_input_errors
 from osmn.cli.parser import Parser
 from osmn.errors import InputError
 from osmn.files.overlap import refuse_inputs_inside_outputs, refuse_writing_over_inputs
-from osmn.inference.segmenting import SegmentingOptions
+from osmn.inference.options import SegmentingOptions
 from osmn.models.start import StartOptions
 from osmn.options import WrongValue, non_negative, option, positive
 from osmn.training.options import TrainingOptions

@@ -6,7 +6,7 @@ from dataclasses import field
 from osmn.cli import options, training
 from osmn.cli.entry import reports_input_errors
 from osmn.cli.parser import Parser, read
-from osmn.inference.segmenting import SegmentingOptions
+from osmn.inference.options import SegmentingOptions
 from osmn.inputs.options import VideoSamples
 from osmn.models.start import StartOptions
 from osmn.options import option

@@ -17,6 +17,7 @@ from osmn.config import ModelConfig, read_config
 from osmn.data.davis import videos
 from osmn.files.images import read_labels, write_labels
 from osmn.inference import segmenting
+from osmn.inference.options import SegmentingOptions
 from osmn.inputs.options import PipelineOptions
 from osmn.models import checkpoints, tensorflow_model
 from osmn.results import layout
@@ -162,7 +163,7 @@ def test_nothing_of_the_real_network_leaks_from_object_to_object(davis, tmp_path
             variable.assign(start[name])
         some = video._replace(references={0: video.references[0]._replace(object_ids=objects)})
         finetuning = TrainingRun(options, pipeline, str(tmp_path / run))
-        testing = segmenting.SegmentingOptions(str(tmp_path / run), (64, 32))
+        testing = SegmentingOptions(str(tmp_path / run), (64, 32))
         online.finetune_and_segment(tensorflow_model.Model(network, "float32"), [some], finetuning, testing, {})
         runs[run] = {name: variable.numpy() for name, variable in network.tf1_variables().items()}
     moved = [name for name in start if not np.array_equal(start[name], runs["both"][name])]

@@ -10,7 +10,7 @@ from dataclasses import field
 from osmn.cli import parser
 from osmn.config import IM_SIZE, SIZE, ModelConfig
 from osmn.errors import InputError
-from osmn.inference.segmenting import SegmentingOptions
+from osmn.inference.options import SegmentingOptions
 from osmn.models.engines import ENGINE, PRECISION
 from osmn.options import file_name, folder, non_negative, option
 

@@ -1,15 +1,12 @@
 """From a dataset's videos to result files: each video through a predictor, what comes out of it into its folder."""
 
-import dataclasses
 import itertools
 import sys
-from dataclasses import field
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
-from osmn.config import IM_SIZE
 from osmn.data.types import shard_of
 from osmn.errors import InputError
 from osmn.files.images import read_image, write_mask
@@ -17,63 +14,17 @@ from osmn.files.scores import write_scores
 from osmn.inference import crf
 from osmn.inference.memory import check_images
 from osmn.inference.predictor import Predictor, without_objects
-from osmn.inputs.guides_numpy import PAD_RATIO
 from osmn.models.engines.mirrored import MirroredEngine
-from osmn.options import Shard, identity, option, shard, share
 from osmn.parallel import WriteBehind, read_ahead
 from osmn.results import layout, manifest
 
 
-@dataclasses.dataclass(frozen=True)
-class SegmentingOptions:
-    """How videos are segmented; names and defaults are those of the command line.
-
-    Attributes:
-        result_path: folder of the results.
-        im_size: (width, height) of the network's input and of the objects' masks.
-        save_score: also write each object's probabilities.
-        crf_postprocessing: refine each mask by a dense CRF before it is written and propagated.
-        vg_pad_ratio: the visual guide's crop grows by this part of its sides.
-        flip_test: average each frame's probabilities with those of its mirror image.
-        shard: (i, n): only the i-th of n shares of the videos, from 0.
-        overwrite: results of another model or of other options may be replaced.
-    """
-
-    result_path: str = field(metadata=option("folder of the masks", changes_results=False))
-    im_size: tuple[int, int] = field(metadata=IM_SIZE)
-    save_score: bool = field(
-        default=False, metadata=option("also write each object's probabilities (.npy)", changes_results=False)
-    )
-    crf_postprocessing: bool = field(default=False, metadata=option("refine each mask by a dense CRF"))
-    vg_pad_ratio: float = field(
-        default=PAD_RATIO, metadata=option("the guide's crop grows by this part of its sides", share)
-    )
-    flip_test: bool = field(
-        default=False,
-        metadata=option("segment each frame's mirror image too, and average: often better, twice the time"),
-    )
-    shard: tuple[int, int] = field(
-        default=Shard(0, 1),
-        metadata=option("only share I of N of the videos", shard, metavar="I/N", changes_results=False),
-    )
-    overwrite: bool = field(
-        default=False, metadata=option("replace results of another model or other options", changes_results=False)
-    )
-
-    @property
-    def identity_options(self):
-        """{option: value} of what changes the content of result files."""
-        found = identity(self)
-        if not self.flip_test:
-            del found["flip_test"]  # Results of before this option stay what they are.
-        return found
-
-    def predictor(self, model):
-        """Return a `Predictor` that runs a model as these options say."""
-        refine = crf.refiner() if self.crf_postprocessing else None
-        check_images(model.config, self.im_size)
-        engine = model.start_engine(self.vg_pad_ratio)
-        return Predictor(MirroredEngine(engine) if self.flip_test else engine, self.im_size, refine=refine)
+def start_predictor(model, options):
+    """Return a `Predictor` that runs a model as its `SegmentingOptions` say."""
+    refine = crf.refiner() if options.crf_postprocessing else None
+    check_images(model.config, options.im_size)
+    engine = model.start_engine(options.vg_pad_ratio)
+    return Predictor(MirroredEngine(engine) if options.flip_test else engine, options.im_size, refine=refine)
 
 
 def segment_videos(model, videos, options, origin, replace=False):
@@ -84,7 +35,7 @@ def segment_videos(model, videos, options, origin, replace=False):
     Args:
         model: `tensorflow_model.Model` or `exported.ExportedModel`.
         videos: list of `Video`.
-        options: SegmentingOptions.
+        options: `SegmentingOptions`.
         origin: {option: value} of where the videos come from.
         replace: results of another model may be replaced: this one has just been trained.
 
@@ -93,7 +44,7 @@ def segment_videos(model, videos, options, origin, replace=False):
             place that no run has made, and they must stay, or if it is where the videos are read from.
     """
     layout.check_places(options.result_path, videos)
-    predictor = options.predictor(model)
+    predictor = start_predictor(model, options)
     made_by = model.described(options.identity_options | origin)
     output = layout.Output(options.save_score)
     videos = shard_of(videos, options.shard)

@@ -8,7 +8,8 @@ it is fixed when a function is traced. A mask is boolean, or numeric and true wh
 import tensorflow as tf
 
 from osmn.inputs.geometry import bounding_box, move_sides, resize_image, resize_mask, size_of
-from osmn.inputs.guides_numpy import GUIDE_SIDE, MAD_TO_SIGMA, MASK_DILATION, MIN_SIGMA, PAD_RATIO
+from osmn.inputs.guides_numpy import GUIDE_SIDE, MAD_TO_SIGMA, MASK_DILATION, MIN_SIGMA
+from osmn.inputs.options import PAD_RATIO
 
 
 def normalize(image, config):

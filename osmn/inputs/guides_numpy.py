@@ -7,10 +7,10 @@ OSMN paper and its released program.
 import numpy as np
 from PIL import Image
 
+from osmn.inputs.options import PAD_RATIO
 from osmn.masks import resized
 
 GUIDE_SIDE = 224  # As published: the visual modulator's input.
-PAD_RATIO = 0.03  # As published: in testing, each side of the object's crop moves outward by this part of its side.
 MAD_TO_SIGMA = 1.4826  # A normal distribution's standard deviation over its median absolute deviation.
 MIN_SIGMA = 5.0  # Pixels; as published.
 MASK_DILATION = 5  # As published, for MaskTrack: the previous mask is dilated by a disk of this radius in pixels.

@@ -1,4 +1,4 @@
-"""What the samples of a training are and how they are varied, as its user chooses; without TensorFlow."""
+"""What the network sees, as its user chooses: which samples, and how they are varied; without TensorFlow."""
 
 import dataclasses
 from dataclasses import field
@@ -7,6 +7,7 @@ from osmn.config import IM_SIZE, LONGEST_SIDE
 from osmn.errors import InputError
 from osmn.options import non_negative, option, positive, seed, share
 
+PAD_RATIO = 0.03  # As published: in testing, each side of the object's crop moves outward by this part of its side.
 SEED = option("of initial weights, order, augmentation and dropout", seed)
 
 

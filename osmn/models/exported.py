@@ -10,7 +10,7 @@ from osmn.config import ModelConfig, from_values, resolve
 from osmn.errors import InputError
 from osmn.files import sealed_json
 from osmn.files.atomic import replacing, size_and_crc
-from osmn.inputs.guides_numpy import PAD_RATIO
+from osmn.inputs.options import PAD_RATIO
 from osmn.models.engines import FRAME, GUIDE
 from osmn.results import manifest
 

@@ -10,7 +10,7 @@ import numpy as np
 from osmn import networks
 from osmn.config import read_config, resolve
 from osmn.errors import InputError
-from osmn.inputs.guides_numpy import PAD_RATIO
+from osmn.inputs.options import PAD_RATIO
 from osmn.models import checkpoints
 from osmn.models.engines.tensorflow import TensorFlowEngine
 from osmn.models.pretrained import imagenet

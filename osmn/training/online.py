@@ -79,7 +79,7 @@ def finetune_and_segment(model, videos, options, testing, origin, rehearsal=None
         model: `tensorflow_model.Model`, from `tensorflow_model.new_for_training`.
         videos: list of `Video`.
         options: `TrainingRun`; an object's checkpoints are in `<model_save_path>/<video>[/<id>]`.
-        testing: `segmenting.SegmentingOptions`.
+        testing: `SegmentingOptions`.
         origin: {option: value} of where the videos come from, those of the rehearsal too.
         rehearsal: a `Rehearsal`; None for none, as published.
 
@@ -100,7 +100,7 @@ def finetune_and_segment(model, videos, options, testing, origin, rehearsal=None
             finetuner.train(alone)
             tensorflow_model.copy_weights(model.network, tested.network)
             if predictor is None or not predictor.follows_weights:
-                predictor = testing.predictor(tested)
+                predictor = segmenting.start_predictor(tested, testing)
             segmenting.segment_video(predictor, alone, testing.result_path, output)
 
         mine = shard_of(videos, testing.shard)

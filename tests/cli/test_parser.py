@@ -3,6 +3,8 @@
 import argparse
 import dataclasses
 import importlib
+import subprocess
+import sys
 from dataclasses import field
 
 import pytest
@@ -140,6 +142,11 @@ def test_every_script_declares_all_of_its_options_and_takes_recipes(module, monk
     with pytest.raises(SystemExit):
         importlib.import_module(module).main([])
     assert {action.dest for action in used[0]._actions} == {*names, "help"}
+
+
+def test_options_are_declared_without_the_packages_that_take_time_to_import():
+    code = "import sys; from osmn.cli import options, training; sys.exit(bool({'numpy', 'PIL'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], cwd=document.ROOT).returncode == 0
 
 
 def test_the_page_of_all_options_is_what_the_declarations_say():

@@ -12,7 +12,7 @@ import osmn_segment
 import osmn_train_eval
 from osmn.cli import training
 from osmn.cli.parser import read
-from osmn.inference.segmenting import SegmentingOptions
+from osmn.inference.options import SegmentingOptions
 
 ROOT = Path(__file__).resolve().parents[2]
 RECIPES = sorted(path.relative_to(ROOT) for path in ROOT.glob("recipes/*/*.txt"))

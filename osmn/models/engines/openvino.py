@@ -5,7 +5,8 @@ import threading
 import numpy as np
 
 from osmn.errors import InputError, in_short
-from osmn.inputs.guides_numpy import PAD_RATIO, spatial_guide, visual_guide
+from osmn.inputs.guides_numpy import spatial_guide, visual_guide
+from osmn.inputs.options import PAD_RATIO
 from osmn.models.engines import FRAME, GUIDE
 from osmn.optional_packages import engine_import
 
