@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: demo browser engines test test-all test-processors lint format figures clean
+.PHONY: demo browser engines test test-all test-processors lint format figures options clean
 
 $(VENV)/.installed: requirements.txt requirements-dev.txt
 	$(PYTHON) -m venv $(VENV)
@@ -45,6 +45,9 @@ format: $(VENV)/.installed
 figures: $(VENV)/.installed
 	$(BIN)/python doc/figures.py
 	$(BIN)/python -m doc.overlay
+
+options: $(VENV)/.installed
+	$(BIN)/python -m doc.options
 
 clean:
 	rm -rf build .pytest_cache .ruff_cache

@@ -6,27 +6,43 @@ network and sends nothing anywhere; what visitors upload is removed when they le
 (Ctrl-C). It needs Gradio: pip install -r requirements-app.txt
 """
 
+import dataclasses
 import os
 import socket
 import threading
+from dataclasses import field
 
-from osmn.cli import options as arguments
+from osmn.cli import options
 from osmn.cli.entry import reports_input_errors
-from osmn.cli.types import positive
+from osmn.cli.parser import Parser
 from osmn.errors import InputError
 from osmn.optional_packages import optional_import
+from osmn.options import option, positive
+
+
+@dataclasses.dataclass(frozen=True)
+class Page:
+    """Where the page is, and what it takes."""
+
+    host: str = field(
+        default="127.0.0.1",
+        metadata=option("address to listen on; 0.0.0.0 lets other machines in, without a password"),
+    )
+    port: int = field(default=7860, metadata=option("port to listen on", positive(int, 65535)))
+    max_upload: int = field(default=500, metadata=option("largest video taken", positive(int), metavar="MB"))
+
+
+def parser():
+    """Return the script's options."""
+    to = Parser(__doc__)
+    to.add(Page)
+    options.add_user_model_options(to)
+    return to
 
 
 def parse(argv):
     """Return the parsed command line."""
-    parser = arguments.parser(__doc__)
-    parser.add_argument(
-        "--host", default="127.0.0.1", help="address to listen on; 0.0.0.0 lets other machines in, without a password"
-    )
-    parser.add_argument("--port", type=positive(int, 65535), default=7860, help="port to listen on")
-    parser.add_argument("--max_upload", type=positive(int), default=500, metavar="MB", help="largest video taken")
-    arguments.add_own_model_options(parser)
-    return parser.parse_args(argv)
+    return parser().parse(argv)
 
 
 @reports_input_errors
@@ -45,7 +61,7 @@ def main(argv=None):
     from osmn.user_video.webapp.page import launch
     from osmn.user_video.webapp.session import Sessions
 
-    model, engine = model_choice.load(**arguments.own_model(args))
+    model, engine = options.load_user_model(args)
 
     def predictor(frame_size):
         return Predictor(engine, model_choice.size(model, frame_size, args.im_size))

@@ -5,30 +5,44 @@ true probability; masks are too large, and propagation multiplies it. One number
 mends that. It is chosen on annotated videos that the model was not trained on and is not to be scored on.
 """
 
-from osmn.cli import options as arguments
+import dataclasses
+from dataclasses import field
+
+from osmn.cli import options
 from osmn.cli.entry import reports_input_errors
-from osmn.cli.types import finite, positive
+from osmn.cli.parser import Parser
+from osmn.models.start import StartOptions
+from osmn.options import finite, option, positive
+
+
+@dataclasses.dataclass(frozen=True)
+class Calibration:
+    """What is tried, and where the best of it is written."""
+
+    output: str = field(default="", metadata=option("prefix of the calibrated model's checkpoint; none: only print"))
+    shifts: tuple[float, ...] = field(
+        default=(-3.0, -2.5, -2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0),
+        metadata=option("numbers to try", finite, nargs="+"),
+    )
+    stride: int = field(default=2, metadata=option("from a frame to the next", positive(int)))
+
+
+def parser():
+    """Return the script's options."""
+    to = Parser(__doc__)
+    to.add(options.DavisData)
+    to.add(StartOptions, "whole_model_path", help="model to calibrate: checkpoint, or folder (newest)")
+    to.add(Calibration)
+    options.add_model_options(to)
+    options.add_size_option(to, (448, 256))
+    options.add_device_options(to, engine=False)
+    return to
 
 
 def parse(argv):
     """Return the parsed command line."""
-    parser = arguments.parser(__doc__)
-    arguments.add_davis_options(parser)
-    parser.add_argument("--whole_model_path", default="", help="model to calibrate: checkpoint, or folder (newest)")
-    parser.add_argument("--output", default="", help="prefix of the calibrated model's checkpoint; none: only print")
-    parser.add_argument(
-        "--shifts",
-        type=finite,
-        nargs="+",
-        default=[-3.0, -2.5, -2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0],
-        help="numbers to try",
-    )
-    parser.add_argument("--stride", type=positive(int), default=2, help="from a frame to the next")
-    arguments.add_model_options(parser)
-    arguments.add_size_option(parser, [448, 256])
-    arguments.add_device_options(parser, engine=False)
-    args = parser.parse_args(argv)
-    arguments.required(args, "whole_model_path")
+    args = parser().parse(argv)
+    options.required(args, "whole_model_path")
     return args
 
 
@@ -37,8 +51,6 @@ def main(argv=None):
     """Run the script; see `-h`."""
     args = parse(argv)
     # Here, because TensorFlow takes seconds to import.
-    import dataclasses
-
     from osmn.data import davis
     from osmn.evaluation import in_memory
     from osmn.inference.memory import check_images
@@ -50,7 +62,7 @@ def main(argv=None):
     devices.configure([args.gpu_id])
     videos = davis.videos(args.data_path, args.data_version, args.test_split)
     annotations = davis.complete_annotations(args.data_path, videos)
-    model = tensorflow_model.load(args.whole_model_path, arguments.model_options(args), args.precision or "float32")
+    model = tensorflow_model.load(args.whole_model_path, options.model_options(args), args.precision or "float32")
     if args.output:
         checkpoints.check_output(args.output, [model.path] if model.path else [])
     check_images(model.config, args.im_size)

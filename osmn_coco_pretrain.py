@@ -1,38 +1,57 @@
 """Pretrain OSMN on COCO (stage 1) from ImageNet weights."""
 
-from osmn.cli import options as arguments
-from osmn.cli import training
+import dataclasses
+from dataclasses import field
+
+from osmn.cli import options, training
 from osmn.cli.entry import reports_input_errors
-from osmn.cli.types import positive
+from osmn.cli.parser import Parser, read
 from osmn.errors import InputError
+from osmn.inputs.options import Augmentation
+from osmn.models.start import ImageNetWeights, StartOptions
+from osmn.options import option, positive
+
+
+@dataclasses.dataclass(frozen=True)
+class CocoData:
+    """Folders of COCO's layout, and how many of the samples come from each."""
+
+    data_path: tuple[str, ...] = field(
+        default=("data/COCO",), metadata=option("COCO folder (README, 'Data'), or several", nargs="+")
+    )
+    data_shares: tuple[float, ...] | None = field(
+        default=None,
+        metadata=option(
+            "of the samples from each --data_path, in any unit; by their numbers of instances where not given",
+            positive(float),
+            nargs="+",
+            metavar="SHARE",
+        ),
+    )
+
+
+def parser():
+    """Return the script's options."""
+    to = Parser(__doc__)
+    to.add(CocoData)
+    to.add(StartOptions, "whole_model_path", help="start from this whole model, not ImageNet")
+    options.add_model_options(to)
+    options.add_size_option(to, (400, 400))
+    training.add_training_options(to, data_aug_scales=(0.8, 1.0, 1.2))
+    to.add(Augmentation, "random_crop_ratio")
+    training.add_distractor_options(to, videos=False)
+    training.add_imagenet_options(to)
+    training.add_validation_options(to)
+    options.add_device_options(to, several=True, engine=False)
+    return to
 
 
 def parse(argv):
     """Return the parsed command line."""
-    parser = arguments.parser(__doc__)
-    parser.add_argument(
-        "--data_path", nargs="+", default=["data/COCO"], help="COCO folder (README, 'Data'), or several"
-    )
-    parser.add_argument(
-        "--data_shares",
-        type=positive(float),
-        nargs="+",
-        metavar="SHARE",
-        help="of the samples from each --data_path, in any unit; by their numbers of instances where not given",
-    )
-    parser.add_argument("--whole_model_path", default="", help="start from this whole model, not ImageNet")
-    arguments.add_model_options(parser)
-    arguments.add_size_option(parser, [400, 400])
-    training.add_training_options(parser, data_aug_scales=[0.8, 1.0, 1.2])
-    training.add_random_crop_option(parser)
-    training.add_distractor_options(parser, videos=False)
-    training.add_imagenet_options(parser)
-    training.add_validation_options(parser)
-    arguments.add_device_options(parser, several=True, engine=False)
-    args = parser.parse_args(argv)
-    arguments.required(args, "model_save_path")
-    arguments.check_embedding_start(args)
-    arguments.check_validation(args)
+    args = parser().parse(argv)
+    options.required(args, "model_save_path")
+    training.check_embedding_start(args)
+    training.validation(args)
     if args.data_shares and len(args.data_shares) != len(args.data_path):
         raise InputError(
             f"--data_shares has {len(args.data_shares)} numbers; give one for each --data_path: {len(args.data_path)}"
@@ -48,14 +67,14 @@ def main(argv=None):
     from osmn.inputs.sources import coco_sources
     from osmn.models import tensorflow_model
     from osmn.networks import devices, replicas
+    from osmn.training import run
 
     devices.configure(args.gpu_id, args.deterministic)
     with replicas.strategy().scope():
-        model = tensorflow_model.new_for_training(
-            args.im_size, **arguments.beginning(args), pretrained=arguments.pretrained(args)
-        )
+        pretrained = read(args, ImageNetWeights)
+        model = tensorflow_model.new_for_training(training.start_options(args, pretrained=pretrained))
         print(model.summary(args.im_size))
-        arguments.training_run(args).train(model, coco_sources(args.data_path, args.data_shares))
+        run.train(training.training_run(args), model, coco_sources(args.data_path, args.data_shares))
 
 
 if __name__ == "__main__":

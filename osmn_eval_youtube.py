@@ -1,21 +1,40 @@
 """Propagate masks through YouTube-Objects and score them."""
 
-from osmn.cli import options as arguments
+import dataclasses
+from dataclasses import field
+
+from osmn.cli import options
 from osmn.cli.entry import reports_input_errors
+from osmn.cli.parser import Parser, read
+from osmn.inference.options import SegmentingOptions
+from osmn.models.start import StartOptions
+from osmn.options import option
+
+
+@dataclasses.dataclass(frozen=True)
+class YoutubeObjectsData:
+    """The videos of YouTube-Objects."""
+
+    data_path: str = field(default="data/YouTube-Objects", metadata=option("preprocessed folder (README, 'Data')"))
+
+
+def parser():
+    """Return the script's options."""
+    to = Parser(__doc__)
+    to.add(YoutubeObjectsData)
+    to.add(StartOptions, "whole_model_path", help="weights: checkpoint, or folder (newest)")
+    options.add_model_options(to)
+    options.add_size_option(to, (640, 360))
+    options.add_testing_options(to)
+    to.add(options.Report)
+    options.add_device_options(to)
+    return to
 
 
 def parse(argv):
     """Return the parsed command line."""
-    parser = arguments.parser(__doc__)
-    parser.add_argument("--data_path", default="data/YouTube-Objects", help="preprocessed folder (README, 'Data')")
-    parser.add_argument("--whole_model_path", default="", help="weights: checkpoint, or folder (newest)")
-    arguments.add_model_options(parser)
-    arguments.add_size_option(parser, [640, 360])
-    arguments.add_testing_options(parser)
-    arguments.add_report_option(parser)
-    arguments.add_device_options(parser)
-    args = parser.parse_args(argv)
-    arguments.required(args, "whole_model_path", "result_path")
+    args = parser().parse(argv)
+    options.required(args, "whole_model_path", "result_path")
     return args
 
 
@@ -32,12 +51,13 @@ def main(argv=None):
 
     devices.configure([args.gpu_id])
     videos = youtube_objects.videos(args.data_path)
-    model = arguments.load_model(args)
+    model = options.load_model(args)
     print(model.summary(args.im_size))
-    segmenting.segment_videos(model, videos, arguments.testing_options(args), arguments.values(args, "data_path"))
+    segmenting.segment_videos(model, videos, read(args, SegmentingOptions), options.values(args, "data_path"))
     if args.shard[1] == 1:
         with locks.writing(args.result_path):
-            score_and_report(DATASET, args.data_path, args.result_path, {}, args.report, args.against)
+            report = read(args, options.Report)
+            score_and_report(DATASET, args.data_path, args.result_path, {}, report.wanted, report.against)
     else:
         print("this was one share of the videos: score all of them by youtube_eval.py")
 

@@ -6,13 +6,18 @@ are; each is loaded again and compared with the network. openvino: for --engine 
 then. saved_model and onnx: for other programs.
 """
 
+import dataclasses
 import math
+from dataclasses import field
 
-from osmn.cli import options as arguments
+from osmn.cli import options
 from osmn.cli.entry import reports_input_errors
-from osmn.cli.types import positive
-from osmn.config import LONGEST_SIDE
+from osmn.cli.parser import Parser
+from osmn.config import SIZE
 from osmn.errors import InputError
+from osmn.models import engines
+from osmn.models.start import StartOptions
+from osmn.options import option, positive
 
 PRECISIONS = {
     "checkpoint": ("float32",),
@@ -25,51 +30,59 @@ CHECK_OBJECTS = 2
 CHECK_FRAMES = 20  # Of those that int8 is calibrated on, whose masks are compared.
 
 
+@dataclasses.dataclass(frozen=True)
+class Export:
+    """What is written, and where."""
+
+    output: str = field(default="", metadata=option("of a checkpoint, the prefix of its files; else a new folder"))
+    format: str = field(default="checkpoint", metadata=option("what to write", choices=tuple(PRECISIONS)))
+    v1: bool = field(default=False, metadata=option("checkpoint: a single file, as TensorFlow wrote them at first"))
+    half: bool = field(
+        default=False,
+        metadata=option("checkpoint: float16 weights: half the size, to be computed in float32"),
+    )
+    average_with: str = field(
+        default="",
+        metadata=option("another model of the same network; the mean of both's weights is written"),
+    )
+    precision: str = field(
+        default="float32",
+        metadata=option(
+            "of the graphs' arithmetic; int8: openvino only, quantised by NNCF",
+            choices=(*engines.PRECISIONS, "int8"),
+        ),
+    )
+    im_size: tuple[int, int] | None = field(
+        default=None, metadata=option("frames of this size alone (default: any)", **SIZE)
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class Quantization:
+    """The frames whose values int8 is fitted to."""
+
+    calibration_path: str = field(
+        default="", metadata=option("DAVIS folder (README, 'Data') whose frames show what values occur")
+    )
+    calibration_split: str = field(default="train", metadata=option("ImageSets/2016/SPLIT.txt"))
+    calibration_frames: int = field(default=120, metadata=option("how many, from all videos alike", positive(int)))
+    calibration_size: tuple[int, int] = field(default=(448, 256), metadata=option("their size", **SIZE))
+
+
+def parser():
+    """Return the script's options."""
+    to = Parser(__doc__)
+    to.add(StartOptions, "whole_model_path", help="the model: checkpoint, or folder (newest)")
+    to.add(Export)
+    to.group("quantisation, for --precision int8").add(Quantization)
+    options.add_model_options(to)
+    return to
+
+
 def parse(argv):
     """Return the parsed command line."""
-    parser = arguments.parser(__doc__)
-    parser.add_argument("--whole_model_path", default="", help="the model: checkpoint, or folder (newest)")
-    parser.add_argument("--output", default="", help="of a checkpoint, the prefix of its files; else a new folder")
-    parser.add_argument("--format", choices=tuple(PRECISIONS), default="checkpoint", help="what to write")
-    parser.add_argument(
-        "--v1", action="store_true", help="checkpoint: a single file, as TensorFlow wrote them at first"
-    )
-    parser.add_argument(
-        "--half", action="store_true", help="checkpoint: float16 weights: half the size, to be computed in float32"
-    )
-    parser.add_argument(
-        "--average_with", default="", help="another model of the same network; the mean of both's weights is written"
-    )
-    parser.add_argument(
-        "--precision",
-        choices=("float32", "bfloat16", "float16", "int8"),
-        default="float32",
-        help="of the graphs' arithmetic; int8: openvino only, quantised by NNCF",
-    )
-    parser.add_argument(
-        "--im_size",
-        type=positive(int, LONGEST_SIDE),
-        nargs=2,
-        metavar=("W", "H"),
-        help="frames of this size alone (default: any)",
-    )
-    group = parser.add_argument_group("quantisation, for --precision int8")
-    group.add_argument(
-        "--calibration_path", default="", help="DAVIS folder (README, 'Data') whose frames show what values occur"
-    )
-    group.add_argument("--calibration_split", default="train", help="ImageSets/2016/SPLIT.txt")
-    group.add_argument("--calibration_frames", type=positive(int), default=120, help="how many, from all videos alike")
-    group.add_argument(
-        "--calibration_size",
-        type=positive(int, LONGEST_SIDE),
-        nargs=2,
-        metavar=("W", "H"),
-        default=[448, 256],
-        help="their size",
-    )
-    arguments.add_model_options(parser)
-    args = parser.parse_args(argv)
-    arguments.required(args, "whole_model_path", "output")
+    args = parser().parse(argv)
+    options.required(args, "whole_model_path", "output")
     if args.v1 and args.half:
         raise InputError("--v1 and --half: TensorFlow does not read float16 from such a file; leave one out")
     if args.format != "checkpoint" and (args.v1 or args.half):
@@ -79,7 +92,7 @@ def parse(argv):
     if args.precision not in PRECISIONS[args.format]:
         raise InputError(f"--format {args.format} is written in {' or '.join(PRECISIONS[args.format])}")
     if args.precision == "int8":
-        arguments.required(args, "calibration_path")
+        options.required(args, "calibration_path")
     return args
 
 
@@ -92,8 +105,8 @@ def main(argv=None):
 
     devices.configure([])  # A training may have all of the GPU's memory.
     own = args.precision if args.format == "saved_model" else "float32"
-    model = tensorflow_model.load(args.whole_model_path, arguments.model_options(args), own)
-    other = tensorflow_model.load(args.average_with, arguments.model_options(args), own) if args.average_with else None
+    model = tensorflow_model.load(args.whole_model_path, options.model_options(args), own)
+    other = tensorflow_model.load(args.average_with, options.model_options(args), own) if args.average_with else None
     if args.format == "checkpoint":
         checkpoints.check_output(args.output, [each.path for each in (model, other) if each and each.path])
     if other:

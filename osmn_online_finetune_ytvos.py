@@ -1,24 +1,42 @@
 """Finetune OSMN online on the first frame of each YouTube-VOS object and segment its video."""
 
-from osmn.cli import options as arguments
-from osmn.cli import training
+import dataclasses
+from dataclasses import field
+
+from osmn.cli import options, training
 from osmn.cli.entry import reports_input_errors
+from osmn.cli.parser import Parser, read
+from osmn.inference.options import SegmentingOptions
+from osmn.models.start import StartOptions
+from osmn.options import option
+
+
+@dataclasses.dataclass(frozen=True)
+class Resumption:
+    """Where a run goes on that another one began."""
+
+    start_id: str | None = field(default=None, metadata=option("leave out the videos before this one", metavar="VIDEO"))
+
+
+def parser():
+    """Return the script's options."""
+    to = Parser(__doc__)
+    to.add(options.YtvosData)
+    to.add(StartOptions, "whole_model_path", help="weights that each object starts from")
+    to.add(Resumption)
+    options.add_model_options(to)
+    options.add_size_option(to, (448, 256))
+    training.add_training_options(to, data_aug_scales=(0.8, 1.0, 1.5))
+    training.add_rehearsal_options(to)
+    options.add_testing_options(to)
+    options.add_device_options(to)
+    return to
 
 
 def parse(argv):
     """Return the parsed command line."""
-    parser = arguments.parser(__doc__)
-    arguments.add_ytvos_options(parser)
-    parser.add_argument("--whole_model_path", default="", help="weights that each object starts from")
-    parser.add_argument("--start_id", metavar="VIDEO", help="leave out the videos before this one")
-    arguments.add_model_options(parser)
-    arguments.add_size_option(parser, [448, 256])
-    training.add_training_options(parser, data_aug_scales=[0.8, 1.0, 1.5])
-    training.add_rehearsal_options(parser)
-    arguments.add_testing_options(parser)
-    arguments.add_device_options(parser)
-    args = parser.parse_args(argv)
-    arguments.required(args, "whole_model_path", "result_path", "model_save_path")
+    args = parser().parse(argv)
+    options.required(args, "whole_model_path", "result_path", "model_save_path")
     return args
 
 
@@ -33,13 +51,13 @@ def main(argv=None):
 
     devices.configure([args.gpu_id], args.deterministic)
     videos = ytvos.starting_at(ytvos.videos(args.data_path, args.test_split, args.all_frames), args.start_id)
-    model = tensorflow_model.new_for_training(args.im_size, **arguments.beginning(args) | {"folder": None})
+    model = tensorflow_model.new_for_training(training.start_options(args, folder=None))
     print(model.summary(args.im_size))
     print(f"propagating through {'every frame' if args.all_frames else 'the frames that meta.json lists'}")
-    run, testing = arguments.training_run(args), arguments.testing_options(args)
-    origin, rehearsal = arguments.values(args, "data_path", "all_frames"), None
+    run, testing = training.training_run(args), read(args, SegmentingOptions)
+    origin, rehearsal = options.values(args, "data_path", "all_frames"), None
     if args.rehearsal_share:
-        origin |= arguments.values(args, "rehearsal_share")
+        origin |= options.values(args, "rehearsal_share")
         examples = ytvos.examples(args.data_path, tuple(args.im_size))
         rehearsal = online.Rehearsal(examples, args.rehearsal_share)
     online.finetune_and_segment(model, videos, run, testing, origin, rehearsal)

@@ -5,65 +5,105 @@ size) and out/overlay.mp4. Without a mask, --box makes one by GrabCut: out/first
 draw on.
 """
 
-from osmn.cli import options as arguments
+import dataclasses
+from dataclasses import field
+
+from osmn.cli import options
 from osmn.cli.entry import reports_input_errors
-from osmn.cli.types import non_negative, place, positive
+from osmn.cli.parser import Parser
 from osmn.errors import InputError
 from osmn.files.overlap import refuse_inputs_inside_outputs, refuse_writing_over_inputs
+from osmn.inference.options import SegmentingOptions
+from osmn.models.start import StartOptions
+from osmn.options import WrongValue, non_negative, option, positive
+from osmn.training.options import TrainingOptions
+
+
+def place(text):
+    """Parse a place in a video: a frame's number, or a time such as 4.5s or 1:02.5."""
+    from osmn.user_video.media.reader import position
+
+    try:
+        return position(text)
+    except ValueError as error:
+        raise WrongValue(str(error)) from None
+
+
+@dataclasses.dataclass(frozen=True)
+class Video:
+    """What is segmented, and what is written of it."""
+
+    input: tuple[str, ...] = field(
+        metadata=option("video file, or folder of frames", nargs="+", metavar="INPUT", positional=True)
+    )
+    result_path: str = field(
+        default="",
+        metadata=option("folder of the results; with several INPUTs, of a folder for each, of its name"),
+    )
+    mask: tuple[str, ...] = field(
+        default=(),
+        metadata=option(
+            "PNG of object ids (0: background) in the first frame, or at a frame (120) or time (4.5s, 1:02.5); several"
+            " times for objects that come later, and to correct objects; a folder stands for <INPUT's name>.png in it",
+            metavar="[PLACE:]FILE",
+            repeated=True,
+        ),
+    )
+    box: tuple[list[int], ...] = field(
+        default=(),
+        metadata=option(
+            "instead: a box around an object in the first frame, in pixels; several times for several objects",
+            non_negative(int),
+            nargs=4,
+            metavar=("X", "Y", "W", "H"),
+            repeated=True,
+        ),
+    )
+    start: object = field(default=None, metadata=option("first frame used: number, or time", place, metavar="PLACE"))
+    end: object = field(
+        default=None, metadata=option("first frame not used any more: number, or time", place, metavar="PLACE")
+    )
+    stride: int = field(default=1, metadata=option("use every so many frames", positive(int)))
+    cutout: bool = field(
+        default=False, metadata=option("also write cutout_<object>.webm, transparent around the object")
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class Finetuning:
+    """How the model is first trained on the given masks."""
+
+    finetune: int = field(
+        default=0,
+        metadata=option(
+            "first train the model on the given masks for N steps (published: 100); OUT/finetuned keeps it",
+            non_negative(int),
+            metavar="N",
+        ),
+    )
+    learning_rate: float = field(
+        default=TrainingOptions.learning_rate,
+        metadata=option("of --finetune; the loss is a sum of pixels", positive(float)),
+    )
+
+
+def parser():
+    """Return the script's options."""
+    to = Parser(__doc__)
+    to.add(Video, "input", "result_path", "mask", "box", "start", "end", "stride")
+    to.add(SegmentingOptions, "save_score")
+    to.add(Video, "cutout")
+    to.add(SegmentingOptions, *options.REFINEMENT, "shard")
+    to.add(Finetuning)
+    to.add(SegmentingOptions, "overwrite", help="replace the results of another run")
+    options.add_user_model_options(to)
+    return to
 
 
 def parse(argv):
     """Return the parsed command line."""
-    parser = arguments.parser(__doc__)
-    parser.add_argument("input", metavar="INPUT", nargs="+", help="video file, or folder of frames")
-    parser.add_argument(
-        "--result_path",
-        default="",
-        help="folder of the results; with several INPUTs, of a folder for each, of its name",
-    )
-    parser.add_argument(
-        "--mask",
-        action="append",
-        default=[],
-        metavar="[PLACE:]FILE",
-        help="PNG of object ids (0: background) in the first frame, or at a frame (120) or time (4.5s, 1:02.5); several"
-        " times for objects that come later, and to correct objects; a folder stands for <INPUT's name>.png in it",
-    )
-    parser.add_argument(
-        "--box",
-        action="append",
-        default=[],
-        nargs=4,
-        type=non_negative(int),
-        metavar=("X", "Y", "W", "H"),
-        help="instead: a box around an object in the first frame, in pixels; several times for several objects",
-    )
-    for name, what in (("start", "first frame used"), ("end", "first frame not used any more")):
-        parser.add_argument(f"--{name}", type=place, metavar="PLACE", help=f"{what}: number, or time")
-    parser.add_argument("--stride", type=positive(int), default=1, help="use every so many frames")
-    parser.add_argument("--save_score", action="store_true", help="also write each object's probabilities (.npy)")
-    parser.add_argument(
-        "--cutout", action="store_true", help="also write cutout_<object>.webm, transparent around the object"
-    )
-    arguments.add_refinement_options(parser)
-    arguments.add_shard_option(parser)
-    parser.add_argument(
-        "--finetune",
-        type=non_negative(int),
-        default=0,
-        metavar="N",
-        help="first train the model on the given masks for N steps (published: 100); OUT/finetuned keeps it",
-    )
-    parser.add_argument(
-        "--learning_rate",
-        type=positive(float),
-        default=1e-5,
-        help="of --finetune; the loss is a sum of pixels",
-    )
-    parser.add_argument("--overwrite", action="store_true", help="replace the results of another run")
-    arguments.add_own_model_options(parser)
-    args = parser.parse_args(argv)
-    arguments.required(args, "result_path")
+    args = parser().parse(argv)
+    options.required(args, "result_path")
     if bool(args.mask) == bool(args.box):
         raise InputError("give --mask FILE, or --box X Y W H where there is no mask, and not both")
     return args
@@ -74,7 +114,7 @@ def main(argv=None):
     """Run the script; see `-h`."""
     args = parse(argv)
     from osmn.models import exported
-    from osmn.user_video import model_choice, prompts, tracking
+    from osmn.user_video import prompts, tracking
     from osmn.user_video.media.reader import open_frames
 
     index, count = args.shard
@@ -89,7 +129,7 @@ def main(argv=None):
             else:
                 objects = prompts.read(job.given, frames.size)
             # After the first look at what is given: it takes seconds.
-            loaded = loaded or model_choice.load(**arguments.own_model(args))
+            loaded = loaded or options.load_user_model(args)
             if args.finetune and isinstance(loaded[0], exported.ExportedModel):
                 raise InputError(f"{loaded[0].path} is exported, --finetune needs a checkpoint; give that")
             _segment(args, *loaded, job, frames, objects, read)
@@ -118,7 +158,7 @@ def _segment(args, model, engine, job, frames, given, read):
         _check_finetuned(job.folder, given)
     opened = manifest.open_run(
         job.folder,
-        model.provenance(_that_change_results(args, job, given, size)),
+        model.provenance(_identity_options(args, job, given, size)),
         "--result_path",
         manifest.Existing.of(args.overwrite),
         clear=lambda: _delete_finetuned(finetuned),
@@ -136,8 +176,8 @@ def _segment(args, model, engine, job, frames, given, read):
                 engine = _finetuned_engine(args, model.path, job, given, size, run)
             predictor = Predictor(MirroredEngine(engine) if args.flip_test else engine, size, refine=refine)
             with tqdm(total=frames.estimate, unit="frame", dynamic_ncols=True) as bar:
-                options = {"save_score": args.save_score, "cutout": args.cutout, "progress": bar.update, "tell": tell}
-                done = tracking.segment(predictor, frames, given, job.folder, **options)
+                how = {"save_score": args.save_score, "cutout": args.cutout, "progress": bar.update, "tell": tell}
+                done = tracking.segment(predictor, frames, given, job.folder, **how)
         if args.save_score:
             run.finish("scores", done.scores)
         run.finish("video", [*found, *done.files])
@@ -149,17 +189,17 @@ def _segment(args, model, engine, job, frames, given, read):
     print(f"{done.frames} frames, objects {objects}: {job.folder}/overlay.mp4, {job.folder}/masks/")
 
 
-def _that_change_results(args, job, given, size):
+def _identity_options(args, job, given, size):
     """Return {option: value} for the manifest; scores are further files, and change none."""
     from osmn.user_video import tracking
 
-    options = arguments.values(args, "stride", "crf_postprocessing")
-    options |= {name: None if (place := getattr(args, name)) is None else str(place) for name in ("start", "end")}
+    found = options.values(args, "stride", "crf_postprocessing")
+    found |= {name: None if (place := getattr(args, name)) is None else str(place) for name in ("start", "end")}
     if args.flip_test:
-        options |= arguments.values(args, "flip_test")
+        found |= options.values(args, "flip_test")
     if args.finetune:
-        options |= arguments.values(args, "finetune", "learning_rate")
-    return options | tracking.provenance(job.path, given, args.box) | {"im_size": size}
+        found |= options.values(args, "finetune", "learning_rate")
+    return found | tracking.provenance(job.path, given, args.box) | {"im_size": size}
 
 
 def _finetuned_engine(args, start, job, given, size, run):
@@ -169,9 +209,9 @@ def _finetuned_engine(args, start, job, given, size, run):
     from osmn.user_video.media.reader import open_frames
     from osmn.user_video.tracking import FINETUNED
 
-    folder, engine = job.folder / FINETUNED, args.engine or "tensorflow"
+    folder = job.folder / FINETUNED
     model = tensorflow_model.new_for_training(
-        size, arguments.model_options(args), args.precision, start=start, engine=engine
+        StartOptions(size, options.model_options(args), args.precision, start, engine=args.engine)
     )
     written = _examples(given)
     # Earlier versions did not note them; `_check_finetuned` has seen whose they are.

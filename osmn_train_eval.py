@@ -1,30 +1,49 @@
 """Finetune OSMN on DAVIS (stage 2), propagate masks through a split and score them."""
 
-from osmn.cli import options as arguments
-from osmn.cli import training
+import dataclasses
+from dataclasses import field
+
+from osmn.cli import options, training
 from osmn.cli.entry import reports_input_errors
+from osmn.cli.parser import Parser, read
+from osmn.inference.options import SegmentingOptions
+from osmn.inputs.options import VideoSamples
+from osmn.models.start import StartOptions
+from osmn.options import option
+
+
+@dataclasses.dataclass(frozen=True)
+class Parts:
+    """Which parts of the work are done, and on which frames."""
+
+    only_testing: bool = field(default=False, metadata=option("no training: segment and score"))
+    use_full_res: bool = field(default=False, metadata=option("read JPEGImages/Full-Resolution in testing"))
+
+
+def parser(description=__doc__):
+    """Return the script's options; `description` is what `-h` says of it."""
+    to = Parser(description)
+    to.add(options.DavisData)
+    to.add(StartOptions, "whole_model_path")
+    to.add(Parts)
+    options.add_model_options(to)
+    options.add_size_option(to, (854, 480))
+    training.add_training_options(to, data_aug_scales=(0.5, 0.8, 1.0))
+    training.add_guide_choice_options(to)
+    training.add_distractor_options(to)
+    training.add_coco_mixing_options(to)
+    training.add_validation_options(to, "DATA_PATH")
+    options.add_testing_options(to)
+    to.add(options.Report)
+    options.add_device_options(to, several=True)
+    return to
 
 
 def parse(argv):
     """Return the parsed command line."""
-    parser = arguments.parser(__doc__)
-    arguments.add_davis_options(parser)
-    parser.add_argument("--whole_model_path", default="", help="weights to start from: checkpoint, or folder (newest)")
-    parser.add_argument("--only_testing", action="store_true", help="no training: segment and score")
-    parser.add_argument("--use_full_res", action="store_true", help="read JPEGImages/Full-Resolution in testing")
-    arguments.add_model_options(parser)
-    arguments.add_size_option(parser, [854, 480])
-    training.add_training_options(parser, data_aug_scales=[0.5, 0.8, 1.0])
-    training.add_guide_choice_options(parser)
-    training.add_distractor_options(parser)
-    training.add_coco_mixing_options(parser)
-    training.add_validation_options(parser, "DATA_PATH")
-    arguments.add_testing_options(parser)
-    arguments.add_report_option(parser)
-    arguments.add_device_options(parser, several=True)
-    args = parser.parse_args(argv)
-    arguments.required(args, "result_path", "whole_model_path" if args.only_testing else "model_save_path")
-    arguments.check_validation(args, args.data_path)
+    args = parser().parse(argv)
+    options.required(args, "result_path", "whole_model_path" if args.only_testing else "model_save_path")
+    training.validation(args, args.data_path)
     return args
 
 
@@ -33,15 +52,16 @@ def train(args):
     from osmn.data import davis
     from osmn.inputs import sources
     from osmn.models import tensorflow_model
+    from osmn.training import run
 
-    model = tensorflow_model.new_for_training(args.im_size, **arguments.beginning(args))
+    model = tensorflow_model.new_for_training(training.start_options(args))
     print(model.summary(args.im_size))
     if model.path is None:
         print("no --whole_model_path: training starts from random weights")
-    validity = (args.label_valid_ratio, args.bbox_valid_ratio) if args.randomize_guide else None
-    examples = davis.examples(args.data_path, args.data_version, "train", validity)
-    found = sources.with_stills(examples, args.flip_target, args.coco_path, args.coco_share)
-    return arguments.training_run(args).train(model, found)
+    samples = read(args, VideoSamples)
+    examples = davis.examples(args.data_path, args.data_version, "train", samples.validity)
+    found = sources.with_stills(examples, samples.flip_target, samples.coco_path, samples.coco_share)
+    return run.train(training.training_run(args, args.data_path), model, found)
 
 
 @reports_input_errors
@@ -59,19 +79,21 @@ def main(argv=None):
     devices.configure(args.gpu_id, args.deterministic)
     videos = davis.videos(args.data_path, args.data_version, args.test_split, args.use_full_res)
     if args.only_testing:
-        model = arguments.load_model(args)
+        model = options.load_model(args)
         print(model.summary(args.im_size))
     else:
         with replicas.strategy().scope():
             model = train(args)
             if not replicas.is_chief():
                 return
-    origin = arguments.values(args, "data_path", "data_version", "use_full_res")
-    segmenting.segment_videos(model, videos, arguments.testing_options(args), origin, replace=not args.only_testing)
+    origin = options.values(args, "data_path", "data_version", "use_full_res")
+    testing = read(args, SegmentingOptions)
+    segmenting.segment_videos(model, videos, testing, origin, replace=not args.only_testing)
     where, selection = (args.data_path, args.result_path), {"version": args.data_version, "split": args.test_split}
     if can_be_scored(*where, videos, shards=args.shard[1]):
+        report = read(args, options.Report)
         with locks.writing(args.result_path):
-            score_and_report(DATASET, *where, selection, args.report, args.against)
+            score_and_report(DATASET, *where, selection, report.wanted, report.against)
 
 
 if __name__ == "__main__":

@@ -1,32 +1,51 @@
 """Train OSMN on YouTube-VOS, and propagate masks through one of its splits."""
 
-from osmn.cli import options as arguments
-from osmn.cli import training
+import dataclasses
+from dataclasses import field
+
+from osmn.cli import options, training
 from osmn.cli.entry import reports_input_errors
+from osmn.cli.parser import Parser, read
+from osmn.inference.options import SegmentingOptions
+from osmn.inputs.options import VideoSamples
+from osmn.models.start import ImageNetWeights, StartOptions
+from osmn.options import option
+
+
+@dataclasses.dataclass(frozen=True)
+class Parts:
+    """Which parts of the work are done."""
+
+    only_testing: bool = field(default=False, metadata=option("no training: segment"))
+    use_cached_list: bool = field(default=False, metadata=option("keep the list of valid guides beside meta.json"))
+
+
+def parser():
+    """Return the script's options."""
+    to = Parser(__doc__)
+    to.add(options.YtvosData)
+    to.add(StartOptions, "whole_model_path", help="start from this whole model, not ImageNet")
+    to.add(Parts)
+    options.add_model_options(to)
+    options.add_size_option(to, (448, 256))
+    training.add_training_options(to, data_aug_scales=(1.0,))
+    training.add_imagenet_options(to)
+    training.add_guide_choice_options(to)
+    training.add_distractor_options(to)
+    training.add_coco_mixing_options(to)
+    training.add_validation_options(to)
+    options.add_testing_options(to)
+    options.add_device_options(to, several=True)
+    return to
 
 
 def parse(argv):
     """Return the parsed command line."""
-    parser = arguments.parser(__doc__)
-    arguments.add_ytvos_options(parser)
-    parser.add_argument("--whole_model_path", default="", help="start from this whole model, not ImageNet")
-    parser.add_argument("--only_testing", action="store_true", help="no training: segment")
-    parser.add_argument("--use_cached_list", action="store_true", help="keep the list of valid guides beside meta.json")
-    arguments.add_model_options(parser)
-    arguments.add_size_option(parser, [448, 256])
-    training.add_training_options(parser, data_aug_scales=[1.0])
-    training.add_imagenet_options(parser)
-    training.add_guide_choice_options(parser)
-    training.add_distractor_options(parser)
-    training.add_coco_mixing_options(parser)
-    training.add_validation_options(parser)
-    arguments.add_testing_options(parser)
-    arguments.add_device_options(parser, several=True)
-    args = parser.parse_args(argv)
-    arguments.required(args, "result_path", "whole_model_path" if args.only_testing else "model_save_path")
+    args = parser().parse(argv)
+    options.required(args, "result_path", "whole_model_path" if args.only_testing else "model_save_path")
     if not args.only_testing:
-        arguments.check_embedding_start(args)
-    arguments.check_validation(args)
+        training.check_embedding_start(args)
+    training.validation(args)
     return args
 
 
@@ -35,15 +54,15 @@ def train(args):
     from osmn.data import ytvos
     from osmn.inputs import sources
     from osmn.models import tensorflow_model
+    from osmn.training import run
 
-    model = tensorflow_model.new_for_training(
-        args.im_size, **arguments.beginning(args), pretrained=arguments.pretrained(args)
-    )
+    pretrained = read(args, ImageNetWeights)
+    model = tensorflow_model.new_for_training(training.start_options(args, pretrained=pretrained))
     print(model.summary(args.im_size))
-    validity = (args.label_valid_ratio, args.bbox_valid_ratio) if args.randomize_guide else None
-    examples = ytvos.examples(args.data_path, tuple(args.im_size), validity, args.use_cached_list)
-    found = sources.with_stills(examples, args.flip_target, args.coco_path, args.coco_share)
-    return arguments.training_run(args).train(model, found)
+    samples = read(args, VideoSamples)
+    examples = ytvos.examples(args.data_path, tuple(args.im_size), samples.validity, args.use_cached_list)
+    found = sources.with_stills(examples, samples.flip_target, samples.coco_path, samples.coco_share)
+    return run.train(training.training_run(args), model, found)
 
 
 @reports_input_errors
@@ -58,7 +77,7 @@ def main(argv=None):
     devices.configure(args.gpu_id, args.deterministic)
     videos = ytvos.videos(args.data_path, args.test_split, args.all_frames)
     if args.only_testing:
-        model = arguments.load_model(args)
+        model = options.load_model(args)
         print(model.summary(args.im_size))
     else:
         with replicas.strategy().scope():
@@ -66,8 +85,9 @@ def main(argv=None):
             if not replicas.is_chief():
                 return
     print(f"propagating through {'every frame' if args.all_frames else 'the frames that meta.json lists'}")
-    origin = arguments.values(args, "data_path", "all_frames")
-    segmenting.segment_videos(model, videos, arguments.testing_options(args), origin, replace=not args.only_testing)
+    origin = options.values(args, "data_path", "all_frames")
+    testing = read(args, SegmentingOptions)
+    segmenting.segment_videos(model, videos, testing, origin, replace=not args.only_testing)
     print(f"masks and merged PNGs are in {args.result_path}; ytvos_merge_result.py makes the submission of them")
 
 

@@ -7,27 +7,37 @@ the mean of the gammas of the training objects, in place of those of the object'
 modulator knows of the object is the difference. A network without visual modulator has no "other".
 """
 
+import dataclasses
+from dataclasses import field
+
 import numpy as np
 
 import osmn_train_eval
-from osmn.cli import options as arguments
+from osmn.cli import options
 from osmn.cli.entry import reports_input_errors
-from osmn.cli.types import positive
 from osmn.data import davis
 from osmn.evaluation import in_memory
 from osmn.networks import devices
+from osmn.options import option, positive
+
+
+@dataclasses.dataclass(frozen=True)
+class Steps:
+    """Which single steps are measured."""
+
+    every: int = field(default=10, metadata=option("frames from one step to the next", positive(int)))
 
 
 @reports_input_errors
 def main(argv=None):
     """Print the table, an object a row."""
-    parser = arguments.parser(__doc__)
-    parser.add_argument("--every", type=positive(int), default=10, help="frames from one step to the next")
-    own_args, rest = parser.parse_known_args(argv)
-    args = osmn_train_eval.parse([*rest, "--only_testing", "--result_path", "unused"])
+    to = osmn_train_eval.parser(__doc__)
+    to.add(Steps)
+    args = to.parse(argv)
+    options.required(args, "whole_model_path")
     im_size = tuple(args.im_size)
     devices.configure(args.gpu_id, args.deterministic)
-    model = arguments.load_model(args)
+    model = options.load_model(args)
     print(model.summary(im_size))
     engine = model.start_engine(args.vg_pad_ratio)
     training = davis.videos(args.data_path, args.data_version, "train")
@@ -39,7 +49,7 @@ def main(argv=None):
     rows = []
     for video in videos:
         choices = [in_memory.own_gammas(engine, video)] + ([[mean] * len(video.object_ids)] if mean else [])
-        steps = in_memory.single_steps(engine, video, annotations[video.name], choices, im_size, own_args.every)
+        steps = in_memory.single_steps(engine, video, annotations[video.name], choices, im_size, args.every)
         measured = steps.mean(axis=0)
         for object_id, row in zip(video.object_ids, np.swapaxes(measured, 0, 1), strict=True):
             row = row.ravel()  # Of one choice after the other.

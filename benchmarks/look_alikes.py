@@ -7,15 +7,16 @@ object, the mean over all of these; "others'": with the mean of their gammas, wh
 the gammas of the look-alike, from its own place in the first frame. `--pictures FOLDER` writes a frame of each video.
 """
 
+import dataclasses
+from dataclasses import field
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 import osmn_train_eval
-from osmn.cli import options as arguments
+from osmn.cli import options
 from osmn.cli.entry import reports_input_errors
-from osmn.cli.types import finite, positive
 from osmn.data import davis
 from osmn.errors import InputError
 from osmn.evaluation import in_memory
@@ -24,6 +25,7 @@ from osmn.files.images import read_image, write_image
 from osmn.inference.predictor import Predictor
 from osmn.masks import resized
 from osmn.networks import devices
+from osmn.options import finite, option, positive
 
 GAP = 1.1  # from the object's centre to the look-alike's, in widths of the object's box
 
@@ -95,21 +97,28 @@ def propagated_j(engine, frames, truths, im_size):
     return np.mean(found)
 
 
+@dataclasses.dataclass(frozen=True)
+class Pasting:
+    """What is pasted into which frames."""
+
+    stride: int = field(default=1, metadata=option("from a frame to the next", positive(int)))
+    hue: float = field(default=120.0, metadata=option("of the look-alike, degrees from the object's", finite))
+    pictures: str = field(default="", metadata=option("folder for a picture of each video"))
+
+
 @reports_input_errors
 def main(argv=None):
     """Print the table, a video a row."""
-    parser = arguments.parser(__doc__)
-    parser.add_argument("--stride", type=positive(int), default=1, help="from a frame to the next")
-    parser.add_argument("--hue", type=finite, default=120.0, help="of the look-alike, degrees from the object's")
-    parser.add_argument("--pictures", help="folder for a picture of each video")
-    own_args, rest = parser.parse_known_args(argv)
-    args = osmn_train_eval.parse([*rest, "--only_testing", "--result_path", "unused", "--data_version", "2016"])
+    to = osmn_train_eval.parser(__doc__)
+    to.add(Pasting)
+    args = to.parse(argv)
+    options.required(args, "whole_model_path")
     im_size = tuple(args.im_size)
     devices.configure(args.gpu_id, args.deterministic)
-    model = arguments.load_model(args)
+    model = options.load_model(args)
     print(model.summary(im_size))
     engine = model.start_engine(args.vg_pad_ratio)
-    videos = davis.videos(args.data_path, args.data_version, args.test_split)
+    videos = davis.videos(args.data_path, 2016, args.test_split)
     annotations = davis.complete_annotations(args.data_path, videos)
     if len(videos) < 2:
         raise InputError(f"{args.test_split} has one video; others' guides need two or more")
@@ -117,11 +126,11 @@ def main(argv=None):
     print("video                     own  another's  others'  turned")
     rows = []
     for number, video in enumerate(videos):
-        video = video._replace(frames=in_memory.propagated_frames(video, own_args.stride))
-        frames, truths, copies = pasted(video, annotations[video.name], own_args.hue)
-        if own_args.pictures:
+        video = video._replace(frames=in_memory.propagated_frames(video, args.stride))
+        frames, truths, copies = pasted(video, annotations[video.name], args.hue)
+        if args.pictures:
             middle = len(frames) // 2
-            write_image(Path(own_args.pictures) / f"{video.name}.png", frames[middle])
+            write_image(Path(args.pictures) / f"{video.name}.png", frames[middle])
         others = own[:number] + own[number + 1 :]
         mean = [np.mean(layer, axis=0) for layer in zip(*others, strict=True)]
         choices = own[number], *others, mean, engine.gammas(frames[0], copies[0])

@@ -28,7 +28,8 @@ from osmn.config import BASE_MODELS, ModelConfig
 from osmn.data import coco, davis, synthetic
 from osmn.inputs import sources
 from osmn.inputs.guides import GUIDE_SIDE
-from osmn.inputs.pipeline import Pipeline, PipelineOptions
+from osmn.inputs.options import PipelineOptions
+from osmn.inputs.pipeline import Pipeline
 from osmn.models.engines import PRECISIONS
 from osmn.networks import devices
 from osmn.training.trainer import Trainer

@@ -2,11 +2,13 @@
 
 import dataclasses
 import math
+from dataclasses import field
 from pathlib import Path
 from typing import NamedTuple
 
 from osmn.errors import InputError, in_short
 from osmn.files import sealed_json
+from osmn.options import finite, option, positive
 
 
 class NetworkKind(NamedTuple):
@@ -46,6 +48,8 @@ NETWORKS = {
 }
 BASE_MODELS = tuple(NETWORKS)
 LONGEST_SIDE = 16384  # Of images, in pixels.
+SIZE = {"type": positive(int, LONGEST_SIDE), "nargs": 2, "metavar": ("W", "H")}
+IM_SIZE = option("image size", **SIZE)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,16 +71,25 @@ class ModelConfig:
         bias_shift: what calibration has added to the last layer's bias (it is part of the weights).
     """
 
-    base_model: str = "osvos"
-    mod_early_conv: bool = False
-    no_visual_modulator: bool = False
-    no_spatial_modulator: bool = False
-    aligned_size: tuple[int, int] | None = None
-    mean_value: tuple[float, float, float] = (104.0, 117.0, 123.0)
-    scale_value: float = 1.0
-    use_original_mask: bool = False
-    bbox_sup: bool = False
-    vg_keep_aspect_ratio: bool = False
+    base_model: str = field(default="osvos", metadata=option("segmentation net", choices=BASE_MODELS))
+    mod_early_conv: bool = field(default=False, metadata=option("modulate stages 1 and 2 too"))
+    no_visual_modulator: bool = field(default=False, metadata=option("leave out the visual modulator"))
+    no_spatial_modulator: bool = field(default=False, metadata=option("leave out the spatial modulator"))
+    aligned_size: tuple[int, int] | None = field(
+        default=None, metadata=option("pad the network's input to this size", **SIZE)
+    )
+    mean_value: tuple[float, float, float] = field(
+        default=(104.0, 117.0, 123.0),
+        metadata=option(
+            "subtracted from the image; for lite give 127.5 127.5 127.5", finite, nargs=3, metavar=("B", "G", "R")
+        ),
+    )
+    scale_value: float = field(default=1.0, metadata=option("multiplies what is left; for lite give 0.00787", finite))
+    use_original_mask: bool = field(
+        default=False, metadata=option("the spatial guide is the dilated mask, not a Gaussian")
+    )
+    bbox_sup: bool = field(default=False, metadata=option("boxes only: keep the guide's background"))
+    vg_keep_aspect_ratio: bool = field(default=False, metadata=option("fit the guide into its square and pad"))
     im_size: tuple[int, int] | None = None
     bias_shift: float = 0.0
 
@@ -89,10 +102,10 @@ class ModelConfig:
         """Raise ValueError for a value that no model can have."""
         if self.base_model not in BASE_MODELS:
             raise ValueError(f"base_model is {self.base_model!r}, not one of {', '.join(BASE_MODELS)}")
-        for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
-            if not _fits(value, field.default, optional=field.default is None):
-                raise ValueError(f"{field.name} is {value!r}")
+        for each in dataclasses.fields(self):
+            value = getattr(self, each.name)
+            if not _fits(value, each.default, optional=each.default is None):
+                raise ValueError(f"{each.name} is {value!r}")
 
 
 def _fits(value, default, optional):

@@ -11,28 +11,45 @@ Why, and how: `osmn/pretrained/rescaling.py`.
 """
 
 import argparse
+import dataclasses
+from dataclasses import field
 from pathlib import Path
 
 import numpy as np
 
 from osmn.cli.entry import reports_input_errors
-from osmn.cli.types import positive
+from osmn.cli.parser import Parser
 from osmn.errors import InputError
+from osmn.options import option, positive
 
 IMAGES_USED = 24
 IMAGE_SIZE = (224, 224)  # ImageNet's
 SCOPE = "osmn/modulator"  # of the two VGG16s in the network, the one with fully connected layers
 
 
+@dataclasses.dataclass(frozen=True)
+class Rescaling:
+    """What is rescaled, by which images, and where it is written."""
+
+    source: str = field(
+        metadata=option("ImageNet weights: checkpoint, .npz, Keras .h5, or imagenet", metavar="VGG_16", positional=True)
+    )
+    images: Path = field(metadata=option("a folder of photographs (.jpg)", Path, metavar="IMAGES", positional=True))
+    out: Path = field(metadata=option("the prefix of the checkpoint to write", Path, metavar="OUT", positional=True))
+    scale_value: float = field(default=0.01, metadata=option("of the inputs (default: 0.01)", positive(float)))
+
+
+def parser():
+    """Return the script's options."""
+    to = Parser(__doc__, argparse.RawDescriptionHelpFormatter)
+    to.add(Rescaling)
+    return to
+
+
 @reports_input_errors
 def main(argv=None):
     """Run the command line `argv` (default: that of the process)."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("source", metavar="VGG_16", help="ImageNet weights: checkpoint, .npz, Keras .h5, or imagenet")
-    parser.add_argument("images", metavar="IMAGES", type=Path, help="a folder of photographs (.jpg)")
-    parser.add_argument("out", metavar="OUT", type=Path, help="the prefix of the checkpoint to write")
-    parser.add_argument("--scale_value", type=positive(float), default=0.01, help="of the inputs (default: 0.01)")
-    args = parser.parse_args(argv)
+    args = parser().parse(argv)
     from osmn import networks
     from osmn.config import ModelConfig
     from osmn.files.images import read_image

@@ -1,162 +1,141 @@
-"""The options of training that scripts share, in groups; each is defined once."""
+"""The options of training that scripts share, in groups, and what is read of them."""
 
-from osmn.cli.types import below_one, davis_split, non_negative, positive, seed, share
+import dataclasses
 
-SCHEDULES = ("constant", "cosine")
-LOSSES = ("balanced", "jaccard")
+from osmn.cli.options import Determinism, model_options
+from osmn.cli.parser import read
+from osmn.config import NETWORKS, ModelConfig
+from osmn.errors import InputError
+from osmn.inputs.options import Augmentation, PipelineOptions, VideoSamples
+from osmn.models.start import ImageNetWeights, StartOptions
+from osmn.options import declared
+from osmn.training.options import RehearsalOptions, TrainerOptions, TrainingOptions, TrainingRun, Validation
 
 
 def add_training_options(to, data_aug_scales):
     """Add the options of training and of its samples."""
-    group = to.add_argument_group("training")
-    group.add_argument("--model_save_path", default="", help="folder of the checkpoints and TensorBoard's summaries")
-    group.add_argument("--batch_size", type=positive(int), default=8, help="images in a step, over all devices")
-    group.add_argument(
-        "--training_iters", type=non_negative(int), default=200000, help="steps in all, resumed ones too"
-    )
-    group.add_argument(
-        "--learning_rate", type=positive(float), default=1e-5, help="of Adam; the loss is a sum of pixels"
-    )
-    group.add_argument(
-        "--lr_schedule",
-        choices=SCHEDULES,
-        default="constant",
-        help="constant: as published; cosine: the rate falls to 0 at --training_iters",
-    )
-    group.add_argument(
-        "--warmup_iters", type=non_negative(int), default=0, help="steps over which the rate rises to --learning_rate"
-    )
-    group.add_argument(
-        "--loss",
-        choices=LOSSES,
-        default="balanced",
-        help="balanced: as published; jaccard: masks nearer to the true size",
-    )
-    group.add_argument(
-        "--ema",
-        type=below_one,
-        metavar="DECAY",
-        help="keep an average of the weights, for testing and export (try 0.998)",
-    )
-    group.add_argument("--save_iters", type=positive(int), default=1000, help="steps between checkpoints")
-    group.add_argument("--max_to_keep", type=positive(int), default=2, help="checkpoints kept")
-    group.add_argument("--display_iters", type=positive(int), default=20, help="steps between reports of the loss")
-    group.add_argument("--use_image_summary", action="store_true", help="write samples and predictions to TensorBoard")
-    group.add_argument("--restart_training", action="store_true", help="ignore the checkpoints in --model_save_path")
-    group.add_argument("--fix_bn", action="store_true", help="batch norm always uses its moving statistics")
-    group.add_argument("--fix_seg", action="store_true", help="freeze the segmentation net but its last layer")
-    group.add_argument(
-        "--num_loader", type=non_negative(int, 1024), default=0, help="samples made in parallel; 0: one a processor"
-    )
-    group.add_argument("--seed", type=seed, default=0, help="of initial weights, order, augmentation and dropout")
-    group.add_argument("--deterministic", action="store_true", help="run to run the same bits, slower on a GPU")
-    group = to.add_argument_group("augmentation")
-    group.add_argument(
-        "--data_aug_scales", type=positive(float, 16), nargs="+", default=data_aug_scales, help="of a batch"
-    )
-    group.add_argument("--vg_random_crop_ratio", type=share, default=0.1, help="guide: sides move by +-r")
-    group.add_argument("--vg_random_rotate_angle", type=non_negative(float), default=10.0, help="guide: +-degrees")
-    group.add_argument("--vg_color_aug", action="store_true", help="guide: random brightness and contrast")
-    group.add_argument(
-        "--sg_center_perturb_ratio", type=non_negative(float, 100), default=0.2, help="spatial guide: centre"
-    )
-    group.add_argument(
-        "--sg_std_perturb_ratio", type=non_negative(float, 100), default=0.4, help="spatial guide: scale"
-    )
+    group = to.group("training")
+    group.add(TrainingRun)
+    group.add(PipelineOptions, "batch_size")
+    group.add(TrainingOptions, "training_iters", "learning_rate", "lr_schedule", "warmup_iters")
+    group.add(TrainerOptions, "loss", "ema")
+    group.add(TrainingOptions, "save_iters", "max_to_keep", "display_iters", "use_image_summary", "restart_training")
+    group.add(TrainerOptions, "fix_bn", "fix_seg")
+    group.add(PipelineOptions, "num_loader", "seed")
+    group.add(Determinism)
+    group = to.group("augmentation")
+    group.add(PipelineOptions, "data_aug_scales", data_aug_scales=data_aug_scales)
+    group.add(Augmentation, "vg_random_crop_ratio", "vg_random_rotate_angle", "vg_color_aug")
+    group.add(Augmentation, "sg_center_perturb_ratio", "sg_std_perturb_ratio")
 
 
 def add_validation_options(to, default_path=""):
     """Add figures of held-out videos during training; `default_path` says, in words, where they are by default."""
-    group = to.add_argument_group("validation, on annotated videos that are not trained on")
-    group.add_argument(
-        "--validate_iters",
-        type=non_negative(int),
-        default=0,
-        help="steps between validations: J, area and gain to TensorBoard, the best checkpoint by J to "
-        "MODEL_SAVE_PATH/best; 0: none",
-    )
-    about = f"; {default_path} where not given" if default_path else ""
-    group.add_argument("--validate_path", help=f"DAVIS folder of the videos{about}")
-    group.add_argument(
-        "--validate_split", type=davis_split, metavar="VERSION/SPLIT", help="ImageSets/VERSION/SPLIT.txt of that folder"
-    )
+    group = to.group("validation, on annotated videos that are not trained on")
+    group.add(TrainingOptions, "validate_iters")
+    about = declared(Validation)["validate_path"][0].help
+    group.add(Validation, "validate_path", help=f"{about}; {default_path} where not given" if default_path else about)
+    group.add(Validation, "validate_split")
 
 
 def add_distractor_options(to, videos=True):
     """Add the augmentations that the published program lacks; those of `videos` too."""
-    group = to.add_argument_group("augmentation beyond the published one")
-    group.add_argument(
-        "--distractors",
-        type=share,
-        default=0.0,
-        metavar="SHARE",
-        help="of samples whose frame gets a second object; half of these ask for it",
-    )
-    group.add_argument(
-        "--own_masks",
-        type=share,
-        default=0.0,
-        metavar="SHARE",
-        help="of samples whose spatial guide comes from the network's own mask, as in testing",
-    )
+    group = to.group("augmentation beyond the published one")
+    group.add(PipelineOptions, "distractors", "own_masks")
     if videos:
-        group.add_argument("--flip_target", action="store_true", help="mirror frame, label and previous mask at random")
+        group.add(VideoSamples, "flip_target")
 
 
 def add_coco_mixing_options(to):
     """Add the mixing of still images into a training on videos."""
-    group = to.add_argument_group("still images among the videos' frames")
-    group.add_argument(
-        "--coco_path", nargs="+", default=[], help="COCO folders to draw samples from too; without it the next two idle"
-    )
-    group.add_argument("--coco_share", type=share, default=0.5, metavar="SHARE", help="of samples from --coco_path")
-    add_random_crop_option(group)
+    group = to.group("still images among the videos' frames")
+    group.add(VideoSamples, "coco_path", "coco_share")
+    group.add(Augmentation, "random_crop_ratio")
 
 
 def add_rehearsal_options(to, which="the split train", choice=False):
     """Add the mixing of training videos, `which` in words, into online fine-tuning; with a `choice` of them."""
-    group = to.add_argument_group("rehearsal: training videos beside the reference frame")
-    group.add_argument(
-        "--rehearsal_share",
-        type=below_one,
-        default=0.0,
-        metavar="SHARE",
-        help=f"of samples from {which}, so that the model keeps what it knows; 0: none, as published (try 0.75)",
-    )
+    group = to.group("rehearsal: training videos beside the reference frame")
+    about = declared(RehearsalOptions)["rehearsal_share"][0].help
+    group.add(RehearsalOptions, "rehearsal_share", help=about.replace("training videos", which))
     if choice:
-        group.add_argument("--rehearsal_path", help="DAVIS folder of the videos; DATA_PATH where not given")
-        group.add_argument(
-            "--rehearsal_split",
-            type=davis_split,
-            metavar="VERSION/SPLIT",
-            help="ImageSets/VERSION/SPLIT.txt of that folder; DATA_VERSION/train where not given",
-        )
-
-
-def add_random_crop_option(to):
-    """Add the augmentation of still images that has a strength."""
-    to.add_argument("--random_crop_ratio", type=share, default=0.0, help="a COCO image's sides move by up to this")
+        group.add(RehearsalOptions, "rehearsal_path", "rehearsal_split")
 
 
 def add_imagenet_options(to):
     """Add the sources of initial weights for training from ImageNet."""
-    group = to.add_argument_group("initial weights")
-    about = 'checkpoint, .npz, Keras .h5, or "imagenet" to download'
-    group.add_argument("--vis_mod_model_path", default="models/vgg_16.ckpt", help=f"of the visual modulator: {about}")
-    group.add_argument("--seg_model_path", default="models/vgg_16.ckpt", help=f"of the segmentation net: {about}")
-    group.add_argument(
-        "--embedding_start",
-        choices=("published", "small"),
-        default="published",
-        help="of the embedding in lite's visual modulator: the published constants, or small random weights",
-    )
+    group = to.group("initial weights")
+    group.add(ImageNetWeights)
+    group.add(StartOptions, "embedding_start")
 
 
 def add_guide_choice_options(to):
     """Add the choice of the visual guide's frame in training on videos."""
-    group = to.add_argument_group("guide frames")
-    group.add_argument(
-        "--randomize_guide", action="store_true", help="a random valid frame, not the first, is the guide"
+    to.group("guide frames").add(VideoSamples, "randomize_guide", "label_valid_ratio", "bbox_valid_ratio")
+
+
+def start_options(args, **more):
+    """Return the `StartOptions` of a training that goes on in its folder, of parsed arguments.
+
+    `more`: {field: value} of what is otherwise.
+    """
+    folder = None if args.restart_training else args.model_save_path
+    fixed = {"im_size": tuple(args.im_size), "given": model_options(args), "folder": folder}
+    return read(args, StartOptions, **fixed | more)
+
+
+def training_run(args, validate_path=None):
+    """Return the `TrainingRun` of parsed arguments; options that a script does not take keep their defaults.
+
+    `validate_path`: DAVIS folder of the videos of validation, where none is given.
+    """
+    training = read(args, TrainingOptions)
+    return TrainingRun(
+        training,
+        read(args, PipelineOptions, augmentation=read(args, Augmentation)),
+        args.model_save_path,
+        read(args, TrainerOptions, dropout_seed=args.seed),
+        validation(args, validate_path) if training.validate_iters else None,
     )
-    group.add_argument("--label_valid_ratio", type=share, default=0.003, help="valid: the object's share of the image")
-    group.add_argument("--bbox_valid_ratio", type=share, default=0.2, help="valid: the object's share of its box")
+
+
+def validation(args, validate_path=None):
+    """Return the `Validation` of parsed arguments; it is in `validate_path` where no folder is given.
+
+    Raises InputError for options of validation that do nothing, or too few.
+    """
+    found = read(args, Validation)
+    found = dataclasses.replace(found, validate_path=found.validate_path or validate_path)
+    if args.validate_iters:
+        missing = [f"--{name}" for name, value in vars(found).items() if not value]
+        if missing:
+            raise InputError(f"{' and '.join(missing)} must be given")
+    elif found.validate_split or found.validate_path != validate_path:
+        raise InputError("--validate_path and --validate_split do nothing without --validate_iters; give it too")
+    return found
+
+
+def rehearsal(args, videos=None, version=None):
+    """Return the `RehearsalOptions` of parsed arguments; it is of the folder `videos`, of its `version`'s split train.
+
+    Raises InputError for options of rehearsal that do nothing.
+    """
+    found = read(args, RehearsalOptions)
+    if not found.rehearsal_share and (found.rehearsal_path or found.rehearsal_split):
+        raise InputError("--rehearsal_path and --rehearsal_split do nothing without --rehearsal_share; give it too")
+    path, split = found.rehearsal_path or videos, found.rehearsal_split or (version, "train")
+    return dataclasses.replace(found, rehearsal_path=path, rehearsal_split=split)
+
+
+def check_embedding_start(args):
+    """Raise InputError for an `--embedding_start` that does nothing."""
+    if args.embedding_start == "published":
+        return
+    given = model_options(args)
+    kind = NETWORKS[given.get("base_model", ModelConfig.base_model)]
+    if not kind.small_embedding or "no_visual_modulator" in given:
+        raise InputError(f"--embedding_start {args.embedding_start} is for the visual modulator of --base_model lite")
+    if args.whole_model_path:
+        raise InputError(
+            f"--embedding_start {args.embedding_start} does nothing to the weights of --whole_model_path; leave one out"
+        )

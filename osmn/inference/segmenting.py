@@ -1,6 +1,5 @@
 """From a dataset's videos to result files: each video through a predictor, what comes out of it into its folder."""
 
-import dataclasses
 import itertools
 import sys
 from pathlib import Path
@@ -20,42 +19,12 @@ from osmn.parallel import WriteBehind, read_ahead
 from osmn.results import layout, manifest
 
 
-@dataclasses.dataclass(frozen=True)
-class SegmentingOptions:
-    """How videos are segmented; names and defaults are those of the command line.
-
-    Attributes:
-        result_path: folder of the results.
-        im_size: (width, height) of the network's input and of the objects' masks.
-        save_score: also write each object's probabilities.
-        crf_postprocessing: refine each mask by a dense CRF before it is written and propagated.
-        flip_test: average each frame's probabilities with those of its mirror image.
-        vg_pad_ratio: the visual guide's crop grows by this part of its sides.
-        shard: (i, n): only the i-th of n shares of the videos, from 0.
-        overwrite: results of another model or of other options may be replaced.
-    """
-
-    result_path: str
-    im_size: tuple[int, int]
-    save_score: bool = False
-    crf_postprocessing: bool = False
-    flip_test: bool = False
-    vg_pad_ratio: float = 0.03
-    shard: tuple[int, int] = (0, 1)
-    overwrite: bool = False
-
-    def that_change_results(self):
-        """Return {option: value} of the options that change the content of result files."""
-        names = ("im_size", "crf_postprocessing", "vg_pad_ratio")
-        flip_test = {"flip_test": True} if self.flip_test else {}  # Results of before this option stay what they are.
-        return {name: getattr(self, name) for name in names} | flip_test
-
-    def predictor(self, model):
-        """Return a `Predictor` that runs a model as these options say."""
-        refine = crf.refiner() if self.crf_postprocessing else None
-        check_images(model.config, self.im_size)
-        engine = model.start_engine(self.vg_pad_ratio)
-        return Predictor(MirroredEngine(engine) if self.flip_test else engine, self.im_size, refine=refine)
+def start_predictor(model, options):
+    """Return a `Predictor` that runs a model as its `SegmentingOptions` say."""
+    refine = crf.refiner() if options.crf_postprocessing else None
+    check_images(model.config, options.im_size)
+    engine = model.start_engine(options.vg_pad_ratio)
+    return Predictor(MirroredEngine(engine) if options.flip_test else engine, options.im_size, refine=refine)
 
 
 def segment_videos(model, videos, options, origin, replace=False):
@@ -66,7 +35,7 @@ def segment_videos(model, videos, options, origin, replace=False):
     Args:
         model: `tensorflow_model.Model` or `exported.ExportedModel`.
         videos: list of `Video`.
-        options: SegmentingOptions.
+        options: `SegmentingOptions`.
         origin: {option: value} of where the videos come from.
         replace: results of another model may be replaced: this one has just been trained.
 
@@ -75,8 +44,8 @@ def segment_videos(model, videos, options, origin, replace=False):
             place that no run has made, and they must stay, or if it is where the videos are read from.
     """
     layout.check_places(options.result_path, videos)
-    predictor = options.predictor(model)
-    made_by = model.provenance(options.that_change_results() | origin)
+    predictor = start_predictor(model, options)
+    made_by = model.provenance(options.identity_options | origin)
     output = layout.Output(options.save_score)
     videos = shard_of(videos, options.shard)
     opened = manifest.open_run(

@@ -1,12 +1,9 @@
 """The input of training: from files to batches, each sample a pure function of (seed, step, position in the batch)."""
 
-import dataclasses
 from typing import NamedTuple
 
 import tensorflow as tf
 
-from osmn.config import LONGEST_SIDE
-from osmn.errors import InputError
 from osmn.inputs import distractors, samples
 from osmn.inputs.sources import shares
 from osmn.networks import replicas
@@ -15,39 +12,6 @@ from osmn.parallel import processors
 PREFETCHED_BATCHES = 2
 # Keep apart the random streams that share a sample's seed.
 _SOURCE_STREAM, _DISTRACTOR_STREAM = 2, 3
-
-
-@dataclasses.dataclass(frozen=True)
-class PipelineOptions:
-    """How batches are made of samples; names and defaults are those of the command line.
-
-    Attributes:
-        im_size: (width, height) at scale 1.
-        data_aug_scales: a batch's scale is one of these.
-        batch_size: samples in a batch, over all replicas.
-        seed: of everything random.
-        num_loader: samples made at a time; 0: as many as there are processors.
-        distractors: share of the samples, 0 to 1, that get another one's object pasted into their frame.
-        own_masks: share of the samples, 0 to 1, whose spatial guide the trainer makes of the network's own mask.
-        augmentation: `samples.Augmentation`.
-    """
-
-    im_size: tuple[int, int]
-    data_aug_scales: tuple[float, ...] = (1.0,)
-    batch_size: int = 8
-    seed: int = 0
-    num_loader: int = 0
-    distractors: float = 0.0
-    own_masks: float = 0.0
-    augmentation: samples.Augmentation = samples.AS_PUBLISHED
-
-    def __post_init__(self):
-        for scale in self.data_aug_scales:
-            width, height = (int(side * scale) for side in self.im_size)
-            if min(width, height) < 1 or max(width, height) > LONGEST_SIDE:
-                raise InputError(
-                    f"--data_aug_scales {scale:g} makes images of {width}x{height} pixels; give another scale"
-                )
 
 
 def example_number(index, count, seed):
@@ -79,7 +43,7 @@ class Pipeline:
     Args:
         sources: list of `sources.Source`.
         config: the `ModelConfig` of the network's inputs.
-        options: PipelineOptions.
+        options: `options.PipelineOptions`.
     """
 
     def __init__(self, sources, config, options):

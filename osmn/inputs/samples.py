@@ -7,7 +7,6 @@ values, fixed when a function is traced.
 Numbers marked *as published* are those of the OSMN paper and its released program.
 """
 
-import dataclasses
 from typing import NamedTuple
 
 import tensorflow as tf
@@ -21,30 +20,6 @@ MASK_SHIFT = 0.2  # and moved by a part of its box.
 
 # Keep apart the random streams that share the run's seed.
 _SAMPLE_STREAM, _SCALE_STREAM = 0, 1
-
-
-@dataclasses.dataclass(frozen=True)
-class Augmentation:
-    """What is varied at random in training; names and defaults are those of the command line, as published.
-
-    Attributes:
-        vg_random_crop_ratio: a side of the object's crop moves by up to this part of the crop's side.
-        vg_color_aug: vary brightness and contrast of the visual guide.
-        vg_random_rotate_angle: largest rotation of the visual guide, degrees.
-        sg_center_perturb_ratio: largest shift of the spatial guide's centre, in its standard deviations.
-        sg_std_perturb_ratio: s, where the standard deviations are multiplied by a number from 1/(1+s) to 1+s.
-        random_crop_ratio: a side of a COCO image moves by up to this part of the image's side.
-    """
-
-    vg_random_crop_ratio: float = 0.1
-    vg_color_aug: bool = False
-    vg_random_rotate_angle: float = 10.0
-    sg_center_perturb_ratio: float = 0.2
-    sg_std_perturb_ratio: float = 0.4
-    random_crop_ratio: float = 0.0
-
-
-AS_PUBLISHED = Augmentation()
 
 
 class Sample(NamedTuple):

@@ -110,47 +110,30 @@ def _precision(asked_for, config, engine):
     return asked_for or devices.default_precision(config.base_model)
 
 
-def new_for_training(
-    im_size,
-    given=None,
-    precision=None,
-    start=None,
-    folder=None,
-    seed=0,
-    small_embedding=False,
-    pretrained=None,
-    engine="tensorflow",
-):
-    """Return the `Model` that a training begins with; its weights are those of `start`, or initial ones.
+def new_for_training(options):
+    """Return the `Model` that a training begins with, as its `StartOptions` say.
 
-    Args:
-        im_size: (width, height) of the training's images at scale 1.
-        given: as in `load`.
-        precision: None for the device's own.
-        start: a checkpoint to start from, as in `load`; None for initial weights.
-        folder: of the training's checkpoints: the configuration is that of the newest one, from which it goes on.
-        seed: of the initial weights.
-        small_embedding: see `networks.Initialization`.
-        pretrained: {scope: source} of ImageNet weights, for `pretrained.imagenet.load`; without `start`, and where no
-            checkpoint in `folder` replaces them.
-        engine: "tensorflow" or "openvino": what the trained model segments with.
+    Raises InputError as `load` does.
     """
-    newest = checkpoints.newest_checkpoint(folder) if folder else None
-    start = checkpoints.find_checkpoint(start) if start else None
+    newest = checkpoints.newest_checkpoint(options.folder) if options.folder else None
+    start = checkpoints.find_checkpoint(options.whole_model_path) if options.whole_model_path else None
     source = newest or start
-    config = resolve(given or {}, read_config(source) if source else None, source)
-    config = dataclasses.replace(config, im_size=tuple(im_size))
-    precision = _precision(precision, config, engine)
-    network = networks.build(config, devices.training_policy(precision), seed, small_embedding)
+    config = resolve(options.given, read_config(source) if source else None, source)
+    config = dataclasses.replace(config, im_size=options.im_size)
+    engine = options.engine or "tensorflow"
+    precision = _precision(options.precision, config, engine)
+    policy = devices.training_policy(precision)
+    network = networks.build(config, policy, options.seed, small_embedding=options.embedding_start == "small")
     if start:
         load_weights(network, start)
-    elif pretrained and not newest:
-        load_imagenet(network, pretrained)
+    elif options.pretrained and not newest:
+        load_imagenet(network, options.pretrained)
     return Model(network, precision, newest or start, engine)
 
 
-def load_imagenet(network, sources):
-    """Load ImageNet weights, {scope: source}, and say which variables keep their initial values."""
+def load_imagenet(network, weights):
+    """Load `ImageNetWeights`, and say which variables keep their initial values."""
+    sources = {"osmn/modulator": weights.vis_mod_model_path, "osmn/seg": weights.seg_model_path}
     for scope, source in sources.items():
         if scope == "osmn/modulator" and network.config.no_visual_modulator:
             continue

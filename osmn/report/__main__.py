@@ -4,12 +4,14 @@ DATA_PATH is a folder of DAVIS, YouTube-VOS or YouTube-Objects, which is recogni
 """
 
 import contextlib
+import dataclasses
+from dataclasses import field
 
-from osmn.cli import options as arguments
 from osmn.cli.entry import reports_input_errors
-from osmn.cli.types import file_name
+from osmn.cli.parser import Parser
 from osmn.errors import InputError
 from osmn.evaluation.datasets import dataset_in
+from osmn.options import file_name, option
 from osmn.report import page
 from osmn.results.manifest import read_run
 
@@ -17,29 +19,52 @@ from osmn.results.manifest import read_run
 SELECTS = {"test_split": "split", "data_version": "version", "unseen": "unseen"}
 
 
+@dataclasses.dataclass(frozen=True)
+class Page:
+    """What is scored, beside what, and where it is written."""
+
+    result_path: str = field(
+        metadata=option("the results, one folder per sequence", metavar="RESULT_PATH", positional=True)
+    )
+    data_path: str = field(
+        metadata=option("the dataset, with frames and annotations", metavar="DATA_PATH", positional=True)
+    )
+    against: str | None = field(
+        default=None, metadata=option("another result folder, to compare with", metavar="OTHER")
+    )
+    output: str | None = field(
+        default=None, metadata=option("the page (default: RESULT_PATH/report.html)", metavar="FILE")
+    )
+    test_split: str | None = field(
+        default=None, metadata=option("of DAVIS (default: val) or YouTube-VOS (default: valid)", file_name)
+    )
+    data_version: int | None = field(
+        default=None, metadata=option("of DAVIS (default: as in run.json, else 2017)", int, choices=(2016, 2017))
+    )
+    unseen: str | None = field(
+        default=None, metadata=option("of YouTube-VOS: the unseen categories, one a line", metavar="FILE")
+    )
+
+
+def parser():
+    """Return the options."""
+    to = Parser(__doc__, prog="python -m osmn.report")
+    to.add(Page)
+    return to
+
+
 @reports_input_errors
 def main(argv=None):
     """Parse the arguments, score, and write the page."""
-    parser = arguments.parser(__doc__)
-    parser.prog = "python -m osmn.report"
-    parser.add_argument("result_path", metavar="RESULT_PATH", help="the results, one folder per sequence")
-    parser.add_argument("data_path", metavar="DATA_PATH", help="the dataset, with frames and annotations")
-    parser.add_argument("--against", metavar="OTHER", help="another result folder, to compare with")
-    parser.add_argument("--output", metavar="FILE", help="the page (default: RESULT_PATH/report.html)")
-    parser.add_argument("--test_split", type=file_name, help="of DAVIS (default: val) or YouTube-VOS (default: valid)")
-    parser.add_argument(
-        "--data_version", type=int, choices=(2016, 2017), help="of DAVIS (default: as in run.json, else 2017)"
-    )
-    parser.add_argument("--unseen", metavar="FILE", help="of YouTube-VOS: the unseen categories, one a line")
-    args = parser.parse_args(argv)
+    args = parser().parse(argv)
     if args.output:
         page.check_name(args.output)
     dataset = dataset_in(args.data_path)
-    given = {option: value for option in SELECTS if (value := getattr(args, option)) is not None}
-    for option in given:
-        if SELECTS[option] not in dataset.selection:
-            raise InputError(f"--{option} does nothing for {dataset.name}, which {args.data_path} is; leave it out")
-    selection = dataset.selection | {SELECTS[option]: value for option, value in given.items()}
+    given = {name: value for name in SELECTS if (value := getattr(args, name)) is not None}
+    for name in given:
+        if SELECTS[name] not in dataset.selection:
+            raise InputError(f"--{name} does nothing for {dataset.name}, which {args.data_path} is; leave it out")
+    selection = dataset.selection | {SELECTS[name]: value for name, value in given.items()}
     if "version" in dataset.selection and not args.data_version:
         selection["version"] = _version(args.result_path)
     with contextlib.ExitStack() as opened:

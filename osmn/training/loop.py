@@ -1,7 +1,6 @@
 """The loop of a training, with its checkpoints, reports and validations."""
 
 import contextlib
-import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -12,42 +11,8 @@ from osmn.errors import InputError
 from osmn.files import locks
 from osmn.models import checkpoints
 from osmn.networks import replicas
-from osmn.training.optimizer import learning_rate
 from osmn.training.tensorboard import Summaries, report
 from osmn.training.trainer import BATCH
-
-
-@dataclasses.dataclass(frozen=True)
-class TrainingOptions:
-    """How a run trains; names and defaults are those of the command line, as published.
-
-    Attributes:
-        training_iters: steps in all, resumed ones too.
-        learning_rate: of Adam.
-        lr_schedule: "constant", or "cosine" (see `optimizer.learning_rate`).
-        warmup_iters: steps over which the rate rises to `learning_rate`.
-        save_iters: steps between checkpoints.
-        validate_iters: steps between validations; 0 for none.
-        max_to_keep: checkpoints kept.
-        display_iters: steps between reports of the loss.
-        use_image_summary: write samples and predictions to TensorBoard.
-        restart_training: ignore the checkpoints in the folder.
-    """
-
-    training_iters: int = 200000
-    learning_rate: float = 1e-5
-    lr_schedule: str = "constant"
-    warmup_iters: int = 0
-    save_iters: int = 1000
-    validate_iters: int = 0
-    max_to_keep: int = 2
-    display_iters: int = 20
-    use_image_summary: bool = False
-    restart_training: bool = False
-
-    def rate(self, step):
-        """Return the learning rate of step `step`, from 0."""
-        return learning_rate(step, self.learning_rate, self.lr_schedule, self.warmup_iters, self.training_iters)
 
 
 def train(trainer, make_batches, options, folder, final=False, validator=None):
@@ -59,7 +24,7 @@ def train(trainer, make_batches, options, folder, final=False, validator=None):
       trainer: a Trainer with its initial weights.
       make_batches: (first step, last step) -> iterable of `Sample` batches, a pure function of the step, such as
         `pipeline.Pipeline.batches`.
-      options: TrainingOptions.
+      options: `TrainingOptions`.
       folder: of the checkpoints and TensorBoard's summaries.
       final: nothing trains the model further: its last checkpoint has no optimizer's state.
       validator: a `validator.Validator`, asked at every `validate_iters`-th step and at the last; None for none.

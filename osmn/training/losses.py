@@ -3,6 +3,7 @@
 import tensorflow as tf
 
 from osmn.networks import replicas
+from osmn.training.options import LOSSES
 
 
 def class_balanced_loss(logits, labels):
@@ -42,7 +43,7 @@ def jaccard_loss(logits, labels):
     return tf.reduce_sum(tf.nn.sigmoid_cross_entropy_with_logits(labels, logits)) + pixels * tf.reduce_sum(distances)
 
 
-LOSSES = {"balanced": class_balanced_loss, "jaccard": jaccard_loss}
+FUNCTIONS = dict(zip(LOSSES, (class_balanced_loss, jaccard_loss), strict=True))
 
 
 def logit_offset(loss, labels):

@@ -47,7 +47,7 @@ class Finetuner:
     """Trains one network anew for every object, from the same weights, restored in memory: it is traced once."""
 
     def __init__(self, network, options, rehearsal=None):
-        self._trainer, self._options = trainer.Trainer(network, **options.trainer), options
+        self._trainer, self._options = trainer.Trainer(network, options.trainer), options
         self._others, self._share = [], 0
         if rehearsal:
             self._others, self._share = [video_source(rehearsal.examples, flip_target=True)], rehearsal.share
@@ -78,8 +78,8 @@ def finetune_and_segment(model, videos, options, testing, origin, rehearsal=None
     Args:
         model: `tensorflow_model.Model`, from `tensorflow_model.new_for_training`.
         videos: list of `Video`.
-        options: `run.TrainingRun`; an object's checkpoints are in `<model_save_path>/<video>[/<id>]`.
-        testing: `segmenting.SegmentingOptions`.
+        options: `TrainingRun`; an object's checkpoints are in `<model_save_path>/<video>[/<id>]`.
+        testing: `SegmentingOptions`.
         origin: {option: value} of where the videos come from, those of the rehearsal too.
         rehearsal: a `Rehearsal`; None for none, as published.
 
@@ -114,7 +114,7 @@ class _ObjectSegmenter:
         self._finetuner.train(video)
         tensorflow_model.copy_weights(self._model.network, self._tested.network)
         if self._predictor is None or not self._predictor.follows_weights:
-            self._predictor = self._testing.predictor(self._tested)
+            self._predictor = segmenting.start_predictor(self._tested, self._testing)
         segmenting.segment_video(self._predictor, video, self._testing.result_path, output)
 
 
@@ -170,8 +170,8 @@ def _open_runs(model, videos, options, testing, origin):
     writes = itertools.chain(
         *(layout.video_files(video, _output(video, testing)) for video in shard_of(videos, testing.shard))
     )
-    trained = options.that_change_results() | origin
-    segmented = trained | testing.that_change_results()
+    trained = options.identity_options | origin
+    segmented = trained | testing.identity_options
     with (
         open_run(options.model_save_path, "--model_save_path", trained, clear=delete_models, name=manifest.TRAINING),
         open_run(testing.result_path, "--result_path", segmented, writes=writes) as run,

@@ -1,6 +1,4 @@
-"""How a step changes the weights: the learning rate, Adam, and the average of the weights for testing."""
-
-import math
+"""How a step changes the weights: Adam, and the average of the weights for testing."""
 
 import tensorflow as tf
 
@@ -8,20 +6,6 @@ from osmn.models import checkpoints
 from osmn.networks import replicas
 
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8  # Adam, as published
-
-
-def learning_rate(step, rate, schedule="constant", warmup_iters=0, training_iters=1):
-    """Return the rate of step `step` (from 0), a pure function of the step.
-
-    It rises linearly to `rate` over the first `warmup_iters` steps. Then it stays ("constant", as published) or falls
-    as half a cosine wave, to 0 at `training_iters` ("cosine").
-    """
-    if step < warmup_iters:
-        return rate * (step + 1) / warmup_iters
-    if schedule == "constant":
-        return rate
-    progress = (step - warmup_iters) / max(1, training_iters - warmup_iters)
-    return rate * 0.5 * (1 + math.cos(math.pi * progress))
 
 
 class Adam:

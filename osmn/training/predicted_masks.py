@@ -10,6 +10,7 @@ import dataclasses
 import tensorflow as tf
 
 from osmn.inputs import samples
+from osmn.inputs.options import AS_PUBLISHED, Augmentation
 
 _STREAM = 4  # Keeps apart the random streams that share a sample's seed; see pipeline.py.
 
@@ -21,12 +22,12 @@ class OwnMasks:
     Attributes:
         share: of the samples, 0 to 1.
         seed: the run's.
-        augmentation: `samples.Augmentation`, for spatial guides.
+        augmentation: `options.Augmentation`, for spatial guides.
     """
 
     share: float
     seed: int = 0
-    augmentation: samples.Augmentation = samples.AS_PUBLISHED
+    augmentation: Augmentation = AS_PUBLISHED
 
     def spatial_guides(self, masks, spatial, config, step, first):
         """Return the spatial guides, float32 (B, H, W, 1), of a batch or of a replica's part of it.

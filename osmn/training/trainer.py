@@ -10,13 +10,15 @@ from osmn.errors import InputError
 from osmn.inputs import samples
 from osmn.models import checkpoints
 from osmn.networks import devices, replicas
-from osmn.training.losses import LOSSES, logit_offset
+from osmn.training.losses import FUNCTIONS, logit_offset
 from osmn.training.optimizer import Adam, Average
+from osmn.training.options import TrainerOptions
 
 # A batch of any size, as tf.function is to see it: one graph, so that rounding is that of a run that was not resumed.
 BATCH = samples.Sample(*(tf.TensorSpec((None, *shape)) for shape in samples.SHAPES))
 FIRST_LOSS_SCALE = 2.0**10  # float16 only
 LOSS_SCALE_GROWTH_STEPS = 2000
+AS_PUBLISHED = TrainerOptions()
 
 
 class Losses(NamedTuple):
@@ -31,29 +33,25 @@ class Trainer:
 
     Args:
       network: an `Osmn` with float32 variables.
-      dropout_seed: integer; a step's dropout is a function of it and of the step. None: no dropout.
-      loss: a name of `losses.LOSSES`.
-      fix_bn: batch norm normalises by its moving statistics.
-      fix_seg: nothing of the segmentation net is trained but its last layer.
-      ema: decay, 0 to below 1, of the average of the weights that is kept beside them; None for no average.
+      options: `TrainerOptions`.
       own_masks: an `predicted_masks.OwnMasks`, for spatial guides of the network's own masks; None for none.
     """
 
-    def __init__(self, network, dropout_seed=0, loss="balanced", fix_bn=False, fix_seg=False, ema=None, own_masks=None):
-        if fix_seg:
+    def __init__(self, network, options=AS_PUBLISHED, own_masks=None):
+        if options.fix_seg:
             network.freeze_segmentation()
         self.network = network
         self.step = tf.Variable(0, dtype=tf.int64, trainable=False)
-        self._dropout_seed = dropout_seed
-        self._execution = devices.choose_execution(training=True, fixed_statistics=fix_bn)
+        self._dropout_seed = options.dropout_seed
+        self._execution = devices.choose_execution(training=True, fixed_statistics=options.fix_bn)
         named = network.tf1_variables()
         self._trained = {n: v.value for n, v in named.items() if v.trainable}
         self._decays = {n: network.l2_weight(n) for n in named if network.l2_weight(n)}
         self._constant_l2 = sum(network.l2_weight(n) * np.sum(v**2) / 2 for n, v in network.constants().items())
         self._model = {n: v.value for n, v in named.items()}
         self._optimizer = Adam(self._trained)
-        self._average = None if ema is None else Average(self._model, ema)
-        self._loss, self._loss_name, self._own_masks = LOSSES[loss], loss, own_masks
+        self._average = None if options.ema is None else Average(self._model, options.ema)
+        self._loss, self._loss_name, self._own_masks = FUNCTIONS[options.loss], options.loss, own_masks
         self._steps = {}
         self._scaled = network.compute_dtype == "float16"
         self._scale = {"loss_scale": tf.Variable(FIRST_LOSS_SCALE), "loss_scale_steps": tf.Variable(0, dtype=tf.int64)}

@@ -4,11 +4,11 @@ from pathlib import Path
 
 from osmn.data.types import Example, Guide
 from osmn.files.images import write_image, write_labels
-from osmn.inputs.pipeline import PipelineOptions
+from osmn.inputs.options import PipelineOptions
 from osmn.inputs.sources import video_source
 from osmn.masks import labelled
-from osmn.training.loop import TrainingOptions
-from osmn.training.run import TrainingRun
+from osmn.training import run
+from osmn.training.options import TrainerOptions, TrainingOptions, TrainingRun
 from osmn.user_video.prompts import reference_frames
 
 SCALES = (0.5, 0.8, 1.0)  # of online fine-tuning, as published; with a batch of 1, too
@@ -35,8 +35,8 @@ def finetune(model, given, frames, folder, im_size, steps, learning_rate, seed=0
     """
     examples = write_examples(given, reference_frames(frames, given), folder)
     pipeline = PipelineOptions(im_size, SCALES, batch_size=1, seed=seed)
-    run = TrainingRun({"dropout_seed": seed}, TrainingOptions(steps, learning_rate), pipeline, folder)
-    return run.train(model, [video_source(examples)], final=True)
+    options = TrainingRun(TrainingOptions(steps, learning_rate), pipeline, folder, TrainerOptions(dropout_seed=seed))
+    return run.train(options, model, [video_source(examples)], final=True)
 
 
 def example_files(given):

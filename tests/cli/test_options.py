@@ -12,7 +12,7 @@ import osmn_train_eval
 import osmn_train_eval_ytvos
 from helpers import ROOT
 from helpers.scripts import error
-from osmn.cli import options as arguments
+from osmn.cli.options import model_options
 from osmn.config import ModelConfig, resolve
 
 SCRIPTS = sorted(
@@ -68,13 +68,13 @@ def test_options_have_the_published_names_and_defaults():
 
 def test_options_of_the_model_have_the_published_names_and_the_models_own_values_where_not_given():
     args = osmn_train_eval.parse(["--result_path", "r", "--model_save_path", "m"])
-    assert arguments.model_options(args) == {}
+    assert model_options(args) == {}
     assert resolve({}, None, None) == ModelConfig("osvos", mean_value=(104, 117, 123), scale_value=1)
     values = ["--base_model", "lite", "--aligned_size", "480", "480", "--mean_value", "1", "2", "3"]
     switched = [*values, "--scale_value", "0.5", *(f"--{name}" for name in PUBLISHED_MODEL_SWITCHES)]
     args = osmn_train_eval.parse(["--result_path", "r", "--model_save_path", "m", *switched])
     given = {"base_model": "lite", "aligned_size": (480, 480), "mean_value": (1, 2, 3), "scale_value": 0.5}
-    assert arguments.model_options(args) == given | dict.fromkeys(PUBLISHED_MODEL_SWITCHES, True)
+    assert model_options(args) == given | dict.fromkeys(PUBLISHED_MODEL_SWITCHES, True)
 
 
 NEW_DEFAULTS = {  # As published: nothing of it.

@@ -249,7 +249,7 @@ def take_models(monkeypatch):
 
     monkeypatch.setattr(tensorflow_model, "load", lambda path, *more: named(load(path, *more), path))
     monkeypatch.setattr(
-        tensorflow_model, "new_for_training", lambda *fixed, start=None, **more: named(begin(*fixed, **more), start)
+        tensorflow_model, "new_for_training", lambda options: named(begin(options), options.whole_model_path)
     )
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from helpers import ROOT
 from helpers.cases import case
-from osmn.cli.types import MOST, file_name
+from osmn.options import MOST, file_name
 
 SCRIPTS = sorted(
     ".".join(path.relative_to(ROOT).with_suffix("").parts)
@@ -69,7 +69,8 @@ def parser_of(script, monkeypatch):
 
 def numeric(parser):
     """Return the actions of a parser that take numbers, or places in a video."""
-    return [a for a in parser._actions if a.type not in (None, str, Path, file_name)]
+    kinds = {a: getattr(a.type, "__wrapped__", a.type) for a in parser._actions}
+    return [action for action, kind in kinds.items() if kind not in (None, str, Path, file_name)]
 
 
 def command(parser, action, text):

@@ -8,7 +8,8 @@ from osmn.config import ModelConfig
 from osmn.inputs.guides import GUIDE_SIDE
 from osmn.inputs.samples import Sample
 from osmn.networks import INFERENCE
-from osmn.training.loop import TrainingOptions, train
+from osmn.training.loop import train
+from osmn.training.options import TrainingOptions
 from osmn.training.trainer import Trainer
 
 DECAY = 0.5  # L2 of the stand-in's weight.

@@ -81,5 +81,5 @@ def stand_in(monkeypatch, network):
 
     monkeypatch.setattr(tensorflow_model, "load", load)
     monkeypatch.setattr(
-        tensorflow_model, "new_for_training", lambda im_size, given, precision, **_: load(None, given, precision)
+        tensorflow_model, "new_for_training", lambda options: load(None, options.given, options.precision)
     )

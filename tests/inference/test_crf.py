@@ -9,7 +9,8 @@ from helpers.followed_videos import SMALL, followed, segment
 from osmn.errors import InputError
 from osmn.files.images import read_image, read_labels
 from osmn.inference import crf
-from osmn.inference.segmenting import SegmentingOptions
+from osmn.inference.options import SegmentingOptions
+from osmn.inference.segmenting import start_predictor
 from osmn.inputs.geometry import resize_mask
 from osmn.results.layout import reference_masks
 
@@ -51,4 +52,4 @@ def test_a_missing_crf_package_is_named_before_anything_is_computed(monkeypatch,
     monkeypatch.setitem(sys.modules, "pydensecrf", None)
     monkeypatch.setitem(sys.modules, "pydensecrf.densecrf", None)
     with pytest.raises(InputError, match=r"--crf_postprocessing needs pydensecrf: `pip install"):
-        SegmentingOptions(str(tmp_path), SMALL, crf_postprocessing=True).predictor(None)
+        start_predictor(None, SegmentingOptions(str(tmp_path), SMALL, crf_postprocessing=True))

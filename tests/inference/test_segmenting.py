@@ -17,8 +17,9 @@ from osmn.errors import InputError
 from osmn.files.images import read_labels, write_labels
 from osmn.files.scores import read_scores
 from osmn.inference import segmenting
+from osmn.inference.options import SegmentingOptions
 from osmn.inference.predictor import Predictor
-from osmn.inference.segmenting import SegmentingOptions, segment_videos
+from osmn.inference.segmenting import segment_videos
 from osmn.masks import davis_palette
 from osmn.models.engines.tensorflow import TensorFlowEngine
 from osmn.models.tensorflow_model import Model

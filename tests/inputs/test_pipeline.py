@@ -8,8 +8,9 @@ from helpers.davis_sequences import BOX, rectangle, write_sequence
 from osmn.config import ModelConfig
 from osmn.data.davis import examples as davis_examples
 from osmn.errors import InputError
-from osmn.inputs.pipeline import Pipeline, PipelineOptions, example_number
-from osmn.inputs.samples import Augmentation, RawSample, TargetAugmentation
+from osmn.inputs.options import Augmentation, PipelineOptions
+from osmn.inputs.pipeline import Pipeline, example_number
+from osmn.inputs.samples import RawSample, TargetAugmentation
 from osmn.inputs.sources import Source, mixed, video_source
 
 # -- Batches ----------------------------------------------------------------------------------------------------------

@@ -11,7 +11,8 @@ from helpers.pictures import BLACK, SEVERAL, THIN_SMALL_AND_FULL, as_rgb, blob, 
 from osmn.config import ModelConfig
 from osmn.inputs import guides, samples
 from osmn.inputs.geometry import bounding_box
-from osmn.inputs.samples import Augmentation, RawSample, Sample, TargetAugmentation
+from osmn.inputs.options import Augmentation
+from osmn.inputs.samples import RawSample, Sample, TargetAugmentation
 
 SEED = tf.constant([3, 5])
 CONFIG = ModelConfig()

@@ -16,8 +16,8 @@ from helpers.coco_files import (
 from osmn.config import ModelConfig
 from osmn.data.coco import read_instances
 from osmn.errors import InputError
-from osmn.inputs.pipeline import Pipeline, PipelineOptions
-from osmn.inputs.samples import Augmentation
+from osmn.inputs.options import Augmentation, PipelineOptions
+from osmn.inputs.pipeline import Pipeline
 from osmn.inputs.sources import coco_sources, instance_source, shares
 
 RANDOM = ("vg_random_crop_ratio", "vg_random_rotate_angle", "sg_center_perturb_ratio", "sg_std_perturb_ratio")

@@ -10,6 +10,7 @@ from osmn import networks
 from osmn.config import ModelConfig
 from osmn.errors import InputError
 from osmn.models import checkpoints, tensorflow_model
+from osmn.models.start import StartOptions
 
 SMALL = ModelConfig("lite", mean_value=(127.5, 127.5, 127.5), scale_value=0.00787, no_visual_modulator=True)
 NAME = "osmn/seg/Conv2d_0/weights"
@@ -32,6 +33,11 @@ def weights(model):
     return {name: np.asarray(v, np.float32) for name, v in model.network.tf1_variables().items()}
 
 
+def begin(im_size, **options):
+    """Return the model that a training begins with, in float32."""
+    return tensorflow_model.new_for_training(StartOptions(im_size, precision="float32", **options))
+
+
 def test_a_model_needs_only_its_path(path, values):
     model = tensorflow_model.load(path, precision="float32")
     assert model.network.config == SMALL
@@ -46,7 +52,7 @@ def test_what_contradicts_the_configuration_is_refused_and_what_repeats_it_is_no
 
 
 def test_a_training_begins_with_the_weights_and_the_configuration_of_its_start(path, values, tmp_path):
-    model = tensorflow_model.new_for_training((64, 32), precision="float32", start=path, folder=tmp_path / "none")
+    model = begin((64, 32), whole_model_path=path, folder=tmp_path / "none")
     assert model.network.config == dataclasses.replace(SMALL, im_size=(64, 32))
     assert model.path == path
     np.testing.assert_array_equal(weights(model)[NAME], values[NAME])
@@ -55,16 +61,14 @@ def test_a_training_begins_with_the_weights_and_the_configuration_of_its_start(p
 def test_a_resumed_training_has_the_configuration_of_its_own_newest_checkpoint(values, tmp_path):
     padded = dataclasses.replace(SMALL, vg_keep_aspect_ratio=True)
     checkpoints.save_training_checkpoint(tmp_path, 3, values, padded, max_to_keep=2)
-    model = tensorflow_model.new_for_training((64, 32), precision="float32", folder=tmp_path)
+    model = begin((64, 32), folder=tmp_path)
     assert model.network.config.vg_keep_aspect_ratio
     assert model.path.name == "osmn.ckpt-3"
 
 
 def test_initial_weights_are_those_of_their_seed(tmp_path):
     given = {"base_model": "lite", "no_visual_modulator": True}
-    first, again, other = (
-        weights(tensorflow_model.new_for_training((32, 32), given, "float32", seed=seed)) for seed in (1, 1, 2)
-    )
+    first, again, other = (weights(begin((32, 32), given=given, seed=seed)) for seed in (1, 1, 2))
     for name in first:
         np.testing.assert_array_equal(first[name], again[name])
     assert (first[NAME] != other[NAME]).any()
@@ -85,4 +89,4 @@ def test_a_copy_for_inference_is_of_the_weights_at_that_moment_and_in_its_precis
 def test_a_fingerprint_is_of_the_file_and_empty_for_initial_weights(path):
     assert tensorflow_model.load(path, precision="float32").fingerprint == checkpoints.fingerprint(path)
     given = {"base_model": "lite", "no_visual_modulator": True}
-    assert tensorflow_model.new_for_training((32, 32), given, "float32").fingerprint == ""
+    assert begin((32, 32), given=given).fingerprint == ""

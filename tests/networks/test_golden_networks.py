@@ -18,6 +18,7 @@ from helpers.reference_networks import relative_error
 from osmn.inputs.samples import Sample
 from osmn.networks import devices
 from osmn.training.losses import class_balanced_loss
+from osmn.training.options import TrainerOptions
 from osmn.training.trainer import Trainer
 
 CHOSEN = devices.choose_execution()  # The one for the devices here.
@@ -55,7 +56,7 @@ def batches(variant, dtype="float32"):
 
 def gradient_norms(network, mode, variant):
     """Return {trained variable: norms of its gradient for each of the `batches`}, in the mode "eval" or "train"."""
-    evaluator = Trainer(network, dropout_seed=None, fix_bn=mode == "eval")
+    evaluator = Trainer(network, TrainerOptions(dropout_seed=None, fix_bn=mode == "eval"))
     gradients = tf.function(evaluator.gradients)
     trained = [name for name, variable in network.tf1_variables().items() if variable.trainable]
     norms = []
@@ -119,7 +120,7 @@ def three_steps(network, batch, rate):
 
     The network has the golden weights before and after.
     """
-    trainer = Trainer(network, dropout_seed=None)
+    trainer = Trainer(network, TrainerOptions(dropout_seed=None))
     rate = tf.constant(rate, tf.float32)
     losses = [[float(loss) for loss in trainer.train_step(batch, rate)[0]] for _ in range(3)]
     statistics = {name: value.numpy().mean() for name, value in trainer.state().items() if "/moving_" in name}
@@ -236,7 +237,7 @@ def test_gradient_norms_of_lite_are_those_of_float64(golden, gradients, judge, m
 @pytest.mark.parametrize("golden", [v for v in goldens.VARIANTS if v != "lite"], indirect=True)
 def test_gradient_norms_of_vgg_in_float64_are_the_published_ones(golden, gradients):
     network = build(golden.variant, "float64")
-    evaluator = Trainer(network, dropout_seed=None, fix_bn=True)
+    evaluator = Trainer(network, TrainerOptions(dropout_seed=None, fix_bn=True))
     batch = next(batches(golden.variant, "float64"))
     right = [float(tf.norm(gradient)) for gradient in tf.function(evaluator.gradients)(batch)[2]]
     moved = gradients["eval"].items()

@@ -21,6 +21,7 @@ from helpers.reference_networks import (
 from osmn.config import BASE_MODELS, ModelConfig
 from osmn.inputs.samples import Sample
 from osmn.networks import INFERENCE, Execution, devices, vgg
+from osmn.training.options import TrainerOptions
 from osmn.training.trainer import Trainer
 
 WAYS = {"plain": INFERENCE, "fused": Execution(modulate=devices.fused_modulate, normalize=devices.fused_normalize)}
@@ -211,7 +212,8 @@ def test_fix_seg_trains_only_the_rest():
     network = build(ModelConfig("lite", no_visual_modulator=True))
     before = weights_of(network)
     batch = Sample(*map(tf.constant, goldens.inputs("lite", seed=6, height=32, width=32)))
-    Trainer(network, dropout_seed=None, fix_bn=True, fix_seg=True).train_step(batch, tf.constant(1e-3))
+    options = TrainerOptions(dropout_seed=None, fix_bn=True, fix_seg=True)
+    Trainer(network, options).train_step(batch, tf.constant(1e-3))
     changed = {name for name, value in weights_of(network).items() if np.any(value != before[name])}
     assert changed == {name for name, variable in network.tf1_variables().items() if variable.trainable}
     assert {name.split("/")[1] for name in changed} == {"modulator_sp", "score"}

@@ -23,6 +23,8 @@ tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfigur
 from osmn import networks
 from osmn.config import ModelConfig
 from osmn.inputs import pipeline, samples, sources
+from osmn.inputs.options import PipelineOptions
+from osmn.training.options import TrainerOptions
 from osmn.training.trainer import Trainer
 from tests.helpers.goldens import weight
 
@@ -36,7 +38,7 @@ def load(number, seed):
     return samples.RawSample(frame, mask, mask, frame, mask)
 
 config = ModelConfig(base_model, no_visual_modulator=base_model != "lite", scale_value=0.02)
-made = pipeline.PipelineOptions((96, 64), (0.5, 1.0), batch_size=4)
+made = PipelineOptions((96, 64), (0.5, 1.0), batch_size=4)
 made = pipeline.Pipeline([sources.Source(load, None, 7)], config, made)
 
 def train(strategy):
@@ -44,7 +46,7 @@ def train(strategy):
         network = networks.build(config)
         for name, variable in network.tf1_variables().items():
             variable.assign(weight(name, variable.shape))
-        trainer, losses, traced = Trainer(network, dropout_seed, **options), [], []
+        trainer, losses, traced = Trainer(network, TrainerOptions(dropout_seed, **options)), [], []
         gradients = trainer.gradients
         trainer.gradients = lambda batch: traced.append(batch) or gradients(batch)
         batches = made.batches(0, 10)

@@ -10,6 +10,7 @@ from osmn.config import read_config
 from osmn.errors import InputError
 from osmn.models import checkpoints
 from osmn.networks import INFERENCE
+from osmn.training.options import TrainerOptions
 from osmn.training.trainer import Trainer
 
 
@@ -159,7 +160,7 @@ AVERAGES = {"net/weights/ExponentialMovingAverage", "net/biases/ExponentialMovin
 
 def averaged(folder, iters, **changes):
     """Train a stand-in that keeps an average; return the Trainer."""
-    return run(folder, trainer=Trainer(Brightness(), ema=0.6), training_iters=iters, **changes)
+    return run(folder, trainer=Trainer(Brightness(), TrainerOptions(ema=0.6)), training_iters=iters, **changes)
 
 
 def followed(iters, decay=0.6):

@@ -18,12 +18,12 @@ from osmn.config import ModelConfig, read_config
 from osmn.data.davis import videos
 from osmn.files.images import read_labels, write_labels
 from osmn.inference import segmenting
-from osmn.inputs.pipeline import PipelineOptions
+from osmn.inference.options import SegmentingOptions
+from osmn.inputs.options import PipelineOptions
 from osmn.models import checkpoints, tensorflow_model
 from osmn.results import layout
 from osmn.training import loop, online, trainer
-from osmn.training.loop import TrainingOptions
-from osmn.training.run import TrainingRun
+from osmn.training.options import TrainingOptions, TrainingRun
 
 FRAMES = [f"{number:05d}" for number in range(5)]
 
@@ -159,8 +159,8 @@ def test_nothing_of_the_real_network_leaks_from_object_to_object(davis, tmp_path
         for name, variable in network.tf1_variables().items():
             variable.assign(start[name])
         some = video._replace(references={0: video.references[0]._replace(object_ids=objects)})
-        finetuning = TrainingRun({}, options, pipeline, str(tmp_path / run))
-        testing = segmenting.SegmentingOptions(str(tmp_path / run), (64, 32))
+        finetuning = TrainingRun(options, pipeline, str(tmp_path / run))
+        testing = SegmentingOptions(str(tmp_path / run), (64, 32))
         online.finetune_and_segment(tensorflow_model.Model(network, "float32"), [some], finetuning, testing, {})
         runs[run] = {name: variable.numpy() for name, variable in network.tf1_variables().items()}
     moved = [name for name in start if not np.array_equal(start[name], runs["both"][name])]

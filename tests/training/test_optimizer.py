@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from osmn.training.optimizer import Adam, Average, learning_rate
+from osmn.training.optimizer import Adam, Average
+from osmn.training.schedule import learning_rate
 
 # -- Learning rate ----------------------------------------------------------------------------------------------------
 

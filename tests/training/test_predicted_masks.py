@@ -10,7 +10,7 @@ from helpers.scripts import words
 from helpers.stand_ins import Pixelwise, stand_in
 from osmn.config import ModelConfig
 from osmn.inputs import guides
-from osmn.inputs.samples import Augmentation
+from osmn.inputs.options import Augmentation
 from osmn.networks import INFERENCE
 from osmn.training.losses import logit_offset
 from osmn.training.predicted_masks import OwnMasks

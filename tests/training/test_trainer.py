@@ -10,6 +10,7 @@ from osmn.inputs.guides import GUIDE_SIDE
 from osmn.inputs.samples import Sample
 from osmn.networks import INFERENCE
 from osmn.training.losses import class_balanced_loss, jaccard_loss
+from osmn.training.options import TrainerOptions
 from osmn.training.trainer import FIRST_LOSS_SCALE, Trainer
 
 
@@ -39,7 +40,7 @@ def test_gradient_of_the_l2_term_is_its_weight_times_the_variable():
 
 
 def test_a_step_takes_the_loss_asked_for():
-    losses, _, _ = Trainer(Brightness(), loss="jaccard").gradients(batch_of(0))
+    losses, _, _ = Trainer(Brightness(), TrainerOptions(loss="jaccard")).gradients(batch_of(0))
     batch = batch_of(0)
     assert float(losses.segmentation) == pytest.approx(float(jaccard_loss(Brightness()(*batch[:3]), batch.label)))
 
@@ -94,12 +95,12 @@ def test_dropout_is_a_function_of_the_seed_and_the_step(tmp_path):
     resumed = run(tmp_path / "b", trainer=Trainer(Noisy()), training_iters=4)
     assert_equal_states(state(resumed), state(whole))
     for seed in (None, 1):
-        other = run(tmp_path / str(seed), trainer=Trainer(Noisy(), seed), training_iters=4)
+        other = run(tmp_path / str(seed), trainer=Trainer(Noisy(), TrainerOptions(seed)), training_iters=4)
         assert (weights(other) != weights(whole)).any()
 
 
 def test_no_dropout_seed_means_no_dropout(tmp_path):
-    noisy = run(tmp_path / "a", trainer=Trainer(Noisy(), dropout_seed=None), training_iters=3)
+    noisy = run(tmp_path / "a", trainer=Trainer(Noisy(), TrainerOptions(dropout_seed=None)), training_iters=3)
     assert_equal_states(state(noisy), state(run(tmp_path / "b", training_iters=3)))
 
 
@@ -130,7 +131,7 @@ def test_a_value_that_is_not_finite_is_not_saved_though_the_loss_was(tmp_path, s
 
 
 def test_a_reset_trainer_averages_like_a_new_one(tmp_path):
-    trainer = Trainer(Brightness(), ema=0.6)
+    trainer = Trainer(Brightness(), TrainerOptions(ema=0.6))
     start = trainer.weights()
     first = weights(run(tmp_path / "a", trainer=trainer, training_iters=3))
     trainer.reset(start)

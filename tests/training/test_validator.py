@@ -19,6 +19,7 @@ from osmn.evaluation import in_memory
 from osmn.inference.predictor import Predictor
 from osmn.models import checkpoints, tensorflow_model
 from osmn.models.engines.tensorflow import TensorFlowEngine
+from osmn.training.options import TrainerOptions
 from osmn.training.trainer import Trainer
 from osmn.training.validator import Validator
 
@@ -34,7 +35,7 @@ def validator(davis):
 
 @pytest.fixture(scope="module")
 def trainer():
-    return Trainer(networks.build(CONFIG), ema=0.5)
+    return Trainer(networks.build(CONFIG), TrainerOptions(ema=0.5))
 
 
 @pytest.fixture(scope="module")

@@ -5,9 +5,18 @@ from typing import Protocol
 
 import numpy as np
 
+from osmn.options import option
+
 GUIDE, FRAME = "guide", "frame"  # A network's two graphs, where they are apart: what is run once for each.
 ENGINES = ("tensorflow", "openvino")
 PRECISIONS = ("float32", "bfloat16", "float16")  # Of their arithmetic; an exported model may be in int8 too.
+ENGINE = option(
+    "what segments; by default tensorflow, and openvino for a model that was exported for it", choices=ENGINES
+)
+PRECISION = option(
+    "number format; by default bfloat16 where the hardware has units for it, float32 elsewhere and for lite",
+    choices=PRECISIONS,
+)
 
 
 class Engine(Protocol):

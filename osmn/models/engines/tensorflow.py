@@ -3,6 +3,7 @@
 import tensorflow as tf
 
 from osmn.inputs import guides
+from osmn.inputs.published import PAD_RATIO
 from osmn.networks import devices
 
 FRAME = tf.TensorSpec([None, None, 3], tf.uint8)
@@ -23,7 +24,7 @@ class TensorFlowEngine:
 
     follows_weights = True
 
-    def __init__(self, network, vg_pad_ratio=guides.PAD_RATIO):
+    def __init__(self, network, vg_pad_ratio=PAD_RATIO):
         self._network, self._config, self._vg_pad_ratio = network, network.config, vg_pad_ratio
         self._execution = devices.choose_execution()
         gammas = [tf.TensorSpec([None, 1, 1, channels]) for channels in network.gamma_channels]

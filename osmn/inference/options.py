@@ -1,0 +1,53 @@
+"""How videos are segmented, as their user chooses; without TensorFlow."""
+
+import dataclasses
+from dataclasses import field
+
+from osmn.config import IM_SIZE
+from osmn.inputs.published import PAD_RATIO
+from osmn.options import Shard, identity, option, shard, share
+
+
+@dataclasses.dataclass(frozen=True)
+class SegmentingOptions:
+    """How videos are segmented; names and defaults are those of the command line.
+
+    Attributes:
+        result_path: folder of the results.
+        im_size: (width, height) of the network's input and of the objects' masks.
+        save_score: also write each object's probabilities.
+        crf_postprocessing: refine each mask by a dense CRF before it is written and propagated.
+        vg_pad_ratio: the visual guide's crop grows by this part of its sides.
+        flip_test: average each frame's probabilities with those of its mirror image.
+        shard: (i, n): only the i-th of n shares of the videos, from 0.
+        overwrite: results of another model or of other options may be replaced.
+    """
+
+    result_path: str = field(metadata=option("folder of the masks", changes_results=False))
+    im_size: tuple[int, int] = field(metadata=IM_SIZE)
+    save_score: bool = field(
+        default=False, metadata=option("also write each object's probabilities (.npy)", changes_results=False)
+    )
+    crf_postprocessing: bool = field(default=False, metadata=option("refine each mask by a dense CRF"))
+    vg_pad_ratio: float = field(
+        default=PAD_RATIO, metadata=option("the guide's crop grows by this part of its sides", share)
+    )
+    flip_test: bool = field(
+        default=False,
+        metadata=option("segment each frame's mirror image too, and average: often better, twice the time"),
+    )
+    shard: tuple[int, int] = field(
+        default=Shard(0, 1),
+        metadata=option("only share I of N of the videos", shard, metavar="I/N", changes_results=False),
+    )
+    overwrite: bool = field(
+        default=False, metadata=option("replace results of another model or other options", changes_results=False)
+    )
+
+    @property
+    def identity_options(self):
+        """{option: value} of what changes the content of result files."""
+        found = identity(self)
+        if not self.flip_test:
+            del found["flip_test"]  # Results of before this option stay what they are.
+        return found

@@ -1,0 +1,112 @@
+"""What the network sees, as its user chooses: which samples, and how they are varied; without TensorFlow."""
+
+import dataclasses
+from dataclasses import field
+
+from osmn.config import IM_SIZE, LONGEST_SIDE
+from osmn.errors import InputError
+from osmn.options import non_negative, option, positive, seed, share
+
+SEED = option("of initial weights, order, augmentation and dropout", seed)
+
+
+@dataclasses.dataclass(frozen=True)
+class Augmentation:
+    """What is varied at random in training; names and defaults are those of the command line, as published.
+
+    Attributes:
+        vg_random_crop_ratio: a side of the object's crop moves by up to this part of the crop's side.
+        vg_color_aug: vary brightness and contrast of the visual guide.
+        vg_random_rotate_angle: largest rotation of the visual guide, degrees.
+        sg_center_perturb_ratio: largest shift of the spatial guide's center, in its standard deviations.
+        sg_std_perturb_ratio: s, where the standard deviations are multiplied by a number from 1/(1+s) to 1+s.
+        random_crop_ratio: a side of a COCO image moves by up to this part of the image's side.
+    """
+
+    vg_random_crop_ratio: float = field(default=0.1, metadata=option("guide: sides move by +-r", share))
+    vg_color_aug: bool = field(default=False, metadata=option("guide: random brightness and contrast"))
+    vg_random_rotate_angle: float = field(default=10.0, metadata=option("guide: +-degrees", non_negative(float)))
+    sg_center_perturb_ratio: float = field(
+        default=0.2, metadata=option("spatial guide: centre", non_negative(float, 100))
+    )
+    sg_std_perturb_ratio: float = field(default=0.4, metadata=option("spatial guide: scale", non_negative(float, 100)))
+    random_crop_ratio: float = field(default=0.0, metadata=option("a COCO image's sides move by up to this", share))
+
+
+AS_PUBLISHED = Augmentation()
+
+
+@dataclasses.dataclass(frozen=True)
+class PipelineOptions:
+    """How batches are made of samples; names and defaults are those of the command line.
+
+    Attributes:
+        im_size: (width, height) at scale 1.
+        data_aug_scales: a batch's scale is one of these.
+        batch_size: samples in a batch, over all replicas.
+        seed: of everything random.
+        num_loader: samples made at a time; 0: as many as there are processors.
+        distractors: share of the samples, 0 to 1, that get another one's object pasted into their frame.
+        own_masks: share of the samples, 0 to 1, whose spatial guide the trainer makes of the network's own mask.
+        augmentation: `Augmentation`.
+    """
+
+    im_size: tuple[int, int] = field(metadata=IM_SIZE)
+    data_aug_scales: tuple[float, ...] = field(
+        default=(1.0,), metadata=option("of a batch", positive(float, 16), nargs="+")
+    )
+    batch_size: int = field(default=8, metadata=option("images in a step, over all devices", positive(int)))
+    seed: int = field(default=0, metadata=SEED)
+    num_loader: int = field(
+        default=0,
+        metadata=option("samples made in parallel; 0: one a processor", non_negative(int, 1024), changes_results=False),
+    )
+    distractors: float = field(
+        default=0.0,
+        metadata=option(
+            "of samples whose frame gets a second object; half of these ask for it", share, metavar="SHARE"
+        ),
+    )
+    own_masks: float = field(
+        default=0.0,
+        metadata=option(
+            "of samples whose spatial guide comes from the network's own mask, as in testing", share, metavar="SHARE"
+        ),
+    )
+    augmentation: Augmentation = AS_PUBLISHED
+
+    def __post_init__(self):
+        for scale in self.data_aug_scales:
+            width, height = (int(side * scale) for side in self.im_size)
+            if min(width, height) < 1 or max(width, height) > LONGEST_SIDE:
+                raise InputError(
+                    f"--data_aug_scales {scale:g} makes images of {width}x{height} pixels; give another scale"
+                )
+
+
+@dataclasses.dataclass(frozen=True)
+class VideoSamples:
+    """Which frames of training videos make samples, and what still images are among them.
+
+    Attributes:
+        randomize_guide: the visual guide comes from any frame that shows enough of the object, not from the first.
+        label_valid_ratio: share of the image that the object covers at least, in such a frame.
+        bbox_valid_ratio: share of its box that the object covers at least, in such a frame.
+        flip_target: mirror frame, label and previous mask at random.
+        coco_path: folders of still images; none for videos alone.
+        coco_share: share of the samples that come from still images, where there are any.
+    """
+
+    randomize_guide: bool = field(default=False, metadata=option("a random valid frame, not the first, is the guide"))
+    label_valid_ratio: float = field(default=0.003, metadata=option("valid: the object's share of the image", share))
+    bbox_valid_ratio: float = field(default=0.2, metadata=option("valid: the object's share of its box", share))
+    flip_target: bool = field(default=False, metadata=option("mirror frame, label and previous mask at random"))
+    coco_path: tuple[str, ...] = field(
+        default=(), metadata=option("COCO folders to draw samples from too; without it the next two idle", nargs="+")
+    )
+    coco_share: float = field(default=0.5, metadata=option("of samples from --coco_path", share, metavar="SHARE"))
+
+    @property
+    def validity(self):
+        """(label_valid_ratio, bbox_valid_ratio) of the frames that may be guides; None where the first one is."""
+        return (self.label_valid_ratio, self.bbox_valid_ratio) if self.randomize_guide else None
