@@ -4,12 +4,12 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: demo browser engines test test-all test-processors lint format figures options clean
+.PHONY: demo browser engines test test-all test-processors findings lint format figures options clean
 
-$(VENV)/.installed: requirements.txt requirements-dev.txt
+$(VENV)/.installed: requirements.txt requirements-crf.txt requirements-dev.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --upgrade pip
-	$(BIN)/pip install --quiet -r requirements-dev.txt
+	$(BIN)/pip install --quiet -r requirements.txt -r requirements-dev.txt
 	touch $@
 
 demo: $(VENV)/.installed
@@ -33,6 +33,13 @@ test-all: lint
 # The suite as other processors compute it, one after the other, an hour in all: see CONTRIBUTING.md, "Processors".
 test-processors: $(VENV)/.installed
 	$(BIN)/python -m tests.processors
+
+# Surprises in other software, each by a script that installs it anew: see findings/README.md. Needs a network.
+findings:
+	@failed=0; for script in findings/*.sh; do \
+		echo "== $$script"; \
+		if "$$script"; then echo "as described"; else echo "changed, or not run"; failed=1; fi; \
+	done; exit $$failed
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .

@@ -1,4 +1,4 @@
-"""Draw doc/model.png, the picture of the network in the README: `make figures`."""
+"""Draw doc/model.png, the picture of the network in architecture.md: `make figures`."""
 
 from pathlib import Path
 

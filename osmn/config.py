@@ -42,7 +42,7 @@ NETWORKS = {
         "lite",
         bytes_a_pixel=48,  # 32 channels at half the sides, and the image, in 32 bits.
         drifts_in_bfloat16=True,
-        float32_blocks=(6, 7, 8, 9),  # What that costs in time and gains in masks: doc/experiments.md.
+        float32_blocks=(6, 7, 8, 9),  # What that costs in time and gains in masks: doc/lessons.md.
         small_embedding=True,
     ),
 }

@@ -1,4 +1,4 @@
-"""Result files of videos (README, "Result files"): where they are, which there are to be, and writing them."""
+"""Result files of videos (doc/results_format.md): where they are, which there are to be, and writing them."""
 
 from pathlib import Path, PurePath
 from typing import NamedTuple
