@@ -11,7 +11,9 @@ from osmn.networks import INFERENCE, Execution, devices, execution, layers
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 @pytest.mark.parametrize("training", [False, True])
-def test_normalisation_by_moving_statistics_is_the_same_on_a_gpu(training, dtype):
+def test_normalisation_by_moving_statistics_is_the_same_on_a_gpu(request, training, dtype):
+    if dtype == "bfloat16":
+        request.getfixturevalue("computes_bfloat16")
     layer, generator = layers.BatchNormalization("tiny", 5, decay=0.9), np.random.default_rng(0)
     for variable in layer.variables:
         variable.assign(generator.uniform(0.5, 2, variable.shape))

@@ -235,7 +235,7 @@ def test_logits_in_training_are_a_function_of_the_dropout_seed(build_once):
 
 
 @pytest.mark.parametrize("variant", ["osvos_novis", "lite"])
-def test_bfloat16_gives_nearly_the_published_probabilities(variant):
+def test_bfloat16_gives_nearly_the_published_probabilities(computes_bfloat16, variant):
     network = build(goldens.VARIANTS[variant], dtype="bfloat16")
     guide, spatial, image, _ = goldens.inputs(variant)
     logits = network(guide, spatial, image)

@@ -1,11 +1,14 @@
 """What runs a network for the predictor: one class for each engine, with two functions from arrays to arrays."""
 
-from collections.abc import Sequence
-from typing import Protocol
+from __future__ import annotations
 
-import numpy as np
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
 
 from osmn.options import option
+
+if TYPE_CHECKING:  # It takes a tenth of a second to import, and command lines import this module.
+    import numpy as np
 
 GUIDE, FRAME = "guide", "frame"  # A network's two graphs, where they are apart: what is run once for each.
 ENGINES = ("tensorflow", "openvino")
