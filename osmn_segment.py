@@ -97,11 +97,10 @@ def main(argv=None):
 
 def _segment(args, model, engine, job, frames, given, read):
     """Segment the video of a job; `read` are the paths of all that is read for one of the jobs."""
-    from tqdm import tqdm
-
     from osmn.inference import crf
     from osmn.inference.predictor import Predictor
     from osmn.models.engines.mirrored import MirroredEngine
+    from osmn.progress import progress_bar
     from osmn.results import manifest
     from osmn.user_video import model_choice, tracking
     from osmn.user_video.prompts import FOUND, write_found
@@ -135,7 +134,7 @@ def _segment(args, model, engine, job, frames, given, read):
             if args.finetune:
                 engine = _finetuned_engine(args, model.path, job, given, size, run)
             predictor = Predictor(MirroredEngine(engine) if args.flip_test else engine, size, refine=refine)
-            with tqdm(total=frames.estimate, unit="frame", dynamic_ncols=True) as bar:
+            with progress_bar(total=frames.estimate, prepared_after=2, unit="frame") as bar:
                 options = {"save_score": args.save_score, "cutout": args.cutout, "progress": bar.update, "tell": tell}
                 done = tracking.segment(predictor, frames, given, job.folder, **options)
         if args.save_score:

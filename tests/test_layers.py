@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-ORDER = ("version", "errors", "optional_packages", "parallel", "masks", "files", "config", "data", "networks", "inputs")
-ORDER += ("results", "evaluation", "models", "inference", "training", "user_video", "cli", "report")
+ORDER = ("version", "errors", "optional_packages", "parallel", "progress", "masks", "files", "config", "data")
+ORDER += ("networks", "inputs", "results", "evaluation", "models", "inference", "training", "user_video", "cli")
+ORDER += ("report",)
 SCORING = ("osmn.evaluation.tables", "osmn.report.write", "osmn.results.ytvos_submission")
 EXPORTED = ("osmn.inference.load", "osmn.models.exported", "osmn.user_video.tracking", "osmn.user_video.model_choice")
 

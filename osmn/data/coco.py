@@ -3,14 +3,13 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from tqdm import tqdm
-
 from osmn.data import coco_masks
 from osmn.errors import InputError
 from osmn.files.cache import cached
 from osmn.files.names import plain_name
 from osmn.files.sealed_json import read_json
 from osmn.parallel import in_processes, processors
+from osmn.progress import progress_bar
 
 MIN_FOREGROUND = 0.03  # As published: an instance must cover more than this share of its image.
 CACHE_VERSION = 4
@@ -69,7 +68,7 @@ def _filter(annotations, min_foreground):
     del content, images
     chunks = [entries[start : start + CHUNK] for start in range(0, len(entries), CHUNK)]
     names, sizes, codes = [], [], []
-    with tqdm(total=len(entries), desc=annotations.name, unit="instance", dynamic_ncols=True) as bar:
+    with progress_bar(total=len(entries), desc=annotations.name, unit="instance") as bar:
         jobs = [(chunk, min_foreground, str(annotations)) for chunk in chunks]
         encoded = in_processes(_encode, jobs, processors())
         for chunk, kept in zip(chunks, encoded, strict=True):

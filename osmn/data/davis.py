@@ -4,13 +4,13 @@ import concurrent.futures
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from osmn.data.types import Example, Guide, Reference, Video
 from osmn.errors import InputError
 from osmn.files.images import read_labels
 from osmn.files.names import frame_files, mask_files, read_names, subfolders
 from osmn.masks import covered_shares
+from osmn.progress import progress_bar
 
 ANNOTATIONS = "Annotations/480p"
 
@@ -110,7 +110,8 @@ def examples(data_path, version, split, validity=None):
         folders += [(images, frames, folder) for folder in objects]
     found = []
     with concurrent.futures.ThreadPoolExecutor() as pool:
-        for images, frames, folder in tqdm(folders, desc="masks", unit="object", disable=validity is None, leave=False):
+        shown = {"desc": "masks", "unit": "object", "disable": validity is None, "leave": False}
+        for images, frames, folder in progress_bar(folders, brief=True, **shown):
             masks = mask_files(folder)
             missing = next((name for name in masks if name not in frames), None)
             if missing is not None:

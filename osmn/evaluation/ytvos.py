@@ -1,7 +1,7 @@
 """Scores of YouTube-VOS results: J and F over the objects of seen and of unseen categories, and their mean G."""
 
 import contextlib
-import sys
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,8 @@ from osmn.evaluation.scoring import Scored, Sequence, require_folders, score
 from osmn.files.atomic import regular_bytes, temporary_folder
 from osmn.results.layout import MERGED, SCORES, find_source
 from osmn.results.ytvos_submission import merge_results
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,7 @@ def _scored_frames(listing):
 
 
 def _categories(path, split, listings):
-    """Return the categories in the list at `path`, and name those on stderr that no object of the split has.
+    """Return the categories in the list at `path`, and warn of those that no object of the split has.
 
     Raises InputError if there are none, or if meta.json does not say an object's category.
     """
@@ -115,7 +117,7 @@ def _categories(path, split, listings):
                 raise InputError(f"{split}/meta.json has no category for object {object_id} of {listing.name}")
     others = categories - {category for listing in listings for category in listing.categories.values()}
     if others:
-        print(f"{path}: no object of {split} is of {', '.join(sorted(others))}", file=sys.stderr)
+        logger.warning(f"{path}: no object of {split} is of {', '.join(sorted(others))}")
     return categories
 
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-import sys
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,8 @@ from osmn.models.engines.tensorflow import TensorFlowEngine
 from osmn.models.pretrained import imagenet
 from osmn.networks import devices
 from osmn.results import manifest
+
+logger = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -150,19 +152,19 @@ def new_for_training(
 
 
 def load_imagenet(network, sources):
-    """Load ImageNet weights, {scope: source}, and say which variables keep their initial values."""
+    """Load ImageNet weights, {scope: source}, and log which variables keep their initial values."""
     for scope, source in sources.items():
         if scope == "osmn/modulator" and network.config.no_visual_modulator:
             continue
         initial = imagenet.load(network, scope, source)
-        print(f"{scope} from {source}; initial values: {checkpoints.listing(initial) or 'none'}")
+        logger.info(f"{scope} from {source}; initial values: {checkpoints.listing(initial) or 'none'}")
 
 
 def load_weights(network, path):
-    """Load a checkpoint into a network; say on stderr what it holds that the network has no use for."""
+    """Load a checkpoint into a network; warn of what it holds that the network has no use for."""
     unused = checkpoints.load_weights(network, path)
     if unused:
-        print(f"{path}: not used by this network: {checkpoints.listing(unused)}", file=sys.stderr)
+        logger.warning(f"{path}: not used by this network: {checkpoints.listing(unused)}")
 
 
 def trained(model, folder):

@@ -5,8 +5,6 @@ import itertools
 from pathlib import Path
 from typing import NamedTuple
 
-from tqdm import tqdm
-
 from osmn.data.types import reference_example, shard_of
 from osmn.errors import InputError
 from osmn.files.overlap import refuse_inputs_inside_outputs
@@ -15,6 +13,7 @@ from osmn.inference import segmenting
 from osmn.inputs.pipeline import Pipeline
 from osmn.inputs.sources import mixed, video_source
 from osmn.models import checkpoints, tensorflow_model
+from osmn.progress import progress_bar
 from osmn.results import layout, manifest
 from osmn.training import loop, trainer
 
@@ -104,7 +103,7 @@ def finetune_and_segment(model, videos, options, testing, origin, rehearsal=None
             segmenting.segment_video(predictor, alone, testing.result_path, output)
 
         mine = shard_of(videos, testing.shard)
-        with tqdm(total=sum(len(video.object_ids) for video in mine), unit="object", dynamic_ncols=True) as bar:
+        with progress_bar(total=sum(len(video.object_ids) for video in mine), unit="object") as bar:
             for video in mine:
                 bar.set_postfix_str(video.name)
                 _finish_video(video, run, segment, testing)
