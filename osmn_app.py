@@ -37,15 +37,18 @@ def main(argv=None):
         socket.getaddrinfo(args.host, args.port)
     except (OSError, UnicodeError):
         raise InputError(f"--host {args.host} is no address; give one of this machine") from None
+    from osmn.user_video import model_choice
+
+    own = arguments.own_model(args)
+    model_choice.check(own["path"], own["given"], own["precision"], own["engine"])  # Before seconds are spent.
     # Gradio reads them when it is imported: it is to send nothing anywhere.
     os.environ |= {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_OFFLINE": "1"}
     optional_import("gradio", "requirements-app.txt")
     from osmn.inference.predictor import Predictor
-    from osmn.user_video import model_choice
     from osmn.user_video.webapp.page import launch
     from osmn.user_video.webapp.session import Sessions
 
-    model, engine = model_choice.load(**arguments.own_model(args))
+    model, engine = model_choice.load(**own)
 
     def predictor(frame_size):
         return Predictor(engine, model_choice.size(model, frame_size, args.im_size))

@@ -44,7 +44,13 @@ def parse(argv):
 def main(argv=None):
     """Run the script; see `-h`."""
     args = parse(argv)
-    # Here, because TensorFlow takes seconds to import.
+    # Before TensorFlow, which takes seconds to import: paths and lists that are wrong are named at once.
+    from osmn.cli import checks
+
+    checks.check_start(args, None if args.restart_training else args.model_save_path, arguments.pretrained(args))
+    checks.check_stills(args.data_path)
+    checks.check_validation_videos(args)
+    checks.check_folder(args.model_save_path)
     from osmn.inputs.sources import coco_sources
     from osmn.models import tensorflow_model
     from osmn.networks import devices, replicas

@@ -23,7 +23,13 @@ def parse(argv):
 def main(argv=None):
     """Run the script; see `-h`."""
     args = parse(argv)
+    # Before TensorFlow, which takes seconds to import: paths and lists that are wrong are named at once.
+    from osmn.cli import checks
     from osmn.data import youtube_objects
+
+    videos = youtube_objects.videos(args.data_path)
+    checks.check_model(args)
+    checks.check_results(args.result_path, videos, args.shard)
     from osmn.evaluation import tables
     from osmn.evaluation.youtube_objects import evaluate
     from osmn.files import locks
@@ -32,7 +38,6 @@ def main(argv=None):
     from osmn.report import write
 
     devices.configure([args.gpu_id])
-    videos = youtube_objects.videos(args.data_path)
     model = arguments.load_model(args)
     print(model.summary(args.im_size))
     segmenting.segment_videos(model, videos, arguments.testing_options(args), arguments.values(args, "data_path"))

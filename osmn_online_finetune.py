@@ -31,7 +31,16 @@ def parse(argv):
 def main(argv=None):
     """Run the script; see `-h`."""
     args = parse(argv)
+    # Before TensorFlow, which takes seconds to import: paths and lists that are wrong are named at once.
+    from osmn.cli import checks
     from osmn.data import davis
+
+    videos = davis.videos(args.data_path, args.data_version, args.test_split)
+    checks.check_start(args)
+    if args.rehearsal_share:
+        davis.example_folders(args.rehearsal_path, *args.rehearsal_split)
+    checks.check_results(args.result_path, videos, args.shard)
+    checks.check_folder(args.model_save_path, args.shard)
     from osmn.evaluation.tables import score_if_annotated
     from osmn.models import tensorflow_model
     from osmn.networks import devices
@@ -39,7 +48,6 @@ def main(argv=None):
     from osmn.training import online  # TensorFlow takes seconds to import
 
     devices.configure([args.gpu_id], args.deterministic)
-    videos = davis.videos(args.data_path, args.data_version, args.test_split)
     model = tensorflow_model.new_for_training(args.im_size, **arguments.beginning(args) | {"folder": None})
     print(model.summary(args.im_size))
     run, testing = arguments.training_run(args), arguments.testing_options(args)

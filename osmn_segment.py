@@ -194,14 +194,14 @@ def _examples(given):
 
 def _check_finetuned(results, given):
     """Raise InputError for a model that no run has made, or for its images: training would go on from it."""
-    from osmn.models import checkpoints
+    from osmn.models import checkpoint_files
     from osmn.results import manifest
     from osmn.user_video.tracking import FINETUNED
 
     if not (results / FINETUNED).is_dir() or manifest.read_run(results) is not None:
         return
     there = [path for path in (results / name for name in _examples(given)) if path.exists()]
-    there += filter(None, [checkpoints.newest_checkpoint(results / FINETUNED)])
+    there += filter(None, [checkpoint_files.newest_checkpoint(results / FINETUNED)])
     if there:
         raise InputError(
             f"{there[0]} is there, and no {results / manifest.RUN} that says how it was made; move it, give another"

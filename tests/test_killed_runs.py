@@ -19,7 +19,7 @@ from test_coco import polygon, write_annotations, write_image
 from osmn import networks
 from osmn.config import ModelConfig, read_config
 from osmn.inputs import samples
-from osmn.models import checkpoints
+from osmn.models import checkpoint_files, checkpoints
 from osmn.results.manifest import RUN
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -141,7 +141,7 @@ def assert_same_training(ours, theirs, model="model"):
 
 def assert_no_leftovers(folder):
     """Check that a folder of checkpoints has all files of each, and nothing else but summaries and the best one."""
-    names = [path.name for path in folder.iterdir() if "events" not in path.name and path.name != checkpoints.BEST]
+    names = [path.name for path in folder.iterdir() if "events" not in path.name and path.name != checkpoint_files.BEST]
     steps = {name.partition(".index")[0] for name in names if name.endswith(".index")}
     ends = (".data-00000-of-00001", ".index", ".json")
     assert sorted(names) == sorted(f"{step}{end}" for step in steps for end in ends)
@@ -155,7 +155,7 @@ def assert_same_validation(ours, theirs):
         assert theirs_by_step.keys() == {2, 4, 6}
         assert ours_by_step == theirs_by_step
     ours, theirs = (
-        {path.name: path.read_bytes() for path in (folder / "model" / checkpoints.BEST).iterdir()}
+        {path.name: path.read_bytes() for path in (folder / "model" / checkpoint_files.BEST).iterdir()}
         for folder in (ours, theirs)
     )
     assert len(theirs) == 4  # A checkpoint's three files and the figures.

@@ -45,6 +45,12 @@ def read_listings(data_path, split):
     return listings
 
 
+def check_listed(data_path, split):
+    """Raise InputError if there is no DATA_PATH/<split>/meta.json; what it says takes a second to read."""
+    if not (Path(data_path) / split / "meta.json").is_file():
+        read_listings(data_path, split)  # It says what is wrong.
+
+
 def _reason(error):
     return str(error) if isinstance(error, ValueError) else repr(error)
 

@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import hashlib
 import json
+import os
 from pathlib import Path
 
 from osmn.config import ModelConfig, from_values, resolve
@@ -103,6 +104,12 @@ def _description(config, precision, file_format, origin):
 def is_exported(path):
     """Tell whether a path is a folder that `describe` has written into."""
     return (Path(path) / DESCRIPTION).is_file()
+
+
+def require_new(path):
+    """Raise InputError if there is something at the place for a new folder."""
+    if os.path.lexists(path):  # A link that leads nowhere, too.
+        raise InputError(f"{path} is there already; give another --output, or remove it")
 
 
 def load(path, given=None, precision=None):

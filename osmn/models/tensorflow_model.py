@@ -8,10 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from osmn import networks
-from osmn.config import read_config, resolve
 from osmn.errors import InputError
 from osmn.inputs.guides_numpy import PAD_RATIO
-from osmn.models import checkpoints
+from osmn.models import checkpoint_files, checkpoints
 from osmn.models.engines.tensorflow import TensorFlowEngine
 from osmn.models.pretrained import imagenet
 from osmn.networks import devices
@@ -44,7 +43,7 @@ class Model:
     @property
     def files(self):
         """The paths of the checkpoint's files."""
-        return checkpoints.model_files(self.path) if self.path else []
+        return checkpoint_files.model_files(self.path) if self.path else []
 
     def summary(self, im_size):
         """Return one line that says what computes: model, size (width, height), precision, device."""
@@ -97,8 +96,7 @@ def load(path, given=None, precision=None, engine="tensorflow"):
     Raises:
         InputError: if there is no such checkpoint, or if it does not fit.
     """
-    path = checkpoints.find_checkpoint(path)
-    config = resolve(given or {}, read_config(path), path)
+    path, config = checkpoint_files.find_model(path, given)
     precision = _precision(precision, config, engine)
     network = networks.build(config, "float32" if engine == "openvino" else precision)
     load_weights(network, path)
@@ -137,10 +135,7 @@ def new_for_training(
             checkpoint in `folder` replaces them.
         engine: "tensorflow" or "openvino": what the trained model segments with.
     """
-    newest = checkpoints.newest_checkpoint(folder) if folder else None
-    start = checkpoints.find_checkpoint(start) if start else None
-    source = newest or start
-    config = resolve(given or {}, read_config(source) if source else None, source)
+    newest, start, config = checkpoint_files.find_start(start, folder, given)
     config = dataclasses.replace(config, im_size=tuple(im_size))
     precision = _precision(precision, config, engine)
     network = networks.build(config, devices.training_policy(precision), seed, small_embedding)
@@ -169,7 +164,7 @@ def load_weights(network, path):
 
 def trained(model, folder):
     """Return a `Model` that has been trained as the one to test: in its precision, of `folder`'s newest checkpoint."""
-    path = checkpoints.newest_checkpoint(folder) or model.path  # Without any step there is none.
+    path = checkpoint_files.newest_checkpoint(folder) or model.path  # Without any step there is none.
     return dataclasses.replace(model.for_inference(), path=path)
 
 

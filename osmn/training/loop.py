@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from osmn.errors import InputError
 from osmn.files import locks
-from osmn.models import checkpoints
+from osmn.models import checkpoint_files, checkpoints
 from osmn.networks import replicas
 from osmn.progress import progress_bar
 from osmn.training.optimizer import learning_rate
@@ -82,15 +82,15 @@ def train(trainer, make_batches, options, folder, final=False, validator=None):
 
 
 def _train(trainer, make_batches, options, folder, final, validator):
-    newest = checkpoints.newest_checkpoint(folder)
+    newest = checkpoint_files.newest_checkpoint(folder)
     anew = options.restart_training  # Then the checkpoint is not even read: it may be damaged.
     finished = final and newest is not None and not anew and not checkpoints.has_optimizer_state(newest)
-    if finished and checkpoints.step_of(newest) < options.training_iters:
+    if finished and checkpoint_files.step_of(newest) < options.training_iters:
         logger.info(f"{newest} is a finished model: trained anew to have {options.training_iters} steps")
         anew, finished = True, False
     if newest is not None and anew:
         if replicas.is_chief():
-            for place in (folder, folder / checkpoints.BEST):
+            for place in (folder, folder / checkpoint_files.BEST):
                 checkpoints.delete_checkpoints(place)
     elif newest is not None:
         trainer.restore(newest, finished)

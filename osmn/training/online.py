@@ -12,7 +12,7 @@ from osmn.files.scores import read_scores
 from osmn.inference import segmenting
 from osmn.inputs.pipeline import Pipeline
 from osmn.inputs.sources import mixed, video_source
-from osmn.models import checkpoints, tensorflow_model
+from osmn.models import checkpoint_files, checkpoints, tensorflow_model
 from osmn.progress import progress_bar
 from osmn.results import layout, manifest
 from osmn.training import loop, trainer
@@ -151,7 +151,7 @@ def _open_runs(model, videos, options, testing, origin):
     folders = [model_folder(options, video, object_id) for video in videos for object_id in video.object_ids]
     refuse_inputs_inside_outputs(model.files, folders)
     known = manifest.read_run(options.model_save_path, manifest.TRAINING) is not None
-    if not known and not anew and any(map(checkpoints.newest_checkpoint, folders)):
+    if not known and not anew and any(map(checkpoint_files.newest_checkpoint, folders)):
         raise InputError(
             f"{options.model_save_path} holds models, and no {manifest.TRAINING} that says how they were trained; give"
             " another --model_save_path, or --overwrite to train them anew"

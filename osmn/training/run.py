@@ -7,7 +7,7 @@ from osmn.errors import InputError
 from osmn.files.overlap import refuse_inputs_inside_outputs
 from osmn.inference.memory import check_images
 from osmn.inputs.pipeline import Pipeline, PipelineOptions
-from osmn.models import checkpoints, tensorflow_model
+from osmn.models import checkpoint_files, tensorflow_model
 from osmn.training.loop import TrainingOptions, train
 from osmn.training.predicted_masks import OwnMasks
 from osmn.training.trainer import Trainer
@@ -55,9 +55,10 @@ class TrainingRun:
             )
         if self.training.restart_training:
             folder = Path(self.model_save_path)
-            deleted = [*checkpoints.list_checkpoints(folder), *checkpoints.list_checkpoints(folder / checkpoints.BEST)]
+            folders = folder, folder / checkpoint_files.BEST
+            deleted = [prefix for each in folders for prefix in checkpoint_files.list_checkpoints(each)]
             refuse_inputs_inside_outputs(
-                model.files, [file for prefix in deleted for file in checkpoints.model_files(prefix)]
+                model.files, [file for prefix in deleted for file in checkpoint_files.model_files(prefix)]
             )
         check_images(model.config, self.pipeline.im_size, self.pipeline.batch_size)
         validator = Validator(model.config, *self.validation) if self.validation else None
