@@ -31,7 +31,9 @@ class _Bar(tqdm):
     def __init__(self, iterable=None, prepared_after=None, brief=False, **options):
         self._prepared_at = None if prepared_after is None else options.get("initial", 0) + prepared_after
         self._brief = brief
-        if prepared_after is not None:
+        if options.get("total") == 0:
+            self._prepared_at = None  # Nothing is done, and nothing is prepared for it.
+        if self._prepared_at is not None:
             options["desc"] = PREPARING
         super().__init__(iterable, dynamic_ncols=True, **options)
 

@@ -184,7 +184,7 @@ def test_a_file_that_cannot_be_used_gives_one_line_that_names_it(make, lite, mod
 
 def test_many_missing_variables_are_counted(lite, tmp_path):
     checkpoints.write_variables(tmp_path / "model", {"x": np.float32(1)})
-    with pytest.raises(InputError, match=r"lacks .* and 302 more \(check --base_model") as error:
+    with pytest.raises(InputError, match=r"lacks .* and 302 more \(check base_model") as error:
         checkpoints.load_weights(lite, tmp_path / "model")
     check_error(error)
     assert len(str(error.value)) < 1000

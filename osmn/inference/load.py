@@ -3,7 +3,7 @@
 import dataclasses
 
 from osmn.config import ModelConfig
-from osmn.errors import InputError
+from osmn.errors import InputError, argument
 from osmn.inference import arguments
 from osmn.models import checkpoint_files, exported
 from osmn.models.engines import ENGINES, PRECISIONS
@@ -40,7 +40,9 @@ def check_model(path, given=None, precision=None, engine=None):
     is_export = exported.is_exported(arguments.path(path, "a model"))
     arguments.one_of(precision, (*PRECISIONS, "int8") if is_export else PRECISIONS, "precision")
     if is_export and engine not in (None, exported.OPENVINO):
-        raise InputError(f"{path} is exported for OpenVINO; give a checkpoint, or leave --engine {engine} out")
+        raise InputError(
+            f"{path} is exported for OpenVINO; give a checkpoint, or leave {argument('engine', engine)} out"
+        )
     if not is_export:
         checkpoint_files.find_model(path, given)
     return is_export

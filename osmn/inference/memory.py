@@ -3,7 +3,7 @@
 import math
 import os
 
-from osmn.errors import InputError
+from osmn.errors import InputError, argument
 
 # Of the first features, at least: 64 channels of 16 bits; 32 at half the sides, and the image, in 32 bits.
 BYTES_A_PIXEL = {"vgg": 128, "lite": 48}
@@ -32,8 +32,10 @@ def check_images(config, im_size, batch_size=1, objects=1):
     if needed > memory:
         what, need = (f"{batch_size} images of", "need") if batch_size > 1 else ("an image of", "needs")
         what = f"{what} {size[0]}x{size[1]} pixels{f' with {objects} objects' * (objects > 1)}"
-        options = f"{'--aligned_size' if config.aligned_size else '--im_size'}{' or --batch_size' * (batch_size > 1)}"
+        smaller = argument("aligned_size" if config.aligned_size else "im_size")
+        if batch_size > 1:
+            smaller += f" or {argument('batch_size')}"
         raise InputError(
             f"{what} {need} over {needed / 2**30:.0f} GiB of memory, of {memory / 2**30:.0f} GiB here; give a smaller"
-            f" {options}"
+            f" {smaller}"
         )

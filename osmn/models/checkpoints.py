@@ -19,7 +19,7 @@ import numpy as np
 import tensorflow as tf
 
 from osmn.config import config_path, to_json
-from osmn.errors import InputError, in_short
+from osmn.errors import InputError, argument, in_short
 from osmn.files import locks
 from osmn.files.atomic import named_write_errors, temporary_folder
 from osmn.models.checkpoint_files import (
@@ -33,6 +33,7 @@ from osmn.models.checkpoint_files import (
 
 ADAM_SLOTS = ("Adam", "Adam_1")  # first and second moments
 AVERAGE = "ExponentialMovingAverage"  # TF1's name for it
+NETWORK_SWITCHES = ("base_model", "mod_early_conv", "no_visual_modulator", "no_spatial_modulator")
 COUNTERS = ("beta1_power", "beta2_power", "global_step", "loss_scale", "loss_scale_steps")
 
 
@@ -129,8 +130,8 @@ def _check_fit(reader, wanted):
     if missing or misfits:
         problems = [f"lacks {listing(missing)}"] * bool(missing) + [listing(misfits)] * bool(misfits)
         raise InputError(
-            f"{reader.path} does not fit this network: {'; '.join(problems)} (check --base_model, --mod_early_conv, "
-            "--no_visual_modulator, --no_spatial_modulator)"
+            f"{reader.path} does not fit this network: {'; '.join(problems)} (check"
+            f" {', '.join(map(argument, NETWORK_SWITCHES))})"
         )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from osmn import networks
-from osmn.errors import InputError
+from osmn.errors import InputError, argument
 from osmn.inputs.guides_numpy import PAD_RATIO
 from osmn.models import checkpoint_files, checkpoints
 from osmn.models.engines.tensorflow import TensorFlowEngine
@@ -106,7 +106,8 @@ def load(path, given=None, precision=None, engine="tensorflow"):
 def _precision(asked_for, config, engine):
     """Return the precision that is asked for, or the device's own for None."""
     if (engine, asked_for) == ("openvino", "float16"):
-        raise InputError("--engine openvino computes in float32 or bfloat16, not in float16; give another --precision")
+        computing = f"{argument('engine', engine)} computes in float32 or bfloat16, not in float16"
+        raise InputError(f"{computing}; give another {argument('precision')}")
     return asked_for or devices.default_precision(config.base_model)
 
 

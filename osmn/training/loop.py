@@ -110,7 +110,8 @@ def _train_steps(trainer, batches, first, options, folder, final, validator):
     """Train on the batches of the steps from `first` on, with reports, summaries, validations and checkpoints."""
     chief, last = replicas.is_chief(), options.training_iters
     spec = getattr(batches, "element_spec", BATCH)
-    bar = progress_bar(total=last, initial=first, prepared_after=1, unit="step", disable=not chief)
+    untraced = None if trainer.is_traced else 1
+    bar = progress_bar(total=last, initial=first, prepared_after=untraced, unit="step", disable=not chief)
     pictured = trainer.network.config if options.use_image_summary else None
     with bar, Summaries(folder, pictured) if chief else contextlib.nullcontext() as summaries:
         for step, batch in enumerate(batches, first + 1):
