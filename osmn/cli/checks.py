@@ -20,19 +20,20 @@ def check_model(args):
     load.check_model(args.whole_model_path, options.model_options(args), args.precision, args.engine)
 
 
-def check_start(args, folder=None, imagenet=()):
+def check_start(args, folder=None, imagenet=None):
     """Check what a training starts from.
 
     Args:
         args: the parsed command line, with the options of a model.
         folder: of the training's checkpoints, from the newest of which it goes on; None where it does not.
-        imagenet: sources of ImageNet weights, which are read if there is no checkpoint to start from.
+        imagenet: {scope: source} of ImageNet weights, which are read if there is no checkpoint to start from; None
+            for a training that starts from random weights then.
     """
     given = options.model_options(args)
     newest, start, config = checkpoint_files.find_start(args.whole_model_path, folder, given)
     if newest or start:
         return
-    for scope, source in imagenet.items():
+    for scope, source in (imagenet or {}).items():
         if scope != "osmn/modulator" or not config.no_visual_modulator:
             source_files.check_source(source)
 

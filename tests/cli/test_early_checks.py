@@ -99,6 +99,7 @@ WRONG = {
     "rescaling, photographs": ("rescale_vgg {model} {davis}/ImageSets {out}", "holds no photographs (.jpg)"),
 }
 RIGHT = {"testing": EVAL, "online": ONLINE, "YouTube-VOS": f"{YTVOS} --only_testing", "calibration": CALIBRATE}
+RIGHT |= {"training from random weights": TRAIN.replace("--whole_model_path {model} ", "")}
 RIGHT |= {"YouTube-Objects": OBJECTS, "training": TRAIN, "export": EXPORT, "rescaling": RESCALE, "own video": SEGMENT}
 
 
