@@ -84,7 +84,9 @@ def stand_in(monkeypatch, network):
         return Path(path), ModelConfig(**given or {})
 
     monkeypatch.setattr(checkpoint_files, "find_model", find)
-    monkeypatch.setattr(checkpoint_files, "find_start", lambda start, folder, given: (None, *find(start, given)))
+    monkeypatch.setattr(
+        checkpoint_files, "find_start", lambda start, folder, given: (None, *find(start or "stand-in", given))
+    )
     monkeypatch.setattr(tensorflow_model, "load", load)
     monkeypatch.setattr(
         tensorflow_model, "new_for_training", lambda im_size, given, precision, **_: load(None, given, precision)
