@@ -46,7 +46,7 @@ def main(argv=None):
     headline("2. Baseline: repeat the first mask in every frame")
     repeat_first_mask(data, "val", baseline)
     baseline_scores = davis.evaluate(data, baseline, 2017, "val")
-    davis.print_tables(baseline_scores, baseline)
+    print(davis.tables(baseline_scores, baseline))
 
     headline("3. Train on the split `train`, propagate and score on `val`: osmn_train_eval.py")
     command = ["--data_path", data, "--result_path", results, "--model_save_path", FOLDER / "model", *LITE]

@@ -53,11 +53,13 @@ def main(argv=None):
         socket.getaddrinfo(args.host, args.port)
     except (OSError, UnicodeError):
         raise InputError(f"--host {args.host} is no address; give one of this machine") from None
+    from osmn.user_video import model_choice
+
+    options.check_user_model(args)  # Before seconds are spent.
     # Gradio reads them when it is imported: it is to send nothing anywhere.
     os.environ |= {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_OFFLINE": "1"}
     optional_import("gradio", "requirements-app.txt")
     from osmn.inference.predictor import Predictor
-    from osmn.user_video import model_choice
     from osmn.user_video.webapp.page import launch
     from osmn.user_video.webapp.session import Sessions
 

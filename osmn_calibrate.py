@@ -50,8 +50,15 @@ def parse(argv):
 def main(argv=None):
     """Run the script; see `-h`."""
     args = parse(argv)
-    # Here, because TensorFlow takes seconds to import.
+    # Before TensorFlow, which takes seconds to import: paths and lists that are wrong are named at once.
     from osmn.data import davis
+    from osmn.models import checkpoint_files
+
+    videos = davis.videos(args.data_path, args.data_version, args.test_split)
+    annotations = davis.complete_annotations(args.data_path, videos)
+    path, _ = checkpoint_files.find_model(args.whole_model_path, options.model_options(args))
+    if args.output:
+        checkpoint_files.check_output(args.output, [path])
     from osmn.evaluation import in_memory
     from osmn.inference.memory import check_images
     from osmn.inference.predictor import Predictor
@@ -60,11 +67,7 @@ def main(argv=None):
     from osmn.networks import devices
 
     devices.configure([args.gpu_id])
-    videos = davis.videos(args.data_path, args.data_version, args.test_split)
-    annotations = davis.complete_annotations(args.data_path, videos)
     model = tensorflow_model.load(args.whole_model_path, options.model_options(args), args.precision or "float32")
-    if args.output:
-        checkpoints.check_output(args.output, [model.path] if model.path else [])
     check_images(model.config, args.im_size)
     print(model.summary(args.im_size))
     network = model.network

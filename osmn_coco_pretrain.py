@@ -63,7 +63,14 @@ def parse(argv):
 def main(argv=None):
     """Run the script; see `-h`."""
     args = parse(argv)
-    # Here, because TensorFlow takes seconds to import.
+    # Before TensorFlow, which takes seconds to import: paths and lists that are wrong are named at once.
+    from osmn.cli import checks
+
+    start = training.start_options(args, pretrained=read(args, ImageNetWeights))
+    checks.check_start(start)
+    checks.check_stills(args.data_path)
+    checks.check_validation_videos(training.validation(args))
+    checks.check_folder(args.model_save_path)
     from osmn.inputs.sources import coco_sources
     from osmn.models import tensorflow_model
     from osmn.networks import devices, replicas
@@ -71,8 +78,7 @@ def main(argv=None):
 
     devices.configure(args.gpu_id, args.deterministic)
     with replicas.strategy().scope():
-        pretrained = read(args, ImageNetWeights)
-        model = tensorflow_model.new_for_training(training.start_options(args, pretrained=pretrained))
+        model = tensorflow_model.new_for_training(start)
         print(model.summary(args.im_size))
         run.train(training.training_run(args), model, coco_sources(args.data_path, args.data_shares))
 

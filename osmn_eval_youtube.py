@@ -42,7 +42,13 @@ def parse(argv):
 def main(argv=None):
     """Run the script; see `-h`."""
     args = parse(argv)
+    # Before TensorFlow, which takes seconds to import: paths and lists that are wrong are named at once.
+    from osmn.cli import checks
     from osmn.data import youtube_objects
+
+    videos = youtube_objects.videos(args.data_path)
+    checks.check_model(args)
+    checks.check_results(args.result_path, videos, args.shard)
     from osmn.evaluation.youtube_objects import DATASET
     from osmn.files import locks
     from osmn.inference import segmenting  # TensorFlow takes seconds to import
@@ -50,7 +56,6 @@ def main(argv=None):
     from osmn.report.write import score_and_report
 
     devices.configure([args.gpu_id])
-    videos = youtube_objects.videos(args.data_path)
     model = options.load_model(args)
     print(model.summary(args.im_size))
     segmenting.segment_videos(model, videos, read(args, SegmentingOptions), options.values(args, "data_path"))

@@ -100,15 +100,25 @@ def parse(argv):
 def main(argv=None):
     """Run the script; see `-h`."""
     args = parse(argv)
-    from osmn.models import checkpoints, tensorflow_model
+    # Before TensorFlow, which takes seconds to import: paths and lists that are wrong are named at once.
+    from osmn.data import davis
+    from osmn.models import checkpoint_files, exported
+
+    wanted = filter(None, (args.whole_model_path, args.average_with))
+    read = [checkpoint_files.find_model(path, options.model_options(args))[0] for path in wanted]
+    if args.format == "checkpoint":
+        checkpoint_files.check_output(args.output, read)
+    elif not exported.is_exported(args.output):
+        exported.require_new(args.output)
+    if args.precision == "int8":
+        davis.videos(args.calibration_path, 2016, args.calibration_split)
+    from osmn.models import tensorflow_model
     from osmn.networks import devices  # TensorFlow takes seconds to import
 
     devices.configure([])  # A training may have all of the GPU's memory.
     own = args.precision if args.format == "saved_model" else "float32"
     model = tensorflow_model.load(args.whole_model_path, options.model_options(args), own)
     other = tensorflow_model.load(args.average_with, options.model_options(args), own) if args.average_with else None
-    if args.format == "checkpoint":
-        checkpoints.check_output(args.output, [each.path for each in (model, other) if each and each.path])
     if other:
         model = tensorflow_model.averaged(model, other)
     if args.format == "checkpoint":

@@ -34,7 +34,18 @@ def parse(argv):
 def main(argv=None):
     """Run the script; see `-h`."""
     args = parse(argv)
+    # Before TensorFlow, which takes seconds to import: paths and lists that are wrong are named at once.
+    from osmn.cli import checks
     from osmn.data import davis
+
+    videos = davis.videos(args.data_path, args.data_version, args.test_split)
+    start = training.start_options(args, folder=None)
+    checks.check_start(start)
+    asked_for = training.rehearsal(args, args.data_path, args.data_version)
+    if asked_for.rehearsal_share:
+        davis.example_folders(asked_for.rehearsal_path, *asked_for.rehearsal_split)
+    checks.check_results(args.result_path, videos, args.shard)
+    checks.check_folder(args.model_save_path, args.shard)
     from osmn.evaluation.davis import DATASET, can_be_scored
     from osmn.files import locks
     from osmn.models import tensorflow_model
@@ -43,12 +54,10 @@ def main(argv=None):
     from osmn.training import online  # TensorFlow takes seconds to import
 
     devices.configure([args.gpu_id], args.deterministic)
-    videos = davis.videos(args.data_path, args.data_version, args.test_split)
-    model = tensorflow_model.new_for_training(training.start_options(args, folder=None))
+    model = tensorflow_model.new_for_training(start)
     print(model.summary(args.im_size))
     run, testing = training.training_run(args), read(args, SegmentingOptions)
     origin, rehearsal = options.values(args, "data_path", "data_version"), None
-    asked_for = training.rehearsal(args, args.data_path, args.data_version)
     if asked_for.rehearsal_share:
         origin |= vars(asked_for)
         examples = davis.examples(asked_for.rehearsal_path, *asked_for.rehearsal_split)

@@ -44,14 +44,23 @@ def parse(argv):
 def main(argv=None):
     """Run the script; see `-h`."""
     args = parse(argv)
+    # Before TensorFlow, which takes seconds to import: paths and lists that are wrong are named at once.
+    from osmn.cli import checks
     from osmn.data import ytvos
+
+    videos = ytvos.starting_at(ytvos.videos(args.data_path, args.test_split, args.all_frames), args.start_id)
+    start = training.start_options(args, folder=None)
+    checks.check_start(start)
+    if args.rehearsal_share:
+        ytvos.check_listed(args.data_path, "train")
+    checks.check_results(args.result_path, videos, args.shard)
+    checks.check_folder(args.model_save_path, args.shard)
     from osmn.models import tensorflow_model
     from osmn.networks import devices
     from osmn.training import online  # TensorFlow takes seconds to import
 
     devices.configure([args.gpu_id], args.deterministic)
-    videos = ytvos.starting_at(ytvos.videos(args.data_path, args.test_split, args.all_frames), args.start_id)
-    model = tensorflow_model.new_for_training(training.start_options(args, folder=None))
+    model = tensorflow_model.new_for_training(start)
     print(model.summary(args.im_size))
     print(f"propagating through {'every frame' if args.all_frames else 'the frames that meta.json lists'}")
     run, testing = training.training_run(args), read(args, SegmentingOptions)

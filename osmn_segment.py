@@ -137,11 +137,10 @@ def main(argv=None):
 
 def _segment(args, model, engine, job, frames, given, read):
     """Segment the video of a job; `read` are the paths of all that is read for one of the jobs."""
-    from tqdm import tqdm
-
     from osmn.inference import crf
     from osmn.inference.predictor import Predictor
     from osmn.models.engines.mirrored import MirroredEngine
+    from osmn.progress import progress_bar
     from osmn.results import manifest
     from osmn.user_video import model_choice, tracking
     from osmn.user_video.prompts import FOUND, write_found
@@ -175,7 +174,7 @@ def _segment(args, model, engine, job, frames, given, read):
             if args.finetune:
                 engine = _finetuned_engine(args, model.path, job, given, size, run)
             predictor = Predictor(MirroredEngine(engine) if args.flip_test else engine, size, refine=refine)
-            with tqdm(total=frames.estimate, unit="frame", dynamic_ncols=True) as bar:
+            with progress_bar(total=frames.estimate, prepared_after=2, unit="frame") as bar:
                 how = {"save_score": args.save_score, "cutout": args.cutout, "progress": bar.update, "tell": tell}
                 done = tracking.segment(predictor, frames, given, job.folder, **how)
         if args.save_score:
@@ -235,14 +234,14 @@ def _examples(given):
 
 def _check_finetuned(results, given):
     """Raise InputError for a model that no run has made, or for its images: training would go on from it."""
-    from osmn.models import checkpoints
+    from osmn.models import checkpoint_files
     from osmn.results import manifest
     from osmn.user_video.tracking import FINETUNED
 
     if not (results / FINETUNED).is_dir() or manifest.read_run(results) is not None:
         return
     there = [path for path in (results / name for name in _examples(given)) if path.exists()]
-    there += filter(None, [checkpoints.newest_checkpoint(results / FINETUNED)])
+    there += filter(None, [checkpoint_files.newest_checkpoint(results / FINETUNED)])
     if there:
         raise InputError(
             f"{there[0]} is there, and no {results / manifest.RUN} that says how it was made; move it, give another"

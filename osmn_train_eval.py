@@ -68,8 +68,20 @@ def train(args):
 def main(argv=None):
     """Run the script; see `-h`."""
     args = parse(argv)
-    # Here, because TensorFlow takes seconds to import.
+    # Before TensorFlow, which takes seconds to import: paths and lists that are wrong are named at once.
+    from osmn.cli import checks
     from osmn.data import davis
+
+    videos = davis.videos(args.data_path, args.data_version, args.test_split, args.use_full_res)
+    if args.only_testing:
+        checks.check_model(args)
+    else:
+        checks.check_start(training.start_options(args))
+        davis.example_folders(args.data_path, args.data_version, "train")
+        checks.check_stills(args.coco_path)
+        checks.check_validation_videos(training.validation(args, args.data_path))
+        checks.check_folder(args.model_save_path)
+    checks.check_results(args.result_path, videos, args.shard)
     from osmn.evaluation.davis import DATASET, can_be_scored
     from osmn.files import locks
     from osmn.inference import segmenting
@@ -77,7 +89,6 @@ def main(argv=None):
     from osmn.report.write import score_and_report
 
     devices.configure(args.gpu_id, args.deterministic)
-    videos = davis.videos(args.data_path, args.data_version, args.test_split, args.use_full_res)
     if args.only_testing:
         model = options.load_model(args)
         print(model.summary(args.im_size))

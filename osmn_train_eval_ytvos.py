@@ -69,13 +69,24 @@ def train(args):
 def main(argv=None):
     """Run the script; see `-h`."""
     args = parse(argv)
-    # Here, because TensorFlow takes seconds to import.
+    # Before TensorFlow, which takes seconds to import: paths and lists that are wrong are named at once.
+    from osmn.cli import checks
     from osmn.data import ytvos
+
+    videos = ytvos.videos(args.data_path, args.test_split, args.all_frames)
+    if args.only_testing:
+        checks.check_model(args)
+    else:
+        checks.check_start(training.start_options(args, pretrained=read(args, ImageNetWeights)))
+        ytvos.check_listed(args.data_path, "train")
+        checks.check_stills(args.coco_path)
+        checks.check_validation_videos(training.validation(args))
+        checks.check_folder(args.model_save_path)
+    checks.check_results(args.result_path, videos, args.shard)
     from osmn.inference import segmenting
     from osmn.networks import devices, replicas
 
     devices.configure(args.gpu_id, args.deterministic)
-    videos = ytvos.videos(args.data_path, args.test_split, args.all_frames)
     if args.only_testing:
         model = options.load_model(args)
         print(model.summary(args.im_size))

@@ -6,7 +6,7 @@ from dataclasses import field
 from pathlib import Path
 from typing import NamedTuple
 
-from osmn.errors import InputError, in_short
+from osmn.errors import InputError, argument, argument_kind, in_short
 from osmn.files import sealed_json
 from osmn.options import finite, option, positive
 
@@ -160,23 +160,23 @@ def read_config(model_path):
 
 
 def resolve(given, stored, source):
-    """Return the ModelConfig of a model that has one stored, or not, and of options that were given.
+    """Return the ModelConfig of a model that has one stored, or not, and of what is given.
 
     Args:
-        given: {field: value} of the options on the command line.
+        given: {field: value} of what the caller gives, as options or as arguments.
         stored: the model's own ModelConfig, or None: what is not given has its published default then.
         source: the model's path, for the message.
 
     Raises:
-        InputError: for an option that contradicts the model's own configuration.
+        InputError: for a value that contradicts the model's own configuration.
     """
     if stored is None:
         return ModelConfig(**given)
     for name, value in given.items():
         if value != getattr(stored, name):
-            option = f"--{name}" if value is True else f"--{name} {_words(value)}"
+            contradiction = f"{argument(name, value, _words)} contradicts {config_path(source)}"
             says = _says(getattr(stored, name))
-            raise InputError(f"{option} contradicts {config_path(source)}, which {says}; leave the option out")
+            raise InputError(f"{contradiction}, which {says}; leave the {argument_kind()} out")
     return stored
 
 

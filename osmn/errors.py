@@ -1,8 +1,41 @@
 """Errors of users: a file or an argument that cannot be used."""
 
+import contextlib
+
+_in_script = False  # Whether the caller gives options on a command line, and not arguments in Python.
+
 
 class InputError(ValueError):
     """A file or an argument that the program cannot use; the message names it and says what to do."""
+
+
+@contextlib.contextmanager
+def naming_options():
+    """Have the messages that are made in this block, in any thread, name options of a command line."""
+    global _in_script
+    before, _in_script = _in_script, True
+    try:
+        yield
+    finally:
+        _in_script = before
+
+
+def argument(name, value=None, words=str):
+    """Return how the caller gives an argument: `--name value` in a command line, `name=value` in Python.
+
+    Args:
+        name: of the argument.
+        value: None to leave it out, as a command line leaves out True.
+        words: returns a value as the command line has it.
+    """
+    if _in_script:
+        return f"--{name}" if value is None or value is True else f"--{name} {words(value)}"
+    return name if value is None else f"{name}={value!r}"
+
+
+def argument_kind():
+    """Return what the caller calls an argument: "option" in a command line, "argument" in Python."""
+    return "option" if _in_script else "argument"
 
 
 def in_short(error):

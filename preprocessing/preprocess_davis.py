@@ -15,7 +15,6 @@ import argparse
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from osmn.cli.entry import reports_input_errors
 from osmn.data.davis import labels_shown
@@ -25,6 +24,7 @@ from osmn.files.generated import check_places, made_before, remade
 from osmn.files.images import read_labels, write_mask
 from osmn.files.names import mask_files, subfolders
 from osmn.parallel import in_processes, processors
+from osmn.progress import progress_bar
 
 
 def split_sequence(root, name):
@@ -80,7 +80,7 @@ def main(argv=None):
         gone = made_before(annotations / "480p_split") - {path.name for path in sequences}
         made = [folder for name in (*gone, *(path.name for path in sequences)) for folder in folders_made(name)]
         check_places(annotations, made, sequences)
-        for _ in tqdm(in_processes(split_sequence, jobs, processors()), total=len(jobs), unit="sequence"):
+        for _ in progress_bar(in_processes(split_sequence, jobs, processors()), total=len(jobs), unit="sequence"):
             pass
         for name in gone:
             with remade(annotations, folders_made(name), [], []):

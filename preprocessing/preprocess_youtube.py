@@ -24,8 +24,6 @@ import shutil
 import sys
 from pathlib import Path
 
-from tqdm import tqdm
-
 from osmn.cli.entry import reports_input_errors
 from osmn.errors import InputError
 from osmn.files import locks
@@ -34,6 +32,7 @@ from osmn.files.generated import check_places, made_before, remade
 from osmn.files.images import read_image, write_mask
 from osmn.files.names import LONGEST_NAME, frame_files, listed_name, mask_files, subfolders
 from osmn.parallel import in_processes, processors
+from osmn.progress import progress_bar
 
 THRESHOLD = 127  # As published: labels stored as JPEG are not exactly 0 and 255.
 
@@ -143,7 +142,9 @@ def main(argv=None):
         gone = made_before(root / "Labels") - shots.keys()
         made = [folder for name in (*gone, *shots) for folder in folders_made(name)]
         check_places(root, made, [shot / name for shot in shots.values() for name in ("images", "labels")])
-        results = list(tqdm(in_processes(convert_sequence, jobs, processors()), total=len(jobs), unit="sequence"))
+        results = list(
+            progress_bar(in_processes(convert_sequence, jobs, processors()), total=len(jobs), unit="sequence")
+        )
         names = [name for name, (written, _) in zip(shots, results, strict=True) if written]
         problems = [problem for _, problems in results for problem in problems]
         for problem in problems:

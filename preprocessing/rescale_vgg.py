@@ -50,18 +50,23 @@ def parser():
 def main(argv=None):
     """Run the command line `argv` (default: that of the process)."""
     args = parser().parse(argv)
+    # Before TensorFlow, which takes seconds to import: paths and lists that are wrong are named at once.
+    from osmn.files.names import frame_files
+    from osmn.models import checkpoint_files
+    from osmn.models.pretrained import source_files
+
+    checkpoint_files.check_output(args.out, [args.source])
+    paths = list(frame_files(args.images, required=False).values())[:IMAGES_USED]
+    if not paths:
+        raise InputError(f"{args.images} holds no photographs (.jpg)")
+    source_files.check_source(args.source)
     from osmn import networks
     from osmn.config import ModelConfig
     from osmn.files.images import read_image
-    from osmn.files.names import frame_files
     from osmn.inputs import guides
     from osmn.models import checkpoints
     from osmn.models.pretrained import imagenet, rescaling
 
-    checkpoints.check_output(args.out, [args.source])
-    paths = list(frame_files(args.images, required=False).values())[:IMAGES_USED]
-    if not paths:
-        raise InputError(f"{args.images} holds no photographs (.jpg)")
     config = ModelConfig()
     images = np.stack([guides.normalize(read_image(path, IMAGE_SIZE), config) for path in paths])
     network = networks.build(config)

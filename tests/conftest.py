@@ -44,6 +44,15 @@ def shared():
     return folder
 
 
+@pytest.fixture
+def messages():
+    """Have what the library logs be printed in the test, as in a script."""
+    from osmn.cli.messages import shown
+
+    with shown():
+        yield
+
+
 @pytest.fixture(scope="session")
 def davis(tmp_path_factory):
     """Return a preprocessed DAVIS of 64x48: two sequences of 5 frames per split, the second with two objects.

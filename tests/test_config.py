@@ -6,7 +6,7 @@ import json
 import pytest
 
 from osmn.config import BASE_MODELS, ModelConfig, config_path, read_config, resolve, to_json
-from osmn.errors import InputError
+from osmn.errors import InputError, naming_options
 
 LITE = ModelConfig("lite", mean_value=(127.5, 127.5, 127.5), scale_value=0.00787, im_size=(448, 256), bias_shift=-0.5)
 
@@ -82,7 +82,7 @@ def test_a_stored_configuration_needs_no_options_and_agrees_with_equal_ones():
     ],
 )
 def test_an_option_that_contradicts_the_file_is_one_clear_line(given, said):
-    with pytest.raises(InputError, match=said) as caught:
+    with naming_options(), pytest.raises(InputError, match=said) as caught:
         resolve(given, LITE, "models/x")
     assert "\n" not in str(caught.value)
 

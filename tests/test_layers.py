@@ -8,9 +8,9 @@ import pytest
 
 from helpers import ROOT
 
-ORDER = ("version", "errors", "optional_packages", "parallel", "masks", "files", "options", "config", "data")
-ORDER += ("networks", "inputs", "results", "evaluation", "models", "inference", "training", "user_video", "cli")
-ORDER += ("report",)
+ORDER = ("version", "errors", "optional_packages", "parallel", "progress", "masks", "files", "options", "config")
+ORDER += ("data", "networks", "inputs", "results", "evaluation", "models", "inference", "training", "user_video")
+ORDER += ("cli", "report")
 SCORING = ("osmn.evaluation.tables", "osmn.report.write", "osmn.results.ytvos_submission")
 EXPORTED = ("osmn.inference.load", "osmn.models.exported", "osmn.user_video.tracking", "osmn.user_video.model_choice")
 

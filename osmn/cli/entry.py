@@ -11,7 +11,8 @@ import signal
 import sys
 import threading
 
-from osmn.errors import InputError
+from osmn.cli import messages, quiet
+from osmn.errors import InputError, naming_options
 
 STOPPED = "stopped: all files that are finished are whole; give the same command again to go on from there"
 UNREAD = "stopped: nobody reads the output any more; give the same command again to go on from there"
@@ -30,7 +31,7 @@ def reports_input_errors(main):
         _open_standard_streams()
         try:
             _check_current_folder()
-            with _termination_is_an_exception():
+            with _termination_is_an_exception(), naming_options(), messages.shown(), quiet.tensorflow():
                 result = main(argv)
                 sys.stdout.flush()  # Here, where its errors are reported.
                 return result

@@ -170,6 +170,13 @@ def load_user_model(args):
     return model_choice.load(args.whole_model_path, model_options(args), args.precision, args.engine, args.gpu_id)
 
 
+def check_user_model(args):
+    """Raise InputError, before seconds are spent, if `load_user_model` would; see `model_choice.check`."""
+    from osmn.user_video import model_choice
+
+    model_choice.check(args.whole_model_path, model_options(args), args.precision, args.engine)
+
+
 def required(args, *names):
     """Raise InputError for options among `names` that were left empty."""
     missing = [f"--{name}" for name in names if not getattr(args, name)]

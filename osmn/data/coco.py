@@ -1,9 +1,9 @@
 """COCO 2017 for stage 1: which instances are examples."""
 
+import collections
+import os
 from pathlib import Path
 from typing import NamedTuple
-
-from tqdm import tqdm
 
 from osmn.data import coco_masks
 from osmn.errors import InputError
@@ -11,6 +11,7 @@ from osmn.files.cache import cached
 from osmn.files.names import plain_name
 from osmn.files.sealed_json import read_json
 from osmn.parallel import in_processes, processors
+from osmn.progress import progress_bar
 
 MIN_FOREGROUND = 0.03  # As published: an instance must cover more than this share of its image.
 CACHE_VERSION = 4
@@ -33,9 +34,7 @@ def read_instances(data_path, split, min_foreground=MIN_FOREGROUND, cache=True):
 
     Raises InputError, naming the file, for damaged annotations.
     """
-    annotations = Path(data_path) / "annotations" / f"instances_{split}.json"
-    if not annotations.is_file():
-        raise InputError(f"{annotations} does not exist; give a COCO folder, with annotations/ (README, 'Data')")
+    annotations = _annotations(data_path, split)
     state = annotations.stat()
     kept = annotations.with_name(f".osmn-{annotations.stem}.json")
     key = [CACHE_VERSION, annotations.name, state.st_size, state.st_mtime_ns, min_foreground]
@@ -45,6 +44,23 @@ def read_instances(data_path, split, min_foreground=MIN_FOREGROUND, cache=True):
 
     names, sizes, codes = cached(kept, key, make) if cache else make()
     return Instances([str(Path(data_path) / split / name) for name in names], sizes, codes)
+
+
+def check_folders(data_paths, split):
+    """Raise InputError if one of several COCO folders is given twice, or has no annotations of a split."""
+    for path, count in collections.Counter(map(os.path.realpath, data_paths)).items():
+        if count > 1:
+            raise InputError(f"{path} is given {count} times, and its images would count as often; give it once")
+    for path in data_paths:
+        _annotations(path, split)
+
+
+def _annotations(data_path, split):
+    """Return the path of a split's annotations; InputError if they are not there."""
+    path = Path(data_path) / "annotations" / f"instances_{split}.json"
+    if not path.is_file():
+        raise InputError(f"{path} does not exist; give a COCO folder, with annotations/ (README, 'Data')")
+    return path
 
 
 def _filter(annotations, min_foreground):
@@ -69,7 +85,7 @@ def _filter(annotations, min_foreground):
     del content, images
     chunks = [entries[start : start + CHUNK] for start in range(0, len(entries), CHUNK)]
     names, sizes, codes = [], [], []
-    with tqdm(total=len(entries), desc=annotations.name, unit="instance", dynamic_ncols=True) as bar:
+    with progress_bar(total=len(entries), desc=annotations.name, unit="instance") as bar:
         jobs = [(chunk, min_foreground, str(annotations)) for chunk in chunks]
         encoded = in_processes(_encode, jobs, processors())
         for chunk, kept in zip(chunks, encoded, strict=True):

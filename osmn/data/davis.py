@@ -4,13 +4,13 @@ import concurrent.futures
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from osmn.data.types import Example, Guide, Reference, Video
 from osmn.errors import InputError
 from osmn.files.images import read_labels
 from osmn.files.names import frame_files, mask_files, read_names, subfolders
 from osmn.masks import covered_shares
+from osmn.progress import progress_bar
 
 ANNOTATIONS = "Annotations/480p"
 
@@ -87,16 +87,10 @@ def complete_annotations(data_path, found):
     return complete
 
 
-def examples(data_path, version, split, validity=None):
-    """Return the training `Example`s of a split: consecutive frames (t - 1, t) of every object.
+def example_folders(data_path, version, split):
+    """Return [(folder of the frames, {frame name: path}, folder of the masks)] of every object to train on in a split.
 
-    Args:
-      data_path: a DAVIS folder that `preprocessing/preprocess_davis.py` has prepared.
-      version: 2016 (all objects as one) or 2017 (each object).
-      split: the split's name, as "train".
-      validity: None for the first frame as guide, or (label ratio, box ratio): the guides are the frames in which the
-        object covers more than these shares of the image and of its box, or else the first one; pairs with a frame
-        in which the object is absent are left out.
+    Raises InputError if one of the folders is not there.
     """
     data_path = Path(data_path)
     folders = []
@@ -108,9 +102,25 @@ def examples(data_path, version, split, validity=None):
         frames = frame_files(images)
         objects = [root] if version == 2016 else [path for path in subfolders(root) if path.name.isdecimal()]
         folders += [(images, frames, folder) for folder in objects]
+    return folders
+
+
+def examples(data_path, version, split, validity=None):
+    """Return the training `Example`s of a split: consecutive frames (t - 1, t) of every object.
+
+    Args:
+      data_path: a DAVIS folder that `preprocessing/preprocess_davis.py` has prepared.
+      version: 2016 (all objects as one) or 2017 (each object).
+      split: the split's name, as "train".
+      validity: None for the first frame as guide, or (label ratio, box ratio): the guides are the frames in which the
+        object covers more than these shares of the image and of its box, or else the first one; pairs with a frame
+        in which the object is absent are left out.
+    """
+    folders = example_folders(data_path, version, split)
     found = []
     with concurrent.futures.ThreadPoolExecutor() as pool:
-        for images, frames, folder in tqdm(folders, desc="masks", unit="object", disable=validity is None, leave=False):
+        shown = {"desc": "masks", "unit": "object", "disable": validity is None, "leave": False}
+        for images, frames, folder in progress_bar(folders, brief=True, **shown):
             masks = mask_files(folder)
             missing = next((name for name in masks if name not in frames), None)
             if missing is not None:
@@ -118,7 +128,7 @@ def examples(data_path, version, split, validity=None):
             guides = [Guide(str(frames[name]), str(mask)) for name, mask in masks.items()]
             found += _object_examples(guides, validity, pool)
     if not found:
-        raise InputError(f"{data_path}: no two consecutive frames in the split {split}")
+        raise InputError(f"{Path(data_path)}: no two consecutive frames in the split {split}")
     return found
 
 

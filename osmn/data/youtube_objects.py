@@ -1,10 +1,12 @@
 """YouTube-Objects, as `preprocessing/preprocess_youtube.py` prepares it: its videos and which frames have labels."""
 
-import sys
+import logging
 from pathlib import Path
 
 from osmn.data.types import Reference, Video
 from osmn.files.names import frame_files, mask_files, read_names
+
+logger = logging.getLogger(__name__)
 
 
 def sequence_names(data_path):
@@ -19,13 +21,13 @@ def labels(data_path, name):
 
 
 def videos(data_path):
-    """Return the `Video`s, one object without id each; a video of a single frame is named on stderr and left out."""
+    """Return the `Video`s, one object without id each; a video of a single frame is named in a warning and left out."""
     data_path = Path(data_path)
     found = []
     for name in sequence_names(data_path):
         frames = frame_files(data_path / "Images" / name)
         if len(frames) < 2:
-            print(f"{name} has a single frame: left out", file=sys.stderr)
+            logger.warning(f"{name} has a single frame: left out")
             continue
         mask = data_path / "Labels" / name / f"{next(iter(frames))}.png"
         found.append(Video(name, tuple(frames.values()), {0: Reference(mask, (None,))}))

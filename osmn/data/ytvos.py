@@ -5,8 +5,6 @@ import itertools
 from pathlib import Path
 from typing import NamedTuple
 
-from tqdm import tqdm
-
 from osmn.data.types import Example, Guide, Reference, Video
 from osmn.errors import InputError
 from osmn.files.cache import cached
@@ -14,6 +12,7 @@ from osmn.files.images import read_labels
 from osmn.files.names import frame_files, natural_key, plain_name
 from osmn.files.sealed_json import read_json
 from osmn.masks import covered_shares
+from osmn.progress import progress_bar
 
 CACHE_VERSION = 1
 OBJECT_IDS = {str(i) for i in range(1, 256)}  # as they are written in meta.json
@@ -44,6 +43,12 @@ def read_listings(data_path, split):
     if not listings:
         raise InputError(f"{path} lists no video with objects; download it again")
     return listings
+
+
+def check_listed(data_path, split):
+    """Raise InputError if there is no DATA_PATH/<split>/meta.json; what it says takes a second to read."""
+    if not (Path(data_path) / split / "meta.json").is_file():
+        read_listings(data_path, split)  # It says what is wrong.
 
 
 def _reason(error):
@@ -168,5 +173,5 @@ def _valid_frames(masks, listings, im_size, validity):
         return valid
 
     with concurrent.futures.ThreadPoolExecutor() as pool:
-        checked = tqdm(pool.map(check, listings), total=len(listings), desc="masks", unit="video", dynamic_ncols=True)
+        checked = progress_bar(pool.map(check, listings), total=len(listings), desc="masks", unit="video")
         return dict(zip((listing.name for listing in listings), checked, strict=True))

@@ -53,7 +53,8 @@ class Dataset:
         selection: {name of what can be selected: its default, as `python -m osmn.report` has it}.
         scored: (data_path, result_path, **selection) -> a context manager of the dataset's own scores; in its block the
             results that they refer to can be read.
-        print_tables: (scores, result_path, **selection): print them, and write them into `result_path`.
+        tables: (scores, result_path, **selection) -> the scores as text, to be printed; they are written into
+            `result_path` too.
         evaluated: (scores, data_path, result_path, **selection) -> `Evaluated`.
     """
 
@@ -62,5 +63,5 @@ class Dataset:
     looks_like: Callable[[Path], bool]
     selection: Mapping[str, Any]
     scored: Callable[..., AbstractContextManager]
-    print_tables: Callable[..., None]
+    tables: Callable[..., str]
     evaluated: Callable[..., Evaluated]

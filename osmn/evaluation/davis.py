@@ -2,6 +2,7 @@
 
 import collections
 import contextlib
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from osmn.evaluation.scoring import Scored, Sequence, require_folders, score
 from osmn.evaluation.tables import decimals, iou_lines, write_tables
 from osmn.results.layout import MASKS, SCORES, find_source, score_folders
 
+logger = logging.getLogger(__name__)
 COLUMNS = ("sequence", "object", "J_mean", "J_recall", "J_decay", "F_mean", "F_recall", "F_decay")
 IMAGES = ("480p", "Full-Resolution")  # of JPEGImages; the first that is there
 
@@ -86,8 +88,8 @@ def sequences(data_path, result_path, version, split):
     return found
 
 
-def print_tables(scores, result_path, **_):
-    """Print `Scores`; write `iou.txt` and `per_object.csv` into `result_path`."""
+def tables(scores, result_path, **_):
+    """Return `Scores` as text, to be printed; write `iou.txt` and `per_object.csv` into `result_path`."""
     objects = [(_title(score), score) for score in scores.objects]
     files = write_tables(
         result_path,
@@ -98,14 +100,16 @@ def print_tables(scores, result_path, **_):
     )
     rows = [*((title, score.j, score.f) for title, score in objects), ("all", scores.j, scores.f)]
     width = max(len(title) for title, *_ in rows)
-    print(f"{'':{width}}  {'J mean':>7}{'recall':>8}{'decay':>8}  {'F mean':>7}{'recall':>8}{'decay':>8}")
+    lines = []
+    lines.append(f"{'':{width}}  {'J mean':>7}{'recall':>8}{'decay':>8}  {'F mean':>7}{'recall':>8}{'decay':>8}")
     for title, *measures in rows:
         j, f = (f"{s.mean:7.3f}{s.recall:8.3f}{s.decay:8.3f}" for s in measures)
-        print(f"{title:{width}}  {j}  {f}")
-    print(f"\nread: {', '.join(f'{source} of {count} sequences' for source, count in scores.sources.items())}")
-    print(f"written: {files}")
-    print(f"J&F: {(scores.j.mean + scores.f.mean) / 2:.3f}")
-    print(f"mIU: {scores.j.mean:.3f}")
+        lines.append(f"{title:{width}}  {j}  {f}")
+    lines.append(f"\nread: {', '.join(f'{source} of {count} sequences' for source, count in scores.sources.items())}")
+    lines.append(f"written: {files}")
+    lines.append(f"J&F: {(scores.j.mean + scores.f.mean) / 2:.3f}")
+    lines.append(f"mIU: {scores.j.mean:.3f}")
+    return "\n".join(lines)
 
 
 def _title(score):
@@ -119,10 +123,10 @@ def can_be_scored(data_path, result_path, videos, shards=1):
     more than one are scored all together, later.
     """
     if shards > 1:
-        print("this was one share of the videos: score all of them by davis_eval.py")
+        logger.info("this was one share of the videos: score all of them by davis_eval.py")
         return False
     if not davis.is_annotated(data_path, videos):
-        print(f"masks are in {result_path}; not every frame has an annotation to score them with")
+        logger.info(f"masks are in {result_path}; not every frame has an annotation to score them with")
         return False
     return True
 
@@ -153,6 +157,6 @@ DATASET = Dataset(
     looks_like=lambda folder: (folder / "ImageSets").is_dir(),
     selection={"version": 2017, "split": "val"},
     scored=scored,
-    print_tables=print_tables,
+    tables=tables,
     evaluated=evaluated,
 )

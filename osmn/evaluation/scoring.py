@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from tqdm import tqdm
 
 from osmn.errors import InputError
 from osmn.evaluation.metrics import frame_scores
@@ -19,6 +18,7 @@ from osmn.files.overlap import refuse_writing_over_inputs
 from osmn.files.scores import read_scores
 from osmn.masks import merge, resized
 from osmn.parallel import in_processes, worthwhile_processes
+from osmn.progress import progress_bar
 from osmn.results.layout import MASKS, SCORES
 
 FRAMES_PER_JOB = 16
@@ -105,7 +105,7 @@ def score(sequences, vis_path=None, processes=None):
     frames = sum(len(sequence.truths) for sequence in sequences)
     scores = [[] for _ in sequences]
     held = contextlib.nullcontext() if vis_path is None else locks.writing(vis_path)
-    with held, tqdm(total=frames, desc="scoring", unit="frame", disable=None) as progress:
+    with held, progress_bar(total=frames, desc="scoring", unit="frame", brief=True) as progress:
         if vis_path is not None:
             for sequence in sequences:
                 remove_unfinished(Path(vis_path) / sequence.name)

@@ -1,7 +1,7 @@
 """Scores of YouTube-Objects results: the IoU of each sequence."""
 
 import contextlib
-import sys
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from osmn.evaluation.scoring import Scored, Sequence, require_folders, score
 from osmn.evaluation.tables import decimals, iou_lines, write_tables
 from osmn.results.layout import MASKS
 
+logger = logging.getLogger(__name__)
 COLUMNS = ("sequence", "class", "frames", "IoU")
 
 
@@ -81,8 +82,8 @@ def sequences(data_path, result_path):
     return found, skipped
 
 
-def print_tables(scores, result_path):
-    """Print `Scores`; write `iou.txt` and `per_sequence.csv` into `result_path`."""
+def tables(scores, result_path):
+    """Return `Scores` as text, to be printed; write `iou.txt` and `per_sequence.csv` into `result_path`."""
     files = write_tables(
         result_path,
         iou_lines([(score.sequence, score.iou) for score in scores.sequences], scores.iou),
@@ -91,16 +92,18 @@ def print_tables(scores, result_path):
         [(s.sequence, s.category, s.frames, *decimals(s.iou)) for s in scores.sequences],
     )
     width = max(len(each.sequence) for each in scores.sequences)
+    lines = []
     for each in scores.sequences:
-        print(f"{each.sequence:{width}}  {each.iou:.3f}  ({each.frames} frames)")
+        lines.append(f"{each.sequence:{width}}  {each.iou:.3f}  ({each.frames} frames)")
     if scores.skipped:
-        print(f"skipped, fewer than two labelled frames: {', '.join(scores.skipped)}", file=sys.stderr)
-    print(f"\n{'class':{width}}  IoU    (mean over its sequences)")
+        logger.warning(f"skipped, fewer than two labelled frames: {', '.join(scores.skipped)}")
+    lines.append(f"\n{'class':{width}}  IoU    (mean over its sequences)")
     for name, ious in scores.classes.items():
-        print(f"{name:{width}}  {np.mean(ious):.3f}  ({len(ious)} sequences)")
-    print(f"\nwritten: {files}")
-    print(f"mean over {len(scores.classes)} classes: {scores.class_iou:.3f}")
-    print(f"mIU: {scores.iou:.3f}")
+        lines.append(f"{name:{width}}  {np.mean(ious):.3f}  ({len(ious)} sequences)")
+    lines.append(f"\nwritten: {files}")
+    lines.append(f"mean over {len(scores.classes)} classes: {scores.class_iou:.3f}")
+    lines.append(f"mIU: {scores.iou:.3f}")
+    return "\n".join(lines)
 
 
 @contextlib.contextmanager
@@ -123,6 +126,6 @@ DATASET = Dataset(
     looks_like=lambda folder: (folder / "Labels").is_dir(),
     selection={},
     scored=scored,
-    print_tables=print_tables,
+    tables=tables,
     evaluated=evaluated,
 )

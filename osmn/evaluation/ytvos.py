@@ -1,7 +1,7 @@
 """Scores of YouTube-VOS results: J and F over the objects of seen and of unseen categories, and their mean G."""
 
 import contextlib
-import sys
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from osmn.files.atomic import regular_bytes, temporary_folder
 from osmn.results.layout import MERGED, SCORES, find_source
 from osmn.results.ytvos_submission import merge_results
 
+logger = logging.getLogger(__name__)
 COLUMNS = ("video", "object", "category", "seen", "frames", "J_mean", "F_mean")
 
 
@@ -102,7 +103,7 @@ def _scored_frames(listing):
 
 
 def _categories(path, split, listings):
-    """Return the categories in the list at `path`, and name those on stderr that no object of the split has.
+    """Return the categories in the list at `path`, and warn of those that no object of the split has.
 
     Raises InputError if there are none, or if meta.json does not say an object's category.
     """
@@ -119,7 +120,7 @@ def _categories(path, split, listings):
                 raise InputError(f"{split}/meta.json has no category for object {object_id} of {listing.name}")
     others = categories - {category for listing in listings for category in listing.categories.values()}
     if others:
-        print(f"{path}: no object of {split} is of {', '.join(sorted(others))}", file=sys.stderr)
+        logger.warning(f"{path}: no object of {split} is of {', '.join(sorted(others))}")
     return categories
 
 
@@ -142,26 +143,28 @@ def _merged_sequences(scored, truths, result_path, merged, processes):
     ]
 
 
-def print_tables(scores, result_path, unseen=None, **_):
-    """Print `Scores`; write `per_object.csv` into `result_path`.
+def tables(scores, result_path, unseen=None, **_):
+    """Return `Scores` as text, to be printed; write `per_object.csv` into `result_path`.
 
     `unseen` is the path of the list of the unseen categories, None if there was none.
     """
     rows = [(o.video, o.object_id, o.category, int(o.seen), o.frames, *decimals(o.j, o.f)) for o in scores.objects]
     files = write_tables(result_path, None, "per_object.csv", COLUMNS, rows)
-    print(f"{'':6}  {'objects':>7}{'categories':>12}{'J':>8}{'F':>8}")
+    lines = []
+    lines.append(f"{'':6}  {'objects':>7}{'categories':>12}{'J':>8}{'F':>8}")
     for title, seen in (("seen", True), ("unseen", False)):
         of = scores.of(seen)
         shown = "".join(f"{mean:8.3f}" for mean in scores.means(seen)) or f"{'-':>8}{'-':>8}"
-        print(f"{title:6}  {len(of):7}{len({o.category for o in of}):12}{shown}")
+        lines.append(f"{title:6}  {len(of):7}{len({o.category for o in of}):12}{shown}")
     if unseen is None:
-        print("no --unseen FILE: every category counts as seen")
+        lines.append("no --unseen FILE: every category counts as seen")
     both = scores.of(True) and scores.of(False)
-    print(f"G is the mean of {'these four' if both else 'the two that there are'}")
+    lines.append(f"G is the mean of {'these four' if both else 'the two that there are'}")
     if scores.not_scored:
-        print(f"not scored, listed for a single frame: {scores.not_scored} objects")
-    print(f"written: {files}")
-    print(f"G: {scores.g:.3f}")
+        lines.append(f"not scored, listed for a single frame: {scores.not_scored} objects")
+    lines.append(f"written: {files}")
+    lines.append(f"G: {scores.g:.3f}")
+    return "\n".join(lines)
 
 
 def evaluated(scores, data_path, result_path, split, **_):
@@ -180,6 +183,6 @@ DATASET = Dataset(
     looks_like=lambda folder: any(folder.glob("*/meta.json")),
     selection={"split": "valid", "unseen": None},
     scored=scored,
-    print_tables=print_tables,
+    tables=tables,
     evaluated=evaluated,
 )

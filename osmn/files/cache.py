@@ -3,12 +3,14 @@
 import contextlib
 import hashlib
 import json
+import logging
 import os
-import sys
 
 from osmn.errors import InputError
 from osmn.files import locks
 from osmn.files.atomic import UNFINISHED, replacing
+
+logger = logging.getLogger(__name__)
 
 
 def cached(path, key, make):
@@ -45,13 +47,13 @@ def _read(path, key):
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        print(f"{path} is damaged ({error!r}); making it again", file=sys.stderr)
+        logger.warning(f"{path} is damaged ({error!r}); making it again")
         return None
 
 
 def _write(path, key, value):
     if not os.access(path.parent, os.W_OK):
-        print(f"{path.parent} is not writable: what {path.name} would keep is made again in every run", file=sys.stderr)
+        logger.warning(f"{path.parent} is not writable: what {path.name} would keep is made again in every run")
         return
     kept = json.dumps(value)
     with locks.writing(path.parent, wait=locks.MOMENT), replacing(path) as temporary:

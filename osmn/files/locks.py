@@ -2,13 +2,15 @@
 
 import contextlib
 import errno
-import sys
+import logging
 from pathlib import Path
 
 import filelock
 
 from osmn.errors import InputError
 from osmn.files.atomic import named_write_errors, remove_unfinished
+
+logger = logging.getLogger(__name__)
 
 LOCK = ".osmn-lock"  # Of a whole run, and for a moment of a share that begins; shares have ".osmn-lock-<I>-<N>" too.
 MOMENT = 10.0  # seconds: what takes longer than opening a folder is another run
@@ -93,7 +95,7 @@ def _hold(stack, folder, name, wait):
             with named_write_errors(folder):
                 raise
         (folder / name).unlink(missing_ok=True)
-        print(f"{folder} is on a file system without locks: see to it that no other run writes there", file=sys.stderr)
+        logger.warning(f"{folder} is on a file system without locks: see to it that no other run writes there")
         return
     stack.callback(_release, lock)
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from osmn.errors import InputError
+from osmn.errors import InputError, argument, argument_kind
 
 CONFIDENCE = 0.9  # of the hard labels; this and what follows as published
 GAUSSIAN = {"sxy": 3, "compat": 3}
@@ -16,8 +16,9 @@ def load():
         import pydensecrf.densecrf
         import pydensecrf.utils
     except ImportError:
+        needing = argument("crf_postprocessing") if argument_kind() == "option" else "the dense CRF"
         raise InputError(
-            "--crf_postprocessing needs pydensecrf: `pip install pydensecrf2` (with a C++ compiler), or leave it out"
+            f"{needing} needs pydensecrf: `pip install pydensecrf2` (with a C++ compiler), or leave it out"
         ) from None
     return pydensecrf.densecrf, pydensecrf.utils
 

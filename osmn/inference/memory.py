@@ -3,7 +3,7 @@
 import math
 import os
 
-from osmn.errors import InputError
+from osmn.errors import InputError, argument
 
 
 def check_images(config, im_size, batch_size=1, objects=1):
@@ -29,12 +29,12 @@ def check_images(config, im_size, batch_size=1, objects=1):
     if needed > memory:
         what, verb = ("an image of", "needs") if batch_size == 1 else (f"{batch_size} images of", "need")
         what += f" {size[0]}x{size[1]} pixels"
-        options = "--aligned_size" if config.aligned_size else "--im_size"
+        smaller = argument("aligned_size" if config.aligned_size else "im_size")
         if objects > 1:
             what += f" with {objects} objects"
         if batch_size > 1:
-            options += " or --batch_size"
+            smaller += f" or {argument('batch_size')}"
         raise InputError(
             f"{what} {verb} over {needed / 2**30:.0f} GiB of memory, of {memory / 2**30:.0f} GiB here; give a smaller"
-            f" {options}"
+            f" {smaller}"
         )

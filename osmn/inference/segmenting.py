@@ -1,11 +1,10 @@
 """From a dataset's videos to result files: each video through a predictor, what comes out of it into its folder."""
 
 import itertools
-import sys
+import logging
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from osmn.data.types import shard_of
 from osmn.errors import InputError
@@ -16,7 +15,10 @@ from osmn.inference.memory import check_images
 from osmn.inference.predictor import Predictor, without_objects
 from osmn.models.engines.mirrored import MirroredEngine
 from osmn.parallel import WriteBehind, read_ahead
+from osmn.progress import progress_bar
 from osmn.results import layout, manifest
+
+logger = logging.getLogger(__name__)
 
 
 def start_predictor(model, options):
@@ -59,8 +61,10 @@ def segment_videos(model, videos, options, origin, replace=False):
     with opened as run:
         left = [video for video in videos if not run.is_finished(video.name, layout.video_files(video, output))]
         if len(left) < len(videos):
-            print(f"{len(videos) - len(left)} of {len(videos)} videos are finished in {options.result_path}: left out")
-        with tqdm(total=sum(len(video.frames) for video in left), unit="frame", dynamic_ncols=True) as bar:
+            finished = len(videos) - len(left)
+            logger.info(f"{finished} of {len(videos)} videos are finished in {options.result_path}: left out")
+        # Two frames: in the first one of a video objects are given, and nothing is segmented.
+        with progress_bar(total=sum(len(video.frames) for video in left), prepared_after=2, unit="frame") as bar:
             for video in left:
                 bar.set_postfix_str(video.name)
                 written = layout.video_files(video, output)
@@ -117,7 +121,7 @@ def follow(predictor, video):
             for object_id, mask in given.items():
                 if not mask.any():
                     name = "an object" if object_id is None else f"object {object_id}"
-                    tqdm.write(f"{video.references[number].mask} does not show {name}: it starts empty", sys.stderr)
+                    logger.warning(f"{video.references[number].mask} does not show {name}: it starts empty")
                 try:
                     predictor.add_object(object_id, mask, whole)
                 except InputError as error:  # A mask of another frame, say.

@@ -1,6 +1,6 @@
 """Where training samples come from: the examples of a dataset, read with TensorFlow."""
 
-import collections
+import logging
 import os
 from collections.abc import Callable
 from typing import NamedTuple
@@ -13,6 +13,10 @@ from osmn.data import coco
 from osmn.errors import InputError, in_short
 from osmn.files.images import read_for_tensorflow, read_image, read_labels
 from osmn.inputs import samples
+
+logger = logging.getLogger(__name__)
+
+SPLIT = "train2017"  # of COCO
 
 JFIF = b"\xff\xd8\xff\xe0\0\x10JFIF\0"  # how a JPEG begins that is as the standard has it
 PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
@@ -194,16 +198,14 @@ def instance_source(instances):
 
 
 def coco_sources(data_paths, weights=None):
-    """Return the `Source`s of COCO folders, of whose split `train2017` they print the number of instances.
+    """Return the `Source`s of COCO folders, of whose split `train2017` the number of instances is logged.
 
     `weights`, one for each folder, are as in `Source`. InputError if a folder is given twice.
     """
+    coco.check_folders(data_paths, SPLIT)
     found = []
-    for path, count in collections.Counter(map(os.path.realpath, data_paths)).items():
-        if count > 1:
-            raise InputError(f"{path} is given {count} times, and its images would count as often; give it once")
     for path, weight in zip(data_paths, weights or [None] * len(data_paths), strict=True):
-        instances = coco.read_instances(path, "train2017")
-        print(f"{len(instances.images)} instances in {path}")
+        instances = coco.read_instances(path, SPLIT)
+        logger.info(f"{len(instances.images)} instances in {path}")
         found.append(instance_source(instances)._replace(weight=weight))
     return found

@@ -19,53 +19,22 @@ import numpy as np
 import tensorflow as tf
 
 from osmn.config import config_path, to_json
-from osmn.errors import InputError, in_short
+from osmn.errors import InputError, argument, in_short
 from osmn.files import locks
 from osmn.files.atomic import named_write_errors, temporary_folder
+from osmn.models.checkpoint_files import (
+    CHECKPOINT_NAME,
+    FIGURES,
+    check_output,
+    find_checkpoint,
+    list_checkpoints,
+    model_files,
+)
 
-CHECKPOINT_NAME = "osmn.ckpt"
-BEST = "best"  # folder, in that of a training's checkpoints, of the one that is best by validation
-FIGURES = "figures.json"  # there, beside it: its step and its figures
 ADAM_SLOTS = ("Adam", "Adam_1")  # first and second moments
 AVERAGE = "ExponentialMovingAverage"  # TF1's name for it
-TABLE_END = bytes.fromhex("57fb808b247547db")  # of TensorFlow's files of tables, LevelDB's format
+NETWORK_SWITCHES = ("base_model", "mod_early_conv", "no_visual_modulator", "no_spatial_modulator")
 COUNTERS = ("beta1_power", "beta2_power", "global_step", "loss_scale", "loss_scale_steps")
-
-
-def find_checkpoint(path):
-    """Return the prefix or file that `path` means: itself, or the newest `osmn.ckpt-<step>` of a folder.
-
-    Raises InputError if there is none.
-    """
-    path = Path(path)
-    if path.is_dir():
-        newest = newest_checkpoint(path)
-        if newest is None:
-            raise InputError(f"{path} holds no checkpoint named {CHECKPOINT_NAME}-<step>; name one by its prefix")
-        return newest
-    path = Path(re.sub(r"\.(index|data-\d+-of-\d+)$", "", str(path)))
-    if not path.is_file() and not Path(f"{path}.index").is_file():
-        raise InputError(f"{path} does not exist, neither as a file nor as a checkpoint prefix; see README, 'Weights'")
-    return path
-
-
-def list_checkpoints(folder):
-    """Return the prefixes of the checkpoints in `folder`, oldest first."""
-    files = (path.name for path in Path(folder).glob("*") if path.is_file())
-    names = (re.fullmatch(rf"({re.escape(CHECKPOINT_NAME)}-\d+)\.index", name) for name in files)
-    return sorted((Path(folder) / match.group(1) for match in filter(None, names)), key=step_of)
-
-
-def newest_checkpoint(folder):
-    """Return the prefix of the newest checkpoint in `folder`, or None."""
-    return (list_checkpoints(folder) or [None])[-1]
-
-
-def model_files(prefix):
-    """Return the paths of the files that a checkpoint has, or had in the other format: all of what a prefix names."""
-    prefix = Path(prefix)
-    ours = re.compile(rf"{re.escape(prefix.name)}(\.index|\.data-\d+-of-\d+|\.meta|\.json)?", re.DOTALL)
-    return [path for path in prefix.parent.glob("*") if ours.fullmatch(path.name) and path.is_file()]
 
 
 class CheckpointReader:
@@ -109,11 +78,6 @@ class CheckpointReader:
             raise InputError(
                 f"{self.path} is damaged or not a TensorFlow checkpoint ({in_short(error)}); download or copy it again"
             ) from None
-
-
-def step_of(prefix):
-    """Return the number of steps of `<folder>/osmn.ckpt-<step>`."""
-    return int(Path(prefix).name.rpartition("-")[2])
 
 
 def has_optimizer_state(path):
@@ -168,8 +132,8 @@ def _check_fit(reader, wanted):
         if missing:
             problems.insert(0, f"lacks {listing(missing)}")
         raise InputError(
-            f"{reader.path} does not fit this network: {'; '.join(problems)} (check --base_model, --mod_early_conv, "
-            "--no_visual_modulator, --no_spatial_modulator)"
+            f"{reader.path} does not fit this network: {'; '.join(problems)} (check"
+            f" {', '.join(map(argument, NETWORK_SWITCHES))})"
         )
 
 
@@ -177,37 +141,6 @@ def listing(items, limit=8):
     """Return names as text, the first few of them and how many more there are."""
     more = f" and {len(items) - limit} more" if len(items) > limit else ""
     return ", ".join(items[:limit]) + more
-
-
-def check_output(prefix, read=()):
-    """Raise InputError for a prefix that no checkpoint may be written to.
-
-    That is one that names no visible file, or files of somebody else's, or a model of `read`, prefixes of those that
-    are read: with other weights in its place, it would be lost.
-    """
-    prefix = Path(prefix)
-    name = prefix.name
-    if not re.fullmatch(r"[^.].*", name, re.DOTALL) or prefix.is_dir():
-        raise InputError(f"{prefix} is no prefix of a model's files; give one, such as {prefix / 'mine.ckpt'}")
-    if re.search(r"\.(index|data-\d+-of-\d+|meta|json)$", name):
-        raise InputError(
-            f"{prefix} is named as a part of a model; give the prefix of its files, without the last suffix"
-        )
-    there = model_files(prefix)
-    for other in read:
-        if any(path.samefile(part) for path in there for part in model_files(other)):
-            raise InputError(f"{prefix} would be written, but {other} is read; give another place for the model")
-    if prefix.exists() and not (prefix in there and _is_single_file(prefix)):
-        raise InputError(f"{prefix} is there and is no model; give another place, or remove it")
-    if there == [config_path(prefix)]:
-        raise InputError(f"{there[0]} is there, of no model; give another place for the model, or remove it")
-
-
-def _is_single_file(path):
-    """Tell whether a file ends as those do that TensorFlow keeps tables in, a checkpoint of a single file for one."""
-    with path.open("rb") as file:
-        file.seek(-min(len(TABLE_END), path.stat().st_size), os.SEEK_END)
-        return file.read() == TABLE_END
 
 
 def write_variables(prefix, values, config=None, v1=False):

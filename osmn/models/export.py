@@ -11,19 +11,18 @@ import contextlib
 import errno
 import functools
 import math
-import os
 import tempfile
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
-from osmn.errors import InputError, in_short
+from osmn.errors import in_short
 from osmn.evaluation.metrics import region_similarity
 from osmn.files import locks
 from osmn.files.atomic import temporary_folder
 from osmn.inputs.published import GUIDE_SIDE
-from osmn.models import checkpoints
+from osmn.models import checkpoints, exported
 from osmn.models.engines import FRAME, GUIDE
 from osmn.models.engines.openvino import compiled_at, read_graph
 from osmn.networks.backend import keras
@@ -241,8 +240,7 @@ def whole_folder(path):
     Raises InputError if there is something at `path` already, or if another run is writing beside it.
     """
     path = Path(path)
-    if os.path.lexists(path):  # A link that leads nowhere, too.
-        raise InputError(f"{path} is there already; give another --output, or remove it")
+    exported.require_new(path)
     with locks.writing(path.parent, wait=locks.MOMENT), temporary_folder(path.parent) as temporary:
         yield temporary
         temporary.rename(path)

@@ -4,10 +4,11 @@ import dataclasses
 import functools
 import hashlib
 import json
+import os
 from pathlib import Path
 
 from osmn.config import ModelConfig, from_values, resolve
-from osmn.errors import InputError
+from osmn.errors import InputError, argument
 from osmn.files import sealed_json
 from osmn.files.atomic import replacing, size_and_crc
 from osmn.inputs.published import PAD_RATIO
@@ -105,6 +106,12 @@ def is_exported(path):
     return (Path(path) / DESCRIPTION).is_file()
 
 
+def require_new(path):
+    """Raise InputError if there is something at the place for a new folder."""
+    if os.path.lexists(path):  # A link that leads nowhere, too.
+        raise InputError(f"{path} is there already; give another --output, or remove it")
+
+
 def load(path, given=None, precision=None):
     """Return the `ExportedModel` of a folder.
 
@@ -128,7 +135,8 @@ def load(path, given=None, precision=None):
         raise InputError(f"{path} is an export in the format {file_format}; give a checkpoint, or one for {OPENVINO}")
     wanted = precision or stored
     if (wanted == "int8") != (stored == "int8") or wanted == "float16":
-        raise InputError(f"{path} is exported in {stored}, which --precision {wanted} contradicts; leave it out")
+        asked_for = argument("precision", wanted)
+        raise InputError(f"{path} is exported in {stored}, which {asked_for} contradicts; leave it out")
     for file, state in states.items():
         if size_and_crc(path / file) != state:
             raise InputError(f"{path / file} is missing, or not as it was written; export the model again")

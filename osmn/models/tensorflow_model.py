@@ -2,20 +2,21 @@
 
 import dataclasses
 import functools
-import sys
+import logging
 from pathlib import Path
 
 import numpy as np
 
 from osmn import networks
-from osmn.config import read_config, resolve
-from osmn.errors import InputError
+from osmn.errors import InputError, argument
 from osmn.inputs.published import PAD_RATIO
-from osmn.models import checkpoints
+from osmn.models import checkpoint_files, checkpoints
 from osmn.models.engines.tensorflow import TensorFlowEngine
 from osmn.models.pretrained import imagenet
 from osmn.networks import devices
 from osmn.results import manifest
+
+logger = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Model:
     @property
     def files(self):
         """The paths of the checkpoint's files."""
-        return checkpoints.model_files(self.path) if self.path else []
+        return checkpoint_files.model_files(self.path) if self.path else []
 
     def summary(self, im_size):
         """Return one line that says what computes: model, size (width, height), precision, device."""
@@ -95,8 +96,7 @@ def load(path, given=None, precision=None, engine="tensorflow"):
     Raises:
         InputError: if there is no such checkpoint, or if it does not fit.
     """
-    path = checkpoints.find_checkpoint(path)
-    config = resolve(given or {}, read_config(path), path)
+    path, config = checkpoint_files.find_model(path, given)
     precision = _precision(precision, config, engine)
     network = networks.build(config, "float32" if engine == "openvino" else precision)
     load_weights(network, path)
@@ -106,7 +106,8 @@ def load(path, given=None, precision=None, engine="tensorflow"):
 def _precision(asked_for, config, engine):
     """Return the precision that is asked for, or the device's own for None."""
     if (engine, asked_for) == ("openvino", "float16"):
-        raise InputError("--engine openvino computes in float32 or bfloat16, not in float16; give another --precision")
+        computing = f"{argument('engine', engine)} computes in float32 or bfloat16, not in float16"
+        raise InputError(f"{computing}; give another {argument('precision')}")
     return asked_for or devices.default_precision(config.base_model)
 
 
@@ -115,10 +116,7 @@ def new_for_training(options):
 
     Raises InputError as `load` does.
     """
-    newest = checkpoints.newest_checkpoint(options.folder) if options.folder else None
-    start = checkpoints.find_checkpoint(options.whole_model_path) if options.whole_model_path else None
-    source = newest or start
-    config = resolve(options.given, read_config(source) if source else None, source)
+    newest, start, config = checkpoint_files.find_start(options.whole_model_path, options.folder, options.given)
     config = dataclasses.replace(config, im_size=options.im_size)
     engine = options.engine or "tensorflow"
     precision = _precision(options.precision, config, engine)
@@ -132,25 +130,25 @@ def new_for_training(options):
 
 
 def load_imagenet(network, weights):
-    """Load `ImageNetWeights`, and say which variables keep their initial values."""
+    """Load `ImageNetWeights`, and log which variables keep their initial values."""
     sources = {"osmn/modulator": weights.vis_mod_model_path, "osmn/seg": weights.seg_model_path}
     for scope, source in sources.items():
         if scope == "osmn/modulator" and network.config.no_visual_modulator:
             continue
         initial = imagenet.load(network, scope, source)
-        print(f"{scope} from {source}; initial values: {checkpoints.listing(initial) or 'none'}")
+        logger.info(f"{scope} from {source}; initial values: {checkpoints.listing(initial) or 'none'}")
 
 
 def load_weights(network, path):
-    """Load a checkpoint into a network; say on stderr what it holds that the network has no use for."""
+    """Load a checkpoint into a network; warn of what it holds that the network has no use for."""
     unused = checkpoints.load_weights(network, path)
     if unused:
-        print(f"{path}: not used by this network: {checkpoints.listing(unused)}", file=sys.stderr)
+        logger.warning(f"{path}: not used by this network: {checkpoints.listing(unused)}")
 
 
 def trained(model, folder):
     """Return a `Model` that has been trained as the one to test: in its precision, of `folder`'s newest checkpoint."""
-    path = checkpoints.newest_checkpoint(folder) or model.path  # Without any step there is none.
+    path = checkpoint_files.newest_checkpoint(folder) or model.path  # Without any step there is none.
     return dataclasses.replace(model.for_inference(), path=path)
 
 

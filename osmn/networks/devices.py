@@ -1,13 +1,15 @@
 """Which device computes, how a network is computed there, and in which number format."""
 
+import logging
 import re
-import sys
 from pathlib import Path
 
 import tensorflow as tf
 
 from osmn.config import NETWORKS
 from osmn.networks import execution
+
+logger = logging.getLogger(__name__)
 
 
 def configure(gpu_ids, deterministic=False):
@@ -62,7 +64,7 @@ def use_gpus(gpu_ids):
     missing = [number for number in gpu_ids if number >= len(gpus)]
     if missing:
         tf.config.set_visible_devices([], "GPU")
-        print(f"no GPU {missing[0]} here: running on the CPU", file=sys.stderr)
+        logger.warning(f"no GPU {missing[0]} here: running on the CPU")
         return
     tf.config.set_visible_devices([gpus[number] for number in gpu_ids], "GPU")
     for number in gpu_ids:

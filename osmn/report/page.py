@@ -1,16 +1,19 @@
 """The page: what its template shows, and writing it, a sequence at a time."""
 
 import json
+import logging
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from osmn.errors import InputError
 from osmn.files import locks
 from osmn.files.atomic import named_write_errors, replacing
+from osmn.progress import progress_bar
 from osmn.report import choice, figures
 from osmn.report.pictures import Pictures
+
+logger = logging.getLogger(__name__)
 
 NAME = "report.html"
 MOST_PICTURED = 60  # sequences; of more, those with the lowest scores have pictures
@@ -18,7 +21,7 @@ WORST_BOX, WORST_BOX_OF_TWO, SHEET_BOX = (320, 240), (272, 240), (176, 176)  # p
 
 
 def write(evaluated, path=None, against=None):
-    """Write the report of an `Evaluated` and print its place.
+    """Write the report of an `Evaluated` and log its place.
 
     Args:
         evaluated: the result.
@@ -44,7 +47,7 @@ def write(evaluated, path=None, against=None):
             for part in page:  # Frames are read meanwhile, whose errors are not the page's.
                 with named_write_errors(path):
                     file.write(part)
-    print(f"report: {path}")
+    logger.info(f"report: {path}")
 
 
 def check_name(path):
@@ -128,7 +131,7 @@ def _differences(sequences):
 
 def _sections(evaluated, against, sequences, pictured):
     """Yield what the section of each sequence shows; the numbers of those that get pictures are in `pictured`."""
-    for sequence in tqdm(sequences, desc="report", unit="sequence", disable=None):
+    for sequence in progress_bar(sequences, desc="report", unit="sequence", brief=True):
         scored = [result.scored[sequence["number"]] for result in (evaluated, against) if result]
         marked = choice.worst_frames(scored[0].values[..., : len(evaluated.measures)])
         # YouTube-VOS may list an object for its first frame only: it has no line.

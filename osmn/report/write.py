@@ -30,6 +30,6 @@ def score_and_report(dataset, data_path, result_path, selection, report=False, a
     `scoring`: further arguments of the dataset's `scored`.
     """
     with dataset.scored(data_path, result_path, **selection, **scoring) as scores:
-        dataset.print_tables(scores, result_path, **selection)
+        print(dataset.tables(scores, result_path, **selection))
         if report:
             write_report(dataset, scores, data_path, result_path, selection, against)

@@ -4,7 +4,6 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from osmn.data.ytvos import annotations, read_listings
 from osmn.errors import InputError
@@ -15,6 +14,7 @@ from osmn.files.overlap import refuse_writing_over_inputs
 from osmn.files.scores import read_scores
 from osmn.masks import merge, resized
 from osmn.parallel import in_processes, worthwhile_processes
+from osmn.progress import progress_bar
 from osmn.results.layout import SCORES, find_source
 
 
@@ -60,7 +60,7 @@ def _folders_read(listings, truths, results):
 
 def _run(function, listings, jobs, title, processes):
     frames = sum(len(listing.objects_by_frame) for listing in listings)
-    with tqdm(total=frames, desc=title, unit="frame", disable=None) as progress:
+    with progress_bar(total=frames, desc=title, unit="frame", brief=True) as progress:
         done = in_processes(function, jobs, processes or worthwhile_processes(frames))
         for listing, _ in zip(listings, done, strict=True):
             progress.update(len(listing.objects_by_frame))

@@ -1,18 +1,21 @@
 """The loop of a training, with its checkpoints, reports and validations."""
 
 import contextlib
+import logging
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
-from tqdm import tqdm
 
 from osmn.errors import InputError
 from osmn.files import locks
-from osmn.models import checkpoints
+from osmn.models import checkpoint_files, checkpoints
 from osmn.networks import replicas
+from osmn.progress import progress_bar
 from osmn.training.tensorboard import Summaries, report
 from osmn.training.trainer import BATCH
+
+logger = logging.getLogger(__name__)
 
 
 def train(trainer, make_batches, options, folder, final=False, validator=None):
@@ -44,26 +47,26 @@ def train(trainer, make_batches, options, folder, final=False, validator=None):
 
 
 def _train(trainer, make_batches, options, folder, final, validator):
-    newest = checkpoints.newest_checkpoint(folder)
+    newest = checkpoint_files.newest_checkpoint(folder)
     anew = options.restart_training  # Then the checkpoint is not even read: it may be damaged.
     finished = final and newest is not None and not anew and not checkpoints.has_optimizer_state(newest)
-    if finished and checkpoints.step_of(newest) < options.training_iters:
-        print(f"{newest} is a finished model: trained anew to have {options.training_iters} steps")
+    if finished and checkpoint_files.step_of(newest) < options.training_iters:
+        logger.info(f"{newest} is a finished model: trained anew to have {options.training_iters} steps")
         anew, finished = True, False
     if newest is not None and anew:
         if replicas.is_chief():
-            for place in (folder, folder / checkpoints.BEST):
+            for place in (folder, folder / checkpoint_files.BEST):
                 checkpoints.delete_checkpoints(place)
     elif newest is not None:
         trainer.restore(newest, finished)
-        print(f"resumed from {newest}")
+        logger.info(f"resumed from {newest}")
     first = int(trainer.step.numpy())
     if first < options.training_iters:
         _train_steps(trainer, make_batches(first, options.training_iters), first, options, folder, final, validator)
     elif first:
-        print(f"{newest} has {first} steps already; --training_iters {options.training_iters} asks for no more")
+        logger.info(f"{newest} has {first} steps already; --training_iters {options.training_iters} asks for no more")
     else:
-        print(f"--training_iters {options.training_iters}: no training, the weights stay as they are")
+        logger.info(f"--training_iters {options.training_iters}: no training, the weights stay as they are")
     if not finished:
         trainer.use_average()
 
@@ -72,7 +75,8 @@ def _train_steps(trainer, batches, first, options, folder, final, validator):
     """Train on the batches of the steps from `first` on, with reports, summaries, validations and checkpoints."""
     chief, last = replicas.is_chief(), options.training_iters
     spec = getattr(batches, "element_spec", BATCH)
-    bar = tqdm(total=last, initial=first, unit="step", dynamic_ncols=True, disable=not chief)
+    untraced = None if trainer.is_traced else 1
+    bar = progress_bar(total=last, initial=first, prepared_after=untraced, unit="step", disable=not chief)
     pictured = trainer.network.config if options.use_image_summary else None
     with bar, Summaries(folder, pictured) if chief else contextlib.nullcontext() as summaries:
         for step, batch in enumerate(batches, first + 1):

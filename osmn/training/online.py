@@ -5,8 +5,6 @@ import itertools
 from pathlib import Path
 from typing import NamedTuple
 
-from tqdm import tqdm
-
 from osmn.data.types import reference_example, shard_of
 from osmn.errors import InputError
 from osmn.files.overlap import refuse_inputs_inside_outputs
@@ -14,7 +12,8 @@ from osmn.files.scores import read_scores
 from osmn.inference import segmenting
 from osmn.inputs.pipeline import Pipeline
 from osmn.inputs.sources import mixed, video_source
-from osmn.models import checkpoints, tensorflow_model
+from osmn.models import checkpoint_files, checkpoints, tensorflow_model
+from osmn.progress import progress_bar
 from osmn.results import layout, manifest
 from osmn.training import loop, trainer
 
@@ -93,7 +92,7 @@ def finetune_and_segment(model, videos, options, testing, origin, rehearsal=None
     with _open_runs(model, videos, options, testing, origin) as run:
         segmenter = _ObjectSegmenter(model, Finetuner(model.network, options, rehearsal), testing)
         mine = shard_of(videos, testing.shard)
-        with tqdm(total=sum(len(video.object_ids) for video in mine), unit="object", dynamic_ncols=True) as bar:
+        with progress_bar(total=sum(len(video.object_ids) for video in mine), unit="object") as bar:
             for video in mine:
                 bar.set_postfix_str(video.name)
                 with run.part(video.name, layout.video_files(video, layout.Output(testing.save_score))) as part:
@@ -153,7 +152,7 @@ def _open_runs(model, videos, options, testing, origin):
     folders = [model_folder(options, video, object_id) for video in videos for object_id in video.object_ids]
     refuse_inputs_inside_outputs(model.files, folders)
     known = manifest.read_run(options.model_save_path, manifest.TRAINING) is not None
-    if not known and not anew and any(map(checkpoints.newest_checkpoint, folders)):
+    if not known and not anew and any(map(checkpoint_files.newest_checkpoint, folders)):
         raise InputError(
             f"{options.model_save_path} holds models, and no {manifest.TRAINING} that says how they were trained; give"
             " another --model_save_path, or --overwrite to train them anew"

@@ -6,7 +6,7 @@ from osmn.errors import InputError
 from osmn.files.overlap import refuse_inputs_inside_outputs
 from osmn.inference.memory import check_images
 from osmn.inputs.pipeline import Pipeline
-from osmn.models import checkpoints, tensorflow_model
+from osmn.models import checkpoint_files, tensorflow_model
 from osmn.training import loop
 from osmn.training.predicted_masks import OwnMasks
 from osmn.training.trainer import Trainer
@@ -31,9 +31,10 @@ def train(run, model, sources, final=False):
         )
     if run.training.restart_training:
         folder = Path(run.model_save_path)
-        deleted = [*checkpoints.list_checkpoints(folder), *checkpoints.list_checkpoints(folder / checkpoints.BEST)]
+        folders = folder, folder / checkpoint_files.BEST
+        deleted = [prefix for each in folders for prefix in checkpoint_files.list_checkpoints(each)]
         refuse_inputs_inside_outputs(
-            model.files, [file for prefix in deleted for file in checkpoints.model_files(prefix)]
+            model.files, [file for prefix in deleted for file in checkpoint_files.model_files(prefix)]
         )
     check_images(model.config, made.im_size, made.batch_size)
     videos = run.validation

@@ -56,6 +56,11 @@ class Trainer:
         self._scaled = network.compute_dtype == "float16"
         self._scale = {"loss_scale": tf.Variable(FIRST_LOSS_SCALE), "loss_scale_steps": tf.Variable(0, dtype=tf.int64)}
 
+    @property
+    def is_traced(self):
+        """Whether a step has been made, and further ones of such batches take no preparation."""
+        return bool(self._steps)
+
     def gradients(self, batch):
         """Return (Losses, logits, gradients of their sum) for a `Sample` batch; the gradients in `trained` order."""
         seed = None

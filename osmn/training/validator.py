@@ -9,7 +9,7 @@ from osmn.evaluation import in_memory
 from osmn.files.atomic import replacing
 from osmn.files.sealed_json import read_json
 from osmn.inference.predictor import Predictor
-from osmn.models import checkpoints, tensorflow_model
+from osmn.models import checkpoint_files, tensorflow_model
 from osmn.models.engines.tensorflow import TensorFlowEngine
 
 STRIDE, FRAMES = 2, 50  # of a propagation: from a frame to the next, and at most; a fifth of a second a video for lite
@@ -57,17 +57,17 @@ class Validator:
         means = in_memory.figures(predictor, self._videos, self._annotations, STRIDE)
         gain = in_memory.gain(self._engine, self._videos, self._annotations, self._im_size, EVERY)
         found = {"J": means.j, "area": means.area} | ({} if gain is None else {"gain": gain})
-        best = best_j(folder / checkpoints.BEST)
+        best = best_j(folder / checkpoint_files.BEST)
         if best is None or found["J"] > best:
-            trainer.save(folder / checkpoints.BEST, max_to_keep=1, finished=True)
-            with replacing(folder / checkpoints.BEST / checkpoints.FIGURES) as temporary:
+            trainer.save(folder / checkpoint_files.BEST, max_to_keep=1, finished=True)
+            with replacing(folder / checkpoint_files.BEST / checkpoint_files.FIGURES) as temporary:
                 temporary.write_text(json.dumps({"step": int(trainer.step.numpy())} | found, indent=2) + "\n")
         return found
 
 
 def best_j(folder):
     """Return J of the best checkpoint, in `folder`; None if there is none. InputError for a damaged `figures.json`."""
-    path = folder / checkpoints.FIGURES
+    path = folder / checkpoint_files.FIGURES
     if not path.exists():
         return None
     try:
@@ -77,5 +77,5 @@ def best_j(folder):
             raise ValueError("J is no share")
     except (OSError, KeyError, TypeError, ValueError):
         raise InputError(f"{path} is damaged; delete {folder}") from None
-    kept = (folder / f"{checkpoints.CHECKPOINT_NAME}-{step}.index").exists()
+    kept = (folder / f"{checkpoint_files.CHECKPOINT_NAME}-{step}.index").exists()
     return j if kept else None

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from osmn.errors import InputError
-from osmn.inference.load import load_model
+from osmn.inference.load import check_model, load_model
 from osmn.inference.memory import check_images
 from osmn.inference.predictor import network_size
 from osmn.models import exported
@@ -21,15 +21,22 @@ def load(path, given, precision, engine, gpu_id):
         engine: None for the model's own.
         gpu_id: the GPU; the CPU where there is none.
     """
-    if not path and not SHIPPED.with_suffix(".index").is_file():
-        raise InputError(f"{SHIPPED} is not there; give a model, --whole_model_path MODEL (models/README.md)")
-    path = path or SHIPPED
+    path = check(path, given, precision, engine)
     if not exported.is_exported(path):
         from osmn.networks import devices  # TensorFlow takes seconds to import
 
         devices.configure([gpu_id])
     model = load_model(path, given, precision, engine)
     return model, model.start_engine()
+
+
+def check(path, given, precision, engine):
+    """Return the path that `load` takes; InputError, without TensorFlow, if its files tell that it will not do."""
+    if not path and not SHIPPED.with_suffix(".index").is_file():
+        raise InputError(f"{SHIPPED} is not there; give a model, --whole_model_path MODEL (models/README.md)")
+    path = path or SHIPPED
+    check_model(path, given, precision, engine)
+    return path
 
 
 def size(model, frame_size, im_size=None):

@@ -1,5 +1,6 @@
 """Objects that a user gives in a video, in its first frame or later: by masks, or by boxes and GrabCut."""
 
+import logging
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,6 +12,8 @@ from osmn.inference import arguments
 from osmn.inference.arguments import MOST_OBJECTS
 from osmn.masks import labelled, resized
 from osmn.user_video.media.reader import position
+
+logger = logging.getLogger(__name__)
 
 ASPECT_TOLERANCE = 0.02  # Of a mask's width over height, relative to the video's: rounded sides differ by less.
 
@@ -91,7 +94,7 @@ def read_objects(path, size):
     if ids == [255]:
         labels, ids = labels // 255, [1]
     if (width, height) != tuple(size):
-        print(f"{path} is resized to the video's size, {size[0]}x{size[1]}")
+        logger.info(f"{path} is resized to the video's size, {size[0]}x{size[1]}")
         labels = resized(labels, size)
     return {i: labels == i for i in ids}
 
@@ -163,7 +166,7 @@ def write_found(given, image, tell):
     tell(*FOUND)
     write_labels(mask, labels)
     write_image(frame, image)
-    print(f"{mask} is what GrabCut finds in the boxes of {frame}; look at it")
+    logger.info(f"{mask} is what GrabCut finds in the boxes of {frame}; look at it")
 
 
 def _shows_other(path, read, content):

@@ -108,7 +108,7 @@ def test_nothing_is_replaced_while_another_share_is_at_work(tmp_path):
 
 
 @pytest.mark.parametrize("number", sorted(locks.NO_LOCKS))
-def test_a_file_system_without_locks_is_named_and_does_without(tmp_path, monkeypatch, capsys, number):
+def test_a_file_system_without_locks_is_named_and_does_without(tmp_path, monkeypatch, messages, capsys, number):
     def refuse(*_, **__):
         raise OSError(number, os.strerror(number))
 

@@ -52,7 +52,7 @@ HEAD = json.dumps({"key": KEY, "sha256": "0" * 64}).encode()
     "content",
     [HEAD, HEAD + b'\n"other"', HEAD[:9], b"", b"[]", b"{}", b"\xff", b'{"key": [1, "a.json", 0.5]}', b"[" * 99999],
 )
-def test_a_damaged_file_is_named_and_made_again(path, content, capsys):
+def test_a_damaged_file_is_named_and_made_again(path, content, messages, capsys):
     path.write_bytes(content)
     assert cached(path, KEY, lambda: VALUE) == VALUE
     assert f"{path} is damaged" in capsys.readouterr().err
@@ -83,7 +83,7 @@ def test_a_value_that_cannot_be_made_leaves_nothing(path):
     assert not list(path.parent.iterdir())
 
 
-def test_an_unwritable_folder_is_named_and_does_without(path, monkeypatch, capsys):
+def test_an_unwritable_folder_is_named_and_does_without(path, monkeypatch, messages, capsys):
     monkeypatch.setattr(os, "access", lambda *_: False)
     assert cached(path, KEY, lambda: VALUE) == VALUE
     assert f"{path.parent} is not writable" in capsys.readouterr().err

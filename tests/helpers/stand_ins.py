@@ -1,13 +1,14 @@
 """Networks that are simple enough to work out their masks by hand, and a way to have the scripts use them."""
 
 import dataclasses
+from pathlib import Path
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from osmn.config import ModelConfig
-from osmn.models import tensorflow_model
+from osmn.models import checkpoint_files, tensorflow_model
 
 
 class ColourKey:
@@ -79,6 +80,13 @@ def stand_in(monkeypatch, network):
         opened.config = dataclasses.replace(opened.config, **given)
         return tensorflow_model.Model(opened, "float32")
 
+    def find(path, given=None):
+        return Path(path), ModelConfig(**given or {})
+
+    monkeypatch.setattr(checkpoint_files, "find_model", find)
+    monkeypatch.setattr(
+        checkpoint_files, "find_start", lambda start, folder, given: (None, *find(start or "stand-in", given))
+    )
     monkeypatch.setattr(tensorflow_model, "load", load)
     monkeypatch.setattr(
         tensorflow_model, "new_for_training", lambda options: load(None, options.given, options.precision)

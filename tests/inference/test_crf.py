@@ -51,5 +51,5 @@ def test_crf_accepts_an_empty_and_a_full_mask():
 def test_a_missing_crf_package_is_named_before_anything_is_computed(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "pydensecrf", None)
     monkeypatch.setitem(sys.modules, "pydensecrf.densecrf", None)
-    with pytest.raises(InputError, match=r"--crf_postprocessing needs pydensecrf: `pip install"):
+    with pytest.raises(InputError, match=r"the dense CRF needs pydensecrf: `pip install"):
         start_predictor(None, SegmentingOptions(str(tmp_path), SMALL, crf_postprocessing=True))

@@ -111,7 +111,7 @@ def test_an_object_absent_from_the_first_frame_gets_its_files_too(davis, video, 
     assert read_labels(tmp_path / "results" / video.name / "3/00001.png").any()
 
 
-def test_an_object_that_its_reference_mask_does_not_show_is_said(video, tmp_path, capsys):
+def test_an_object_that_its_reference_mask_does_not_show_is_said(video, tmp_path, messages, capsys):
     write_labels(tmp_path / "first.png", read_labels(video.references[0].mask) == 1)
     segment(video._replace(references={0: Reference(tmp_path / "first.png", (1, 2))}), tmp_path / "results")
     assert f"{tmp_path}/first.png does not show object 2: it starts empty\n" in capsys.readouterr().err
@@ -147,7 +147,7 @@ def times(folder):
     return {path: path.stat().st_mtime_ns for path in folder.rglob("*.png")}
 
 
-def test_finished_videos_are_left_out_when_a_run_is_repeated(davis, tmp_path, capsys):
+def test_finished_videos_are_left_out_when_a_run_is_repeated(davis, tmp_path, messages, capsys):
     run(davis, tmp_path)
     before = times(tmp_path)
     run(davis, tmp_path)

@@ -25,7 +25,7 @@ from osmn import networks
 from osmn.config import ModelConfig, read_config
 from osmn.errors import InputError
 from osmn.inputs.samples import Sample
-from osmn.models import checkpoints
+from osmn.models import checkpoint_files, checkpoints
 from osmn.training.trainer import Trainer
 
 LITE = ModelConfig("lite", mean_value=(127.5, 127.5, 127.5), scale_value=0.00787)
@@ -78,7 +78,7 @@ def test_variables_that_the_network_has_no_use_for_are_named(lite, lite_values, 
 
 def test_any_file_of_a_bundle_names_it(model):
     for suffix in ("", ".index", ".data-00000-of-00001"):
-        assert checkpoints.find_checkpoint(f"{model.bundle}{suffix}") == model.bundle
+        assert checkpoint_files.find_checkpoint(f"{model.bundle}{suffix}") == model.bundle
 
 
 def test_a_folder_means_its_newest_checkpoint_by_number(tmp_path):
@@ -86,8 +86,8 @@ def test_a_folder_means_its_newest_checkpoint_by_number(tmp_path):
     for name in ("osmn.ckpt-9", "osmn.ckpt-10", "osmn.ckpt-best", "another.ckpt-11"):
         checkpoints.write_variables(tmp_path / name, values)
     (tmp_path / "osmn.ckpt-12.data-00000-of-00001").write_bytes(b"")  # A killed run's: it has no index.
-    assert checkpoints.find_checkpoint(tmp_path) == tmp_path / "osmn.ckpt-10"
-    assert checkpoints.list_checkpoints(tmp_path) == [tmp_path / "osmn.ckpt-9", tmp_path / "osmn.ckpt-10"]
+    assert checkpoint_files.find_checkpoint(tmp_path) == tmp_path / "osmn.ckpt-10"
+    assert checkpoint_files.list_checkpoints(tmp_path) == [tmp_path / "osmn.ckpt-9", tmp_path / "osmn.ckpt-10"]
 
 
 # Files that do not fit or are damaged
@@ -179,7 +179,7 @@ def test_a_file_that_cannot_be_used_gives_one_line_that_names_it(make, lite, mod
 
 def test_many_missing_variables_are_counted(lite, tmp_path):
     checkpoints.write_variables(tmp_path / "model", {"x": np.float32(1)})
-    with pytest.raises(InputError, match=r"lacks .* and 302 more \(check --base_model") as error:
+    with pytest.raises(InputError, match=r"lacks .* and 302 more \(check base_model") as error:
         checkpoints.load_weights(lite, tmp_path / "model")
     check_error(error)
     assert len(str(error.value)) < 1000
@@ -282,7 +282,7 @@ def test_the_newest_checkpoints_are_kept_and_nothing_else_is_left(tmp_path):
         save(tmp_path, step)
     assert names_in(tmp_path) == files_of(10, 11) | {"events.out"}
     assert checkpoints.CheckpointReader(tmp_path).read("global_step") == 11
-    assert read_config(checkpoints.find_checkpoint(tmp_path)) == LITE
+    assert read_config(checkpoint_files.find_checkpoint(tmp_path)) == LITE
     checkpoints.delete_checkpoints(tmp_path)
     assert names_in(tmp_path) == {"events.out"}
 
@@ -307,7 +307,7 @@ def test_a_run_killed_while_writing_leaves_no_checkpoint(tmp_path, monkeypatch, 
     monkeypatch.setattr(os, "replace", killed)
     with pytest.raises(KeyboardInterrupt):
         save(tmp_path, 2)
-    assert checkpoints.newest_checkpoint(tmp_path) == tmp_path / "osmn.ckpt-1"
+    assert checkpoint_files.newest_checkpoint(tmp_path) == tmp_path / "osmn.ckpt-1"
     monkeypatch.undo()
     save(tmp_path, 3)
     assert names_in(tmp_path) == files_of(1, 3)
@@ -323,8 +323,8 @@ def test_a_restored_trainer_has_the_saved_state_and_takes_the_same_next_step(tmp
     saved = {name: variable.numpy() for name, variable in trainer.state().items()}
 
     other = Trainer(networks.build(SMALL_LITE, seed=1))
-    other.restore(checkpoints.find_checkpoint(tmp_path))
-    assert checkpoints.find_checkpoint(tmp_path).name == "osmn.ckpt-1" and int(other.step) == 1
+    other.restore(checkpoint_files.find_checkpoint(tmp_path))
+    assert checkpoint_files.find_checkpoint(tmp_path).name == "osmn.ckpt-1" and int(other.step) == 1
     assert set(other.state()) == set(saved)
     for name, variable in other.state().items():
         np.testing.assert_array_equal(variable, saved[name], err_msg=name)

@@ -313,11 +313,11 @@ def test_a_damaged_export_is_named(exported_lite, tmp_path):
 
 
 def test_an_export_contradicts_options_as_a_checkpoint_does(exported_lite):
-    with pytest.raises(InputError, match=r"--scale_value 1.0 contradicts .*model\.json, which says"):
+    with pytest.raises(InputError, match=r"scale_value=1.0 contradicts .*model\.json, which says"):
         exported.load(exported_lite, {"scale_value": 1.0})
     with pytest.raises(InputError, match="exported in float32"):
         exported.load(exported_lite, precision="float16")
-    with pytest.raises(InputError, match="leave --engine tensorflow out"):
+    with pytest.raises(InputError, match="leave engine='tensorflow' out"):
         Predictor.from_checkpoint(exported_lite, engine="tensorflow")
 
 

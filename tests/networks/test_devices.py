@@ -86,7 +86,7 @@ def test_only_the_gpus_asked_for_are_visible_and_take_memory_as_they_need_it(two
     assert capsys.readouterr().err == ""
 
 
-def test_a_missing_gpu_is_named_and_the_cpu_computes(two_gpus, capsys):
+def test_a_missing_gpu_is_named_and_the_cpu_computes(two_gpus, messages, capsys):
     devices.use_gpus([0, 3])
     assert two_gpus == ([([], "GPU")], [])
     assert capsys.readouterr().err == "no GPU 3 here: running on the CPU\n"

@@ -19,7 +19,7 @@ from helpers.event_files import summaries
 from osmn import networks
 from osmn.config import ModelConfig, read_config
 from osmn.inputs import samples
-from osmn.models import checkpoints
+from osmn.models import checkpoint_files, checkpoints
 from osmn.results.manifest import RUN
 
 LITE = ["--base_model", "lite", "--mean_value", *["127.5"] * 3, "--scale_value", "0.00787", "--im_size", 64, 48]
@@ -140,7 +140,7 @@ def assert_same_training(ours, theirs, model="model"):
 
 def assert_no_leftovers(folder):
     """Check that a folder of checkpoints has all files of each, and nothing else but summaries and the best one."""
-    names = [path.name for path in folder.iterdir() if "events" not in path.name and path.name != checkpoints.BEST]
+    names = [path.name for path in folder.iterdir() if "events" not in path.name and path.name != checkpoint_files.BEST]
     steps = {name.partition(".index")[0] for name in names if name.endswith(".index")}
     ends = (".data-00000-of-00001", ".index", ".json")
     assert sorted(names) == sorted(f"{step}{end}" for step in steps for end in ends)
@@ -154,7 +154,7 @@ def assert_same_validation(ours, theirs):
         assert theirs_by_step.keys() == {2, 4, 6}
         assert ours_by_step == theirs_by_step
     ours, theirs = (
-        {path.name: path.read_bytes() for path in (folder / "model" / checkpoints.BEST).iterdir()}
+        {path.name: path.read_bytes() for path in (folder / "model" / checkpoint_files.BEST).iterdir()}
         for folder in (ours, theirs)
     )
     assert len(theirs) == 4  # A checkpoint's three files and the figures.

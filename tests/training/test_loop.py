@@ -8,14 +8,14 @@ from helpers.brightness import Brightness, assert_equal_states, batch_of, batche
 from helpers.event_files import summaries
 from osmn.config import read_config
 from osmn.errors import InputError
-from osmn.models import checkpoints
+from osmn.models import checkpoint_files, checkpoints
 from osmn.networks import INFERENCE
 from osmn.training.options import TrainerOptions
 from osmn.training.trainer import Trainer
 
 
 def steps_in(folder):
-    return [int(prefix.name.rpartition("-")[2]) for prefix in checkpoints.list_checkpoints(folder)]
+    return [int(prefix.name.rpartition("-")[2]) for prefix in checkpoint_files.list_checkpoints(folder)]
 
 
 # -- The loop ---------------------------------------------------------------------------------------------------------
@@ -48,7 +48,7 @@ def test_a_checkpoint_holds_the_whole_state_under_published_names(tmp_path):
 
 def test_every_checkpoint_says_what_its_network_is(tmp_path):
     run(tmp_path, training_iters=2, save_iters=1)
-    assert [read_config(prefix) for prefix in checkpoints.list_checkpoints(tmp_path)] == 2 * [Brightness.config]
+    assert [read_config(prefix) for prefix in checkpoint_files.list_checkpoints(tmp_path)] == 2 * [Brightness.config]
 
 
 def test_checkpoints_come_every_save_iters_and_at_the_end_and_the_newest_are_kept(tmp_path):

@@ -20,7 +20,7 @@ from osmn.files.images import read_labels, write_labels
 from osmn.inference import segmenting
 from osmn.inference.options import SegmentingOptions
 from osmn.inputs.options import PipelineOptions
-from osmn.models import checkpoints, tensorflow_model
+from osmn.models import checkpoint_files, checkpoints, tensorflow_model
 from osmn.results import layout
 from osmn.training import loop, online, trainer
 from osmn.training.options import TrainingOptions, TrainingRun
@@ -54,7 +54,7 @@ def finetune(davis, folder, *more, network=Pixelwise):
     train = loop.train
 
     def counted(trainer, batches, args, model, **options):
-        step = checkpoints.newest_checkpoint(model)
+        step = checkpoint_files.newest_checkpoint(model)
         train(trainer, batches, args, model, **options)
         if step is None:
             trained.append(str(model.relative_to(folder / "models")))
@@ -110,7 +110,7 @@ def test_results_are_masks_and_merged_frames_and_no_score_files_are_left(davis, 
 
 def test_the_last_checkpoint_of_each_object_is_in_its_own_folder(davis, whole):
     for folder in ("pair/1", "pair/2"):
-        assert [path.name for path in checkpoints.list_checkpoints(whole / "models" / folder)] == ["osmn.ckpt-20"]
+        assert [path.name for path in checkpoint_files.list_checkpoints(whole / "models" / folder)] == ["osmn.ckpt-20"]
 
 
 def test_scores_are_kept_on_demand_and_do_not_change_the_results(davis, whole, copied):

@@ -17,7 +17,7 @@ from osmn.data import davis as davis_data
 from osmn.errors import InputError
 from osmn.evaluation import in_memory
 from osmn.inference.predictor import Predictor
-from osmn.models import checkpoints, tensorflow_model
+from osmn.models import checkpoint_files, checkpoints, tensorflow_model
 from osmn.models.engines.tensorflow import TensorFlowEngine
 from osmn.training.options import TrainerOptions
 from osmn.training.trainer import Trainer
@@ -59,7 +59,7 @@ def test_every_validation_is_in_tensorboard_and_the_best_one_beside_its_checkpoi
     assert kept == {
         name: pytest.approx(float(written[f"validation/{name}"][best][0])) for name in ("J", "area", "gain")
     }
-    assert checkpoints.list_checkpoints(trained / "best") == [trained / f"best/osmn.ckpt-{best}"]
+    assert checkpoint_files.list_checkpoints(trained / "best") == [trained / f"best/osmn.ckpt-{best}"]
 
 
 def test_the_best_checkpoint_is_a_finished_model_and_has_the_j_that_is_said(trained, davis):

@@ -2,12 +2,12 @@
 
 import re
 import warnings
-from pathlib import Path
 
 import numpy as np
 
 from osmn.errors import InputError, in_short
 from osmn.models.checkpoints import CheckpointReader
+from osmn.models.pretrained.source_files import DOWNLOAD, check_source, is_archive, is_keras
 from osmn.networks.backend import keras, standard_settings
 
 
@@ -21,10 +21,11 @@ def load(network, scope, source):
     not finite.
     """
     targets = {n: v for n, v in network.tf1_variables().items() if n.startswith(f"{scope}/")}
-    if str(source) == "imagenet" or str(source).endswith(".h5"):
+    check_source(source)
+    if is_keras(source):
         found = _keras_weights(network.config.kind.backbone, str(source))
         values = {f"{scope}/{name}": value for name, value in found.items()}
-    elif str(source).endswith((".npy", ".npz")):
+    elif is_archive(source):
         values = _read_archive(source, {name: "/".join(name.split("/")[-2:]) for name in targets})
     else:
         reader = CheckpointReader(source)
@@ -44,8 +45,6 @@ def load(network, scope, source):
 
 def _keras_weights(backbone, source):
     """Return ImageNet weights of keras.applications under TF-slim names without their first component."""
-    if source != "imagenet" and not Path(source).is_file():
-        raise InputError(f"{source} does not exist; see README, 'Weights'")
     application, named = BACKBONES[backbone]
     model, failure = None, ""
     for include_top in (True, False):
@@ -53,19 +52,17 @@ def _keras_weights(backbone, source):
             with warnings.catch_warnings(), standard_settings():
                 warnings.simplefilter("ignore")  # of layers that the file lacks, before Keras refuses it
                 model = getattr(keras.applications, application)(
-                    weights=source if source == "imagenet" else None,
+                    weights=source if source == DOWNLOAD else None,
                     include_top=include_top,
                     input_shape=(224, 224, 3),
                 )
-                if source != "imagenet":
+                if source != DOWNLOAD:
                     model.load_weights(source)
             break
         except Exception as error:  # Keras and the download raise anything.
             model, failure = None, in_short(error)
     if model is None:
-        what = (
-            "the download of ImageNet weights failed" if source == "imagenet" else f"{source} is not a {backbone} file"
-        )
+        what = "the download of ImageNet weights failed" if source == DOWNLOAD else f"{source} is not a {backbone} file"
         raise InputError(f"{what} ({failure}); give a file instead, see README, 'Weights'")
     weights = {}
     for layer in model.layers:
@@ -105,16 +102,12 @@ BACKBONES = {"vgg": ("VGG16", _vgg_names), "lite": ("MobileNet", _mobilenet_name
 
 def _read_archive(path, names):
     """Return {key: float32 array} of `names`, {key: name of an array in the `.npz` file}, that the archive has."""
-    if str(path).endswith(".npy"):
-        raise InputError(f"{path} is not read: such a file may run any code; make an .npz of it (models/README.md)")
     try:
         with np.load(path, allow_pickle=False) as archive:
             found = {key: archive[name] for key, name in names.items() if name in archive.files}
         kinds = {value.dtype.kind for value in found.values()}
         if not kinds <= set("fiu"):
             raise ValueError("it does not hold numbers")
-    except FileNotFoundError:
-        raise InputError(f"{path} does not exist; see README, 'Weights'") from None
     except Exception as error:  # A damaged archive raises whatever its readers meet.
         reason = in_short(error)
         raise InputError(f"{path} is not an archive of layers ({reason}); see models/README.md") from None
