@@ -1,7 +1,7 @@
 """Draw the moving pictures of the documents: clips that the shipped model segments as a user's own videos.
 
 `python -m doc.overlay` (`make figures`) draws doc/overlay.gif, of a clip that it makes itself. `python -m doc.overlay
-flower.mp4` draws doc/flower.gif, the picture in the README, of a real clip: see doc/user_video.md for its source.
+flower.mp4` draws flower.gif beside that clip, a real one: see doc/user_video.md for its source.
 """
 
 import argparse
@@ -70,7 +70,7 @@ def main(argv=None):
             path, images = Path(__file__).with_name("overlay.gif"), segmented_synthetic(Path(folder))
             write_gif(path, images, SHOWN, COLORS, MILLISECONDS)
         else:
-            path, images = Path(__file__).with_name("flower.gif"), segmented_real(clip, Path(folder))
+            path, images = clip.with_suffix(".gif"), segmented_real(clip, Path(folder))
             write_gif(path, images, REAL_SHOWN, REAL_COLORS, REAL_MILLISECONDS)
 
 

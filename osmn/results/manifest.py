@@ -115,7 +115,7 @@ class Run:
                 )
 
     @contextlib.contextmanager
-    def part(self, name, expected=(), ours=()):
+    def part(self, name, expected=(), ours=(), anew=False):
         """Give the block a `Part` of the work; what the block makes of it is noted as finished when the block ends.
 
         If the part is finished already, its `finished` is true, and the block has nothing to do. If the block raises,
@@ -125,8 +125,9 @@ class Run:
             name: of a piece of work, such as "<video>" or "<video>/<object>".
             expected: the paths, in the folder, of the files that there must be for it to be finished.
             ours: paths of files that may be there although no run has noted them.
+            anew: the part is done again even if it is finished.
         """
-        if self.is_finished(name, expected):
+        if not anew and self.is_finished(name, expected):
             yield Part(finished=True, announce=_announce_nothing)
             return
         with self.making(name, ours) as announce:

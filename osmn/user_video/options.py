@@ -1,0 +1,118 @@
+"""What is segmented of a user's own video, and how, as its user chooses; without TensorFlow."""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import field
+from typing import Any
+
+from osmn.options import WrongValue, non_negative, option, positive
+from osmn.training.options import TrainingOptions
+
+
+def place(text: str) -> object:
+    """Parse a place in a video: a frame's number, or a time such as 4.5s or 1:02.5."""
+    from osmn.user_video.media.reader import position
+
+    try:
+        return position(text)
+    except ValueError as error:
+        raise WrongValue(str(error)) from None
+
+
+@dataclasses.dataclass(frozen=True)
+class VideoOptions:
+    """What is segmented, and what is written of it."""
+
+    input: tuple[str, ...] = field(
+        metadata=option("video file, or folder of frames", nargs="+", metavar="INPUT", positional=True)
+    )
+    result_path: str = field(
+        default="",
+        metadata=option("folder of the results; with several INPUTs, of a folder for each, of its name"),
+    )
+    mask: tuple[str, ...] = field(
+        default=(),
+        metadata=option(
+            "PNG of object ids (0: background) in the first frame, or at a frame (120) or time (4.5s, 1:02.5); several"
+            " times for objects that come later, and to correct objects; a folder stands for <INPUT's name>.png in it",
+            metavar="[PLACE:]FILE",
+            repeated=True,
+        ),
+    )
+    box: tuple[list[int], ...] = field(
+        default=(),
+        metadata=option(
+            "instead: a box around an object in the first frame, in pixels; several times for several objects",
+            non_negative(int),
+            nargs=4,
+            metavar=("X", "Y", "W", "H"),
+            repeated=True,
+        ),
+    )
+    start: object = field(default=None, metadata=option("first frame used: number, or time", place, metavar="PLACE"))
+    end: object = field(
+        default=None, metadata=option("first frame not used any more: number, or time", place, metavar="PLACE")
+    )
+    stride: int = field(default=1, metadata=option("use every so many frames", positive(int)))
+    cutout: bool = field(
+        default=False, metadata=option("also write cutout_<object>.webm, transparent around the object")
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class FinetuningOptions:
+    """How the model is first trained on the given masks."""
+
+    finetune: int = field(
+        default=0,
+        metadata=option(
+            "first train the model on the given masks for N steps (published: 100); OUT/finetuned keeps it",
+            non_negative(int),
+            metavar="N",
+        ),
+    )
+    learning_rate: float = field(
+        default=TrainingOptions.learning_rate,
+        metadata=option("of --finetune; the loss is a sum of pixels", positive(float)),
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class UserVideoOptions:
+    """All that decides what is made of a user's own videos.
+
+    Attributes:
+        video: `VideoOptions`.
+        finetuning: `FinetuningOptions`.
+        im_size: (width, height) of the network's images; None for what suits the video and the model.
+        given: {`ModelConfig` field: value} of what the user says of the model.
+        precision: "float32", "bfloat16" or "float16"; None for the device's own.
+        engine: "tensorflow" or "openvino"; None for the model's own.
+        save_score: also write each object's probabilities.
+        crf_postprocessing: refine each mask by a dense CRF.
+        flip_test: average each frame's probabilities with those of its mirror image.
+        overwrite: results of another run may be replaced.
+    """
+
+    video: VideoOptions
+    finetuning: FinetuningOptions = FinetuningOptions()
+    im_size: tuple[int, int] | None = None
+    given: Mapping[str, Any] = field(default_factory=dict)
+    precision: str | None = None
+    engine: str | None = None
+    save_score: bool = False
+    crf_postprocessing: bool = False
+    flip_test: bool = False
+    overwrite: bool = False
+
+    def identity_options(self) -> dict[str, Any]:
+        """Return {option: value} of the options that change masks; scores are further files, and change none."""
+        video, finetuning = self.video, self.finetuning
+        found: dict[str, Any] = {"stride": video.stride, "crf_postprocessing": self.crf_postprocessing}
+        for name, where in (("start", video.start), ("end", video.end)):
+            found[name] = None if where is None else str(where)
+        if self.flip_test:  # Results of before this option stay what they are.
+            found["flip_test"] = True
+        if finetuning.finetune:
+            found |= {"finetune": finetuning.finetune, "learning_rate": finetuning.learning_rate}
+        return found

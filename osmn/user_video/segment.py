@@ -1,0 +1,171 @@
+"""A user's own video, from the file to masks and an overlay: checks, fine-tuning, tracking, what is finished."""
+
+import logging
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from osmn.errors import InputError
+from osmn.files.overlap import refuse_inputs_inside_outputs, refuse_writing_over_inputs
+from osmn.inference import crf
+from osmn.inference.predictor import Predictor
+from osmn.models import checkpoint_files, exported
+from osmn.models.engines import Engine
+from osmn.models.engines.mirrored import MirroredEngine
+from osmn.models.interface import SegmentationModel
+from osmn.models.start import StartOptions
+from osmn.progress import progress_bar
+from osmn.results import manifest
+from osmn.user_video import model_choice, prompts, tracking
+from osmn.user_video.media.reader import Frames, open_frames
+from osmn.user_video.options import UserVideoOptions
+from osmn.user_video.prompts import FOUND, Prompt, write_found
+from osmn.user_video.tracking import FINETUNED, MASKS, SCORES, Job, Summary
+
+logger = logging.getLogger(__name__)
+
+
+@contextmanager
+def opened(job: Job, options: UserVideoOptions) -> Iterator[tuple[Frames, list[Prompt]]]:
+    """Give the block the frames of a job's video and what is given in it, with its objects.
+
+    Raises InputError for a video or a mask that cannot be read, and for a box without an object.
+    """
+    video = options.video
+    with open_frames(job.path, video.start, video.end, video.stride) as frames:
+        if video.box:
+            yield frames, prompts.in_boxes(frames.first.image, video.box, job.folder)
+        else:
+            yield frames, prompts.read(job.given, frames.size)
+
+
+def segment_job(
+    job: Job,
+    frames: Frames,
+    given: list[Prompt],
+    model: SegmentationModel,
+    engine: Engine,
+    options: UserVideoOptions,
+    read: Iterable[Path],
+) -> Summary | None:
+    """Segment the video of a job into its folder; return what was done, or None if it is finished already.
+
+    Args:
+        job: whose video is segmented.
+        frames: of the video, from `opened`.
+        given: what is given in it, from `opened`.
+        model: of the engine.
+        engine: that segments.
+        options: how.
+        read: the paths of all that is read for this job or for others beside it, which no result may replace.
+
+    Raises:
+        InputError: if results would replace what is read, or another run's results, or for a model that is exported
+            where it is to be fine-tuned.
+    """
+    if options.finetuning.finetune and isinstance(model, exported.ExportedModel):
+        raise InputError(f"{model.path} is exported, --finetune needs a checkpoint; give that")
+    read, found = list(read), FOUND if options.video.box else ()
+    videos = tracking.videos_written(given, options.video.cutout)
+    _check_places(job, model, options, read, [*found, *videos])
+    size = model_choice.size(model, frames.size, options.im_size)
+    logger.info(f"{job.path}: {model.summary(size)}")
+    refine = crf.refiner() if options.crf_postprocessing else None
+    if options.finetuning.finetune and not options.overwrite:
+        _check_finetuned(job.folder, given)
+    made_of = tracking.provenance(job.path, given, options.video.box) | {"im_size": size}
+    run_of_job = manifest.open_run(
+        job.folder,
+        model.provenance(options.identity_options() | made_of),
+        "--result_path",
+        manifest.Existing.of(options.overwrite),
+        clear=lambda: _delete_finetuned(job.folder / FINETUNED),
+        read=read,
+        writes=[*videos, *found, tracking.mask_name(frames.first)],
+    )
+    with run_of_job as run:
+        # Scores may be asked for now, of masks that a run without scores has finished.
+        anew = options.save_score and not run.is_finished("scores", [])
+        with run.part("video", videos, anew=anew) as part:
+            if part.finished:
+                logger.info(f"finished already: {job.folder}/overlay.mp4")
+                return None
+            if options.video.box:
+                write_found(given, frames.first.image, part.announce)
+            if options.finetuning.finetune:
+                engine = _finetuned_engine(job, given, size, model, options, run)
+            predictor = Predictor(MirroredEngine(engine) if options.flip_test else engine, size, refine=refine)
+            with progress_bar(total=frames.estimate, prepared_after=2, unit="frame") as bar:
+                how = {"save_score": options.save_score, "cutout": options.video.cutout, "progress": bar.update}
+                done = tracking.segment(predictor, frames, given, job.folder, tell=part.announce, **how)
+            if options.save_score:
+                run.finish("scores", done.scores)
+            part.files = [*found, *done.files]
+    _report(job, done)
+    return done
+
+
+def _check_places(job, model, options, read, written):
+    """Raise InputError if results would go where something is read, or would be read from where results go."""
+    finetuned = job.folder / FINETUNED
+    refuse_writing_over_inputs((job.folder / name for name in (MASKS, SCORES, *written)), read)
+    outputs = [job.folder / MASKS, *([finetuned] if options.finetuning.finetune else [])]
+    refuse_inputs_inside_outputs(read, outputs)
+    refuse_inputs_inside_outputs(model.files, [finetuned])
+
+
+def _report(job, done):
+    if done.damaged:
+        logger.info(f"{job.path}: {done.damaged} damaged packets were skipped")
+    if done.missing:
+        logger.info(f"{job.path} is cut short: of what it announces, the last {done.missing:.2f} s are missing")
+    objects = ", ".join(map(str, done.object_ids))
+    logger.info(f"{done.frames} frames, objects {objects}: {job.folder}/overlay.mp4, {job.folder}/masks/")
+
+
+def _finetuned_engine(job, given, size, model, options, run):
+    """Return the engine of a network that is trained on what is given, from the model's weights on."""
+    from osmn.models import tensorflow_model  # TensorFlow takes seconds to import
+    from osmn.user_video import finetuning
+
+    video, training = options.video, options.finetuning
+    start = StartOptions(size, options.given, options.precision, model.path, engine=options.engine)
+    network = tensorflow_model.new_for_training(start)
+    written = _examples(given)
+    # Earlier versions did not note them; `_check_finetuned` has seen whose they are.
+    with (
+        run.part(FINETUNED, ours=written, anew=True) as part,
+        open_frames(job.path, video.start, video.end, video.stride) as frames,
+    ):
+        part.announce(*written)
+        folder = job.folder / FINETUNED
+        trained = finetuning.finetune(network, given, frames, folder, size, training.finetune, training.learning_rate)
+    return trained.start_engine()
+
+
+def _examples(given):
+    """Return the names, among the results, of the images and masks that the model is trained on."""
+    from osmn.user_video.finetuning import example_files  # TensorFlow takes seconds to import
+
+    return [f"{FINETUNED}/{name}" for name in example_files(given)]
+
+
+def _check_finetuned(results, given):
+    """Raise InputError for a model that no run has made, or for its images: training would go on from it."""
+    if not (results / FINETUNED).is_dir() or manifest.read_run(results) is not None:
+        return
+    there = [path for path in (results / name for name in _examples(given)) if path.exists()]
+    there += filter(None, [checkpoint_files.newest_checkpoint(results / FINETUNED)])
+    if there:
+        raise InputError(
+            f"{there[0]} is there, and no {results / manifest.RUN} that says how it was made; move it, give another"
+            " --result_path, or --overwrite to train anew"
+        )
+
+
+def _delete_finetuned(folder):
+    """Delete the models of another run."""
+    if folder.is_dir():
+        from osmn.models import checkpoints  # TensorFlow takes seconds to import
+
+        checkpoints.delete_checkpoints(folder)
