@@ -73,17 +73,8 @@ def segment_job(
     refine = crf.refiner() if options.crf_postprocessing else None
     if options.finetuning.finetune and not options.overwrite:
         _check_finetuned(job.folder, given)
-    made_of = tracking.provenance(job.path, given, options.video.box) | {"im_size": size}
-    run_of_job = manifest.open_run(
-        job.folder,
-        model.provenance(options.identity_options() | made_of),
-        "--result_path",
-        manifest.Existing.of(options.overwrite),
-        clear=lambda: _delete_finetuned(job.folder / FINETUNED),
-        read=read,
-        writes=[*videos, *found, tracking.mask_name(frames.first)],
-    )
-    with run_of_job as run:
+    writes = [*videos, *found, tracking.mask_name(frames.first)]
+    with _open_run(job, given, size, model, options, read, writes) as run:
         # Scores may be asked for now, of masks that a run without scores has finished.
         anew = options.save_score and not run.is_finished("scores", [])
         with run.part("video", videos, anew=anew) as part:
@@ -103,6 +94,20 @@ def segment_job(
             part.files = [*found, *done.files]
     _report(job, done)
     return done
+
+
+def _open_run(job, given, size, model, options, read, writes):
+    """Return the context manager of the run that makes a job's results; see `manifest.open_run`."""
+    made_of = tracking.provenance(job.path, given, options.video.box) | {"im_size": size}
+    return manifest.open_run(
+        job.folder,
+        model.provenance(options.identity_options() | made_of),
+        "--result_path",
+        manifest.Existing.of(options.overwrite),
+        clear=lambda: _delete_finetuned(job.folder / FINETUNED),
+        read=read,
+        writes=writes,
+    )
 
 
 def _check_places(job, model, options, read, written):
