@@ -5,7 +5,7 @@ import os
 import pytest
 
 from osmn.config import ModelConfig
-from osmn.errors import InputError
+from osmn.errors import InputError, naming_options
 from osmn.inference.memory import check_images
 
 
