@@ -27,7 +27,7 @@ PATIENCE = 90  # seconds, of a slow machine
 def test_without_gradio_a_line_says_what_to_install(monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "gradio", None)
     with pytest.raises(SystemExit) as stopped:
-        osmn_app.main(["--whole_model_path", "none"])
+        osmn_app.main([])
     assert stopped.value.code == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("error: gradio is not installed") and line.endswith("pip install -r requirements-app.txt")
