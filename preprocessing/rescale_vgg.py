@@ -7,7 +7,7 @@ checkpoint's prefix. Train and test with it at the same `--scale_value` (default
 
     python osmn_coco_pretrain.py --seg_model_path OUT --vis_mod_model_path OUT --scale_value 0.01 ...
 
-Why, and how: `osmn/pretrained/rescaling.py`.
+Why, and how: `osmn/models/pretrained/rescaling.py`.
 """
 
 import argparse
