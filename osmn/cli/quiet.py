@@ -94,4 +94,5 @@ def _without_lines(unwanted):
         sys.stderr.flush()
         os.dup2(own, 2)
         os.close(own)
-        passing.wait()
+        with contextlib.suppress(subprocess.TimeoutExpired):  # Of a process that the block has left with its stderr.
+            passing.wait(timeout=10)
