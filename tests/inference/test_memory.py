@@ -29,8 +29,11 @@ def test_images_that_cannot_fit_into_memory_are_refused_before_they_are_made(
 def test_of_a_model_with_an_aligned_size_that_is_what_must_fit(monkeypatch):
     monkeypatch.setattr(os, "sysconf", {"SC_PHYS_PAGES": 2**22, "SC_PAGE_SIZE": 4096}.get)  # 16 GiB
     config = ModelConfig("osvos", aligned_size=(16384, 16384))
-    with naming_options(), pytest.raises(
-        InputError, match=r"^an image of 16384x16384 pixels with 2 objects needs .* smaller --aligned_size$"
+    with (
+        naming_options(),
+        pytest.raises(
+            InputError, match=r"^an image of 16384x16384 pixels with 2 objects needs .* smaller --aligned_size$"
+        ),
     ):
         check_images(config, (64, 48), objects=2)
     with pytest.raises(InputError, match=r"^images of 64x49 do not fit into the model's aligned size, 64x48"):
