@@ -110,7 +110,7 @@ def test_an_image_of_another_size_than_its_annotation_says_is_named_in_training(
     assert str(caught.value) == f"{path} is 80x60, and its annotation of 40x30; replace the image"
 
 
-def test_each_folder_is_a_source_and_its_number_of_instances_is_printed(tmp_path, capsys):
+def test_each_folder_is_a_source_and_its_number_of_instances_is_printed(tmp_path, messages, capsys):
     boxes = [[polygon(0, 0, 20, 20)], [polygon(5, 5, 30, 25)], [polygon(1, 1, 15, 20)]]
     dataset(tmp_path / "a", *boxes[:1])
     dataset(tmp_path / "b", *boxes)

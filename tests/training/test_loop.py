@@ -21,7 +21,7 @@ def steps_in(folder):
 # -- The loop ---------------------------------------------------------------------------------------------------------
 
 
-def test_training_again_continues_at_the_newest_checkpoint(tmp_path, capsys):
+def test_training_again_continues_at_the_newest_checkpoint(tmp_path, messages, capsys):
     run(tmp_path / "a", training_iters=2)
     asked = []
 
@@ -73,7 +73,7 @@ def test_restart_training_starts_from_nothing_and_deletes_the_checkpoints(tmp_pa
     assert steps_in(tmp_path / "a") == [2]
 
 
-def test_a_finished_training_says_so_and_does_nothing(tmp_path, capsys):
+def test_a_finished_training_says_so_and_does_nothing(tmp_path, messages, capsys):
     run(tmp_path, training_iters=2)
     before = {path.name: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
     capsys.readouterr()
@@ -146,7 +146,7 @@ def broken_at(broken):
 
 
 @pytest.mark.parametrize("restart", [False, True])
-def test_no_training_at_all_is_said_and_leaves_the_weights(tmp_path, capsys, restart):
+def test_no_training_at_all_is_said_and_leaves_the_weights(tmp_path, messages, capsys, restart):
     trainer = run(tmp_path, None, training_iters=0, restart_training=restart)
     assert capsys.readouterr().out == "--training_iters 0: no training, the weights stay as they are\n"
     np.testing.assert_array_equal(weights(trainer), np.float32([0.25, -0.5]))
