@@ -66,6 +66,7 @@ def main(argv=None):
     # Before TensorFlow, which takes seconds to import: paths and lists that are wrong are named at once.
     from osmn.cli import checks
 
+    checks.check_cluster()
     start = training.start_options(args, pretrained=read(args, ImageNetWeights))
     checks.check_start(start)
     checks.check_stills(args.data_path)

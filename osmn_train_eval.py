@@ -76,6 +76,7 @@ def main(argv=None):
     if args.only_testing:
         checks.check_model(args)
     else:
+        checks.check_cluster()
         checks.check_start(training.start_options(args))
         davis.example_folders(args.data_path, args.data_version, "train")
         checks.check_stills(args.coco_path)

@@ -77,6 +77,7 @@ def main(argv=None):
     if args.only_testing:
         checks.check_model(args)
     else:
+        checks.check_cluster()
         checks.check_start(training.start_options(args, pretrained=read(args, ImageNetWeights)))
         ytvos.check_listed(args.data_path, "train")
         checks.check_stills(args.coco_path)

@@ -12,7 +12,13 @@ from osmn.files import locks
 from osmn.inference import load
 from osmn.models import checkpoint_files
 from osmn.models.pretrained import source_files
+from osmn.parallel import processes_in_cluster
 from osmn.results import layout
+
+
+def check_cluster():
+    """Check the machines that `TF_CONFIG` names for a training, if there are any."""
+    processes_in_cluster(os.environ.get("TF_CONFIG"))
 
 
 def check_model(args):

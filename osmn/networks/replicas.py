@@ -5,15 +5,13 @@ batch norm's statistics, gradients) is summed over all replicas, so that their n
 replica then makes the same update of its own copy of the variables.
 """
 
-import json
 import os
 
 import tensorflow as tf
 
 from osmn.errors import InputError
 from osmn.networks import Part
-
-_KINDS = {dict: "an object", list: "a list", str: "text", int: "a whole number"}
+from osmn.parallel import processes_in_cluster
 
 
 def strategy():
@@ -22,40 +20,11 @@ def strategy():
     Call it before TensorFlow runs anything; build the network and train in its scope. Raises InputError for a
     `TF_CONFIG` that describes no cluster with this process in it.
     """
-    if _processes(os.environ.get("TF_CONFIG")) > 1:
+    if processes_in_cluster(os.environ.get("TF_CONFIG")) > 1:
         return tf.distribute.MultiWorkerMirroredStrategy()
     if len(tf.config.get_visible_devices("GPU")) > 1:
         return tf.distribute.MirroredStrategy()
     return tf.distribute.get_strategy()
-
-
-def _processes(text):
-    """Return how many processes train together, by the value of `TF_CONFIG`; None or "" is one."""
-    if not text:
-        return 1
-    try:
-        config = _of_kind(json.loads(text), dict, "it")
-        cluster = _of_kind(config.get("cluster"), dict, "cluster")
-        task = _of_kind(config.get("task"), dict, "task")
-        for kind, addresses in cluster.items():
-            if kind not in ("chief", "worker"):
-                raise ValueError(f"cluster has {kind!r}; chief and worker are known")
-            for address in _of_kind(addresses, list, f"cluster's {kind}"):
-                _of_kind(address, str, f"an address of {kind}")
-        kind, index = _of_kind(task.get("type"), str, "task's type"), _of_kind(task.get("index"), int, "task's index")
-        if kind not in cluster:
-            raise ValueError(f"task's type is {kind!r}, which cluster does not have")
-        if not 0 <= index < len(cluster[kind]):
-            raise ValueError(f"task's index is {index}, but cluster has {len(cluster[kind])} of {kind}")
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"TF_CONFIG in the environment is no cluster: {error}; see doc/scaling.md") from None
-    return sum(map(len, cluster.values()))
-
-
-def _of_kind(value, kind, name):
-    if not isinstance(value, kind) or isinstance(value, bool):
-        raise ValueError(f"{name} is {json.dumps(value)[:80]}, not {_KINDS[kind]}")
-    return value
 
 
 def count():

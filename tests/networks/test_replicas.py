@@ -12,7 +12,7 @@ import osmn_train_eval
 import osmn_train_eval_ytvos
 from helpers import ROOT
 from helpers.ytvos_videos import paint, write_video
-from osmn.networks import replicas
+from osmn.parallel import processes_in_cluster
 
 TWO_DEVICES = """
 import sys
@@ -119,12 +119,12 @@ def test_a_tf_config_that_is_no_cluster_is_one_line(davis, tmp_path, monkeypatch
     [({"worker": ["a:1"]}, 1), (CLUSTER, 2), ({"chief": ["a:1"], "worker": ["b:1"]}, 2)],
 )
 def test_all_processes_of_a_cluster_count(cluster, processes):
-    assert replicas._processes(json.dumps({"cluster": cluster, "task": TASK})) == processes
+    assert processes_in_cluster(json.dumps({"cluster": cluster, "task": TASK})) == processes
 
 
 @pytest.mark.parametrize("text", [None, ""])
 def test_without_a_tf_config_one_process_trains(text):
-    assert replicas._processes(text) == 1
+    assert processes_in_cluster(text) == 1
 
 
 def run_two_devices(base_model, rate, dropout_seed=None, **options):
