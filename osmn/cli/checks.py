@@ -42,8 +42,8 @@ def check_stills(data_paths: Sequence[str]) -> None:
 
 
 def check_validation_videos(validation: Validation) -> None:
-    """Check the videos of a `Validation`; without a split there is no validation, and nothing to check."""
-    if validation.validate_split:
+    """Check the videos of a `Validation`; without a folder and a split there is no validation, and nothing to check."""
+    if validation.validate_split and validation.validate_path:
         videos = davis.videos(validation.validate_path, *validation.validate_split)
         davis.complete_annotations(validation.validate_path, videos)
 

@@ -21,16 +21,22 @@ GPU = "GPU; the CPU where there is none"
 
 
 @dataclasses.dataclass(frozen=True)
-class Device:
-    """The device and the engine that compute, and their number format."""
+class Computation:
+    """The engine that computes, and its number format."""
 
-    gpu_id: int = field(default=0, metadata=option(GPU, non_negative(int)))
     precision: str | None = field(default=None, metadata=PRECISION)
     engine: str | None = field(default=None, metadata=ENGINE)
 
 
 @dataclasses.dataclass(frozen=True)
-class Devices(Device):
+class Device(Computation):
+    """The device and the engine that compute, and their number format."""
+
+    gpu_id: int = field(default=0, metadata=option(GPU, non_negative(int)))
+
+
+@dataclasses.dataclass(frozen=True)
+class Devices(Computation):
     """The devices, engine and number format of scripts that can train on several devices."""
 
     gpu_id: tuple[int, ...] = field(
@@ -122,8 +128,11 @@ def add_model_options(to: parser.Parser) -> None:
         "no_spatial_modulator",
         "aligned_size",
         "mean_value",
+        "scale_value",
+        "bbox_sup",
+        "use_original_mask",
+        "vg_keep_aspect_ratio",
     )
-    names += ("scale_value", "bbox_sup", "use_original_mask", "vg_keep_aspect_ratio")
     group.add(ModelConfig, *names, only_given=True)
 
 
@@ -149,7 +158,7 @@ REFINEMENT = ("crf_postprocessing", "flip_test")  # They make masks better and t
 
 
 def add_device_options(to: parser.Parser, several: bool = False, engine: bool = True) -> None:
-    """Add the options of the device, or of `several` devices, of the number format and, with `engine`, of the engine."""
+    """Add the options of the device, or of `several` devices, of the number format and, if asked, of the `engine`."""
     group = to.group("device")
     group.add(Devices if several else Device, "gpu_id", "precision", *(["engine"] if engine else []))
 
@@ -163,14 +172,18 @@ def load_model(args: argparse.Namespace) -> SegmentationModel:
     """Return the model that parsed arguments name, to segment with it; see `load.load_model`."""
     from osmn.inference import load
 
-    return load.load_model(args.whole_model_path, model_options(args), args.precision, args.engine)
+    model: SegmentationModel = load.load_model(args.whole_model_path, model_options(args), args.precision, args.engine)
+    return model
 
 
 def load_user_model(args: argparse.Namespace) -> tuple[SegmentationModel, Engine]:
     """Return the model that parsed arguments name for a user's own video, and its engine; see `model_choice.load`."""
     from osmn.user_video import model_choice
 
-    return model_choice.load(args.whole_model_path, model_options(args), args.precision, args.engine, args.gpu_id)
+    loaded: tuple[SegmentationModel, Engine] = model_choice.load(
+        args.whole_model_path, model_options(args), args.precision, args.engine, args.gpu_id
+    )
+    return loaded
 
 
 def check_user_model(args: argparse.Namespace) -> None:

@@ -143,10 +143,11 @@ class Parser(Group):
         return found
 
     def _argparse(self, kind: type[AnyParser], only_given: bool = False) -> AnyParser:
-        """Return an argparse parser of this `kind`; with `only_given` of options alone, without defaults and `-h`."""
+        """Return an argparse parser of this `kind`; with `only_given`, without positionals, defaults and `-h`."""
         parser = kind(**self._how, add_help=not only_given)
-        groups = {title: parser.add_argument_group(title, about) for title, about in self.groups.items()}
-        groups[None] = parser
+        groups: dict[str | None, argparse._ActionsContainer] = {None: parser}
+        for title, about in self.groups.items():
+            groups[title] = parser.add_argument_group(title, about)
         for each in self.added:
             if not (only_given and each.option.positional):
                 _add_to_argparse(groups[each.title], each._replace(only_given=only_given or each.only_given))

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
+from typing import IO, Any, cast
 
 LEVEL = "TF_CPP_MIN_LOG_LEVEL"  # If the user sets it, this module does nothing.
 WARNINGS, ERRORS = "1", "2"  # Values of LEVEL: the lowest level that is shown.
@@ -62,7 +63,8 @@ class _Finder(importlib.abc.MetaPathFinder):
         spec = importlib.util.find_spec(name)
         if spec is None or spec.loader is None:
             return spec
-        execute = spec.loader.exec_module
+        loader: Any = spec.loader
+        execute = loader.exec_module
 
         def exec_module(module: ModuleType) -> None:
             driver = NVIDIA_DRIVER.exists()
@@ -71,7 +73,7 @@ class _Finder(importlib.abc.MetaPathFinder):
                 execute(module)
                 module.config.list_physical_devices()  # It logs a missing driver now, into the filter.
 
-        spec.loader.exec_module = exec_module
+        loader.exec_module = exec_module
         return spec
 
     def leave(self) -> None:
@@ -91,9 +93,10 @@ def _without_lines(unwanted: str) -> Iterator[None]:
     except OSError:  # If no process can be started, for example, all lines are shown.
         yield
         return
+    pipe = cast(IO[bytes], passing.stdin)
     own = os.dup(2)
-    os.dup2(passing.stdin.fileno(), 2)
-    passing.stdin.close()
+    os.dup2(pipe.fileno(), 2)
+    pipe.close()
     try:
         yield
     finally:

@@ -129,8 +129,8 @@ def rehearsal(args: argparse.Namespace, videos: str | None = None, version: int 
     found = read(args, RehearsalOptions)
     if not found.rehearsal_share and (found.rehearsal_path or found.rehearsal_split):
         raise InputError("--rehearsal_path and --rehearsal_split do nothing without --rehearsal_share; give it too")
-    path, split = found.rehearsal_path or videos, found.rehearsal_split or (version, "train")
-    return dataclasses.replace(found, rehearsal_path=path, rehearsal_split=split)
+    split = found.rehearsal_split or (None if version is None else (version, "train"))
+    return dataclasses.replace(found, rehearsal_path=found.rehearsal_path or videos, rehearsal_split=split)
 
 
 def check_embedding_start(args: argparse.Namespace) -> None:
