@@ -1,4 +1,4 @@
-"""Errors of users: a file or an argument that cannot be used."""
+"""Errors in the user's input: a file or an argument that the program cannot use."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -41,5 +41,5 @@ def argument_kind() -> str:
 
 
 def in_short(error: object) -> str:
-    """Return what another library's error says as part of a line: at most 200 characters."""
+    """Return the message of another library's error for use within a line: at most 200 characters."""
     return " ".join(str(error).split())[:200]

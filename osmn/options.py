@@ -1,4 +1,4 @@
-"""How a dataclass's field declares an option of the command line, and what the text of an option may be.
+"""Options of the command line, which the fields of dataclasses declare, and the texts that an option takes.
 
 The field is the declaration. The option has the field's name and default; `option` gives the rest, which is what `-h`
 says of the option and which texts it takes:

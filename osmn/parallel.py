@@ -1,4 +1,4 @@
-"""Work beside the main thread: reading ahead, writing behind, and shares for several processes."""
+"""Work outside of the main thread: reading ahead, writing behind, and computing in several processes."""
 
 import collections
 import concurrent.futures

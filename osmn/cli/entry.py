@@ -40,7 +40,7 @@ def reports_input_errors(main: Callable[..., Result]) -> Callable[..., Result]:
             _check_current_folder()
             with _termination_is_an_exception(), naming_options(), messages.shown(), quiet.tensorflow():
                 result = main(argv)
-                sys.stdout.flush()  # Here, where its errors are reported.
+                sys.stdout.flush()  # An error of the stream is reported below.
                 return result
         except BrokenPipeError:
             line, status = UNREAD, 141

@@ -44,7 +44,7 @@ class Video(NamedTuple):
         return next(number for number, reference in self.references.items() if object_id in reference.object_ids)
 
     def result_numbers(self, object_id: int | None) -> list[int]:
-        """Return the numbers of the frames, after its reference frame, that an object has results for."""
+        """Return the numbers of the frames after an object's reference frame for which the object has results."""
         numbers = range(len(self.frames)) if self.listed is None else sorted(self.listed[object_id])
         reference = self.reference_number(object_id)
         return [number for number in numbers if number > reference]
@@ -60,7 +60,7 @@ class Video(NamedTuple):
 
 
 class Guide(NamedTuple):
-    """A frame and the mask in it that an object's visual guide may come from: paths."""
+    """The paths of a frame and of its mask, from which an object's visual guide may be made."""
 
     frame: str
     mask: str

@@ -1,4 +1,4 @@
-"""YouTube-VOS: what its meta.json lists, its videos, where objects come and go, and its training examples."""
+"""YouTube-VOS: the content of its meta.json, its videos with their objects, and its training examples."""
 
 import concurrent.futures
 import itertools

@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, and what a killed program leaves of them."""
+"""Files that are written whole or not at all, and the removal of what killed programs leave unfinished."""
 
 import contextlib
 import errno

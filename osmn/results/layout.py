@@ -20,7 +20,7 @@ SCORES = "score files"  # <id>/<frame>.npy, a probability map per object.
 
 
 class Output(NamedTuple):
-    """Which files are written of a video.
+    """The kinds of files that are written of a video.
 
     Attributes:
         save_score: also write each object's probabilities, `<frame>.npy`.
