@@ -165,13 +165,13 @@ def read_config(model_path: Path | str) -> ModelConfig | None:
         raise InputError(f"{path} is not the configuration of a model ({in_short(error)}); copy it again") from None
 
 
-def resolve(given: Mapping[str, Any], stored: ModelConfig | None, source: Path | str) -> ModelConfig:
+def resolve(given: Mapping[str, Any], stored: ModelConfig | None, source: Path | str | None) -> ModelConfig:
     """Return the ModelConfig of a model, from its stored configuration, if it has one, and from the caller's values.
 
     Args:
         given: {field: value} that the caller gives, as options or as arguments.
         stored: the model's own ModelConfig; if it is None, fields that are not given have their published defaults.
-        source: the model's path, for the message of the error.
+        source: the model's path, for the message of the error; None if no configuration is stored.
 
     Raises:
         InputError: for a value that contradicts the model's own configuration.
@@ -180,7 +180,8 @@ def resolve(given: Mapping[str, Any], stored: ModelConfig | None, source: Path |
         return ModelConfig(**given)
     for name, value in given.items():
         if value != getattr(stored, name):
-            contradiction = f"{argument(name, value, _words)} contradicts {config_path(source)}"
+            path = "" if source is None else config_path(source)
+            contradiction = f"{argument(name, value, _words)} contradicts {path}"
             says = _says(getattr(stored, name))
             raise InputError(f"{contradiction}, which {says}; leave the {argument_kind()} out")
     return stored

@@ -8,7 +8,9 @@ from PIL import Image
 OPACITY = 0.5  # Of the colors in an overlay.
 
 
-def merge(probabilities: Sequence[np.ndarray], object_ids: Sequence[int], background: float = 0.5) -> np.ndarray:
+def merge(
+    probabilities: Sequence[np.ndarray] | np.ndarray, object_ids: Sequence[int], background: float = 0.5
+) -> np.ndarray:
     """Return uint8 (H, W) ids from probability maps (H, W), one per object: the largest wins, if above `background`.
 
     Other pixels get the id 0. The order of the objects does not matter: of equal probabilities the smaller id wins.
@@ -41,11 +43,12 @@ def with_objects(labels: np.ndarray, objects: Mapping[int, np.ndarray]) -> np.nd
 
 def resized(labels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Return labels, uint8 (H, W), or a mask, bool (H, W), at `size` (width, height), nearest neighbor."""
-    if labels.shape[::-1] == tuple(size):
+    width, height = size
+    if labels.shape == (height, width):
         return labels
     if labels.dtype == bool:
         return resized(labels.astype(np.uint8), size).astype(bool)
-    return np.asarray(Image.fromarray(labels).resize(size, Image.Resampling.NEAREST))
+    return np.asarray(Image.fromarray(labels).resize((width, height), Image.Resampling.NEAREST))
 
 
 def covered_shares(mask: np.ndarray) -> tuple[float, float]:

@@ -7,16 +7,17 @@ import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from osmn.errors import InputError
 from osmn.files import locks
 from osmn.files.atomic import UNFINISHED, replacing
 
 logger = logging.getLogger(__name__)
+Value = TypeVar("Value")
 
 
-def cached(path: Path, key: list[Any], make: Callable[[], Any]) -> Any:
+def cached(path: Path, key: list[Any], make: Callable[[], Value]) -> Value:
     """Return the value that the file `path` keeps for `key`, or else `make()`, which is then kept in the file.
 
     The value is made again if the file is damaged or has another key. Key and value have JSON's types (lists, not
@@ -35,7 +36,8 @@ def cached(path: Path, key: list[Any], make: Callable[[], Any]) -> Any:
     if any(path.parent.glob(f"{UNFINISHED}*")) or (path.parent / locks.LOCK).exists():
         with contextlib.suppress(InputError), locks.writing(path.parent):  # The lock removes temporary files.
             pass
-    return json.loads(kept)
+    found: Value = json.loads(kept)
+    return found
 
 
 def _read(path: Path, key: list[Any]) -> str | None:

@@ -8,7 +8,7 @@ import base64
 import contextlib
 import io
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -63,15 +63,21 @@ def _colors(path: Path | str, image: Image.Image) -> Image.Image:
         return image.convert("RGB")
 
 
+def _resized(image: Image.Image, size: tuple[int, int] | None, method: Image.Resampling) -> Image.Image:
+    """Return an image of `size` (width, height); the image itself if it has that size, or if `size` is None."""
+    if size is None:
+        return image
+    width, height = size
+    return image if image.size == (width, height) else image.resize((width, height), method)
+
+
 def read_image(path: Path | str, size: tuple[int, int] | None = None) -> np.ndarray:
     """Return the image at `path`, JPEG or PNG, as RGB uint8 (H, W, 3); `size` (width, height) resizes it bilinearly.
 
     The image is turned upright, as its EXIF data say. Raises InputError, naming the file, if it is missing or damaged.
     """
     image = _colors(path, _opened(path, FRAME_FORMATS)[1])
-    if size is not None and image.size != tuple(size):
-        image = image.resize(size, Image.Resampling.BILINEAR)
-    return np.asarray(image)
+    return np.asarray(_resized(image, size, Image.Resampling.BILINEAR))
 
 
 def read_for_tensorflow(path: Path | str) -> bytes:
@@ -107,9 +113,7 @@ def read_labels(path: Path | str, size: tuple[int, int] | None = None) -> np.nda
         raise InputError(
             f"{path} is a {image.mode} image; labels are indexed or 8-bit grey images, of at most 255 objects"
         )
-    if size is not None and image.size != tuple(size):
-        image = image.resize(size, Image.Resampling.NEAREST)
-    return np.asarray(image)
+    return np.asarray(_resized(image, size, Image.Resampling.NEAREST))
 
 
 def is_indexed(path: Path | str) -> bool:
@@ -150,7 +154,7 @@ def _write_runs(path: Path | str, image: Image.Image) -> None:
 
 
 @contextlib.contextmanager
-def named_image_errors(path: Path | str, formats: tuple[str, ...]) -> Iterator[None]:
+def named_image_errors(path: Path | str, formats: Iterable[str]) -> Iterator[None]:
     """Turn whatever Pillow raises for an image into an InputError that names `path` and says what to do.
 
     Args:

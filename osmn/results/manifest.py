@@ -32,11 +32,13 @@ IDENTITY = ("model_sha256", "config", "options")  # What two runs must agree on 
 PATHS = ("data_path", "rehearsal_path", "input")
 
 
-def provenance(model: Path | str, model_sha256: str, config: ModelConfig, options: Mapping[str, Any]) -> dict[str, Any]:
+def provenance(
+    model: Path | str | None, model_sha256: str, config: ModelConfig, options: Mapping[str, Any]
+) -> dict[str, Any]:
     """Return what makes a run's results, in JSON's types.
 
     Args:
-        model: the path of the model's weights, as given.
+        model: the path of the model's weights, as given; None for initial weights.
         model_sha256: the SHA-256 of the weights, in hex; see `checkpoints.fingerprint`.
         config: the model's configuration.
         options: {name: value} of all options that change results, and of no others; those in `PATHS` become absolute.
@@ -226,8 +228,8 @@ def open_run(
     clear: Callable[[], object] = _clear_nothing,
     name: str = RUN,
     shard: tuple[int, int] = (0, 1),
-    read: Collection[Path | str] = (),
-    writes: Collection[str] = (),
+    read: Iterable[Path | str] = (),
+    writes: Iterable[str] = (),
 ) -> Iterator[Run]:
     """Give the block the `Run` that makes a folder's files; no other run can write into the folder meanwhile.
 
@@ -300,7 +302,7 @@ def _take_over(folder: Path, before: str, now: str) -> None:
                     temporary.write_text(json.dumps(content | {"run": now}), encoding="utf-8")
 
 
-def _remove_results(folder: Path, read: Collection[Path | str]) -> None:
+def _remove_results(folder: Path, read: Iterable[Path | str]) -> None:
     """Remove all files in a folder that runs have noted, except those in `read`, and the notes themselves."""
     inputs = PathSet(read)
     made = {name for names in notes.files_by_note(folder) for name in names or ()}
