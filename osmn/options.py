@@ -126,7 +126,7 @@ def _number(
 
 
 def finite(text: str) -> float:
-    """Parse a number that is finite, also when it is stored in 32 bits."""
+    """Parse a number that is finite, also when it is stored in 32 bits; raise ValueError for other texts."""
     value = float(text)
     if not abs(value) <= MOST[float]:
         raise WrongValue(f"{text} is not a finite number")
@@ -134,7 +134,7 @@ def finite(text: str) -> float:
 
 
 def share(text: str) -> float:
-    """Parse a number from 0 to 1."""
+    """Parse a number from 0 to 1; raise ValueError for other texts."""
     value = float(text)
     if not 0 <= value <= 1:
         raise WrongValue(f"{text} is not from 0 to 1")
@@ -142,7 +142,7 @@ def share(text: str) -> float:
 
 
 def below_one(text: str) -> float:
-    """Parse a number from 0 to below 1."""
+    """Parse a number from 0 to below 1; raise ValueError for other texts."""
     value = share(text)
     if value == 1:
         raise WrongValue(f"{text} is not below 1")
@@ -150,7 +150,7 @@ def below_one(text: str) -> float:
 
 
 def seed(text: str) -> int:
-    """Parse an integer of 64 bits."""
+    """Parse an integer of 64 bits; raise ValueError for other texts."""
     value = int(text)
     if not -(2**63) <= value < 2**63:
         raise WrongValue(f"{text} is not an integer of 64 bits")
@@ -158,7 +158,7 @@ def seed(text: str) -> int:
 
 
 def shard(text: str) -> Shard:
-    """Parse "I/N" into a `Shard`."""
+    """Parse "I/N" into a `Shard`; raise WrongValue for other texts."""
     index, _, count = text.partition("/")
     if not (index.isdecimal() and count.isdecimal() and int(index) < int(count)):
         raise WrongValue(f"{text} is not I/N with I from 0 to N - 1")
@@ -166,7 +166,7 @@ def shard(text: str) -> Shard:
 
 
 def davis_split(text: str) -> tuple[int, str]:
-    """Parse "VERSION/SPLIT", as "2016/val", into (2016, "val")."""
+    """Parse "VERSION/SPLIT", as "2016/val", into (2016, "val"); raise WrongValue for other texts."""
     version, _, split = text.partition("/")
     try:
         if version not in ("2016", "2017"):

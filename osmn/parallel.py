@@ -35,7 +35,7 @@ def in_processes(function: Callable[..., Result], jobs: Sequence[tuple[Any, ...]
     """Yield `function(*job)` for each of `jobs`, in order, computed by `processes` processes; 1 starts no process.
 
     The processes are spawned, not forked, because a caller may have TensorFlow's threads running. The first error stops
-    all processes.
+    all processes. Raises InputError if a process is killed, probably for lack of memory.
     """
     if min(processes, len(jobs)) <= 1:
         yield from itertools.starmap(function, jobs)

@@ -61,7 +61,17 @@ def labels_shown(labels: np.ndarray, path: Path | str) -> tuple[int, ...]:
 
 
 def videos(data_path: Path | str, version: int, split: str, use_full_res: bool = False) -> list[Video]:
-    """Return the `Video`s of a split; `use_full_res` takes the frames of JPEGImages/Full-Resolution."""
+    """Return the `Video`s of a split.
+
+    Args:
+        data_path: a DAVIS folder.
+        version: 2016 (all objects are a single object) or 2017 (each object).
+        split: the split's name, as "val".
+        use_full_res: take the frames of JPEGImages/Full-Resolution instead of 480p.
+
+    Raises:
+        InputError: if a folder, or the annotation of a first frame, does not exist or is damaged.
+    """
     images = Path(data_path) / "JPEGImages" / ("Full-Resolution" if use_full_res else "480p")
     found = []
     for name in sequence_names(data_path, version, split):

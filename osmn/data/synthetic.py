@@ -117,7 +117,14 @@ def write_clip(folder: Path | str, objects: int, frames: int, size: tuple[int, i
 
 
 def make_movers(rng: np.random.Generator, count: int, frames: int, size: tuple[int, int]) -> list[Mover]:
-    """Draw `count` Movers of different textures and hues, apart from each other in the first frame."""
+    """Draw Movers of different textures and hues, which do not overlap in the first frame.
+
+    Args:
+        rng: NumPy's Generator of everything random.
+        count: number of Movers, at most the number of `TEXTURES`.
+        frames: number of frames, T.
+        size: (width, height) of the frames in pixels.
+    """
     short = min(size)
     textures = rng.permutation(list(TEXTURES))[:count]
     hues = rng.uniform() + np.arange(count) / count

@@ -66,7 +66,19 @@ def evaluate(
     vis_path: Path | str | None = None,
     processes: int | None = None,
 ) -> Scores:
-    """Return the `Scores` of the results in `result_path`; for the other arguments see `scoring.score`."""
+    """Return the `Scores` of a result folder.
+
+    Args:
+        data_path: a DAVIS folder.
+        result_path: the folder of the results.
+        version: 2016 or 2017; see `sequences`.
+        split: the split's name, as "val".
+        vis_path: see `scoring.score`.
+        processes: see `scoring.score`.
+
+    Raises:
+        InputError: if data or results are missing or damaged, or if `vis_path` is among them.
+    """
     found = sequences(data_path, result_path, version, split)
     scored = tuple(map(Scored, found, score(found, vis_path, processes)))
     objects: list[ObjectScore] = []
@@ -80,7 +92,7 @@ def sequences(data_path: Path | str, result_path: Path | str, version: int, spli
     """Return the Sequences of a DAVIS split: the objects of frame 0 in every frame but the first and the last.
 
     For `version` 2016 all labels above 0 are a single object. For 2017 the results are a sequence's score files, if it
-    has them, else its merged PNGs.
+    has them, else its merged PNGs. Raises InputError if data or results are missing, or do not fit each other.
     """
     names, found = davis.sequence_names(data_path, version, split), list[Sequence]()
     require_folders(result_path, names)

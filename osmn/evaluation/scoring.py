@@ -72,7 +72,10 @@ def result_files(sequence: Sequence, frame: str) -> list[Path]:
 
 
 def read_result(sequence: Sequence, frame: str, size: tuple[int, int]) -> np.ndarray:
-    """Return the uint8 (H, W) object ids of a frame's result at `size` (width, height)."""
+    """Return the uint8 (H, W) object ids of a frame's result at `size` (width, height).
+
+    Raises InputError if a file of the result is missing or damaged, or if the files do not fit the sequence.
+    """
     paths = result_files(sequence, frame)
     if sequence.source == SCORES:
         scores = [read_scores(path) for path in paths]

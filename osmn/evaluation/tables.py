@@ -25,7 +25,18 @@ def write_tables(
     columns: Sequence[str],
     rows: Iterable[Sequence[object]],
 ) -> str:
-    """Write `iou.txt`, unless `iou_text` is None, and a CSV file; return their paths as text."""
+    """Write `iou.txt` and a CSV file; return their paths as text.
+
+    Args:
+        result_path: the folder of the files.
+        iou_text: the text of `iou.txt`; None to write no such file.
+        csv_name: the name of the CSV file.
+        columns: the names of the CSV file's columns.
+        rows: the rows of the CSV file.
+
+    Raises:
+        InputError: if a file cannot be written.
+    """
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows([columns, *rows])
     contents = {} if iou_text is None else {"iou.txt": iou_text}

@@ -75,7 +75,8 @@ def evaluate(data_path: Path | str, result_path: Path | str, processes: int | No
 def sequences(data_path: Path | str, result_path: Path | str) -> tuple[list[Sequence], list[str]]:
     """Return the Sequences of YouTube-Objects and the names of sequences that have fewer than two labeled frames.
 
-    All labeled frames but the first are scored.
+    All labeled frames but the first are scored. Raises InputError if no sequence can be scored, or if results are
+    missing.
     """
     found: list[Sequence] = []
     skipped: list[str] = []

@@ -34,6 +34,9 @@ class Pictures:
         Args:
             truth: the path of the frame's annotation.
             box: (width, height) that a picture fits into; small frames are not enlarged.
+
+        Raises:
+            InputError: if a file of the frame is missing or damaged.
         """
         if truth.stem not in self._frames:
             raise InputError(f"{self._images} has no frame {truth.stem}, though {truth} exists; add it for the report")

@@ -46,7 +46,17 @@ def score_and_report(
 ) -> None:
     """Score results, print the tables and write them; with `report` also write the web page.
 
-    `scoring` has further arguments of the dataset's `scored`; for the others see `write_report`.
+    Args:
+        dataset: the dataset.
+        data_path: the dataset's folder.
+        result_path: the folder of the results.
+        selection: {name: value}: which part of the dataset is scored.
+        report: write the web page.
+        against: the folder of another result that the page compares with; None for a report of a single result.
+        scoring: further arguments of the dataset's `scored`.
+
+    Raises:
+        InputError: if data or results are missing or damaged, or if a file cannot be written.
     """
     with dataset.scored(data_path, result_path, **selection, **scoring) as scores:
         print(dataset.tables(scores, result_path, **selection))

@@ -127,7 +127,10 @@ def find_source(folder: Path | str, frames: Iterable[str]) -> str:
 
 
 def score_folders(folder: Path | str) -> list[int]:
-    """Return the object ids that have folders in a video's `folder`, in numeric order."""
+    """Return the object ids that have folders in a video's `folder`, in numeric order.
+
+    Raises InputError if the folder does not exist.
+    """
     folder = Path(folder)
     if not folder.is_dir():
         raise InputError(f"{folder} does not exist; run the evaluation that writes it")

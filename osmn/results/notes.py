@@ -69,7 +69,10 @@ def _whole_lines(content: bytes) -> Iterator[object]:
 
 @contextlib.contextmanager
 def adding_to(journal: Path) -> Iterator[Callable[[Iterable[str]], None]]:
-    """Give the block a function that adds names to a list of files that are being made."""
+    """Give the block a function that adds names to a list of files that are being made.
+
+    Raises InputError if the list cannot be written.
+    """
     with contextlib.ExitStack() as stack:
         with named_write_errors(journal):
             journal.parent.mkdir(parents=True, exist_ok=True)

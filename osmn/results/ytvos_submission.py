@@ -30,7 +30,16 @@ def merge_videos(
 ) -> Path:
     """Write OUTPUT_PATH/<split>/Annotations/<video>/<frame>.png for every frame of meta.json; return that folder.
 
-    `height`, if it is given, is the number of rows that the score files must have.
+    Args:
+        data_path: a YouTube-VOS folder.
+        pred_path: the folder of the results.
+        output_path: the folder in which the merged PNGs are written.
+        split: the split's name, a folder of `data_path`.
+        height: the number of rows that the score files must have; None for any number.
+        processes: how many processes to use; by default as many as the work is worth.
+
+    Raises:
+        InputError: if data or results are missing or damaged, or if the output is among them.
     """
     folder = Path(output_path) / split / "Annotations"
     merge_results(
@@ -152,7 +161,17 @@ def zip_submission(
     """Check the merged PNGs of `folder` against meta.json, then write them to `zip_path` as the challenge wants them.
 
     The archive has Annotations/<video>/<frame>.png for every listed frame: indexed, of the annotations' size, with
-    listed ids only. Raises InputError, naming the file, for any other PNG, and for an archive that cannot be written.
+    listed ids only.
+
+    Args:
+        data_path: a YouTube-VOS folder.
+        split: the split's name, a folder of `data_path`.
+        folder: the folder of the merged PNGs, <video>/<frame>.png.
+        zip_path: the archive.
+        processes: how many processes to use; by default as many as the work is worth.
+
+    Raises:
+        InputError: if a PNG is missing or is not as the challenge wants it, or if the archive cannot be written.
     """
     check_archive(zip_path)
     listings, truths, folder = read_listings(data_path, split), annotations(data_path, split), Path(folder)
