@@ -5,7 +5,7 @@ from osmn.version import __version__
 __all__ = ["ModelConfig", "Predictor", "Segmentation", "__version__"]
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> object:
     """Import the public names when they are asked for: scripts that only score need no network."""
     if name == "ModelConfig":
         from osmn.config import ModelConfig

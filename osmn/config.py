@@ -2,9 +2,10 @@
 
 import dataclasses
 import math
+from collections.abc import Mapping
 from dataclasses import field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 from osmn.errors import InputError, argument, argument_kind, in_short
 from osmn.files import sealed_json
@@ -15,13 +16,14 @@ class NetworkKind(NamedTuple):
     """What the program knows of a base model before it builds the network.
 
     Attributes:
-        network: "module:class" of its `Osmn`, which is imported when it is built.
-        backbone: a name of `pretrained.imagenet.BACKBONES`: whose ImageNet weights fit.
-        bytes_a_pixel: of its first features, at least.
-        drifts_in_bfloat16: its masks differ so much from those of float32 that bfloat16 is computed on request alone.
-        float32_blocks: numbers of the convolutions that an export to int8 leaves in float32 (0: the first one); with
-            them go the side outputs.
-        small_embedding: its visual modulator can start from a small random embedding.
+        network: "module:class" of its `Osmn`, which is imported when the network is built.
+        backbone: a name of `pretrained.imagenet.BACKBONES`: the network whose ImageNet weights fit.
+        bytes_a_pixel: how many bytes its first features take per pixel of the image, at least.
+        drifts_in_bfloat16: its masks in bfloat16 differ so much from those in float32 that bfloat16 is used only on
+            request.
+        float32_blocks: numbers, from 0, of the convolutions that an export to int8 leaves in float32, together with
+            the side outputs.
+        small_embedding: whether its visual modulator can start from a small random embedding.
     """
 
     network: str
@@ -42,13 +44,13 @@ NETWORKS = {
         "lite",
         bytes_a_pixel=48,  # 32 channels at half the sides, and the image, in 32 bits.
         drifts_in_bfloat16=True,
-        float32_blocks=(6, 7, 8, 9),  # What that costs in time and gains in masks: doc/lessons.md.
+        float32_blocks=(6, 7, 8, 9),  # doc/lessons.md says what they cost in time and gain in masks.
         small_embedding=True,
     ),
 }
 BASE_MODELS = tuple(NETWORKS)
 LONGEST_SIDE = 16384  # Of images, in pixels.
-SIZE = {"type": positive(int, LONGEST_SIDE), "nargs": 2, "metavar": ("W", "H")}
+SIZE: dict[str, Any] = {"type": positive(int, LONGEST_SIDE), "nargs": 2, "metavar": ("W", "H")}
 IM_SIZE = option("image size", **SIZE)
 
 
@@ -61,14 +63,14 @@ class ModelConfig:
         mod_early_conv: stages 1 and 2 are modulated too.
         no_visual_modulator: the network has no visual modulator.
         no_spatial_modulator: the network has no spatial modulator.
-        aligned_size: (width, height) that the network's input is padded to; None: it is not.
+        aligned_size: (width, height) that the network's input is padded to; None for no padding.
         mean_value: blue, green and red subtracted from an image of values 0 to 255.
-        scale_value: multiplies the difference.
+        scale_value: the factor of the image after `mean_value` is subtracted.
         use_original_mask: the spatial guide is the dilated mask instead of a Gaussian.
         bbox_sup: the visual guide keeps its background.
         vg_keep_aspect_ratio: the visual guide is fitted into its square and padded, not stretched.
-        im_size: (width, height) of the frames that it was trained on; None: not known.
-        bias_shift: what calibration has added to the last layer's bias (it is part of the weights).
+        im_size: (width, height) of the frames that the model was trained on; None if it is unknown.
+        bias_shift: what calibration has added to the last layer's bias; the weights already contain it.
     """
 
     base_model: str = field(default="osvos", metadata=option("segmentation net", choices=BASE_MODELS))
@@ -94,11 +96,11 @@ class ModelConfig:
     bias_shift: float = 0.0
 
     @property
-    def kind(self):
+    def kind(self) -> NetworkKind:
         """The `NetworkKind` of the base model."""
         return NETWORKS[self.base_model]
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         """Raise ValueError for a value that no model can have."""
         if self.base_model not in BASE_MODELS:
             raise ValueError(f"base_model is {self.base_model!r}, not one of {', '.join(BASE_MODELS)}")
@@ -108,18 +110,19 @@ class ModelConfig:
                 raise ValueError(f"{each.name} is {value!r}")
 
 
-def _fits(value, default, optional):
-    """Tell whether a value can stand where `default` does: of its type, finite, of its length; sizes in pixels."""
+def _fits(value: object, default: object, optional: bool) -> bool:
+    """Tell whether a value has the type and length of `default` and is finite; an optional value is a size or None."""
     if optional:
         return value is None or (_all_of(value, int, 2) and min(value) > 0 and max(value) <= LONGEST_SIDE)
     if isinstance(default, tuple):
         return _all_of(value, (int, float), len(default)) and all(map(math.isfinite, value))
     if isinstance(default, float):
-        return _all_of((value,), (int, float), 1) and math.isfinite(value)
+        numbers: object = (value,)
+        return _all_of(numbers, (int, float), 1) and all(map(math.isfinite, numbers))
     return isinstance(value, type(default))
 
 
-def _all_of(values, kind, count):
+def _all_of(values: object, kind: type | tuple[type, ...], count: int) -> TypeGuard[tuple[Any, ...]]:
     return (
         isinstance(values, tuple)
         and len(values) == count
@@ -127,28 +130,31 @@ def _all_of(values, kind, count):
     )
 
 
-def config_path(model_path):
+def config_path(model_path: Path | str) -> Path:
     """Return the path of the configuration of a checkpoint, given by its prefix or file."""
     return Path(f"{model_path}.json")
 
 
-def to_json(config):
+def to_json(config: ModelConfig) -> str:
     """Return a ModelConfig as readable JSON."""
     return sealed_json.to_json(dataclasses.asdict(config))
 
 
-def from_values(values):
+def from_values(values: Mapping[str, Any]) -> ModelConfig:
     """Return the ModelConfig of {field: value} as JSON has it, such as `dataclasses.asdict` wrote.
 
-    Raises ValueError, TypeError or AttributeError for what is none.
+    Raises ValueError, TypeError or AttributeError for values that no ModelConfig can have.
     """
-    return ModelConfig(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+    fields: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
+    }
+    return ModelConfig(**fields)
 
 
-def read_config(model_path):
-    """Return the ModelConfig beside a checkpoint, None if there is none (files of the published program have none).
+def read_config(model_path: Path | str) -> ModelConfig | None:
+    """Return the ModelConfig beside a checkpoint; None if there is no file, as beside the published program's models.
 
-    Raises InputError, naming the file, if it is damaged or holds what this version does not know.
+    Raises InputError, naming the file, if the file is damaged or holds fields that this version does not know.
     """
     path = config_path(model_path)
     try:
@@ -159,13 +165,13 @@ def read_config(model_path):
         raise InputError(f"{path} is not the configuration of a model ({in_short(error)}); copy it again") from None
 
 
-def resolve(given, stored, source):
-    """Return the ModelConfig of a model that has one stored, or not, and of what is given.
+def resolve(given: Mapping[str, Any], stored: ModelConfig | None, source: Path | str | None) -> ModelConfig:
+    """Return the ModelConfig of a model, from its stored configuration, if it has one, and from the caller's values.
 
     Args:
-        given: {field: value} of what the caller gives, as options or as arguments.
-        stored: the model's own ModelConfig, or None: what is not given has its published default then.
-        source: the model's path, for the message.
+        given: {field: value} that the caller gives, as options or as arguments.
+        stored: the model's own ModelConfig; if it is None, fields that are not given have their published defaults.
+        source: the model's path, for the message of the error; None if no configuration is stored.
 
     Raises:
         InputError: for a value that contradicts the model's own configuration.
@@ -174,15 +180,16 @@ def resolve(given, stored, source):
         return ModelConfig(**given)
     for name, value in given.items():
         if value != getattr(stored, name):
-            contradiction = f"{argument(name, value, _words)} contradicts {config_path(source)}"
+            path = "" if source is None else config_path(source)
+            contradiction = f"{argument(name, value, _words)} contradicts {path}"
             says = _says(getattr(stored, name))
             raise InputError(f"{contradiction}, which {says}; leave the {argument_kind()} out")
     return stored
 
 
-def _says(value):
+def _says(value: object) -> str:
     return "has none" if value is None or value is False else f"says {_words(value)}"
 
 
-def _words(value):
+def _words(value: object) -> str:
     return " ".join(f"{v:g}" for v in value) if isinstance(value, tuple) else str(value)

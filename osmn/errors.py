@@ -1,6 +1,8 @@
-"""Errors of users: a file or an argument that cannot be used."""
+"""Errors in the user's input: a file or an argument that the program cannot use."""
 
 import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any
 
 _in_script = False  # Whether the caller gives options on a command line, and not arguments in Python.
 
@@ -10,8 +12,8 @@ class InputError(ValueError):
 
 
 @contextlib.contextmanager
-def naming_options():
-    """Have the messages that are made in this block, in any thread, name options of a command line."""
+def naming_options() -> Iterator[None]:
+    """Make the messages of this block, in any thread, name the options of a command line."""
     global _in_script
     before, _in_script = _in_script, True
     try:
@@ -20,24 +22,24 @@ def naming_options():
         _in_script = before
 
 
-def argument(name, value=None, words=str):
+def argument(name: str, value: object = None, words: Callable[[Any], str] = str) -> str:
     """Return how the caller gives an argument: `--name value` in a command line, `name=value` in Python.
 
     Args:
-        name: of the argument.
-        value: None to leave it out, as a command line leaves out True.
-        words: returns a value as the command line has it.
+        name: the argument's name.
+        value: the argument's value; None leaves the value out, as a command line leaves out True.
+        words: returns a value as the command line writes it.
     """
     if _in_script:
         return f"--{name}" if value is None or value is True else f"--{name} {words(value)}"
     return name if value is None else f"{name}={value!r}"
 
 
-def argument_kind():
+def argument_kind() -> str:
     """Return what the caller calls an argument: "option" in a command line, "argument" in Python."""
     return "option" if _in_script else "argument"
 
 
-def in_short(error):
-    """Return what another library's error says as part of a line: at most 200 characters."""
+def in_short(error: object) -> str:
+    """Return the message of another library's error for use within a line: at most 200 characters."""
     return " ".join(str(error).split())[:200]

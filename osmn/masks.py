@@ -1,16 +1,19 @@
-"""Masks as arrays: objects merged into labels, labels at another size, their colours, and over a photograph."""
+"""Masks as arrays: merging objects into labels, resizing labels, their colors, and drawing them over an image."""
+
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from PIL import Image
 
-OPACITY = 0.5  # of an overlay
+OPACITY = 0.5  # Of the colors in an overlay.
 
 
-def merge(probabilities, object_ids, background=0.5):
+def merge(
+    probabilities: Sequence[np.ndarray] | np.ndarray, object_ids: Sequence[int], background: float = 0.5
+) -> np.ndarray:
     """Return uint8 (H, W) ids from probability maps (H, W), one per object: the largest wins, if above `background`.
 
-    Elsewhere the id is 0. Objects are taken in numeric order, whatever the order given: of equal probabilities the
-    smaller id wins.
+    Other pixels get the id 0. The order of the objects does not matter: of equal probabilities the smaller id wins.
     """
     pairs = sorted(zip(object_ids, probabilities, strict=True), key=lambda pair: pair[0])
     best = np.full(np.shape(probabilities[0]), background, np.float32)
@@ -22,32 +25,33 @@ def merge(probabilities, object_ids, background=0.5):
     return labels
 
 
-def labelled(objects, shape):
-    """Return ids, uint8 of `shape` (H, W), from {object id: bool (H, W)}; 0 elsewhere, the last one's in an overlap."""
+def labelled(objects: Mapping[int, np.ndarray], shape: tuple[int, int]) -> np.ndarray:
+    """Return ids, uint8 of `shape` (H, W), from {object id: bool (H, W)}, else 0; the last object wins an overlap."""
     labels = np.zeros(shape, np.uint8)
     for object_id, mask in objects.items():
         labels[mask] = object_id
     return labels
 
 
-def with_objects(labels, objects):
-    """Return `labels`, uint8 (H, W), in which {object id: bool (H, W)} are where their masks say, and nowhere else."""
+def with_objects(labels: np.ndarray, objects: Mapping[int, np.ndarray]) -> np.ndarray:
+    """Return `labels`, uint8 (H, W), with the objects {object id: bool (H, W)} exactly where their masks are."""
     for object_id, mask in objects.items():
         labels = np.where(labels == object_id, 0, labels)
         labels = np.where(mask, object_id, labels).astype(np.uint8)
     return labels
 
 
-def resized(labels, size):
-    """Return labels, uint8 (H, W), or a mask, bool (H, W), at `size` (width, height), nearest neighbour."""
-    if labels.shape[::-1] == tuple(size):
+def resized(labels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Return labels, uint8 (H, W), or a mask, bool (H, W), at `size` (width, height), nearest neighbor."""
+    width, height = size
+    if labels.shape == (height, width):
         return labels
     if labels.dtype == bool:
         return resized(labels.astype(np.uint8), size).astype(bool)
-    return np.asarray(Image.fromarray(labels).resize(tuple(size), Image.Resampling.NEAREST))
+    return np.asarray(Image.fromarray(labels).resize((width, height), Image.Resampling.NEAREST))
 
 
-def covered_shares(mask):
+def covered_shares(mask: np.ndarray) -> tuple[float, float]:
     """Return the share of the image and of its own box that a bool (H, W) mask covers; (0, 0) for an empty mask."""
     rows, columns = mask.any(axis=1).nonzero()[0], mask.any(axis=0).nonzero()[0]
     if not rows.size:
@@ -56,41 +60,44 @@ def covered_shares(mask):
     return area / mask.size, area / ((rows[-1] - rows[0] + 1) * (columns[-1] - columns[0] + 1))
 
 
-def davis_palette():
-    """Return the DAVIS (PASCAL VOC) palette, 768 ints in 0..255: colour i spreads the bits of i over R, G, B."""
+def davis_palette() -> list[int]:
+    """Return the DAVIS (PASCAL VOC) palette, 768 ints in 0..255: color i spreads the bits of i over R, G, B."""
     ids = np.arange(256)
     palette = np.zeros((256, 3), int)
     for bit in range(8):
         for channel in range(3):
             palette[:, channel] |= (ids >> channel & 1) << (7 - bit)
         ids >>= 3
-    return palette.ravel().tolist()
+    values: list[int] = palette.ravel().tolist()
+    return values
 
 
-def bright_palette():
-    """Return the colours of an overlay, uint8 (256, 3): those of DAVIS, but as bright as can be, so as to stand out."""
+def bright_palette() -> np.ndarray:
+    """Return the colors of an overlay, uint8 (256, 3): the DAVIS palette, each color as bright as possible."""
     colors = np.reshape(davis_palette(), (256, 3))
-    return (colors * (255 / np.maximum(colors.max(axis=-1, keepdims=True), 1))).astype(np.uint8)
+    bright: np.ndarray = colors * (255 / np.maximum(colors.max(axis=-1, keepdims=True), 1))
+    return bright.astype(np.uint8)
 
 
-def overlay(image, labels):
+def overlay(image: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Return an RGB image, uint8 (H, W, 3), with the objects of `labels`, uint8 (H, W), tinted and outlined."""
-    import cv2  # Only where something is drawn.
+    import cv2  # Here, because most callers of this module draw nothing.
 
-    drawn = image.copy()
+    drawn: np.ndarray = image.copy()
     left, top, width, height = cv2.boundingRect(labels)
     if not width:
         return drawn
-    # All that changes, which is mostly a small part: the objects and a pixel around them.
+    # Only the box of the objects, one pixel wider, changes; it is mostly a small part of the image.
     part = np.s_[max(0, top - 1) : top + height + 1, max(0, left - 1) : left + width + 1]
-    labels = np.where(labels[part] == 255, np.uint8(1), labels[part])  # Binary results are 0 and 255.
+    labels = np.where(labels[part] == 255, np.uint8(1), labels[part])  # A binary mask has the values 0 and 255.
     inside = (labels > 0).astype(np.uint8)
     colors = cv2.LUT(cv2.merge([labels] * 3), bright_palette()[None])
-    square, cross = np.ones((3, 3), np.uint8), np.uint8([[0, 1, 0], [1, 1, 1], [0, 1, 0]])
+    square, cross = np.ones((3, 3), np.uint8), np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], np.uint8)
     edge = (cv2.dilate(labels, square) != cv2.erode(labels, square)).astype(np.uint8)
-    outline = cv2.dilate(edge & inside, cross) & inside
+    outline: np.ndarray = cv2.dilate(edge & inside, cross)
+    outline = outline & inside
     pixels = np.ascontiguousarray(drawn[part])
-    # The last number has halves rounded down.
+    # The last number rounds halves down.
     cv2.copyTo(cv2.addWeighted(pixels, 1 - OPACITY, colors, OPACITY, -0.25), inside, pixels)
     cv2.copyTo(colors, outline, pixels)
     cv2.copyTo(np.full_like(pixels, 255), edge & ~inside & 1, pixels)

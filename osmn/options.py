@@ -1,50 +1,58 @@
-"""How a dataclass's field declares an option of the command line, and what the text of an option may be.
+"""Options of the command line, which the fields of dataclasses declare, and the texts that an option takes.
 
-The field is the declaration: its name and its default are the option's, and `option` gives the rest, what `-h` says of
-it and which texts it takes:
+The field is the declaration. The option has the field's name and default; `option` gives the rest, which is what `-h`
+says of the option and which texts it takes:
 
     learning_rate: float = field(default=1e-5, metadata=option("of Adam", positive(float)))
 
-`osmn.cli.parser` makes the command line of such fields, and reads it into them. Here is neither: a package can declare
-its options, and be used from Python, without a command line.
+`osmn.cli.parser` makes the command line of such fields, and reads the command line into them. This module needs no
+command line: a package can declare its options and be used from Python.
 """
+
+from __future__ import annotations
 
 import dataclasses
 import math
 import os
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from osmn.files.names import plain_name
 
-MOST = {int: 2**31 - 1, float: 3.4028234e38}  # what the 32 bits hold in which TensorFlow computes
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Number = TypeVar("Number", int, float)
+
+MOST: dict[type, float] = {int: 2**31 - 1, float: 3.4028234e38}  # The largest numbers of TensorFlow's 32 bits.
 _KEY = "option"
 
 
 class WrongValue(ValueError):
-    """A text that an option does not take; the message is a sentence without a subject, for the option's name."""
+    """A text that an option does not take; the message is a full sentence that names the text."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Option:
-    """What a field does not say of an option.
+    """What a dataclass's field itself does not say of an option.
 
-    A field whose default is False is a switch, without a value.
+    An option whose default is False is a switch, without a value.
 
     Attributes:
         help: what `-h` says, without the default.
-        type: from a text to a value. It raises `WrongValue`, or ValueError where the text is none of its kind at all.
-        choices: all values that there are; None for any.
-        nargs: how many values: a number, "+" or "?"; None for one.
-        metavar: what `-h` calls a value, or each of several.
+        type: converts a text to a value. It raises `WrongValue` for a text that the option does not take, or ValueError
+            for a text that is not of the type at all, such as "x" for a number.
+        choices: all values that the option takes; None if every value of the type is allowed.
+        nargs: how many values the option takes: a number, "+" or "?"; None for a single value.
+        metavar: what `-h` calls the value; a tuple has a name for each of several values.
         repeated: the option may be given several times, and its value is the list of what was given.
-        positional: it is given by its place, not by its name.
-        changes_results: it belongs to what two runs must agree on to have the same results; see `identity`.
+        positional: the option is given by its place, not by its name.
+        changes_results: two runs must have the same value of the option to have the same results; see `identity`.
     """
 
     help: str
     type: Callable[[str], Any] | None = None
-    choices: tuple | None = None
+    choices: tuple[Any, ...] | None = None
     nargs: int | str | None = None
     metavar: str | tuple[str, ...] | None = None
     repeated: bool = False
@@ -52,13 +60,13 @@ class Option:
     changes_results: bool = True
 
 
-def option(help, type=None, **more):
+def option(help: str, type: Callable[[str], Any] | None = None, **more: Any) -> dict[str, Option]:
     """Return the metadata of a dataclass's field that is an option; the arguments are those of `Option`."""
     return {_KEY: Option(help, type, **more)}
 
 
-def declared(kind):
-    """Return {name: (Option, default)} of a dataclass's fields that are options; None for a field without default."""
+def declared(kind: DataclassInstance | type[DataclassInstance]) -> dict[str, tuple[Option, Any]]:
+    """Return {name: (Option, default)} of a dataclass's options; the default is None for a field without a default."""
     found = {field.name: field for field in dataclasses.fields(kind) if _KEY in field.metadata}
     return {
         name: (field.metadata[_KEY], None if field.default is dataclasses.MISSING else field.default)
@@ -66,8 +74,11 @@ def declared(kind):
     }
 
 
-def identity(options):
-    """Return {field: value} of what changes results: all fields but options that say otherwise, and nested options."""
+def identity(options: DataclassInstance) -> dict[str, Any]:
+    """Return {field: value} of the fields of `options`, a dataclass, that change results.
+
+    It leaves out options that are declared with `changes_results=False`, and fields that are dataclasses themselves.
+    """
     fields = dataclasses.fields(options)
     left_out = {name for name, (each, _) in declared(options).items() if not each.changes_results}
     values = {field.name: getattr(options, field.name) for field in fields if field.name not in left_out}
@@ -75,85 +86,87 @@ def identity(options):
 
 
 class Shard(NamedTuple):
-    """A share of the videos: the `index`-th, from 0, of `count`."""
+    """A part of the videos: the share of number `share`, from 0, of `shares` shares."""
 
-    index: int
-    count: int
+    share: int
+    shares: int
 
-    def __str__(self):
-        return f"{self.index}/{self.count}"
+    def __str__(self) -> str:
+        return f"{self.share}/{self.shares}"
 
 
-def positive(kind, most=None):
-    """Return the type of a number of `kind`, int or float, above zero, and at most `most` if it is given."""
+def positive(kind: type[Number], most: float | None = None) -> Callable[[str], Number]:
+    """Return the type of an option: a number of `kind`, int or float, above zero and, if given, at most `most`."""
     return _number(kind, most, lambda value: value > 0, "a number above zero")
 
 
-def non_negative(kind, most=None):
-    """Return the type of a number of `kind`, int or float, zero or more, and at most `most` if it is given."""
+def non_negative(kind: type[Number], most: float | None = None) -> Callable[[str], Number]:
+    """Return the type of an option: a number of `kind`, int or float, from zero up and, if given, at most `most`."""
     return _number(kind, most, lambda value: value >= 0, "a number from zero up")
 
 
-def _number(kind, most, fits, description):
-    most = MOST[kind] if most is None else most
+def _number(
+    kind: type[Number], most: float | None, fits: Callable[[float], bool], description: str
+) -> Callable[[str], Number]:
+    largest = MOST[kind] if most is None else most
 
-    def convert(text):
+    def convert(text: str) -> Number:
         try:
             value = kind(text)
         except ValueError:
             number = "a whole number" if kind is int else "a number"
             raise WrongValue(f"{text[:50]} is not {number}") from None
-        if not fits(value) or value == math.inf:  # Nothing fits for NaN.
+        if not fits(value) or value == math.inf:  # NaN fits no comparison.
             raise WrongValue(f"{text} is not {description}")
-        if value > most:
-            raise WrongValue(f"{text} is not at most {most:g}")
+        if value > largest:
+            raise WrongValue(f"{text} is not at most {largest:g}")
         return value
 
     return convert
 
 
-def finite(text):
-    """Parse a number that is neither infinite nor NaN, in 32 bits either."""
+def finite(text: str) -> float:
+    """Parse a number that is finite, also when it is stored in 32 bits; raise ValueError for other texts."""
     value = float(text)
     if not abs(value) <= MOST[float]:
         raise WrongValue(f"{text} is not a finite number")
     return value
 
 
-def share(text):
-    """Parse a number from 0 to 1."""
+def share(text: str) -> float:
+    """Parse a number from 0 to 1; raise ValueError for other texts."""
     value = float(text)
     if not 0 <= value <= 1:
         raise WrongValue(f"{text} is not from 0 to 1")
     return value
 
 
-def below_one(text):
-    """Parse a number from 0 to below 1."""
+def below_one(text: str) -> float:
+    """Parse a number from 0 to below 1; raise ValueError for other texts."""
     value = share(text)
     if value == 1:
         raise WrongValue(f"{text} is not below 1")
     return value
 
 
-def seed(text):
-    """Parse an integer of 64 bits."""
+def seed(text: str) -> int:
+    """Parse an integer of 64 bits; raise ValueError for other texts."""
     value = int(text)
     if not -(2**63) <= value < 2**63:
         raise WrongValue(f"{text} is not an integer of 64 bits")
     return value
 
 
-def shard(text):
-    """Parse "I/N" into a `Shard`."""
+def shard(text: str) -> Shard:
+    """Parse "I/N" into a `Shard`; raise WrongValue for other texts."""
     index, _, count = text.partition("/")
     if not (index.isdecimal() and count.isdecimal() and int(index) < int(count)):
         raise WrongValue(f"{text} is not I/N with I from 0 to N - 1")
     return Shard(int(index), int(count))
 
 
-def davis_split(text):
-    """Parse "VERSION/SPLIT", as "2016/val", into (2016, "val")."""
+def davis_split(text: str) -> tuple[int, str]:
+    """Parse "VERSION/SPLIT", as "2016/val", into (2016, "val"); raise WrongValue for other texts."""
     version, _, split = text.partition("/")
     try:
         if version not in ("2016", "2017"):
@@ -163,16 +176,16 @@ def davis_split(text):
         raise WrongValue(f"{text} is not VERSION/SPLIT, such as 2016/val: {error}") from None
 
 
-def file_name(text):
-    """Check the name of a split or of a sequence, which becomes part of a path; it leads nowhere else."""
+def file_name(text: str) -> str:
+    """Return the name of a split or a sequence; raise WrongValue if it, as part of a path, would lead elsewhere."""
     try:
         return plain_name(text)
     except ValueError as error:
         raise WrongValue(str(error)) from None
 
 
-def folder(text):
-    """Check the path of a folder that is there."""
-    if not os.path.isdir(text):  # Path.is_dir() takes "" for ".", and fails for names that are too long.
+def folder(text: str) -> str:
+    """Return the path of a folder; raise WrongValue if the folder does not exist."""
+    if not os.path.isdir(text):  # Path.is_dir() takes "" for "." and raises for names that are too long.
         raise WrongValue(f"{text[:200]} is not a folder that is there")
     return text

@@ -1,4 +1,4 @@
-"""Work beside the main thread: reading ahead, writing behind, and shares for several processes."""
+"""Work outside of the main thread: reading ahead, writing behind, and computing in several processes."""
 
 import collections
 import concurrent.futures
@@ -8,29 +8,35 @@ import multiprocessing
 import os
 import signal
 import threading
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from types import TracebackType
+from typing import Any, TypeVar
 
 from osmn.errors import InputError
 
-FRAMES_WORTH_A_PROCESS = 250  # Starting one takes about as long as scoring this many.
+FRAMES_WORTH_A_PROCESS = 250  # Starting a process takes about as long as scoring so many frames.
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
-def processors():
+def processors() -> int:
     """Return how many processors this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def worthwhile_processes(frames):
-    """Return how many processes it is worth starting to score or merge so many frames: at most one per processor."""
+def worthwhile_processes(frames: int) -> int:
+    """Return how many processes are worth starting to score or merge `frames` frames: at most one per processor."""
     return min(processors(), 1 + frames // FRAMES_WORTH_A_PROCESS)
 
 
-def in_processes(function, jobs, processes):
-    """Yield `function(*job)` for each of `jobs`, in order, computed by so many processes (1: by this one).
+def in_processes(function: Callable[..., Result], jobs: Sequence[tuple[Any, ...]], processes: int) -> Iterator[Result]:
+    """Yield `function(*job)` for each of `jobs`, in order, computed by `processes` processes; 1 starts no process.
 
-    The processes are spawned, not forked: a caller may have TensorFlow's threads running. The first error stops them
-    all.
+    The processes are spawned, not forked, because a caller may have TensorFlow's threads running. The first error stops
+    all processes. Raises InputError if a process is killed, probably for lack of memory.
     """
     if min(processes, len(jobs)) <= 1:
         yield from itertools.starmap(function, jobs)
@@ -43,21 +49,23 @@ def in_processes(function, jobs, processes):
             raise InputError("a worker process was killed, probably for lack of memory; run this again") from None
 
 
-def _serve_parent():
-    """Leave interrupts to the parent, and end when it has ended, however that was."""
+def _serve_parent() -> None:
+    """Leave interrupts to the parent, and end when the parent has ended in any way."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
-def _end_with_parent():
-    multiprocessing.parent_process().join()
-    os._exit(1)
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:  # Only the main process has no parent.
+        parent.join()
+        os._exit(1)
 
 
-def read_ahead(read, paths, ahead=4):
-    """Yield `read(path)` for each path, in order, `ahead` of them being read by a thread in the meantime."""
+def read_ahead(read: Callable[[Item], Result], paths: Iterable[Item], ahead: int = 4) -> Iterator[Result]:
+    """Yield `read(path)` for each of `paths`, in order; a thread reads up to `ahead` paths in the meantime."""
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
-        pending = collections.deque()
+        pending: collections.deque[Future[Result]] = collections.deque()
         for path in paths:
             pending.append(pool.submit(read, path))
             if len(pending) > ahead:
@@ -66,10 +74,11 @@ def read_ahead(read, paths, ahead=4):
             yield pending.popleft().result()
 
 
-def run_ahead(items, ahead=4):
-    """Yield what the iterator `items` yields, none of it None, up to `ahead` made by a thread in the meantime.
+def run_ahead(items: Iterator[Item], ahead: int = 4) -> Generator[Item, None, None]:
+    """Yield the items of the iterator `items`; a thread makes up to `ahead` items in the meantime.
 
-    An error comes out where its item is asked for. Close it before what it reads from.
+    No item may be None. An error of `items` is raised where the item is asked for. Close this generator before you
+    close what `items` reads from.
     """
     pool = concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix="frames")
     try:
@@ -82,23 +91,25 @@ def run_ahead(items, ahead=4):
 
 
 class WriteBehind:
-    """Runs writes on a thread, at most `limit` behind; errors come out at a later call or at the end of the block."""
+    """Runs writes on a thread, at most `limit` behind; a later call, or the end of the block, raises their errors."""
 
-    def __init__(self, limit=32):
+    def __init__(self, limit: int = 32) -> None:
         self._pool = concurrent.futures.ThreadPoolExecutor(1)
-        self._pending = collections.deque()
+        self._pending: collections.deque[Future[object]] = collections.deque()
         self._limit = limit
 
-    def __enter__(self):
+    def __enter__(self) -> "WriteBehind":
         return self
 
-    def __call__(self, write, *arguments):
-        """Have `write(*arguments)` run."""
+    def __call__(self, write: Callable[..., object], *arguments: object) -> None:
+        """Run `write(*arguments)` on the thread."""
         self._pending.append(self._pool.submit(write, *arguments))
         while len(self._pending) > self._limit:
             self._pending.popleft().result()
 
-    def __exit__(self, error, *_):
+    def __exit__(
+        self, error: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
+    ) -> None:
         self._pool.shutdown()
         if error is None:
             for future in self._pending:

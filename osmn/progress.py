@@ -1,45 +1,71 @@
-"""Progress bars on stderr; where that is no terminal, but a file or a pipe, a line now and then instead."""
+"""Progress bars on stderr; where stderr is a file or a pipe and not a terminal, a line every half minute instead."""
 
 import io
 import sys
 import time
+from collections.abc import Iterable
+from typing import Any, TypeVar, overload
 
 from tqdm import tqdm
 
 SECONDS_BETWEEN_LINES = 30.0
-PREPARING = "preparing the network"  # It is traced, or compiled, when the first of the work is done.
+PREPARING = "preparing the network"  # The first unit of the work traces or compiles the network.
+
+Item = TypeVar("Item")
 
 
-def progress_bar(iterable=None, prepared_after=None, brief=False, **options):
-    """Return a progress bar, a `tqdm`, which may be iterated over or closed by a `with` block.
+@overload
+def progress_bar(
+    iterable: Iterable[Item], prepared_after: int | None = None, brief: bool = False, **options: Any
+) -> "tqdm[Item]": ...
+
+
+@overload
+def progress_bar(
+    iterable: None = None, prepared_after: int | None = None, brief: bool = False, **options: Any
+) -> "tqdm[Any]": ...
+
+
+def progress_bar(
+    iterable: Iterable[Any] | None = None, prepared_after: int | None = None, brief: bool = False, **options: Any
+) -> "tqdm[Any]":
+    """Return a progress bar, a `tqdm`; the caller iterates over it, or closes it by a `with` block.
 
     Args:
-        iterable: whose items are counted; None for a bar that is told by `update`.
+        iterable: the bar counts its items; None for a bar that counts by `update`.
         prepared_after: the bar says that the network is being prepared until so many units are done, counted from
-            where it starts; None for a bar of other work.
-        brief: the work often takes a second: where stderr is no terminal, only what takes longer than
-            `SECONDS_BETWEEN_LINES` has lines.
-        options: of `tqdm`; a bar that is told to be disabled shows nothing anywhere.
+            where the bar starts; None for work that prepares no network.
+        brief: the work often takes a second: where stderr is no terminal, lines are written only if the work takes
+            longer than `SECONDS_BETWEEN_LINES`.
+        options: further arguments of `tqdm`; a bar with `disable=True` shows nothing anywhere.
     """
-    kind = _Bar if sys.stderr.isatty() else _Lines
+    kind: type[_Bar] = _Bar if sys.stderr.isatty() else _Lines
     return kind(iterable, prepared_after=prepared_after, brief=brief, **options)
 
 
 class _Bar(tqdm):
     """A progress bar for a terminal."""
 
-    def __init__(self, iterable=None, prepared_after=None, brief=False, **options):
-        self._prepared_at = None if prepared_after is None else options.get("initial", 0) + prepared_after
+    def __init__(
+        self,
+        iterable: Iterable[Any] | None = None,
+        prepared_after: int | None = None,
+        brief: bool = False,
+        **options: Any,
+    ) -> None:
+        self._prepared_at: float | None = None
+        if prepared_after is not None:
+            self._prepared_at = options.get("initial", 0) + prepared_after
         self._brief = brief
         if options.get("total") == 0:
-            self._prepared_at = None  # Nothing is done, and nothing is prepared for it.
+            self._prepared_at = None  # There is no work, so nothing is prepared.
         if self._prepared_at is not None:
             options["desc"] = PREPARING
         super().__init__(iterable, dynamic_ncols=True, **options)
 
-    def update(self, n=1):
+    def update(self, n: float | None = 1) -> bool | None:
         """Count `n` more units as done."""
-        if self._prepared_at is not None and self.n + n >= self._prepared_at:
+        if self._prepared_at is not None and self.n + (n or 0) >= self._prepared_at:
             self._prepared_at = None
             if not self.disable:
                 self.set_description_str(None, refresh=False)
@@ -47,17 +73,17 @@ class _Bar(tqdm):
 
 
 class _Lines(_Bar):
-    """A progress bar whose states are lines: one every `SECONDS_BETWEEN_LINES`, and the last one."""
+    """A progress bar whose states are lines: a line every `SECONDS_BETWEEN_LINES`, and the last state."""
 
     _clock = staticmethod(time.monotonic)
 
-    def __init__(self, iterable=None, **options):
-        self._shown_at = None  # None until the bar is first displayed, which is when it is made.
+    def __init__(self, iterable: Iterable[Any] | None = None, **options: Any) -> None:
+        self._shown_at: float | None = None  # None until the bar's constructor displays it.
         self._has_lines = False
         super().__init__(iterable, file=_Nowhere(), **options)
 
-    def display(self, msg=None, pos=None):
-        """Write a line if it is time; at the start only what is being prepared."""
+    def display(self, msg: str | None = None, pos: int | None = None) -> None:
+        """Write a line if the time for it has come; at the start write only what is being prepared."""
         if self.disable:
             return
         now = self._clock()
@@ -69,20 +95,20 @@ class _Lines(_Bar):
             self._shown_at = now
             self._write_line()
 
-    def close(self):
-        """Write the last state, unless it is of brief work that has no other line, and end."""
+    def close(self) -> None:
+        """Write the last state, unless the work is brief and has no other line, and end the bar."""
         if not self.disable and (self._has_lines or not self._brief):
             self._write_line()
         super().close()
 
-    def _write_line(self):
+    def _write_line(self) -> None:
         self._has_lines = True
         print(self, file=sys.stderr)
 
 
 class _Nowhere(io.TextIOBase):
-    """Takes what tqdm itself writes, which is for terminals."""
+    """A file that drops what tqdm itself writes, which is meant for terminals."""
 
-    def write(self, text):
-        """Take a text."""
+    def write(self, text: str) -> int:
+        """Drop a text; return its length."""
         return len(text)

@@ -1,3 +1,3 @@
-"""The version of this program, which results note as what made them."""
+"""The version of this program; results note which version made them."""
 
 __version__ = "1.0.0"

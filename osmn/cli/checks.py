@@ -1,33 +1,39 @@
-"""What of a command line can be found wrong before TensorFlow is imported, which takes seconds: paths and lists.
+"""Checks of a command line's paths and lists before TensorFlow is imported, which takes seconds.
 
 Each check raises the InputError that the work itself would raise later, and nothing here imports TensorFlow. Scripts
-call them in the order in which the work would come to it.
+call the checks in the order in which the work would raise their errors.
 """
 
+import argparse
 import os
+from collections.abc import Collection, Sequence
+from pathlib import Path
 
 from osmn.cli import options
 from osmn.data import coco, davis
+from osmn.data.types import Video
 from osmn.files import locks
 from osmn.inference import load
 from osmn.models import checkpoint_files
 from osmn.models.pretrained import source_files
+from osmn.models.start import StartOptions
 from osmn.parallel import processes_in_cluster
 from osmn.results import layout
+from osmn.training.options import Validation
 
 
-def check_cluster():
-    """Check the machines that `TF_CONFIG` names for a training, if there are any."""
+def check_cluster() -> None:
+    """Check the machines that `TF_CONFIG` names for a training, if it names any."""
     processes_in_cluster(os.environ.get("TF_CONFIG"))
 
 
-def check_model(args):
-    """Check the model to segment with, and its configuration against the options that say what it is."""
+def check_model(args: argparse.Namespace) -> None:
+    """Check the model to segment with, and that its configuration agrees with the options of parsed arguments."""
     load.check_model(args.whole_model_path, options.model_options(args), args.precision, args.engine)
 
 
-def check_start(start):
-    """Check what a training starts from, its `StartOptions`: a checkpoint, or ImageNet weights where it reads them."""
+def check_start(start: StartOptions) -> None:
+    """Check what a training starts from: its checkpoint, or its ImageNet weights if it reads them."""
     newest, other, config = checkpoint_files.find_start(start.whole_model_path, start.folder, start.given)
     if newest or other or start.pretrained is None:
         return
@@ -36,27 +42,27 @@ def check_start(start):
     source_files.check_source(start.pretrained.seg_model_path)
 
 
-def check_stills(data_paths):
+def check_stills(data_paths: Sequence[str]) -> None:
     """Check the COCO folders to train on."""
     coco.check_folders(data_paths, "train2017")
 
 
-def check_validation_videos(validation):
-    """Check the videos of a `Validation`, if there is to be one: it has a split then."""
-    if validation.validate_split:
+def check_validation_videos(validation: Validation) -> None:
+    """Check the videos of a `Validation`; without a folder and a split there is no validation, and nothing to check."""
+    if validation.validate_split and validation.validate_path:
         videos = davis.videos(validation.validate_path, *validation.validate_split)
         davis.complete_annotations(validation.validate_path, videos)
 
 
-def check_results(folder, videos, shard=(0, 1)):
-    """Check a folder for the results of `videos`: it can be written, and none of them is read from there."""
+def check_results(folder: Path | str, videos: Collection[Video], shard: tuple[int, int] = (0, 1)) -> None:
+    """Check that a folder for the results of `videos` can be written, and that no video is read from there."""
     layout.check_places(folder, videos)
     check_folder(folder, shard)
 
 
-def check_folder(folder, shard=(0, 1)):
-    """Check that a folder can be written, and that no other run is writing into it; it stays as it is."""
+def check_folder(folder: Path | str, shard: tuple[int, int] = (0, 1)) -> None:
+    """Check that a folder can be written, and that no other run is writing into it; the folder does not change."""
     if os.environ.get("TF_CONFIG"):
-        return  # The other processes of this training may be looking at the same moment.
+        return  # The other processes of this training may check the folder at the same moment.
     with locks.writing(folder, shard):
         pass

@@ -1,34 +1,43 @@
-"""The options of models, data, testing and devices that scripts share, in groups, and what is read of them.
+"""The options of models, data, testing and devices that scripts share, in groups, and reading them.
 
-A script takes the groups that have an effect in it. Nothing here imports TensorFlow, so that `-h` and mistakes in
-arguments answer at once.
+A script takes the groups that have an effect in it. Nothing here imports TensorFlow, so that `-h` and errors in
+arguments are shown at once.
 """
 
+import argparse
 import dataclasses
 from dataclasses import field
+from typing import Any
 
 from osmn.cli import parser
 from osmn.config import IM_SIZE, SIZE, ModelConfig
 from osmn.errors import InputError
 from osmn.inference.options import SegmentingOptions
-from osmn.models.engines import ENGINE, PRECISION
+from osmn.models.engines import ENGINE, PRECISION, Engine
+from osmn.models.interface import SegmentationModel
 from osmn.options import file_name, folder, non_negative, option
 
 GPU = "GPU; the CPU where there is none"
 
 
 @dataclasses.dataclass(frozen=True)
-class Device:
-    """What computes, and in which number format."""
+class Computation:
+    """The engine that computes, and its number format."""
 
-    gpu_id: int = field(default=0, metadata=option(GPU, non_negative(int)))
     precision: str | None = field(default=None, metadata=PRECISION)
     engine: str | None = field(default=None, metadata=ENGINE)
 
 
 @dataclasses.dataclass(frozen=True)
-class Devices(Device):
-    """What computes where several devices can train."""
+class Device(Computation):
+    """The device and the engine that compute, and their number format."""
+
+    gpu_id: int = field(default=0, metadata=option(GPU, non_negative(int)))
+
+
+@dataclasses.dataclass(frozen=True)
+class Devices(Computation):
+    """The devices, engine and number format of scripts that can train on several devices."""
 
     gpu_id: tuple[int, ...] = field(
         default=(0,), metadata=option(f"{GPU}; several to train on", non_negative(int), nargs="+")
@@ -37,7 +46,7 @@ class Devices(Device):
 
 @dataclasses.dataclass(frozen=True)
 class Determinism:
-    """Whether every run computes the same bits."""
+    """Whether all runs compute the same bits."""
 
     deterministic: bool = field(default=False, metadata=option("run to run the same bits, slower on a GPU"))
 
@@ -77,8 +86,8 @@ class Report:
     )
 
     @property
-    def wanted(self):
-        """Whether a page is asked for, by either option."""
+    def wanted(self) -> bool:
+        """Whether either option asks for a page."""
         return self.report or self.against is not None
 
 
@@ -102,12 +111,12 @@ class FrameSize:
     im_size: tuple[int, int] = field(metadata=IM_SIZE)
 
 
-def add_model_options(to):
-    """Add what a model is: its network and the inputs that it is trained on.
+def add_model_options(to: parser.Parser) -> None:
+    """Add the options of a model's configuration: its network and the inputs that it is trained on.
 
-    A model's own configuration, beside its weights, says all of it; options are for models that have none, such as
-    those of the published program, and for models that are to be trained. They have an attribute only where they are
-    given: only then can they contradict a model's configuration.
+    A model's own configuration, beside its weights, has all these values. The options are for models without a
+    configuration, such as those of the published program, and for models that are to be trained. Parsed arguments have
+    an attribute only for the options that are given, because only these can contradict a model's configuration.
     """
     group = to.group(
         "model", "for a model without a configuration beside it (.json); where there is one, leave these out"
@@ -119,71 +128,78 @@ def add_model_options(to):
         "no_spatial_modulator",
         "aligned_size",
         "mean_value",
+        "scale_value",
+        "bbox_sup",
+        "use_original_mask",
+        "vg_keep_aspect_ratio",
     )
-    names += ("scale_value", "bbox_sup", "use_original_mask", "vg_keep_aspect_ratio")
     group.add(ModelConfig, *names, only_given=True)
 
 
-def add_user_model_options(to):
-    """Add the choice of the model for a user's own video, of its image size and of the device."""
+def add_user_model_options(to: parser.Parser) -> None:
+    """Add the options of the model for a user's own video, of its image size and of the device."""
     to.add(UserModel)
     add_model_options(to)
     add_device_options(to)
 
 
-def add_size_option(to, im_size):
+def add_size_option(to: parser.Group, im_size: tuple[int, int]) -> None:
     """Add the size of the network's images, by default `im_size`, (width, height)."""
     to.add(FrameSize, im_size=im_size)
 
 
-def add_testing_options(to):
+def add_testing_options(to: parser.Parser) -> None:
     """Add the options of propagation and of its result files."""
     group = to.group("testing")
     group.add(SegmentingOptions, "result_path", "overwrite", "vg_pad_ratio", "save_score", *REFINEMENT, "shard")
 
 
-REFINEMENT = ("crf_postprocessing", "flip_test")  # Makes masks better and takes longer.
+REFINEMENT = ("crf_postprocessing", "flip_test")  # They make masks better and take longer.
 
 
-def add_device_options(to, several=False, engine=True):
-    """Add the choice of device, or of `several`, of the number format, and of the `engine`."""
+def add_device_options(to: parser.Parser, several: bool = False, engine: bool = True) -> None:
+    """Add the options of the device, or of `several` devices, of the number format and, if asked, of the `engine`."""
     group = to.group("device")
     group.add(Devices if several else Device, "gpu_id", "precision", *(["engine"] if engine else []))
 
 
-def model_options(args):
+def model_options(args: argparse.Namespace) -> dict[str, Any]:
     """Return {`ModelConfig` field: value} of the options that were given."""
     return parser.given(args, ModelConfig)
 
 
-def load_model(args):
-    """Return the model to segment with, of parsed arguments; see `load.load_model`."""
+def load_model(args: argparse.Namespace) -> SegmentationModel:
+    """Return the model that parsed arguments name, to segment with it; see `load.load_model`."""
     from osmn.inference import load
 
-    return load.load_model(args.whole_model_path, model_options(args), args.precision, args.engine)
+    model: SegmentationModel = load.load_model(args.whole_model_path, model_options(args), args.precision, args.engine)
+    return model
 
 
-def load_user_model(args):
-    """Return the model for a user's own video and an engine of it, of parsed arguments; see `model_choice.load`."""
+def load_user_model(args: argparse.Namespace) -> tuple[SegmentationModel, Engine]:
+    """Return the model that parsed arguments name for a user's own video, and its engine; see `model_choice.load`."""
     from osmn.user_video import model_choice
 
-    return model_choice.load(args.whole_model_path, model_options(args), args.precision, args.engine, args.gpu_id)
+    loaded: tuple[SegmentationModel, Engine] = model_choice.load(
+        args.whole_model_path, model_options(args), args.precision, args.engine, args.gpu_id
+    )
+    return loaded
 
 
-def check_user_model(args):
-    """Raise InputError, before seconds are spent, if `load_user_model` would; see `model_choice.check`."""
+def check_user_model(args: argparse.Namespace) -> None:
+    """Raise the InputError of `load_user_model` without loading the model for seconds; see `model_choice.check`."""
     from osmn.user_video import model_choice
 
     model_choice.check(args.whole_model_path, model_options(args), args.precision, args.engine)
 
 
-def required(args, *names):
+def required(args: argparse.Namespace, *names: str) -> None:
     """Raise InputError for options among `names` that were left empty."""
     missing = [f"--{name}" for name in names if not getattr(args, name)]
     if missing:
         raise InputError(f"{' and '.join(missing)} must be given")
 
 
-def values(args, *names):
-    """Return {option: value} of some options."""
+def values(args: argparse.Namespace, *names: str) -> dict[str, Any]:
+    """Return {option: value} of the options `names`."""
     return {name: getattr(args, name) for name in names}

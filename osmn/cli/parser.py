@@ -1,17 +1,25 @@
-"""A script's command line: argparse made of the fields that declare options, and read into them.
+"""A script's command line: an argparse parser made of the fields that declare options, and read into these fields.
 
-Nothing here imports TensorFlow, so that `-h` and mistakes in arguments answer at once.
+Nothing here imports TensorFlow, so that `-h` and errors in arguments are shown at once.
 """
+
+from __future__ import annotations
 
 import argparse
 import dataclasses
 import functools
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeVar
 
 from osmn.cli import recipes
 from osmn.errors import InputError
 from osmn.options import Option, WrongValue, declared, option
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Options = TypeVar("Options", bound="DataclassInstance")
+AnyParser = TypeVar("AnyParser", bound=argparse.ArgumentParser)
 RECIPE = option(
     "text file with one option per line, such as training_iters 200000; the command line wins over it",
     metavar="FILE",
@@ -20,9 +28,9 @@ RECIPE = option(
 
 
 class HelpWithDefaults(argparse.ArgumentDefaultsHelpFormatter):
-    """Shows the defaults, but for those that are only the word for nothing given."""
+    """Shows the defaults, except those that stand for an option that is not given."""
 
-    def _get_help_string(self, action):
+    def _get_help_string(self, action: argparse.Action) -> str | None:
         return action.help if action.default in (None, "", []) else super()._get_help_string(action)
 
 
@@ -30,11 +38,11 @@ class Added(NamedTuple):
     """An option of a script.
 
     Attributes:
-        name: of the field, of the option and of the attribute of the parsed arguments.
-        option: `Option`.
-        default: what the option is where it is not given.
-        title: of its group; None for the script's own.
-        only_given: there is no attribute where it is not given.
+        name: the name of the field, of the option and of the attribute of the parsed arguments.
+        option: the rest of the option's declaration.
+        default: the option's value if it is not given.
+        title: the title of the option's group; None for an option outside of the groups.
+        only_given: parsed arguments have no attribute for the option if it is not given.
     """
 
     name: str
@@ -47,21 +55,28 @@ class Added(NamedTuple):
 class Group:
     """Options that `-h` shows under one title."""
 
-    def __init__(self, title, added):
+    def __init__(self, title: str | None, added: list[Added]) -> None:
         self.title, self.added = title, added
 
-    def add(self, kind, *names, help=None, only_given=False, **defaults):
+    def add(
+        self,
+        kind: type[DataclassInstance],
+        *names: str,
+        help: str | None = None,
+        only_given: bool = False,
+        **defaults: Any,
+    ) -> None:
         """Add the options that a dataclass declares.
 
         Args:
             kind: the dataclass.
-            names: of its fields; without any, all that are options.
-            help: what `-h` says here, of one option; None for what the field says.
-            only_given: what is not given has no attribute among the arguments: it keeps what it is otherwise.
-            defaults: {name: value} of fields whose default is another one in this script.
+            names: names of the dataclass's fields; without names, all fields that are options are added.
+            help: what `-h` says of the option in this script; None for the field's own text.
+            only_given: parsed arguments have no attribute for an option that is not given.
+            defaults: {name: value} of options whose default in this script differs from the field's.
 
         Raises:
-            KeyError: for a name that is no option of the dataclass.
+            KeyError: if a name is no option of the dataclass.
         """
         found = declared(kind)
         for name in names or found:
@@ -75,24 +90,32 @@ class Parser(Group):
     """The options of a script, and how they are read.
 
     Attributes:
-        added: list of `Added`, in the order in which `-h` shows them, those of its groups too.
-        groups: {title: description} of the groups; the options outside of them come first.
+        added: all options, those of the groups too, in the order in which `-h` shows them.
+        groups: {title: description} of the groups; the options outside of the groups come first.
     """
 
-    def __init__(self, description, formatter=HelpWithDefaults, prog=None):
+    def __init__(
+        self,
+        description: str | None,
+        formatter: type[argparse.HelpFormatter] = HelpWithDefaults,
+        prog: str | None = None,
+    ) -> None:
         super().__init__(None, [Added("recipe", RECIPE, [])])
-        self.groups = {}
-        self._how = {"description": description, "formatter_class": formatter, "prog": prog}
+        self.groups: dict[str, str | None] = {}
+        self._how: dict[str, Any] = {"description": description, "formatter_class": formatter, "prog": prog}
 
-    def group(self, title, description=None):
-        """Return a new `Group` of options, which belong to the script too."""
+    def group(self, title: str, description: str | None = None) -> Group:
+        """Return a new `Group` of the script's options."""
         self.groups[title] = description
         return Group(title, self.added)
 
-    def parse(self, argv=None):
-        """Return the parsed arguments, an argparse.Namespace, of a command line and the recipes that it names.
+    def parse(self, argv: Sequence[str] | None = None) -> argparse.Namespace:
+        """Return the parsed arguments of a command line and of the recipes that it names.
 
-        A recipe's options are taken as if they stood on the command line before all that is given there.
+        A recipe's options count as if they stood at the start of the command line.
+
+        Args:
+            argv: the command line's words; None for those of the process.
 
         Raises:
             InputError: for a recipe that cannot be read.
@@ -105,8 +128,8 @@ class Parser(Group):
         del args.recipe
         return args
 
-    def _of_recipes(self, paths):
-        """Return a Namespace of what the recipes give, and of nothing else."""
+    def _of_recipes(self, paths: Iterable[str]) -> argparse.Namespace:
+        """Return a Namespace of the options that the recipes give, and of no others."""
         lines = self._argparse(_LineParser, only_given=True)
         names = {each.name for each in self.added if not each.option.positional} - {"recipe"}
         found = argparse.Namespace()
@@ -119,11 +142,12 @@ class Parser(Group):
                     raise InputError(f"{path}, line {number}: {error}") from None
         return found
 
-    def _argparse(self, kind, only_given=False):
-        """Return an argparse parser of this `kind`; with `only_given` of options alone, without defaults and `-h`."""
+    def _argparse(self, kind: type[AnyParser], only_given: bool = False) -> AnyParser:
+        """Return an argparse parser of this `kind`; with `only_given`, without positionals, defaults and `-h`."""
         parser = kind(**self._how, add_help=not only_given)
-        groups = {title: parser.add_argument_group(title, about) for title, about in self.groups.items()}
-        groups[None] = parser
+        groups: dict[str | None, argparse._ActionsContainer] = {None: parser}
+        for title, about in self.groups.items():
+            groups[title] = parser.add_argument_group(title, about)
         for each in self.added:
             if not (only_given and each.option.positional):
                 _add_to_argparse(groups[each.title], each._replace(only_given=only_given or each.only_given))
@@ -133,16 +157,16 @@ class Parser(Group):
 class _LineParser(argparse.ArgumentParser):
     """Raises `WrongValue` for a line of a recipe that cannot be read."""
 
-    def error(self, message):
+    def error(self, message: str) -> NoReturn:
         raise WrongValue(message)
 
 
-def _add_to_argparse(group, added):
+def _add_to_argparse(group: argparse._ActionsContainer, added: Added) -> None:
     """Add an option to an argparse parser, or to one of its groups."""
     each, default = added.option, added.default
-    if type(default) is tuple:  # Not a NamedTuple, which has words of its own.
+    if type(default) is tuple:  # A NamedTuple is shown by its own text.
         default = list(default)
-    how = {"nargs": each.nargs, "metavar": each.metavar, "choices": each.choices}
+    how: dict[str, Any] = {"nargs": each.nargs, "metavar": each.metavar, "choices": each.choices}
     if each.type is not None:
         how["type"] = _argument_type(each.type)
     if default is False:
@@ -159,25 +183,25 @@ def _add_to_argparse(group, added):
         group.add_argument(f"--{added.name}", help=help, default=default, **how)
 
 
-def _with_default(help, default):
-    """Return a help text with the default that argparse does not know, where there is one."""
+def _with_default(help: str, default: object) -> str:
+    """Return a help text with the default, if there is a default; argparse does not know it."""
     if default is None or default is False:
         return help
     return f"{help} (default: {in_words(default)})"
 
 
-def in_words(value):
-    """Return a value as one gives it on the command line."""
+def in_words(value: object) -> str:
+    """Return a value as it is given on the command line."""
     if isinstance(value, list) or type(value) is tuple:
         return " ".join(map(in_words, value))
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _argument_type(kind):
-    """Return a type of `osmn.options` as argparse has them: its name and its errors are shown."""
+def _argument_type(kind: Callable[[str], Any]) -> Callable[[str], Any]:
+    """Return a type of `osmn.options` as a type of argparse, which shows the type's name and its errors."""
 
     @functools.wraps(kind)
-    def convert(text):
+    def convert(text: str) -> Any:
         try:
             return kind(text)
         except WrongValue as error:
@@ -186,18 +210,18 @@ def _argument_type(kind):
     return convert
 
 
-def given(args, kind):
-    """Return {field: value} of a dataclass's options that parsed arguments have; lists as tuples."""
+def given(args: argparse.Namespace, kind: type[DataclassInstance]) -> dict[str, Any]:
+    """Return {field: value} of those of a dataclass's options that parsed arguments have; lists become tuples."""
     found = {name: getattr(args, name) for name in declared(kind) if hasattr(args, name)}
     return {name: tuple(value) if isinstance(value, list) else value for name, value in found.items()}
 
 
-def read(args, kind, **more):
+def read(args: argparse.Namespace, kind: type[Options], **more: Any) -> Options:
     """Return a dataclass of parsed arguments.
 
     Args:
-        args: from `Parser.parse`. Options that the script does not take keep their fields' defaults.
+        args: the parsed arguments. Options that the script does not take keep their fields' defaults.
         kind: the dataclass.
-        more: {field: value} of what is no option, or not by this name.
+        more: {field: value} of fields that are no options, or that get another value than the option of their name.
     """
     return kind(**given(args, kind) | more)

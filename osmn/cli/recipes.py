@@ -11,13 +11,14 @@ quoted, and quotes are a shell's. Paths are relative to the folder in which the 
 """
 
 import shlex
+from collections.abc import Collection, Sequence
 
 from osmn.errors import InputError
 from osmn.options import WrongValue
 
 
-def read(path):
-    """Return [(number, words)] of a recipe's lines, from 1, that are not empty; each has a word or more.
+def read(path: str) -> list[tuple[int, list[str]]]:
+    """Return (line number, words) of each line of a recipe that has words; the first line has the number 1.
 
     Raises InputError, naming the file and the line, for a file or a line that cannot be read.
     """
@@ -32,15 +33,15 @@ def read(path):
     return [(number, words) for number, words in found if words]
 
 
-def _words(path, number, line):
+def _words(path: str, number: int, line: str) -> list[str]:
     try:
         return shlex.split(line, comments=True)
     except ValueError as error:
         raise InputError(f"{path}, line {number}: {str(error).lower()}") from None
 
 
-def check(words, names):
-    """Raise WrongValue for the words of a line that are not one of the options `names` and its values."""
+def check(words: Sequence[str], names: Collection[str]) -> None:
+    """Raise WrongValue unless the words of a line are an option in `names` and its values."""
     if words[0] not in names:
         name = words[0].lstrip("-")
         about = f"write {name}, without dashes" if name in names else "see -h for those that there are"

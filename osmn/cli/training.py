@@ -1,9 +1,11 @@
-"""The options of training that scripts share, in groups, and what is read of them."""
+"""The options of training that scripts share, in groups, and reading them."""
 
+import argparse
 import dataclasses
+from typing import Any
 
 from osmn.cli.options import Determinism, model_options
-from osmn.cli.parser import read
+from osmn.cli.parser import Parser, read
 from osmn.config import NETWORKS, ModelConfig
 from osmn.errors import InputError
 from osmn.inputs.options import Augmentation, PipelineOptions, VideoSamples
@@ -12,7 +14,7 @@ from osmn.options import declared
 from osmn.training.options import RehearsalOptions, TrainerOptions, TrainingOptions, TrainingRun, Validation
 
 
-def add_training_options(to, data_aug_scales):
+def add_training_options(to: Parser, data_aug_scales: tuple[float, ...]) -> None:
     """Add the options of training and of its samples."""
     group = to.group("training")
     group.add(TrainingRun)
@@ -29,8 +31,8 @@ def add_training_options(to, data_aug_scales):
     group.add(Augmentation, "sg_center_perturb_ratio", "sg_std_perturb_ratio")
 
 
-def add_validation_options(to, default_path=""):
-    """Add figures of held-out videos during training; `default_path` says, in words, where they are by default."""
+def add_validation_options(to: Parser, default_path: str = "") -> None:
+    """Add the options of validation during training; `default_path` says, in words, where its videos are by default."""
     group = to.group("validation, on annotated videos that are not trained on")
     group.add(TrainingOptions, "validate_iters")
     about = declared(Validation)["validate_path"][0].help
@@ -38,23 +40,26 @@ def add_validation_options(to, default_path=""):
     group.add(Validation, "validate_split")
 
 
-def add_distractor_options(to, videos=True):
-    """Add the augmentations that the published program lacks; those of `videos` too."""
+def add_distractor_options(to: Parser, videos: bool = True) -> None:
+    """Add the options of augmentations that the published program lacks; with `videos`, also those of videos."""
     group = to.group("augmentation beyond the published one")
     group.add(PipelineOptions, "distractors", "own_masks")
     if videos:
         group.add(VideoSamples, "flip_target")
 
 
-def add_coco_mixing_options(to):
-    """Add the mixing of still images into a training on videos."""
+def add_coco_mixing_options(to: Parser) -> None:
+    """Add the options of mixing still images into a training on videos."""
     group = to.group("still images among the videos' frames")
     group.add(VideoSamples, "coco_path", "coco_share")
     group.add(Augmentation, "random_crop_ratio")
 
 
-def add_rehearsal_options(to, which="the split train", choice=False):
-    """Add the mixing of training videos, `which` in words, into online fine-tuning; with a `choice` of them."""
+def add_rehearsal_options(to: Parser, which: str = "the split train", choice: bool = False) -> None:
+    """Add the options of mixing training videos into online fine-tuning.
+
+    `which` names the videos in words; with `choice`, options choose them.
+    """
     group = to.group("rehearsal: training videos beside the reference frame")
     about = declared(RehearsalOptions)["rehearsal_share"][0].help
     group.add(RehearsalOptions, "rehearsal_share", help=about.replace("training videos", which))
@@ -62,32 +67,32 @@ def add_rehearsal_options(to, which="the split train", choice=False):
         group.add(RehearsalOptions, "rehearsal_path", "rehearsal_split")
 
 
-def add_imagenet_options(to):
-    """Add the sources of initial weights for training from ImageNet."""
+def add_imagenet_options(to: Parser) -> None:
+    """Add the options of the initial weights for training from ImageNet."""
     group = to.group("initial weights")
     group.add(ImageNetWeights)
     group.add(StartOptions, "embedding_start")
 
 
-def add_guide_choice_options(to):
-    """Add the choice of the visual guide's frame in training on videos."""
+def add_guide_choice_options(to: Parser) -> None:
+    """Add the options of the visual guide's frame in training on videos."""
     to.group("guide frames").add(VideoSamples, "randomize_guide", "label_valid_ratio", "bbox_valid_ratio")
 
 
-def start_options(args, **more):
-    """Return the `StartOptions` of a training that goes on in its folder, of parsed arguments.
+def start_options(args: argparse.Namespace, **more: Any) -> StartOptions:
+    """Return the `StartOptions` that parsed arguments give, of a training that continues in its folder.
 
-    `more`: {field: value} of what is otherwise.
+    `more` is {field: value} of fields that get another value.
     """
     folder = None if args.restart_training else args.model_save_path
     fixed = {"im_size": tuple(args.im_size), "given": model_options(args), "folder": folder}
     return read(args, StartOptions, **fixed | more)
 
 
-def training_run(args, validate_path=None):
-    """Return the `TrainingRun` of parsed arguments; options that a script does not take keep their defaults.
+def training_run(args: argparse.Namespace, validate_path: str | None = None) -> TrainingRun:
+    """Return the `TrainingRun` that parsed arguments give; options that a script does not take keep their defaults.
 
-    `validate_path`: DAVIS folder of the videos of validation, where none is given.
+    `validate_path` is the DAVIS folder of the videos of validation, if the arguments give no folder.
     """
     training = read(args, TrainingOptions)
     return TrainingRun(
@@ -99,10 +104,10 @@ def training_run(args, validate_path=None):
     )
 
 
-def validation(args, validate_path=None):
-    """Return the `Validation` of parsed arguments; it is in `validate_path` where no folder is given.
+def validation(args: argparse.Namespace, validate_path: str | None = None) -> Validation:
+    """Return the `Validation` that parsed arguments give; its folder is `validate_path` if they give no folder.
 
-    Raises InputError for options of validation that do nothing, or too few.
+    Raises InputError if an option of validation is missing, or if options of validation do nothing.
     """
     found = read(args, Validation)
     found = dataclasses.replace(found, validate_path=found.validate_path or validate_path)
@@ -115,19 +120,20 @@ def validation(args, validate_path=None):
     return found
 
 
-def rehearsal(args, videos=None, version=None):
-    """Return the `RehearsalOptions` of parsed arguments; it is of the folder `videos`, of its `version`'s split train.
+def rehearsal(args: argparse.Namespace, videos: str | None = None, version: int | None = None) -> RehearsalOptions:
+    """Return the `RehearsalOptions` that parsed arguments give.
 
-    Raises InputError for options of rehearsal that do nothing.
+    By default the videos are those of the folder `videos`, of the split train of its `version`. Raises InputError for
+    options of rehearsal that do nothing.
     """
     found = read(args, RehearsalOptions)
     if not found.rehearsal_share and (found.rehearsal_path or found.rehearsal_split):
         raise InputError("--rehearsal_path and --rehearsal_split do nothing without --rehearsal_share; give it too")
-    path, split = found.rehearsal_path or videos, found.rehearsal_split or (version, "train")
-    return dataclasses.replace(found, rehearsal_path=path, rehearsal_split=split)
+    split = found.rehearsal_split or (None if version is None else (version, "train"))
+    return dataclasses.replace(found, rehearsal_path=found.rehearsal_path or videos, rehearsal_split=split)
 
 
-def check_embedding_start(args):
+def check_embedding_start(args: argparse.Namespace) -> None:
     """Raise InputError for an `--embedding_start` that does nothing."""
     if args.embedding_start == "published":
         return

@@ -2,8 +2,9 @@
 
 import collections
 import os
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from osmn.data import coco_masks
 from osmn.errors import InputError
@@ -15,55 +16,64 @@ from osmn.progress import progress_bar
 
 MIN_FOREGROUND = 0.03  # As published: an instance must cover more than this share of its image.
 CACHE_VERSION = 4
-CHUNK = 2000  # annotations that a process encodes at a time
+CHUNK = 2000  # Annotations that a process encodes at a time.
 
 
 class Instances(NamedTuple):
-    """Instances of COCO: for each its image's path, [height, width], and its mask as COCO's run-length code (text)."""
+    """Instances of COCO: of each the image's path, its [height, width] and the mask as COCO's run-length text."""
 
-    images: list
-    sizes: list
-    codes: list
+    images: list[str]
+    sizes: list[list[int]]
+    codes: list[str]
 
 
-def read_instances(data_path, split, min_foreground=MIN_FOREGROUND, cache=True):
-    """Return the `Instances` of `annotations/instances_<split>.json`: no crowds, and large enough.
+def read_instances(
+    data_path: Path | str, split: str, min_foreground: float = MIN_FOREGROUND, cache: bool = True
+) -> Instances:
+    """Return the `Instances` of `annotations/instances_<split>.json` that are no crowds and are large enough.
 
-    Filtering the full COCO takes minutes; its result is cached beside the annotations, keyed by their file's name,
-    size, modification time and the threshold. A stale or damaged cache is made again.
+    Filtering the full COCO takes minutes. The result is cached beside the annotations, keyed by their file's name, size
+    and modification time and by the threshold; a stale or damaged cache is made again.
 
-    Raises InputError, naming the file, for damaged annotations.
+    Args:
+        data_path: a COCO folder, with annotations/.
+        split: the split's name, as "train2017".
+        min_foreground: an instance must cover more than this share of its image, 0 to 1.
+        cache: read and write the cache.
+
+    Raises:
+        InputError: if the annotations do not exist or are damaged; it names their file.
     """
     annotations = _annotations(data_path, split)
     state = annotations.stat()
     kept = annotations.with_name(f".osmn-{annotations.stem}.json")
     key = [CACHE_VERSION, annotations.name, state.st_size, state.st_mtime_ns, min_foreground]
 
-    def make():
+    def make() -> list[list[Any]]:
         return _filter(annotations, min_foreground)
 
     names, sizes, codes = cached(kept, key, make) if cache else make()
     return Instances([str(Path(data_path) / split / name) for name in names], sizes, codes)
 
 
-def check_folders(data_paths, split):
-    """Raise InputError if one of several COCO folders is given twice, or has no annotations of a split."""
+def check_folders(data_paths: Sequence[Path | str], split: str) -> None:
+    """Raise InputError if a COCO folder in `data_paths` is given twice, or has no annotations of a split."""
     for path, count in collections.Counter(map(os.path.realpath, data_paths)).items():
         if count > 1:
             raise InputError(f"{path} is given {count} times, and its images would count as often; give it once")
-    for path in data_paths:
-        _annotations(path, split)
+    for folder in data_paths:
+        _annotations(folder, split)
 
 
-def _annotations(data_path, split):
-    """Return the path of a split's annotations; InputError if they are not there."""
+def _annotations(data_path: Path | str, split: str) -> Path:
+    """Return the path of a split's annotations; raise InputError if they do not exist."""
     path = Path(data_path) / "annotations" / f"instances_{split}.json"
     if not path.is_file():
         raise InputError(f"{path} does not exist; give a COCO folder, with annotations/ (README, 'Data')")
     return path
 
 
-def _filter(annotations, min_foreground):
+def _filter(annotations: Path, min_foreground: float) -> list[list[Any]]:
     """Return [image names, sizes, codes] of the instances in an annotation file, in the order of the file."""
     try:
         content = read_json(annotations)
@@ -99,8 +109,8 @@ def _filter(annotations, min_foreground):
     return [names, sizes, codes]
 
 
-def _by_id(entries):
-    """Return {id: entry} of a list of dictionaries; an error of any kind if they are none."""
+def _by_id(entries: Iterable[dict[str, Any]]) -> dict[int | str, dict[str, Any]]:
+    """Return {id: entry} of a list of dictionaries; entries of another kind raise an error of any kind."""
     found = {}
     for entry in entries:
         identity = entry["id"]
@@ -112,7 +122,7 @@ def _by_id(entries):
     return found
 
 
-def _encode(chunk, min_foreground, annotations):
+def _encode(chunk: Sequence[tuple[Any, ...]], min_foreground: float, annotations: str) -> list[tuple[int, str]]:
     """Return [(number in the chunk, code)] of a chunk's instances that cover more than a share of their image."""
     kept = []
     for number, (identity, segmentation, _, height, width) in enumerate(chunk):

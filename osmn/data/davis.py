@@ -1,7 +1,9 @@
 """DAVIS: its splits, which frames are annotated and with which objects, its videos and training examples."""
 
 import concurrent.futures
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +17,7 @@ from osmn.progress import progress_bar
 ANNOTATIONS = "Annotations/480p"
 
 
-def sequence_names(data_path, version, split):
+def sequence_names(data_path: Path | str, version: int, split: str) -> list[str]:
     """Return the names of the sequences in `ImageSets/<version>/<split>.txt`."""
     lists = Path(data_path) / "ImageSets" / str(version)
     known = ", ".join(sorted(path.stem for path in lists.glob("*.txt")))
@@ -23,35 +25,53 @@ def sequence_names(data_path, version, split):
     return read_names(lists / f"{split}.txt", hint)
 
 
-def annotations(data_path, name):
-    """Return {frame name: path} of a sequence's annotations, in order; InputError if there are none."""
+def annotations(data_path: Path | str, name: str) -> dict[str, Path]:
+    """Return {frame name: path} of a sequence's annotations, in order; raise InputError if it has no annotation."""
     return mask_files(Path(data_path) / ANNOTATIONS / name)
 
 
-def object_ids(annotation, version):
-    """Return the ids of a sequence's objects: those in its first annotation (2017), or None for all (2016).
+def object_ids(annotation: Path, version: int) -> tuple[int | None, ...]:
+    """Return the ids of a sequence's objects: those in its first annotation (2017), or None for all labels (2016).
 
-    Raises InputError, naming the file, for an annotation of 2017 without objects, or whose labels are no object ids.
+    Raises InputError, naming the file, for an annotation of 2017 without objects, or with a label that is no object id.
     """
-    labels = read_labels(annotation)
     if version == 2016:
+        read_labels(annotation)  # A damaged annotation raises its error now.
         return (None,)
-    ids = labels_shown(labels, annotation)
+    return shown_ids(annotation)
+
+
+def shown_ids(annotation: Path) -> tuple[int, ...]:
+    """Return the ids of the objects in an annotation of DAVIS 2017.
+
+    Raises InputError, naming the file, for an annotation without objects, or with a label that is no object id.
+    """
+    ids = labels_shown(read_labels(annotation), annotation)
     if not ids:
         raise InputError(f"{annotation} shows no object: every pixel is 0; replace it")
     return ids
 
 
-def labels_shown(labels, path):
-    """Return the ids of the objects in labels, uint8 (H, W), of the annotation at `path`; InputError for 255."""
+def labels_shown(labels: np.ndarray, path: Path | str) -> tuple[int, ...]:
+    """Return the object ids in labels, uint8 (H, W), of an annotation at `path`; raise InputError for the label 255."""
     ids = tuple(int(label) for label in np.unique(labels) if label)
     if 255 in ids:
         raise InputError(f"{path} has 255 as its largest label, not an object's id; take it as version 2016")
     return ids
 
 
-def videos(data_path, version, split, use_full_res=False):
-    """Return the `Video`s of a split; `use_full_res` takes the frames of JPEGImages/Full-Resolution."""
+def videos(data_path: Path | str, version: int, split: str, use_full_res: bool = False) -> list[Video]:
+    """Return the `Video`s of a split.
+
+    Args:
+        data_path: a DAVIS folder.
+        version: 2016 (all objects are a single object) or 2017 (each object).
+        split: the split's name, as "val".
+        use_full_res: take the frames of JPEGImages/Full-Resolution instead of 480p.
+
+    Raises:
+        InputError: if a folder, or the annotation of a first frame, does not exist or is damaged.
+    """
     images = Path(data_path) / "JPEGImages" / ("Full-Resolution" if use_full_res else "480p")
     found = []
     for name in sequence_names(data_path, version, split):
@@ -66,15 +86,15 @@ def videos(data_path, version, split, use_full_res=False):
     return found
 
 
-def is_annotated(data_path, found):
-    """Tell whether every frame of `found`, Videos of DAVIS, has an annotation to score it with."""
+def is_annotated(data_path: Path | str, found: Iterable[Video]) -> bool:
+    """Tell whether every frame of the videos `found`, of DAVIS, has an annotation to score it with."""
     return all(annotations(data_path, video.name).keys() >= {frame.stem for frame in video.frames} for video in found)
 
 
-def complete_annotations(data_path, found):
-    """Return {video name: {frame name: path}} of the annotations of `found`, Videos of DAVIS, of which none may lack.
+def complete_annotations(data_path: Path | str, found: Iterable[Video]) -> dict[str, dict[str, Path]]:
+    """Return {video name: {frame name: path}} of the annotations of the videos `found`, of DAVIS.
 
-    Raises InputError that names the first one that does.
+    Raises InputError if a frame has no annotation; it names the first missing annotation.
     """
     complete = {}
     for video in found:
@@ -87,10 +107,10 @@ def complete_annotations(data_path, found):
     return complete
 
 
-def example_folders(data_path, version, split):
-    """Return [(folder of the frames, {frame name: path}, folder of the masks)] of every object to train on in a split.
+def example_folders(data_path: Path | str, version: int, split: str) -> list[tuple[Path, dict[str, Path], Path]]:
+    """Return (folder of the frames, {frame name: path}, folder of the masks) of every object to train on in a split.
 
-    Raises InputError if one of the folders is not there.
+    Raises InputError if a folder does not exist.
     """
     data_path = Path(data_path)
     folders = []
@@ -105,21 +125,26 @@ def example_folders(data_path, version, split):
     return folders
 
 
-def examples(data_path, version, split, validity=None):
+def examples(
+    data_path: Path | str, version: int, split: str, validity: tuple[float, float] | None = None
+) -> list[Example]:
     """Return the training `Example`s of a split: consecutive frames (t - 1, t) of every object.
 
     Args:
-      data_path: a DAVIS folder that `preprocessing/preprocess_davis.py` has prepared.
-      version: 2016 (all objects as one) or 2017 (each object).
-      split: the split's name, as "train".
-      validity: None for the first frame as guide, or (label ratio, box ratio): the guides are the frames in which the
-        object covers more than these shares of the image and of its box, or else the first one; pairs with a frame
-        in which the object is absent are left out.
+        data_path: a DAVIS folder that `preprocessing/preprocess_davis.py` has prepared.
+        version: 2016 (all objects are a single object) or 2017 (each object).
+        split: the split's name, as "train".
+        validity: None for the first frame as guide, or (label ratio, box ratio): the guides are the frames in which the
+            object covers more than these shares of the image and of its box, or the first frame if there are no such
+            frames; pairs with a frame that does not show the object are left out.
+
+    Raises:
+        InputError: if a folder or a frame does not exist, or if the split has no two consecutive frames.
     """
     folders = example_folders(data_path, version, split)
     found = []
     with concurrent.futures.ThreadPoolExecutor() as pool:
-        shown = {"desc": "masks", "unit": "object", "disable": validity is None, "leave": False}
+        shown: dict[str, Any] = {"desc": "masks", "unit": "object", "disable": validity is None, "leave": False}
         for images, frames, folder in progress_bar(folders, brief=True, **shown):
             masks = mask_files(folder)
             missing = next((name for name in masks if name not in frames), None)
@@ -132,7 +157,9 @@ def examples(data_path, version, split, validity=None):
     return found
 
 
-def _object_examples(guides, validity, pool):
+def _object_examples(
+    guides: Sequence[Guide], validity: tuple[float, float] | None, pool: concurrent.futures.Executor
+) -> list[Example]:
     present = [True] * len(guides)
     valid = guides[:1]
     if validity is not None:

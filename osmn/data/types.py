@@ -1,5 +1,6 @@
 """What every dataset yields: videos to segment and examples to train on."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -7,90 +8,90 @@ import numpy as np
 
 
 class Reference(NamedTuple):
-    """Where objects are given: the mask's path and the ids in it; the id None is every label above 0."""
+    """A mask that gives objects: its path and the ids of the objects; the id None stands for every label above 0."""
 
     mask: Path
-    object_ids: tuple
+    object_ids: tuple[int | None, ...]
 
 
 class Video(NamedTuple):
     """A video to segment: its frames in order, and {frame number: Reference} of its objects.
 
-    `listed` are the frame numbers to write results for, {object id: set}; None for all.
+    `listed` has the numbers of the frames to write results for, {object id: set}; it is None for all frames.
     """
 
     name: str
-    frames: tuple
-    references: dict
-    listed: dict | None = None
+    frames: tuple[Path, ...]
+    references: dict[int, Reference]
+    listed: dict[int | None, set[int]] | None = None
 
     @property
-    def object_ids(self):
+    def object_ids(self) -> list[int | None]:
         """The ids of all objects, in order of their reference frames."""
         return [object_id for reference in self.references.values() for object_id in reference.object_ids]
 
     @property
-    def folders_read(self):
-        """The folders that its frames and its references' masks are in."""
+    def folders_read(self) -> set[Path]:
+        """The folders that contain the video's frames and its references' masks."""
         return {path.parent for path in (*self.frames, *(reference.mask for reference in self.references.values()))}
 
-    def shortened(self, frames):
-        """Return the video's first `frames` frames, of which the reference frames must be."""
+    def shortened(self, frames: int) -> "Video":
+        """Return the video's first `frames` frames, which must include the reference frames."""
         return self._replace(frames=self.frames[:frames])
 
-    def reference_number(self, object_id):
+    def reference_number(self, object_id: int | None) -> int:
         """Return the number of an object's reference frame."""
         return next(number for number, reference in self.references.items() if object_id in reference.object_ids)
 
-    def result_numbers(self, object_id):
-        """Return the numbers of the frames, after its reference frame, that an object has results for."""
+    def result_numbers(self, object_id: int | None) -> list[int]:
+        """Return the numbers of the frames after an object's reference frame for which the object has results."""
         numbers = range(len(self.frames)) if self.listed is None else sorted(self.listed[object_id])
         reference = self.reference_number(object_id)
         return [number for number in numbers if number > reference]
 
-    def has_result(self, object_id, number):
-        """Tell whether results are to be written for an object that is followed into a frame."""
+    def has_result(self, object_id: int | None, number: int) -> bool:
+        """Tell whether to write a result of an object for the frame of a number."""
         return self.listed is None or number in self.listed[object_id]
 
-    def of_object(self, object_id):
+    def of_object(self, object_id: int | None) -> "Video":
         """Return the video with only one of its objects."""
         number = self.reference_number(object_id)
         return self._replace(references={number: self.references[number]._replace(object_ids=(object_id,))})
 
 
 class Guide(NamedTuple):
-    """A frame and the mask in it that an object's visual guide may come from: paths."""
+    """The paths of a frame and of its mask, from which an object's visual guide may be made."""
 
     frame: str
     mask: str
 
 
 class Example(NamedTuple):
-    """A training sample's files: one of `guides`, the previous mask, the frame to segment and its label.
+    """A training sample's files: the `guides` to choose from, the previous mask, the frame to segment and its label.
 
-    The masks are where the labels are `object_id`; 0 stands for all labels above 0.
+    The object is where the masks have the label `object_id`; 0 stands for all labels above 0.
     """
 
-    guides: tuple
+    guides: tuple[Guide, ...]
     previous_mask: str
     frame: str
     label: str
     object_id: int = 0
 
 
-def reference_example(video, object_id):
-    """Return the `Example` of online fine-tuning: reference frame and mask are guide, previous mask and target."""
+def reference_example(video: Video, object_id: int | None) -> Example:
+    """Return the `Example` of online fine-tuning: reference frame and mask serve as guide, previous mask and target."""
     number = video.reference_number(object_id)
     frame, mask = str(video.frames[number]), str(video.references[number].mask)
     return Example((Guide(frame, mask),), mask, frame, mask, object_id or 0)
 
 
-def shard_of(videos, shard):
-    """Return the videos of `shard`, (i, n): a deterministic n-th of `videos`, balanced by frames times objects."""
+def shard_of(videos: Sequence[Video], shard: tuple[int, int]) -> list[Video]:
+    """Return the videos of `shard`, (i, n): the i-th of n fixed shares, balanced by frames times objects."""
     index, count = shard
-    count = min(count, len(videos))  # Further shares have none.
+    count = min(count, len(videos))  # Further shares have no video.
     work = [len(v.frames) * len(v.object_ids) for v in videos]
-    loads, owners = np.zeros(count), {}
+    loads, owners = np.zeros(count), dict[int, int]()
     for number in sorted(range(len(videos)), key=lambda k: (-work[k], videos[k].name)):
         owners[number] = int(np.argmin(loads))
         loads[owners[number]] += work[number]

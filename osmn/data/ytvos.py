@@ -1,9 +1,10 @@
-"""YouTube-VOS: what its meta.json lists, its videos, where objects come and go, and its training examples."""
+"""YouTube-VOS: the content of its meta.json, its videos with their objects, and its training examples."""
 
 import concurrent.futures
 import itertools
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from osmn.data.types import Example, Guide, Reference, Video
 from osmn.errors import InputError
@@ -15,23 +16,30 @@ from osmn.masks import covered_shares
 from osmn.progress import progress_bar
 
 CACHE_VERSION = 1
-OBJECT_IDS = {str(i) for i in range(1, 256)}  # as they are written in meta.json
+OBJECT_IDS = {str(i) for i in range(1, 256)}  # As meta.json writes them.
 
 
 class Listing(NamedTuple):
-    """What meta.json says of a video: the objects of each frame, where each starts, and their categories (or None).
+    """What meta.json says of a video; frames are named without suffix and are in order.
 
-    Frames are named without suffix and in order.
+    Attributes:
+        name: the video's name.
+        objects_by_frame: {frame name: ids of the objects listed for it}.
+        starts: {object id: name of the first frame that lists it}.
+        categories: {object id: category, or None if meta.json does not say it}.
     """
 
     name: str
-    objects_by_frame: dict
-    starts: dict
-    categories: dict
+    objects_by_frame: dict[str, list[int]]
+    starts: dict[int, str]
+    categories: dict[int, str | None]
 
 
-def read_listings(data_path, split):
-    """Return the Listings in DATA_PATH/<split>/meta.json of the videos that have objects; InputError if it is none."""
+def read_listings(data_path: Path | str, split: str) -> list[Listing]:
+    """Return the Listings of the videos in DATA_PATH/<split>/meta.json that have objects.
+
+    Raises InputError if the file cannot be read, if it is no meta.json, or if it lists no video with objects.
+    """
     path = Path(data_path) / split / "meta.json"
     try:
         listed = read_json(path)["videos"]
@@ -45,19 +53,21 @@ def read_listings(data_path, split):
     return listings
 
 
-def check_listed(data_path, split):
-    """Raise InputError if there is no DATA_PATH/<split>/meta.json; what it says takes a second to read."""
+def check_listed(data_path: Path | str, split: str) -> None:
+    """Raise InputError if DATA_PATH/<split>/meta.json does not exist, without the second that reading it takes."""
     if not (Path(data_path) / split / "meta.json").is_file():
-        read_listings(data_path, split)  # It says what is wrong.
+        read_listings(data_path, split)  # It raises the InputError.
 
 
-def _reason(error):
+def _reason(error: Exception) -> str:
     return str(error) if isinstance(error, ValueError) else repr(error)
 
 
-def _listing(name, objects):
-    """Return a video's Listing; an error of any kind if meta.json does not describe one."""
-    name, frames, categories = plain_name(name), {}, {}
+def _listing(name: object, objects: dict[str, Any]) -> Listing:
+    """Return a video's Listing; raise an error of any kind if `objects` is not as meta.json describes a video."""
+    name = plain_name(name)
+    frames: dict[int, list[str]] = {}
+    categories: dict[int, str | None] = {}
     for text, entry in objects.items():
         listed, category = [plain_name(frame) for frame in entry["frames"]], entry.get("category")
         if text not in OBJECT_IDS:
@@ -67,7 +77,9 @@ def _listing(name, objects):
         if not isinstance(category, str | None):
             raise ValueError(f"{name}: the category of object {text} is not a text")
         frames[int(text)], categories[int(text)] = sorted(listed, key=natural_key), category
-    by_frame = {frame: [] for frame in sorted({*itertools.chain(*frames.values())}, key=natural_key)}
+    by_frame: dict[str, list[int]] = {
+        frame: [] for frame in sorted({*itertools.chain(*frames.values())}, key=natural_key)
+    }
     for object_id in sorted(frames):
         for frame in frames[object_id]:
             by_frame[frame].append(object_id)
@@ -75,16 +87,16 @@ def _listing(name, objects):
     return Listing(name, by_frame, starts, categories)
 
 
-def annotations(data_path, split):
+def annotations(data_path: Path | str, split: str) -> Path:
     """Return the folder that holds <video>/<frame>.png, indexed."""
     return Path(data_path) / split / "Annotations"
 
 
-def videos(data_path, split, all_frames=False):
+def videos(data_path: Path | str, split: str, all_frames: bool = False) -> list[Video]:
     """Return the `Video`s of a split. Each object starts at its own first listed frame.
 
-    Propagation visits the frames that meta.json lists, or with `all_frames` every frame of the video's folder; results
-    are for the frames listed for an object.
+    Propagation visits the frames that meta.json lists, or with `all_frames` every frame of the video's folder. Results
+    are written for the frames that meta.json lists for an object.
     """
     found = []
     for listing in read_listings(data_path, split):
@@ -93,7 +105,8 @@ def videos(data_path, split, all_frames=False):
             frames = {name: frames[name] for name in listing.objects_by_frame}
         numbers = {name: number for number, name in enumerate(frames)}
         masks = annotations(data_path, split) / listing.name
-        references, listed = {}, {object_id: set() for object_id in listing.starts}
+        references: dict[int, Reference] = {}
+        listed: dict[int | None, set[int]] = {object_id: set() for object_id in listing.starts}
         for name, object_ids in listing.objects_by_frame.items():
             for object_id in object_ids:
                 listed[object_id].add(numbers[name])
@@ -104,17 +117,17 @@ def videos(data_path, split, all_frames=False):
     return found
 
 
-def _frames(data_path, split, listing):
-    """Return {name: path}, in order, of a video's frames: all in its folder, and listed ones that are missing there."""
+def _frames(data_path: Path | str, split: str, listing: Listing) -> dict[str, Path]:
+    """Return {name: path}, in order, of a video's frames: those in its folder and those that meta.json lists."""
     folder = Path(data_path) / split / "JPEGImages" / listing.name
     found = frame_files(folder)
     missing = {name: folder / f"{name}.jpg" for name in listing.objects_by_frame if name not in found}
-    found |= missing  # Whoever reads them says so.
+    found |= missing  # Reading such a frame raises the InputError.
     return {name: found[name] for name in sorted(found, key=natural_key)} if missing else found
 
 
-def starting_at(found, name):
-    """Return the videos from the one named `name` on; all if it is None."""
+def starting_at(found: list[Video], name: str | None) -> list[Video]:
+    """Return the videos from the video `name` on, all if it is None; raise InputError for an unknown name."""
     if name is None:
         return found
     names = [video.name for video in found]
@@ -123,12 +136,20 @@ def starting_at(found, name):
     return found[names.index(name) :]
 
 
-def examples(data_path, im_size, validity=None, cache=False):
+def examples(
+    data_path: Path | str, im_size: tuple[int, int], validity: tuple[float, float] | None = None, cache: bool = False
+) -> list[Example]:
     """Return the training `Example`s of the split `train`: consecutive listed frames of every object.
 
-    `validity` is as in `osmn.data.davis.examples`, checked on labels of `im_size` (width, height). With `cache` its
-    result, which takes minutes, is kept beside meta.json, keyed by that file and the options; a stale or damaged cache
-    is made again.
+    Args:
+        data_path: a YouTube-VOS folder.
+        im_size: (width, height) of the labels on which `validity` is checked.
+        validity: as in `osmn.data.davis.examples`.
+        cache: keep the result of the check, which takes minutes, beside meta.json, keyed by that file and the options;
+            a stale or damaged cache is made again.
+
+    Raises:
+        InputError: if meta.json cannot be read, or lists no object with two frames.
     """
     root, masks = Path(data_path) / "train", annotations(data_path, "train")
     listings = read_listings(data_path, "train")
@@ -137,7 +158,7 @@ def examples(data_path, im_size, validity=None, cache=False):
         state = (root / "meta.json").stat()
         key = [CACHE_VERSION, state.st_size, state.st_mtime_ns, list(im_size), list(validity)]
 
-        def make():
+        def make() -> dict[str, dict[str, list[str]]]:
             return _valid_frames(masks, listings, im_size, validity)
 
         valid = cached(root / ".osmn-valid-frames.json", key, make) if cache else make()
@@ -159,11 +180,13 @@ def examples(data_path, im_size, validity=None, cache=False):
     return found
 
 
-def _valid_frames(masks, listings, im_size, validity):
-    """Return {video: {object id as text: [frames in which the object is large enough]}}."""
+def _valid_frames(
+    masks: Path, listings: Sequence[Listing], im_size: tuple[int, int], validity: tuple[float, float]
+) -> dict[str, dict[str, list[str]]]:
+    """Return {video name: {object id as text: names of the frames in which the object is large enough}}."""
 
-    def check(listing):
-        valid = {str(object_id): [] for object_id in listing.starts}
+    def check(listing: Listing) -> dict[str, list[str]]:
+        valid: dict[str, list[str]] = {str(object_id): [] for object_id in listing.starts}
         for name, object_ids in listing.objects_by_frame.items():
             labels = read_labels(masks / listing.name / f"{name}.png", im_size)
             for object_id in object_ids:

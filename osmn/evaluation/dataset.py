@@ -1,11 +1,12 @@
-"""What scoring and reports must know of a dataset, and what a report is made of."""
+"""What scoring and reports must know of a dataset, and the scores that a report shows."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from osmn.evaluation.scoring import Scored
 from osmn.results.manifest import read_run
 
 
@@ -15,46 +16,55 @@ class Evaluated:
 
     Attributes:
         title: the dataset and the part of it.
-        result_path: where the results are.
+        result_path: the folder of the results.
         images: the folder of the frames, `<sequence>/<frame>.jpg`.
         measures: the names of the scores' columns.
-        headline: ((name, value), ...): the figures of the whole.
-        scored: a `scoring.Scored` for each sequence.
-        categories: {(sequence, object id): text}, where the dataset has categories.
-        made_by: the manifest; None for results without one.
+        headline: ((name, value), ...): the scores of the whole result.
+        scored: the scores of each sequence.
+        categories: {(sequence, object id): category}; empty for a dataset without categories.
+        made_by: the results' manifest; None for results without a manifest.
     """
 
     title: str
     result_path: Path
     images: Path
-    measures: tuple
-    headline: tuple
-    scored: tuple
-    categories: Mapping
-    made_by: Mapping | None
+    measures: tuple[str, ...]
+    headline: tuple[tuple[str, float], ...]
+    scored: tuple[Scored, ...]
+    categories: Mapping[tuple[str, int], str]
+    made_by: Mapping[str, Any] | None
 
     @classmethod
-    def of(cls, title, result_path, images, measures, headline, scored, categories=None):
-        """Return the scores of a folder with the manifest that is in it."""
+    def of(
+        cls,
+        title: str,
+        result_path: Path | str,
+        images: Path,
+        measures: tuple[str, ...],
+        headline: Iterable[tuple[str, float]],
+        scored: tuple[Scored, ...],
+        categories: Mapping[tuple[str, int], str] | None = None,
+    ) -> "Evaluated":
+        """Return the `Evaluated` with the manifest that is in `result_path`; the arguments are its attributes."""
         made_by = read_run(result_path)
         return cls(title, Path(result_path), images, measures, tuple(headline), scored, categories or {}, made_by)
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """A dataset whose results can be scored: a value for each, in `datasets.DATASETS`.
+    """A dataset whose results can be scored; `datasets.DATASETS` lists the datasets.
 
-    What of the dataset is scored is a `selection`, {name: value}, such as the split.
+    A `selection`, {name: value}, says which part of the dataset is scored, such as the split.
 
     Attributes:
-        name: as people write it.
-        sign: what its folder holds, in words, by which it is recognized.
-        looks_like: tells whether a folder (Path) holds it.
-        selection: {name of what can be selected: its default, as `python -m osmn.report` has it}.
+        name: the name as people write it.
+        sign: what tells that a folder holds the dataset, in words.
+        looks_like: tells whether a folder (Path) holds the dataset.
+        selection: {name: default} of what can be selected; the defaults are those of `python -m osmn.report`.
         scored: (data_path, result_path, **selection) -> a context manager of the dataset's own scores; in its block the
-            results that they refer to can be read.
-        tables: (scores, result_path, **selection) -> the scores as text, to be printed; they are written into
-            `result_path` too.
+            results that the scores refer to can be read.
+        tables: (scores, result_path, **selection) -> the scores as a text to print; it also writes tables into
+            `result_path`.
         evaluated: (scores, data_path, result_path, **selection) -> `Evaluated`.
     """
 
@@ -62,6 +72,6 @@ class Dataset:
     sign: str
     looks_like: Callable[[Path], bool]
     selection: Mapping[str, Any]
-    scored: Callable[..., AbstractContextManager]
+    scored: Callable[..., AbstractContextManager[Any]]
     tables: Callable[..., str]
     evaluated: Callable[..., Evaluated]

@@ -3,12 +3,14 @@
 import collections
 import contextlib
 import logging
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from osmn.data import davis
+from osmn.data.types import Video
 from osmn.errors import InputError
 from osmn.evaluation.dataset import Dataset, Evaluated
 from osmn.evaluation.metrics import Statistics, statistics
@@ -18,12 +20,12 @@ from osmn.results.layout import MASKS, SCORES, find_source, score_folders
 
 logger = logging.getLogger(__name__)
 COLUMNS = ("sequence", "object", "J_mean", "J_recall", "J_decay", "F_mean", "F_recall", "F_decay")
-IMAGES = ("480p", "Full-Resolution")  # of JPEGImages; the first that is there
+IMAGES = ("480p", "Full-Resolution")  # Folders of JPEGImages; the first that exists is taken.
 
 
 @dataclass(frozen=True)
 class ObjectScore:
-    """J and F of an object over its sequence; `object_id` is None where a sequence has a single, binary object."""
+    """J and F of an object over its sequence; `object_id` is None if the sequence has a single, binary object."""
 
     sequence: str
     object_id: int | None
@@ -33,52 +35,76 @@ class ObjectScore:
 
 @dataclass(frozen=True)
 class Scores:
-    """Of a split: `ObjectScore`s, {where results were read from: number of sequences}, and what each frame got."""
+    """The scores of a split.
 
-    objects: tuple
-    sources: dict
-    scored: tuple  # a `scoring.Scored` for each sequence
+    Attributes:
+        objects: the scores of each object.
+        sources: {kind of files that results were read from: number of sequences}.
+        scored: the scores of each sequence's frames.
+    """
+
+    objects: tuple[ObjectScore, ...]
+    sources: dict[str, int]
+    scored: tuple[Scored, ...]
 
     @property
-    def j(self):
+    def j(self) -> Statistics:
         """The mean over objects of J's statistics; its own mean is the mIU."""
         return Statistics(*np.mean([score.j for score in self.objects], axis=0).tolist())
 
     @property
-    def f(self):
+    def f(self) -> Statistics:
         """The mean over objects of F's statistics."""
         return Statistics(*np.mean([score.f for score in self.objects], axis=0).tolist())
 
 
-def evaluate(data_path, result_path, version, split, vis_path=None, processes=None):
-    """Return the `Scores` of the results in `result_path`; see `osmn.evaluation.scoring.score` for the others."""
+def evaluate(
+    data_path: Path | str,
+    result_path: Path | str,
+    version: int,
+    split: str,
+    vis_path: Path | str | None = None,
+    processes: int | None = None,
+) -> Scores:
+    """Return the `Scores` of a result folder.
+
+    Args:
+        data_path: a DAVIS folder.
+        result_path: the folder of the results.
+        version: 2016 or 2017; see `sequences`.
+        split: the split's name, as "val".
+        vis_path: see `scoring.score`.
+        processes: see `scoring.score`.
+
+    Raises:
+        InputError: if data or results are missing or damaged, or if `vis_path` is among them.
+    """
     found = sequences(data_path, result_path, version, split)
     scored = tuple(map(Scored, found, score(found, vis_path, processes)))
-    objects = []
+    objects: list[ObjectScore] = []
     for sequence, scores in scored:
         for object_id, values in zip(sequence.object_ids, scores.transpose(1, 2, 0), strict=True):
             objects.append(ObjectScore(sequence.name, object_id if version == 2017 else None, *map(statistics, values)))
     return Scores(tuple(objects), dict(collections.Counter(each.sequence.source for each in scored)), scored)
 
 
-def sequences(data_path, result_path, version, split):
-    """Return the Sequences of a DAVIS split: the objects of frame 0, every frame but the first and the last.
+def sequences(data_path: Path | str, result_path: Path | str, version: int, split: str) -> list[Sequence]:
+    """Return the Sequences of a DAVIS split: the objects of frame 0 in every frame but the first and the last.
 
-    For `version` 2016 all labels above 0 are one object; for 2017 a sequence's score files are used where it has
-    some, else its merged PNGs.
+    For `version` 2016 all labels above 0 are a single object. For 2017 the results are a sequence's score files, if it
+    has them, else its merged PNGs. Raises InputError if data or results are missing, or do not fit each other.
     """
-    names, found = davis.sequence_names(data_path, version, split), []
+    names, found = davis.sequence_names(data_path, version, split), list[Sequence]()
     require_folders(result_path, names)
     for name in names:
         truths, result_folder = tuple(davis.annotations(data_path, name).values()), Path(result_path) / name
         if len(truths) < 3:
             raise InputError(f"{truths[0].parent} has {len(truths)} annotations; the first and the last are not scored")
-        object_ids, source = (1,), MASKS
+        object_ids: tuple[int, ...] = (1,)
+        source = MASKS
         if version == 2017:
-            object_ids, source = (
-                davis.object_ids(truths[0], version),
-                find_source(result_folder, [t.stem for t in truths]),
-            )
+            object_ids = davis.shown_ids(truths[0])
+            source = find_source(result_folder, [t.stem for t in truths])
             if source == SCORES and max(score_folders(result_folder)) > object_ids[-1]:
                 raise InputError(
                     f"{result_folder}/{max(score_folders(result_folder))} is a result for an object that"
@@ -88,7 +114,7 @@ def sequences(data_path, result_path, version, split):
     return found
 
 
-def tables(scores, result_path, **_):
+def tables(scores: Scores, result_path: Path | str, **_: object) -> str:
     """Return `Scores` as text, to be printed; write `iou.txt` and `per_object.csv` into `result_path`."""
     objects = [(_title(score), score) for score in scores.objects]
     files = write_tables(
@@ -112,15 +138,15 @@ def tables(scores, result_path, **_):
     return "\n".join(lines)
 
 
-def _title(score):
+def _title(score: ObjectScore) -> str:
     return score.sequence if score.object_id is None else f"{score.sequence}/{score.object_id}"
 
 
-def can_be_scored(data_path, result_path, videos, shards=1):
+def can_be_scored(data_path: Path | str, result_path: Path | str, videos: Iterable[Video], shards: int = 1) -> bool:
     """Tell whether the results of a DAVIS script are to be scored, and say why if not.
 
-    Every frame of its `videos` must have an annotation. `shards` is the number of those that the videos are one of:
-    more than one are scored all together, later.
+    Every frame of its `videos` must have an annotation. `shards` is the number of shares of the videos; several shares
+    are scored together, later.
     """
     if shards > 1:
         logger.info("this was one share of the videos: score all of them by davis_eval.py")
@@ -132,12 +158,16 @@ def can_be_scored(data_path, result_path, videos, shards=1):
 
 
 @contextlib.contextmanager
-def scored(data_path, result_path, version, split, vis_path=None):
+def scored(
+    data_path: Path | str, result_path: Path | str, version: int, split: str, vis_path: Path | str | None = None
+) -> Iterator[Scores]:
     """Give the block the `Scores` of a split; see `evaluate`."""
     yield evaluate(data_path, result_path, version, split, vis_path)
 
 
-def evaluated(scores, data_path, result_path, version, split, **_):
+def evaluated(
+    scores: Scores, data_path: Path | str, result_path: Path | str, version: int, split: str, **_: object
+) -> Evaluated:
     """Return the `Evaluated` of `Scores`."""
     folders = [Path(data_path) / "JPEGImages" / name for name in IMAGES]
     images = next((folder for folder in folders if folder.is_dir()), folders[0])

@@ -6,56 +6,57 @@ explicitly, without epsilons: two empty masks agree (J = 1, F = 1), an empty and
 """
 
 import math
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from scipy import ndimage
 
-CONTOUR_TOLERANCE = 0.008  # of the image's diagonal
+CONTOUR_TOLERANCE = 0.008  # Of the image's diagonal.
 
 
 class Statistics(NamedTuple):
     """What the benchmark reports of a measure over a sequence's frames."""
 
     mean: float
-    recall: float  # the share of frames above 0.5
-    decay: float  # mean of the first quarter minus mean of the last
+    recall: float  # The share of frames above 0.5.
+    decay: float  # The mean of the first quarter minus that of the last quarter.
 
 
-def statistics(values):
+def statistics(values: np.ndarray | Sequence[float]) -> Statistics:
     """Return the Statistics of the per-frame `values` (n,), n >= 1."""
     values = np.asarray(values, np.float64)
     # The benchmark's quarters share their end frames. Its own code keeps the indices in 8 bits, which wrap beyond 256
-    # frames; not here.
+    # frames; this code does not.
     ends = np.round(np.linspace(1, len(values), 5) + 1e-10).astype(int) - 1
     first, last = values[ends[0] : ends[1] + 1], values[ends[3] : ends[4] + 1]
     return Statistics(float(values.mean()), float((values > 0.5).mean()), float(first.mean() - last.mean()))
 
 
-def region_similarity(truth, result):
+def region_similarity(truth: np.ndarray, result: np.ndarray) -> float:
     """Return J of two boolean (H, W) masks; 1 if both are empty."""
     union = np.count_nonzero(truth | result)
     return np.count_nonzero(truth & result) / union if union else 1.0
 
 
-def contour_accuracy(truth, result, tolerance):
-    """Return F of two boolean (H, W) masks for a tolerance in pixels; 1 if neither has a contour, 0 if one has none."""
+def contour_accuracy(truth: np.ndarray, result: np.ndarray, tolerance: int) -> float:
+    """Return F of two boolean (H, W) masks for a tolerance in pixels; 1 if both lack a contour, 0 if one lacks it."""
     truth, result = contour(truth), contour(result)
     lengths = np.count_nonzero(truth), np.count_nonzero(result)
     if 0 in lengths:
-        return float(lengths == (0, 0))
+        return float(not any(lengths))
     recall = np.count_nonzero(truth & dilate(result, tolerance)) / lengths[0]
     precision = np.count_nonzero(result & dilate(truth, tolerance)) / lengths[1]
     return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
 
 
-def contour_tolerance(shape):
+def contour_tolerance(shape: tuple[int, int]) -> int:
     """Return the benchmark's tolerance in pixels for images of `shape` (H, W)."""
     return math.ceil(CONTOUR_TOLERANCE * math.hypot(*shape))
 
 
-def contour(mask):
-    """Mark the pixels of a boolean (H, W) mask that differ from their right, lower or lower-right neighbour."""
+def contour(mask: np.ndarray) -> np.ndarray:
+    """Mark the pixels of a boolean (H, W) mask that differ from their right, lower or lower-right neighbor."""
     marked = np.zeros_like(mask)
     marked[:, :-1] |= mask[:, :-1] != mask[:, 1:]
     marked[:-1] |= mask[:-1] != mask[1:]
@@ -63,11 +64,11 @@ def contour(mask):
     return marked
 
 
-def dilate(mask, radius):
+def dilate(mask: np.ndarray, radius: int) -> np.ndarray:
     """Dilate a boolean (H, W) mask by the disk x^2 + y^2 <= radius^2.
 
-    The disk is a stack of horizontal runs that widen towards its middle row, so one mask is widened step by step and
-    laid down once per pair of rows: thirty passes for the 197 pixels of radius 8.
+    The disk is a stack of horizontal runs that widen towards its middle row. So a single mask is widened step by step
+    and laid down once per pair of rows: thirty passes for the 197 pixels of radius 8.
     """
     height, width = mask.shape
     wide, half = mask.copy(), 0
@@ -84,10 +85,10 @@ def dilate(mask, radius):
     return dilated
 
 
-def frame_scores(truth, result, object_ids):
+def frame_scores(truth: np.ndarray, result: np.ndarray, object_ids: Sequence[int]) -> np.ndarray:
     """Return J and F, (objects, 2), of the objects in two (H, W) label images.
 
-    Each object is compared inside the box of its two masks, one pixel wider: beyond it there is neither mask nor
+    Each object is compared inside the box of its two masks, one pixel wider. Outside of the box is neither mask nor
     contour, so the numbers are those of the whole image.
     """
     tolerance = contour_tolerance(truth.shape)
@@ -105,13 +106,13 @@ def frame_scores(truth, result, object_ids):
     return scores
 
 
-def _extent(occupied):
-    """Return the slice from the first to the last true element of a vector; an empty one if there is none."""
+def _extent(occupied: np.ndarray) -> slice:
+    """Return the slice from the first to the last true element of a vector; an empty slice if no element is true."""
     places = np.flatnonzero(occupied)
     return slice(places[0], places[-1] + 1) if len(places) else slice(0, 0)
 
 
-def _widened(boxes):
+def _widened(boxes: Iterable[tuple[slice, ...]]) -> tuple[slice, ...]:
     """Return the box (rows, columns) around `boxes`, one pixel wider where the image allows it."""
     return tuple(
         slice(max(0, min(side.start for side in sides) - 1), max(side.stop for side in sides) + 1)

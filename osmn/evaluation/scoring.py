@@ -1,9 +1,10 @@
 """Score sequences: J and F of every object in every frame, in several processes.
 
-A frame is read, scored and forgotten, so memory does not grow with the number or the length of the sequences.
+A frame is not kept after it is scored, so memory does not grow with the number or the length of the sequences.
 """
 
 import contextlib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,28 +26,37 @@ FRAMES_PER_JOB = 16
 
 
 class Sequence(NamedTuple):
-    """What is scored of a sequence: these objects in these frames."""
+    """The frames and objects of a sequence that are scored.
+
+    Attributes:
+        name: the sequence's name.
+        truths: the paths of the annotations of the scored frames, <frame>.png.
+        result_folder: the folder of the sequence's results.
+        source: MASKS, MERGED or SCORES: the files that hold the results.
+        object_ids: the ids of the scored objects.
+    """
 
     name: str
-    truths: tuple  # the paths of the annotations, <frame>.png
+    truths: tuple[Path, ...]
     result_folder: Path
     source: str
-    object_ids: tuple
+    object_ids: tuple[int, ...]
 
 
 class Scored(NamedTuple):
     """A `Sequence` and J and F of its objects in its frames."""
 
     sequence: Sequence
-    values: np.ndarray  # (frames, objects, 2); NaN where an object is not scored in a frame
+    values: np.ndarray  # (frames, objects, 2); NaN where an object is not scored in a frame.
 
-    def of(self, column):
-        """Return the scores (n, 2) of the object in a column, in the n frames in which it is scored."""
+    def of(self, column: int) -> np.ndarray:
+        """Return the scores (n, 2) of the object of a column, in the n frames in which it is scored."""
         values = self.values[:, column]
-        return values[~np.isnan(values[:, 0])]
+        scored: np.ndarray = values[~np.isnan(values[:, 0])]
+        return scored
 
 
-def require_folders(result_path, names):
+def require_folders(result_path: Path | str, names: Iterable[str]) -> None:
     """Raise InputError, naming all sequences among `names` that have no folder in `result_path`."""
     missing = [name for name in names if not (Path(result_path) / name).is_dir()]
     if missing:
@@ -54,15 +64,18 @@ def require_folders(result_path, names):
         raise InputError(f"{Path(result_path) / missing[0]} does not exist{others}; run the evaluation that writes it")
 
 
-def result_files(sequence, frame):
-    """Return the paths that the result of a frame is read from: one per object for SCORES, else one."""
+def result_files(sequence: Sequence, frame: str) -> list[Path]:
+    """Return the paths that the result of a frame is read from: a path per object for SCORES, else a single path."""
     if sequence.source == SCORES:
         return [sequence.result_folder / str(object_id) / f"{frame}.npy" for object_id in sequence.object_ids]
     return [sequence.result_folder / f"{frame}.png"]
 
 
-def read_result(sequence, frame, size):
-    """Return the uint8 (H, W) object ids of a frame's result at `size` (width, height)."""
+def read_result(sequence: Sequence, frame: str, size: tuple[int, int]) -> np.ndarray:
+    """Return the uint8 (H, W) object ids of a frame's result at `size` (width, height).
+
+    Raises InputError if a file of the result is missing or damaged, or if the files do not fit the sequence.
+    """
     paths = result_files(sequence, frame)
     if sequence.source == SCORES:
         scores = [read_scores(path) for path in paths]
@@ -75,7 +88,8 @@ def read_result(sequence, frame, size):
         return resized(merge(scores, sequence.object_ids), size)
     labels = read_labels(paths[0], size)
     if sequence.source == MASKS:
-        return (labels != 0).astype(np.uint8)
+        shown: np.ndarray = labels != 0
+        return shown.astype(np.uint8)
     if labels.max() > max(sequence.object_ids):
         raise InputError(
             f"{paths[0]} holds object {labels.max()}, but the last object of {sequence.name} is"
@@ -84,11 +98,19 @@ def read_result(sequence, frame, size):
     return labels
 
 
-def score(sequences, vis_path=None, processes=None):
+def score(
+    sequences: list[Sequence], vis_path: Path | str | None = None, processes: int | None = None
+) -> list[np.ndarray]:
     """Return, for each of `sequences` in order, an array (frames, objects, 2) of J and F.
 
-    `vis_path` gets the results as they are scored: indexed PNGs, VIS_PATH/<sequence>/<frame>.png. `processes` is the
-    number of processes to use; by default one per core, but only as many as the work is worth.
+    Args:
+        sequences: what is scored.
+        vis_path: a folder for the results as they are scored, as indexed PNGs, <sequence>/<frame>.png; None to write
+            no files.
+        processes: how many processes to use; by default as many as the work is worth, at most one per processor.
+
+    Raises:
+        InputError: if a result is missing or damaged, or if `vis_path` is among the data or the results.
     """
     if vis_path is not None:
         refuse_writing_over_inputs(
@@ -103,8 +125,10 @@ def score(sequences, vis_path=None, processes=None):
             jobs.append((sequence._replace(truths=sequence.truths[start : start + FRAMES_PER_JOB]), vis_path))
             owners.append(index)
     frames = sum(len(sequence.truths) for sequence in sequences)
-    scores = [[] for _ in sequences]
-    held = contextlib.nullcontext() if vis_path is None else locks.writing(vis_path)
+    scores: list[list[np.ndarray]] = [[] for _ in sequences]
+    held: contextlib.AbstractContextManager[object] = contextlib.nullcontext()
+    if vis_path is not None:
+        held = locks.writing(vis_path)
     with held, progress_bar(total=frames, desc="scoring", unit="frame", brief=True) as progress:
         if vis_path is not None:
             for sequence in sequences:
@@ -116,13 +140,13 @@ def score(sequences, vis_path=None, processes=None):
     return [np.concatenate(values) for values in scores]
 
 
-def _folders_read(sequence):
+def _folders_read(sequence: Sequence) -> set[Path]:
     results = result_files(sequence, sequence.truths[0].stem)
     return {sequence.result_folder, *(path.parent for path in (sequence.truths[0], *results))}
 
 
-def _require_results(sequence):
-    """Name a missing result before minutes are spent on the others."""
+def _require_results(sequence: Sequence) -> None:
+    """Raise InputError for a missing result, before the others are scored for minutes."""
     for truth in sequence.truths:
         for path in result_files(sequence, truth.stem):
             if not path.is_file():
@@ -131,8 +155,8 @@ def _require_results(sequence):
                 )
 
 
-def _score_job(sequence, vis_path):
-    """Score a few frames of a sequence: (frames, objects, 2)."""
+def _score_job(sequence: Sequence, vis_path: Path | str | None) -> np.ndarray:
+    """Return the scores, (frames, objects, 2), of a few frames of a sequence."""
     scores = []
     for path in sequence.truths:
         truth = read_labels(path)

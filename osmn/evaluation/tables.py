@@ -2,23 +2,41 @@
 
 import csv
 import io
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from osmn.files.atomic import named_write_errors, replacing
 
 
-def iou_lines(ious, mean):
-    """Return the text of `iou.txt`: a line for each of `ious`, pairs (name, IoU), and one for their mean."""
+def iou_lines(ious: Iterable[tuple[str, float]], mean: float) -> str:
+    """Return the text of `iou.txt`: a line for each of `ious`, pairs (name, IoU), and a line for their mean."""
     return "".join(f"{name} {iou:.4f}\n" for name, iou in (*ious, ("all", mean)))
 
 
-def decimals(*values):
-    """Return numbers as a CSV file has them, of six digits after the point."""
+def decimals(*values: float) -> list[str]:
+    """Return numbers as texts for a CSV file, with six digits after the point."""
     return [f"{value:.6f}" for value in values]
 
 
-def write_tables(result_path, iou_text, csv_name, columns, rows):
-    """Write `iou.txt`, if there is a text for it, and a CSV file; return their paths as text."""
+def write_tables(
+    result_path: Path | str,
+    iou_text: str | None,
+    csv_name: str,
+    columns: Sequence[str],
+    rows: Iterable[Sequence[object]],
+) -> str:
+    """Write `iou.txt` and a CSV file; return their paths as text.
+
+    Args:
+        result_path: the folder of the files.
+        iou_text: the text of `iou.txt`; None to write no such file.
+        csv_name: the name of the CSV file.
+        columns: the names of the CSV file's columns.
+        rows: the rows of the CSV file.
+
+    Raises:
+        InputError: if a file cannot be written.
+    """
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows([columns, *rows])
     contents = {} if iou_text is None else {"iou.txt": iou_text}

@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +21,7 @@ COLUMNS = ("sequence", "class", "frames", "IoU")
 
 @dataclass(frozen=True)
 class SequenceScore:
-    """The mean IoU over so many frames of a sequence of a class."""
+    """The mean IoU of a sequence of a class, over its scored frames."""
 
     sequence: str
     category: str
@@ -30,30 +31,36 @@ class SequenceScore:
 
 @dataclass(frozen=True)
 class Scores:
-    """The `SequenceScore`s, the names of sequences that have too few labels to be scored, and what each frame got."""
+    """The scores of a result folder.
 
-    sequences: tuple
-    skipped: tuple
-    scored: tuple  # a `scoring.Scored` for each sequence
+    Attributes:
+        sequences: the score of each sequence.
+        skipped: the names of the sequences that have too few labels to be scored.
+        scored: the scores of each sequence's frames.
+    """
+
+    sequences: tuple[SequenceScore, ...]
+    skipped: tuple[str, ...]
+    scored: tuple[Scored, ...]
 
     @property
-    def iou(self):
+    def iou(self) -> float:
         """The mean over sequences, as published."""
         return float(np.mean([score.iou for score in self.sequences]))
 
     @property
-    def classes(self):
+    def classes(self) -> dict[str, list[float]]:
         """{class: IoUs of its sequences}, in order of their names."""
         names = sorted({score.category for score in self.sequences})
         return {name: [score.iou for score in self.sequences if score.category == name] for name in names}
 
     @property
-    def class_iou(self):
-        """The mean over classes of the means over their sequences: the dataset's usual figure."""
+    def class_iou(self) -> float:
+        """The mean over classes of the means over their sequences, which is the dataset's usual score."""
         return float(np.mean([np.mean(ious) for ious in self.classes.values()]))
 
 
-def evaluate(data_path, result_path, processes=None):
+def evaluate(data_path: Path | str, result_path: Path | str, processes: int | None = None) -> Scores:
     """Return the `Scores` of the results in `result_path`."""
     found, skipped = sequences(data_path, result_path)
     scored = tuple(map(Scored, found, score(found, processes=processes)))
@@ -65,9 +72,14 @@ def evaluate(data_path, result_path, processes=None):
     return Scores(tuple(rows), tuple(skipped), scored)
 
 
-def sequences(data_path, result_path):
-    """Return the Sequences of YouTube-Objects, all labelled frames but the first, and the names with fewer than two."""
-    found, skipped = [], []
+def sequences(data_path: Path | str, result_path: Path | str) -> tuple[list[Sequence], list[str]]:
+    """Return the Sequences of YouTube-Objects and the names of sequences that have fewer than two labeled frames.
+
+    All labeled frames but the first are scored. Raises InputError if no sequence can be scored, or if results are
+    missing.
+    """
+    found: list[Sequence] = []
+    skipped: list[str] = []
     for name in youtube_objects.sequence_names(data_path):
         truths = tuple(youtube_objects.labels(data_path, name).values())
         if len(truths) < 2:
@@ -82,7 +94,7 @@ def sequences(data_path, result_path):
     return found, skipped
 
 
-def tables(scores, result_path):
+def tables(scores: Scores, result_path: Path | str) -> str:
     """Return `Scores` as text, to be printed; write `iou.txt` and `per_sequence.csv` into `result_path`."""
     files = write_tables(
         result_path,
@@ -107,12 +119,12 @@ def tables(scores, result_path):
 
 
 @contextlib.contextmanager
-def scored(data_path, result_path):
+def scored(data_path: Path | str, result_path: Path | str) -> Iterator[Scores]:
     """Give the block the `Scores` of a folder; see `evaluate`."""
     yield evaluate(data_path, result_path)
 
 
-def evaluated(scores, data_path, result_path):
+def evaluated(scores: Scores, data_path: Path | str, result_path: Path | str) -> Evaluated:
     """Return the `Evaluated` of `Scores`."""
     headline = [("mIU", scores.iou), ("mean over classes", scores.class_iou)]
     categories = {(score.sequence, 1): score.category for score in scores.sequences}

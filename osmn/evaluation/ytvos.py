@@ -2,12 +2,13 @@
 
 import contextlib
 import logging
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from osmn.data.ytvos import annotations, read_listings
+from osmn.data.ytvos import Listing, annotations, read_listings
 from osmn.errors import InputError
 from osmn.evaluation.dataset import Dataset, Evaluated
 from osmn.evaluation.scoring import Scored, Sequence, require_folders, score
@@ -22,7 +23,7 @@ COLUMNS = ("video", "object", "category", "seen", "frames", "J_mean", "F_mean")
 
 @dataclass(frozen=True)
 class ObjectScore:
-    """The mean J and F of an object over its frames, and whether its category is among those of training."""
+    """The mean J and F of an object over its frames, and whether training had its category."""
 
     video: str
     object_id: int
@@ -35,37 +36,57 @@ class ObjectScore:
 
 @dataclass(frozen=True)
 class Scores:
-    """Of a split: `ObjectScore`s, how many objects have none, as they are listed for one frame, what each frame got."""
+    """The scores of a split.
 
-    objects: tuple
+    Attributes:
+        objects: the scores of each object.
+        not_scored: how many objects are not scored, because they are listed for a single frame.
+        scored: the scores of each video's frames.
+    """
+
+    objects: tuple[ObjectScore, ...]
     not_scored: int
-    scored: tuple  # a `scoring.Scored` for each video
+    scored: tuple[Scored, ...]
 
-    def of(self, seen):
-        """Return the scores of the objects of seen categories, or of unseen ones."""
+    def of(self, seen: bool) -> list[ObjectScore]:
+        """Return the scores of the objects whose category training had, or, with `seen` False, had not."""
         return [score for score in self.objects if score.seen == seen]
 
-    def means(self, seen):
-        """Return the means [J, F] over the objects of seen categories, or of unseen ones; [] if there are none."""
+    def means(self, seen: bool) -> list[float]:
+        """Return the means [J, F] over the objects of `of(seen)`; [] if there are no such objects."""
         scores = self.of(seen)
         return [sum(values) / len(scores) for values in zip(*((s.j, s.f) for s in scores), strict=True)]
 
     @property
-    def g(self):
-        """The mean of those means that there are."""
+    def g(self) -> float:
+        """The mean of the available means over seen and unseen objects."""
         available = self.means(True) + self.means(False)
         return sum(available) / len(available)
 
 
 @contextlib.contextmanager
-def scored(data_path, result_path, split, unseen=None, processes=None):
-    """Yield the `Scores` of a split whose annotations are there.
+def scored(
+    data_path: Path | str,
+    result_path: Path | str,
+    split: str,
+    unseen: Path | str | None = None,
+    processes: int | None = None,
+) -> Iterator[Scores]:
+    """Yield the `Scores` of a split that has all its annotations.
 
-    The results that they refer to can be read in the block: where there are score files, they are of merged frames in a
-    temporary folder.
+    An object is scored in the frames that meta.json lists for it after its first frame, in which it is given. In the
+    block the results that the scores refer to can be read; score files are merged into a temporary folder.
 
-    An object is scored in the frames that meta.json lists for it after its first, where it is given. `unseen` is the
-    path of a list of the categories that training did not have, one a line; without it every category is seen.
+    Args:
+        data_path: a YouTube-VOS folder.
+        result_path: the folder of the results.
+        split: the split's name, a folder of `data_path`.
+        unseen: the path of a list of the categories that training did not have, one per line; without it every
+            category counts as seen.
+        processes: how many processes to use; by default as many as the work is worth.
+
+    Raises:
+        InputError: if an annotation or a result is missing or damaged, or if there is nothing to score.
     """
     listings, truths = read_listings(data_path, split), annotations(data_path, split)
     unseen_categories = set() if unseen is None else _categories(Path(unseen), Path(data_path) / split, listings)
@@ -93,8 +114,8 @@ def scored(data_path, result_path, split, unseen=None, processes=None):
         yield Scores(tuple(objects), sum(len(listing.starts) for listing in listings) - len(objects), tables)
 
 
-def _scored_frames(listing):
-    """Return {frame: ids of the objects listed for it that do not start there}, without frames that have none."""
+def _scored_frames(listing: Listing) -> dict[str, list[int]]:
+    """Return {frame: ids of the objects listed for it that do not start there}, without frames without such objects."""
     frames = {
         frame: [i for i in object_ids if listing.starts[i] != frame]
         for frame, object_ids in listing.objects_by_frame.items()
@@ -102,10 +123,10 @@ def _scored_frames(listing):
     return {frame: object_ids for frame, object_ids in frames.items() if object_ids}
 
 
-def _categories(path, split, listings):
+def _categories(path: Path, split: Path, listings: Iterable[Listing]) -> set[str]:
     """Return the categories in the list at `path`, and warn of those that no object of the split has.
 
-    Raises InputError if there are none, or if meta.json does not say an object's category.
+    Raises InputError if the list is empty, or if meta.json does not say an object's category.
     """
     hint = "--unseen is a list of categories, one a line"
     try:
@@ -124,7 +145,13 @@ def _categories(path, split, listings):
     return categories
 
 
-def _merged_sequences(scored, truths, result_path, merged, processes):
+def _merged_sequences(
+    scored: Iterable[tuple[Listing, dict[str, list[int]]]],
+    truths: Path,
+    result_path: Path,
+    merged: Path,
+    processes: int | None,
+) -> list[Sequence]:
     """Return the Sequences to score; videos that have score files are merged into the folder `merged` first."""
     to_merge = {
         listing.name: listing for listing, frames in scored if find_source(result_path / listing.name, frames) == SCORES
@@ -143,10 +170,10 @@ def _merged_sequences(scored, truths, result_path, merged, processes):
     ]
 
 
-def tables(scores, result_path, unseen=None, **_):
+def tables(scores: Scores, result_path: Path | str, unseen: Path | str | None = None, **_: object) -> str:
     """Return `Scores` as text, to be printed; write `per_object.csv` into `result_path`.
 
-    `unseen` is the path of the list of the unseen categories, None if there was none.
+    `unseen` is the path of the list of the unseen categories, None without a list.
     """
     rows = [(o.video, o.object_id, o.category, int(o.seen), o.frames, *decimals(o.j, o.f)) for o in scores.objects]
     files = write_tables(result_path, None, "per_object.csv", COLUMNS, rows)
@@ -167,9 +194,9 @@ def tables(scores, result_path, unseen=None, **_):
     return "\n".join(lines)
 
 
-def evaluated(scores, data_path, result_path, split, **_):
+def evaluated(scores: Scores, data_path: Path | str, result_path: Path | str, split: str, **_: object) -> Evaluated:
     """Return the `Evaluated` of `Scores`, whose results must still be readable."""
-    headline = [("G", scores.g)]
+    headline: list[tuple[str, float]] = [("G", scores.g)]
     for kind, seen in (("seen", True), ("unseen", False)):
         headline += zip((f"J {kind}", f"F {kind}"), scores.means(seen), strict=False)
     categories = {(score.video, score.object_id): score.category for score in scores.objects if score.category}

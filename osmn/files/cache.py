@@ -1,27 +1,32 @@
-"""What takes long to make, kept in a file beside the data that it is made of."""
+"""Values that take long to compute, kept in a file beside the data that they are computed from."""
 
 import contextlib
 import hashlib
 import json
 import logging
 import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
 
 from osmn.errors import InputError
 from osmn.files import locks
 from osmn.files.atomic import UNFINISHED, replacing
 
 logger = logging.getLogger(__name__)
+Value = TypeVar("Value")
 
 
-def cached(path, key, make):
-    """Return `make()`, kept in the file `path` with `key`; made again if the file is damaged or has another key.
+def cached(path: Path, key: list[Any], make: Callable[[], Value]) -> Value:
+    """Return the value that the file `path` keeps for `key`, or else `make()`, which is then kept in the file.
 
-    Key and value are of JSON's types (lists, not tuples), so that reading executes nothing. The file's first line has
-    the key and the SHA-256 of the second, which is the value: what is read is what was made. A folder that is not
-    writable is named, and does without the file.
+    The value is made again if the file is damaged or has another key. Key and value have JSON's types (lists, not
+    tuples), so that reading executes nothing. The file's first line has the key and the SHA-256 of the second line,
+    which is the value; so a changed value is never returned. If the folder is not writable, a warning names it and no
+    file is kept.
 
-    Several programs may use the data at once: the file is written under the folder's lock, and what one that was killed
-    left of it is removed by the next one.
+    Several programs may use the data at once: the file is written under the folder's lock, and a later program removes
+    the temporary file that a killed program left.
     """
     kept = _read(path, key)
     if kept is None:
@@ -29,13 +34,14 @@ def cached(path, key, make):
         _write(path, key, value)
         return value
     if any(path.parent.glob(f"{UNFINISHED}*")) or (path.parent / locks.LOCK).exists():
-        with contextlib.suppress(InputError), locks.writing(path.parent):  # Which removes what nobody is writing.
+        with contextlib.suppress(InputError), locks.writing(path.parent):  # The lock removes temporary files.
             pass
-    return json.loads(kept)
+    found: Value = json.loads(kept)
+    return found
 
 
-def _read(path, key):
-    """Return the JSON that is kept with a key; None if there is none, or if it is damaged, which is said."""
+def _read(path: Path, key: list[Any]) -> str | None:
+    """Return the JSON text that a file keeps for a key; None if it keeps none, or, with a warning, if it is damaged."""
     try:
         head, _, kept = path.read_text(encoding="utf-8").partition("\n")
         head = json.loads(head)
@@ -51,7 +57,7 @@ def _read(path, key):
         return None
 
 
-def _write(path, key, value):
+def _write(path: Path, key: list[Any], value: object) -> None:
     if not os.access(path.parent, os.W_OK):
         logger.warning(f"{path.parent} is not writable: what {path.name} would keep is made again in every run")
         return
@@ -60,5 +66,5 @@ def _write(path, key, value):
         temporary.write_text(f"{json.dumps({'key': key, 'sha256': _sha256(kept)})}\n{kept}", encoding="utf-8")
 
 
-def _sha256(text):
+def _sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()

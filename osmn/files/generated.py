@@ -1,9 +1,10 @@
-"""What this program made in a folder: noted, so that a later run removes what it does not make any more."""
+"""Notes on the files that this program made in a folder: a later run removes those that it does not make again."""
 
 import contextlib
 import hashlib
 import json
 import os
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from osmn.errors import InputError
@@ -15,22 +16,22 @@ from osmn.files.sealed_json import read_json
 NOTES, ENDING = ".osmn-made", ".json"
 
 
-def made_before(folder):
-    """Return the names of the folders in `folder` that earlier runs made; what is left of half a note is removed."""
+def made_before(folder: Path | str) -> set[str]:
+    """Return the names of the folders in `folder` that earlier runs made; remove unfinished notes."""
     remove_unfinished(Path(folder) / NOTES)
-    found = set()
+    found: set[str] = set()
     for path in (Path(folder) / NOTES).glob(f"*{ENDING}"):
         if not path.name.startswith("."):
             found |= {name.split("/")[1] for name in _names_in(path) if "/" in name} or {path.stem}
     return found
 
 
-def check_places(root, folders, read):
-    """Raise InputError if one of the folders that files are made in leads to where data are read, or these are in it.
+def check_places(root: Path | str, folders: Iterable[Path | str], read: Collection[Path | str]) -> None:
+    """Raise InputError if a folder that files are made in is inside the data that are read, or the data inside it.
 
     Args:
         root: the data folder.
-        folders: the folders that files are made in, and in folders of these, relative to it.
+        folders: the folders, relative to `root`, that files are made in, directly or in subfolders.
         read: paths of the folders that data are read from.
     """
     made = [Path(root) / folder for folder in folders]
@@ -40,43 +41,43 @@ def check_places(root, folders, read):
 
 
 @contextlib.contextmanager
-def remade(root, folders, names, found):
-    """Have the block make files anew, after removing those that an earlier run made and that are not to be there.
+def remade(root: Path | str, folders: Sequence[str], names: Iterable[str], found: Iterable[str]) -> Iterator[None]:
+    """Remove the files that an earlier run made and that the block does not make; the block then makes its files.
 
-    It may be interrupted anywhere: what is made is noted before.
+    It may be interrupted anywhere, because the names of the files are noted before the files are made.
 
     Args:
         root: the data folder.
-        folders: the folders that the files are in, relative to it, with "/"; the note is beside the first one.
-        names: of the files that the block makes, relative to `root`, with "/".
-        found: names of files that are there, and would be read as if they had been made.
+        folders: the folders that the files are in, relative to `root`, with "/"; the note is beside the first folder.
+        names: names of the files that the block makes, relative to `root`, with "/".
+        found: names of the files that exist and that a reader would take for files of this run.
 
     Raises:
-        InputError: if one of `found` is neither to be made nor was made by an earlier run: it is somebody's.
+        InputError: if a file in `found` is not in `names` and no earlier run made it: it may be the user's own file.
     """
-    root, names = Path(root), set(names)
+    root, made = Path(root), set(names)
     note = _note(root / folders[0])
     before = _noted(note, folders)
-    foreign = sorted(set(found) - names - before)
+    foreign = sorted(set(found) - made - before)
     if foreign:
         raise InputError(
             f"{root / foreign[0]} does not belong to this data, and was not made here; remove it, or keep it elsewhere"
         )
     for folder in folders:
         remove_unfinished(root / folder)
-    if names | before:
-        _write(note, names | before)
-    remove_made(root, before - names)
+    if made | before:
+        _write(note, made | before)
+    remove_made(root, before - made)
     yield
-    if names:
-        _write(note, names)
+    if made:
+        _write(note, made)
     elif before:
         note.unlink(missing_ok=True)
         _remove_empty(note, root)
 
 
-def remove_made(root, names):
-    """Remove the files in the folder `root` that have these names, relative to it, and folders that are empty then."""
+def remove_made(root: Path | str, names: Iterable[str]) -> None:
+    """Remove the files `names`, relative to the folder `root`, and the folders that are empty then."""
     root = Path(root)
     for name in sorted(names):
         if (root / name).is_file():
@@ -84,37 +85,37 @@ def remove_made(root, names):
             _remove_empty(root / name, root)
 
 
-def plain_names(names):
-    """Return the set of what a note lists, names with "/" that stay in its folder; ValueError for others."""
+def plain_names(names: Iterable[object]) -> set[str]:
+    """Return the set of a note's names, with "/"; raise ValueError for a name that leads out of the note's folder."""
     return {"/".join(plain_name(part) for part in str(name).split("/")) for name in names}
 
 
-def _note(folder):
-    """Return the path of the note on what is made in a folder: it has the folder's name, or its hash if it is long."""
+def _note(folder: Path) -> Path:
+    """Return the path of the note on the files in a folder: it has the folder's name, or the hash of a long name."""
     name = os.fsencode(folder.name)
     stem = folder.name if len(name) + len(ENDING) <= LONGEST_NAME else hashlib.sha256(name).hexdigest()
     return folder.parent / NOTES / f"{stem}{ENDING}"
 
 
-def _names_in(note):
+def _names_in(note: Path) -> set[str]:
     try:
         return plain_names(read_json(note))
     except (OSError, ValueError, TypeError):
         return set()
 
 
-def _noted(note, folders):
-    """Return the names in a note, without those that are elsewhere than in `folders`; none of one that is damaged."""
+def _noted(note: Path, folders: Sequence[str]) -> set[str]:
+    """Return the names in a note that are in `folders`; a damaged note has no names."""
     return {name for name in _names_in(note) if any(name.startswith(f"{folder}/") for folder in folders)}
 
 
-def _write(note, names):
+def _write(note: Path, names: Iterable[str]) -> None:
     with replacing(note) as temporary:
         temporary.write_text(json.dumps(sorted(names)), encoding="utf-8")
 
 
-def _remove_empty(path, root):
-    """Remove the folders above a path, up to `root`, that are empty."""
+def _remove_empty(path: Path, root: Path) -> None:
+    """Remove the empty folders above a path, below the folder `root`."""
     for folder in path.parents:
         if folder == root:
             return

@@ -1,8 +1,9 @@
-"""A folder is written by one run at a time: locks that the system releases when a process ends, however that is."""
+"""One run at a time writes into a folder: locks that the system releases when a process ends in any way."""
 
 import contextlib
 import errno
 import logging
+from collections.abc import Iterator
 from pathlib import Path
 
 import filelock
@@ -12,8 +13,8 @@ from osmn.files.atomic import named_write_errors, remove_unfinished
 
 logger = logging.getLogger(__name__)
 
-LOCK = ".osmn-lock"  # Of a whole run, and for a moment of a share that begins; shares have ".osmn-lock-<I>-<N>" too.
-MOMENT = 10.0  # seconds: what takes longer than opening a folder is another run
+LOCK = ".osmn-lock"  # A whole run holds it, a share only while it begins; shares hold ".osmn-lock-<I>-<N>".
+MOMENT = 10.0  # Seconds; a lock that is held for longer than opening a folder takes is another run's.
 NO_LOCKS = {errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK}
 
 
@@ -21,39 +22,39 @@ class Held:
     """A folder that this process may write into, opened by `writing`.
 
     Attributes:
-        alone: no other share was at work in it when this one came.
+        alone: no other share was at work in the folder when this process came.
     """
 
-    def __init__(self, folder, alone, door):
+    def __init__(self, folder: Path, alone: bool, door: contextlib.ExitStack) -> None:
         self._folder, self.alone, self._door = folder, alone, door
 
-    def require_alone(self):
-        """Raise InputError if another share is at work in the folder, so that nothing in it may be replaced."""
+    def require_alone(self) -> None:
+        """Raise InputError if another share is at work in the folder: files in it must not be replaced then."""
         if not self.alone:
             raise _busy(self._folder)
 
-    def admit(self):
+    def admit(self) -> None:
         """Let other shares of the work begin."""
         self._door.close()
 
 
 @contextlib.contextmanager
-def writing(folder, shard=(0, 1), wait=0.0):
+def writing(folder: Path | str, shard: tuple[int, int] = (0, 1), wait: float = 0.0) -> Iterator[Held]:
     """Keep other runs out of a folder while the block writes into it; within a process, blocks may be nested.
 
-    Temporary files that a killed run left in the folder, not in those in it, are removed.
+    Temporary files that a killed run left directly in the folder are removed.
 
     Args:
-        folder: is made if it does not exist, and removed again if it stays empty.
-        shard: (i, n): only runs that do other ones of n shares of the same work may write at the same time, once
-            `Held.admit` lets them in.
-        wait: seconds to wait for a run that is there already.
+        folder: the folder; it is made if it does not exist, and removed again if it stays empty.
+        shard: (i, n): this run does the i-th of n shares of the work; only runs of the other shares may write at the
+            same time, after `Held.admit`.
+        wait: seconds to wait for another run that is writing.
 
     Yields:
-        Held.
+        The `Held` folder.
 
     Raises:
-        InputError: if another run is writing into the folder, or if it cannot be written.
+        InputError: if another run is writing into the folder, or if the folder cannot be written.
     """
     folder, several = Path(folder), shard[1] > 1
     with _existing(folder), contextlib.ExitStack() as held:
@@ -70,8 +71,8 @@ def writing(folder, shard=(0, 1), wait=0.0):
 
 
 @contextlib.contextmanager
-def _existing(folder):
-    """Make a folder; remove those that had to be made, if they are empty in the end."""
+def _existing(folder: Path) -> Iterator[None]:
+    """Make a folder and those above it; after the block, remove those that were made and are empty."""
     made = [path for path in (folder, *folder.parents) if not path.exists()]
     with named_write_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
@@ -83,8 +84,8 @@ def _existing(folder):
                 path.rmdir()
 
 
-def _hold(stack, folder, name, wait):
-    """Hold a lock until a stack is closed."""
+def _hold(stack: contextlib.ExitStack, folder: Path, name: str, wait: float) -> None:
+    """Hold the lock `name` of a folder until `stack` is closed."""
     lock = _lock(folder / name)
     try:
         lock.acquire(timeout=wait)
@@ -100,8 +101,8 @@ def _hold(stack, folder, name, wait):
     stack.callback(_release, lock)
 
 
-def _is_held(path):
-    """Tell whether another process holds a lock; one that a killed process left is removed."""
+def _is_held(path: Path) -> bool:
+    """Tell whether another process holds a lock; remove the file of a lock that a killed process left."""
     lock = _lock(path)
     try:
         lock.acquire(timeout=0)
@@ -113,17 +114,18 @@ def _is_held(path):
     return False
 
 
-def _lock(path):
-    # One object for a path, which counts how often it is held. No fallback to files that outlive a killed process.
+def _lock(path: Path) -> filelock.BaseFileLock:
+    # A path has a single lock object, which counts its holders. There is no fallback to lock files that outlive a
+    # killed process.
     return filelock.FileLock(path, is_singleton=True, fallback_to_soft=False)
 
 
-def _release(lock):
-    # Removed while it is held: whoever waits for the removed file sees that it is, and makes another one.
+def _release(lock: filelock.BaseFileLock) -> None:
+    # The file is removed while the lock is held: a process that waits for it notices that, and makes a new file.
     if lock.lock_counter == 1:
         Path(lock.lock_file).unlink(missing_ok=True)
     lock.release()
 
 
-def _busy(folder):
+def _busy(folder: Path) -> InputError:
     return InputError(f"{folder} is being written by another run; wait until that has ended, or give another folder")

@@ -1,8 +1,9 @@
-"""What lies in a folder: frames, masks, further folders; hidden ones are nobody's, and frame 2 comes before 10."""
+"""Names and paths of the frames, masks and folders in a folder: hidden files are ignored, and 2 comes before 10."""
 
 import collections
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from osmn.errors import InputError
@@ -10,19 +11,19 @@ from osmn.files.atomic import regular_bytes
 
 FRAME_SUFFIXES = (".jpg", ".jpeg", ".png")
 MASK_SUFFIXES = (".png",)
-LONGEST_NAME = 255  # bytes of the name of a file or folder
+LONGEST_NAME = 255  # Bytes of the name of a file or folder.
 
 
-def natural_key(name):
-    """Return the key that sorts names as people do: their numbers as numbers, "2" before "10" and "1" before "01"."""
-    parts = re.split(r"(\d+)", name)  # texts and numbers in turns
+def natural_key(name: str) -> tuple[list[str | int], int]:
+    """Return the key that sorts names as people do: by their numbers, "2" before "10", and "1" before "01"."""
+    parts = re.split(r"(\d+)", name)  # Texts and numbers in turn.
     return [int(part) if place % 2 else part for place, part in enumerate(parts)], len(name)
 
 
-def plain_name(name):
-    """Return a name that a data file gives to a file or folder; ValueError for one that would lead elsewhere.
+def plain_name(name: object) -> str:
+    """Return a name that a data file gives to a file or folder; raise ValueError if it would lead elsewhere.
 
-    Every such name becomes part of a path, of what is read and of what is written. Hidden names are left to programs.
+    Every such name becomes part of a path that is read or written. Hidden names are refused: programs use them.
     """
     if (
         not isinstance(name, str)
@@ -35,57 +36,58 @@ def plain_name(name):
     return name
 
 
-def _can_be_stored(name):
+def _can_be_stored(name: str) -> bool:
     try:
         os.fsencode(name)
-    except UnicodeEncodeError:  # Half a character, as JSON may hold it.
+    except UnicodeEncodeError:  # JSON may hold half a character.
         return False
     return True
 
 
-def listed_name(name):
-    """Return a name that may stand in a list of names, in UTF-8 and separated by white space; ValueError for others."""
+def listed_name(name: object) -> str:
+    """Return a name that a text file can list, in UTF-8 and separated by white space; raise ValueError for others."""
     try:
-        plain_name(name).encode()
+        listed = plain_name(name)
+        listed.encode()
     except UnicodeEncodeError:
         raise ValueError(f"{name!r} is not in UTF-8") from None
-    if name.split() != [name]:
+    if listed.split() != [listed]:
         raise ValueError(f"{name!r} has white space in it")
-    return name
+    return listed
 
 
-def frame_files(folder, required=True):
+def frame_files(folder: Path | str, required: bool = True) -> dict[str, Path]:
     """Return {name without suffix: path} of the frames in `folder`, JPEGs and PNGs, in natural order.
 
-    Raises InputError, naming the folder, if it does not exist or holds two frames of one name, and, where they are
-    `required`, if it holds none.
+    Raises InputError, naming the folder, if it does not exist or holds two frames of the same name, or if frames are
+    `required` and it holds no frame.
     """
     return _files(folder, FRAME_SUFFIXES, "frames", required)
 
 
-def mask_files(folder, required=True):
+def mask_files(folder: Path | str, required: bool = True) -> dict[str, Path]:
     """Return {name without suffix: path} of the masks in `folder`, PNGs, in natural order; see `frame_files`."""
     return _files(folder, MASK_SUFFIXES, "masks", required)
 
 
-def subfolders(folder):
-    """Return the paths of the folders in `folder`, in natural order; InputError if it does not exist."""
+def subfolders(folder: Path | str) -> list[Path]:
+    """Return the paths of the folders in `folder`, in natural order; raise InputError if it does not exist."""
     return sorted((path for path in _visible(folder) if path.is_dir()), key=lambda path: natural_key(path.name))
 
 
-def _visible(folder):
+def _visible(folder: Path | str) -> list[Path]:
     folder = Path(folder)
     if not folder.is_dir():
         raise InputError(f"{folder} {'is not a folder' if folder.exists() else 'does not exist'}; check the data path")
-    # Hidden files: what a killed run leaves unfinished, and what some systems add.
+    # Hidden files are those that a killed run left unfinished and those that some systems add.
     return [path for path in folder.iterdir() if not path.name.startswith(".")]
 
 
-def _files(folder, suffixes, kind, required):
+def _files(folder: Path | str, suffixes: Sequence[str], kind: str, required: bool) -> dict[str, Path]:
     paths = [path for path in _visible(folder) if path.suffix.lower() in suffixes]
-    found = {}
+    found: dict[str, Path] = {}
     for path in sorted(paths, key=lambda path: (natural_key(path.stem), path.suffix)):
-        if not path.is_file() and path.exists():  # A pipe, say, at which reading would never end.
+        if not path.is_file() and path.exists():  # Reading a pipe, for example, would never end.
             raise InputError(f"{path} is not a file, though its name is that of one of the {kind}; rename it")
         if path.stem in found:
             raise InputError(f"{folder} holds both {found[path.stem].name} and {path.name}; keep one of them")
@@ -95,11 +97,11 @@ def _files(folder, suffixes, kind, required):
     return found
 
 
-def read_names(path, hint):
+def read_names(path: Path | str, hint: str) -> list[str]:
     """Return the names of folders in a text file, separated by white space.
 
-    Raises InputError, naming the file and ending in `hint`, if it cannot be read, holds none or one of them twice, or a
-    name that leads elsewhere.
+    Raises InputError, naming the file and ending in `hint`, if it cannot be read, holds no name, repeats a name or
+    holds a name that leads elsewhere.
     """
     try:
         names = [plain_name(name) for name in regular_bytes(path).decode("utf-8-sig").split()]

@@ -1,22 +1,25 @@
-"""JSON of models and runs, where a digit changes results: a checksum says whether it is as it was written."""
+"""JSON of models and runs, where a single digit changes results: a checksum tells whether it has changed."""
 
 import json
 import zlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 from osmn.files.atomic import regular_bytes
 
 CHECKSUM = "crc32"
 
 
-def to_json(values):
-    """Return {name: value} as readable JSON, with the CRC-32 of the values as the last one."""
+def to_json(values: dict[str, Any]) -> str:
+    """Return {name: value} as readable JSON, with the CRC-32 of the values as the last value."""
     return json.dumps(values | {CHECKSUM: _checksum(values)}, indent=2) + "\n"
 
 
-def from_json(text):
-    """Return the {name: value} of `to_json`; what has no checksum, such as what somebody wrote, is taken as it is.
+def from_json(text: str) -> dict[str, Any]:
+    """Return the {name: value} of a text of `to_json`; a text without a checksum, such as a user's, is not checked.
 
-    Raises ValueError if it is not JSON of that kind, if a name is there twice, or if the checksum is of other values.
+    Raises ValueError if the text is not JSON of that kind, repeats a name, or has the checksum of other values.
     """
     try:
         values = json.loads(text, object_pairs_hook=without_repetition)
@@ -30,8 +33,8 @@ def from_json(text):
     return values
 
 
-def without_repetition(pairs):
-    """Return a dict of (name, value) pairs, as `json.loads` hands them on; ValueError if a name is there twice."""
+def without_repetition(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """Return a dict of (name, value) pairs, as `json.loads` hands them on; raise ValueError if they repeat a name."""
     values = dict(pairs)
     if len(values) < len(pairs):
         names = [name for name, _ in pairs]
@@ -39,12 +42,12 @@ def without_repetition(pairs):
     return values
 
 
-def _checksum(values):
+def _checksum(values: dict[str, Any]) -> int:
     return zlib.crc32(json.dumps(values, sort_keys=True).encode())
 
 
-def read_json(path):
-    """Return what a JSON file holds; OSError if it cannot be read, ValueError if it is no JSON or repeats a name."""
+def read_json(path: Path | str) -> Any:
+    """Return a JSON file's value; raise OSError if it cannot be read, ValueError if it is no JSON or repeats a name."""
     try:
         return json.loads(regular_bytes(path).decode("utf-8-sig"), object_pairs_hook=without_repetition)
     except RecursionError:

@@ -5,7 +5,9 @@ DATA_PATH is a folder of DAVIS, YouTube-VOS or YouTube-Objects, which is recogni
 
 import contextlib
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import field
+from pathlib import Path
 
 from osmn.cli.entry import reports_input_errors
 from osmn.cli.parser import Parser
@@ -15,13 +17,13 @@ from osmn.options import file_name, option
 from osmn.report import page
 from osmn.results.manifest import read_run
 
-# What an option selects in a dataset.
+# Which value of a dataset's selection an option sets.
 SELECTS = {"test_split": "split", "data_version": "version", "unseen": "unseen"}
 
 
 @dataclasses.dataclass(frozen=True)
 class Page:
-    """What is scored, beside what, and where it is written."""
+    """The results that are scored, the results beside them, and the page's path."""
 
     result_path: str = field(
         metadata=option("the results, one folder per sequence", metavar="RESULT_PATH", positional=True)
@@ -46,15 +48,15 @@ class Page:
     )
 
 
-def parser():
-    """Return the options."""
+def parser() -> Parser:
+    """Return the command line's parser."""
     to = Parser(__doc__, prog="python -m osmn.report")
     to.add(Page)
     return to
 
 
 @reports_input_errors
-def main(argv=None):
+def main(argv: Sequence[str] | None = None) -> None:
     """Parse the arguments, score, and write the page."""
     args = parser().parse(argv)
     if args.output:
@@ -64,7 +66,7 @@ def main(argv=None):
     for name in given:
         if SELECTS[name] not in dataset.selection:
             raise InputError(f"--{name} does nothing for {dataset.name}, which {args.data_path} is; leave it out")
-    selection = dataset.selection | {SELECTS[name]: value for name, value in given.items()}
+    selection = {**dataset.selection, **{SELECTS[name]: value for name, value in given.items()}}
     if "version" in dataset.selection and not args.data_version:
         selection["version"] = _version(args.result_path)
     with contextlib.ExitStack() as opened:
@@ -75,8 +77,8 @@ def main(argv=None):
         page.write(results[0], args.output, *results[1:])
 
 
-def _version(result_path):
-    """Return the version of DAVIS that the manifest of the results names; 2017 if there is none."""
+def _version(result_path: Path | str) -> int:
+    """Return the version of DAVIS that the results' manifest names; 2017 if there is no manifest."""
     made_by = read_run(result_path)
     version = made_by["options"].get("data_version") if made_by else None
     return 2016 if version == 2016 else 2017

@@ -1,25 +1,32 @@
 """Charts as SVG elements for a page, by Matplotlib.
 
-Drawn with `Figure` objects, never with pyplot, so that nothing of the process is changed. Texts stay texts, in the
-page's font; names are never taken for formulas.
+The charts are drawn with `Figure` objects, never with pyplot, so that the process's settings do not change. Texts stay
+texts, in the page's font; names are never taken for formulas.
 """
+
+from __future__ import annotations
 
 import io
 import math
 import re
 import warnings
 import xml.etree.ElementTree as ET
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from osmn.masks import davis_palette
 
-WIDTH = 9.6  # inches; the page scales a chart to its own width
-FEW_FRAMES = 40  # are drawn as points too
+if TYPE_CHECKING:  # It takes a while to import.
+    from matplotlib.figure import Figure
+
+WIDTH = 9.6  # Inches; the page scales a chart to its own width.
+FEW_FRAMES = 40  # Curves of at most so many frames have points, too.
 MOST_TICKS, LONGEST_LABEL = 10, 40
-INK, GREY, PALE, ACCENT, LOSS = "#1f2328", "#8c959f", "#d0d7de", "#2f5d8a", "#b3402e"
+INK, GRAY, PALE, ACCENT, LOSS = "#1f2328", "#8c959f", "#d0d7de", "#2f5d8a", "#b3402e"
 BARS = (ACCENT, "#a9c1d9")
-STYLE = {
+STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "text.parse_math": False,
     "axes.formatter.use_mathtext": False,
@@ -32,9 +39,9 @@ STYLE = {
     "axes.spines.right": False,
     "axes.labelcolor": INK,
     "text.color": INK,
-    "xtick.color": GREY,
+    "xtick.color": GRAY,
     "xtick.labelcolor": INK,
-    "ytick.color": GREY,
+    "ytick.color": GRAY,
     "ytick.labelcolor": INK,
     "grid.color": "#eaeef2",
     "grid.linewidth": 0.8,
@@ -44,21 +51,21 @@ STYLE = {
 }
 
 
-def object_color(object_id):
-    """Return an object's colour, "#rrggbb": that of its mask in the pictures, dark enough for white paper."""
+def object_color(object_id: int) -> str:
+    """Return an object's color, "#rrggbb": that of its mask in the pictures, dark enough for white paper."""
     return "#" + "".join(f"{value:02x}" for value in davis_palette()[3 * object_id : 3 * object_id + 3])
 
 
-def bars(names, groups, differences=False):
+def bars(names: Sequence[str], groups: Mapping[str, Sequence[float]], differences: bool = False) -> str:
     """Return a chart of horizontal bars, a row for each name, as an SVG element.
 
     Args:
-        names: of the rows, from top to bottom.
-        groups: {legend: values from 0 to 1}; with more than one, bars of a row stand below each other.
-        differences: values are from -1 to 1, and bars go to both sides.
+        names: the names of the rows, from top to bottom.
+        groups: {legend: values from 0 to 1, one per row}; the bars of several groups stand below each other in a row.
+        differences: the values are from -1 to 1, and the bars go to both sides.
     """
 
-    def draw(figure):
+    def draw(figure: Figure) -> None:
         axes = figure.add_subplot()
         rows, thickness = np.arange(len(names)), 0.8 / len(groups)
         for index, (legend, values) in enumerate(groups.items()):
@@ -73,9 +80,9 @@ def bars(names, groups, differences=False):
         axes.grid(axis="x", visible=True)
         if differences:
             low, high = min(0, *values), max(0, *values)
-            margin = max(0.005, 0.1 * (high - low))  # for the numbers
+            margin = max(0.005, 0.1 * (high - low))  # Room for the numbers.
             axes.set_xlim(low - margin, high + margin)
-            axes.axvline(0, color=GREY, linewidth=0.8)
+            axes.axvline(0, color=GRAY, linewidth=0.8)
         else:
             axes.set_xlim(0, 1.06)
             axes.set_xticks(np.linspace(0, 1, 6))
@@ -85,29 +92,37 @@ def bars(names, groups, differences=False):
     return _svg(draw, 0.6 + 0.11 * len(names) * (len(groups) + 0.6), f"bars of {', '.join(groups)}")
 
 
-def curves(name, frames, object_ids, values, marks, measure, other=None):
+def curves(
+    name: str,
+    frames: Sequence[str],
+    object_ids: Sequence[int],
+    values: np.ndarray,
+    marks: Iterable[tuple[int, int]],
+    measure: str,
+    other: np.ndarray | None = None,
+) -> str:
     """Return a chart of a measure over time, a line for each object, as an SVG element.
 
     Args:
-        name: of the sequence.
+        name: the sequence's name.
         frames: the names of the frames.
-        object_ids: of the lines.
+        object_ids: the object of each line.
         values: (frames, objects), NaN where an object is not scored.
-        marks: [(frame number, column)] to be ringed.
-        measure: its name.
-        other: the values of another result, drawn as broken lines.
+        marks: the points that get a ring, (frame number, column).
+        measure: the measure's name.
+        other: the values of another result, (frames, objects), drawn as broken lines; None to draw a single result.
     """
 
-    def draw(figure):
+    def draw(figure: Figure) -> None:
         axes = figure.add_subplot()
-        points = {"marker": "o", "markersize": 3} if len(frames) <= FEW_FRAMES else {}
+        points: dict[str, Any] = {"marker": "o", "markersize": 3} if len(frames) <= FEW_FRAMES else {}
         for column, object_id in enumerate(object_ids):
             color = object_color(object_id)
             if other is not None:
                 axes.plot(other[:, column], color=color, linewidth=1, linestyle=(0, (3, 2)), alpha=0.6)
             axes.plot(values[:, column], color=color, linewidth=1.6, label=str(object_id), **points)
         for frame, column in marks:
-            ring = {"marker": "o", "markersize": 9, "markerfacecolor": "none", "clip_on": False}
+            ring: dict[str, Any] = {"marker": "o", "markersize": 9, "markerfacecolor": "none", "clip_on": False}
             axes.plot(frame, values[frame, column], markeredgecolor=object_color(object_ids[column]), **ring)
         axes.set_ylim(0, 1.03)
         axes.set_xlim(-0.5, len(frames) - 0.5)
@@ -122,20 +137,23 @@ def curves(name, frames, object_ids, values, marks, measure, other=None):
     return _svg(draw, 2.2, f"curves of {name}")
 
 
-def _shown(name):
-    """Return a name as a label: short, and without what XML cannot hold."""
+def _shown(name: str) -> str:
+    """Return a name as a label: short, and without characters that XML cannot hold."""
     name = "".join(letter if letter.isprintable() else "\ufffd" for letter in name)
     return name if len(name) <= LONGEST_LABEL else f"{name[: LONGEST_LABEL - 1]}…"
 
 
-def _svg(draw, height, salt):
-    """Return what `draw(figure)` draws, this high in inches; `salt` keeps the ids of a page's charts apart."""
+def _svg(draw: Callable[[Figure], None], height: float, salt: str) -> str:
+    """Return the chart that `draw(figure)` draws, `height` inches high, as an SVG element.
+
+    `salt` keeps the ids of a page's charts apart.
+    """
     import matplotlib  # Here, because it takes a while to import.
     from matplotlib.figure import Figure
 
     text = io.StringIO()
     with matplotlib.rc_context(STYLE | {"svg.hashsalt": salt}), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # The browser has others.
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # The browser has other fonts.
         figure = Figure((WIDTH, height), layout="constrained")
         draw(figure)
         nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
@@ -143,8 +161,8 @@ def _svg(draw, height, salt):
     return _for_a_page(ET.fromstring(text.getvalue()))
 
 
-def _for_a_page(svg):
-    """Return an SVG document as an element of HTML: no namespaces, no size, only ids that are referred to."""
+def _for_a_page(svg: ET.Element) -> str:
+    """Return an SVG document as an HTML element: without namespaces, size and ids that nothing refers to."""
     parts = list(svg.iter())
     for part in parts:
         part.tag = part.tag.rpartition("}")[2]
@@ -155,5 +173,5 @@ def _for_a_page(svg):
     for part in parts:
         if part.get("id") not in used:
             part.attrib.pop("id", None)
-    svg.attrib = {"viewBox": svg.get("viewBox")}
+    svg.attrib = {"viewBox": svg.attrib["viewBox"]}
     return ET.tostring(svg, encoding="unicode")

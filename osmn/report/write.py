@@ -1,20 +1,31 @@
-"""The report of scores: of a result, or of it against another one of the same videos."""
+"""The report of a result's scores, alone or beside another result of the same videos."""
 
 import contextlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
+from osmn.evaluation.dataset import Dataset
 from osmn.report import page
 
 
-def write_report(dataset, scores, data_path, result_path, selection, against=None):
+def write_report(
+    dataset: Dataset,
+    scores: Any,
+    data_path: Path | str,
+    result_path: Path | str,
+    selection: Mapping[str, Any],
+    against: Path | str | None = None,
+) -> None:
     """Write the report of a dataset's scores into the result folder, as a web page.
 
     Args:
-        dataset: an `evaluation.dataset.Dataset`.
-        scores: from its `scored`, whose results must still be readable.
+        dataset: the dataset.
+        scores: the scores, from the dataset's `scored`; their results must still be readable.
         data_path: the dataset's folder.
         result_path: the folder of the results.
-        selection: {name: value} of what of the dataset is scored.
-        against: the folder of another result, which is scored; None for none.
+        selection: {name: value}: which part of the dataset is scored.
+        against: the folder of another result, which is scored too; None for a report of a single result.
     """
     with contextlib.ExitStack() as stack:
         other = None
@@ -24,10 +35,28 @@ def write_report(dataset, scores, data_path, result_path, selection, against=Non
         page.write(dataset.evaluated(scores, data_path, result_path, **selection), against=other)
 
 
-def score_and_report(dataset, data_path, result_path, selection, report=False, against=None, **scoring):
-    """Score results, print the tables and write them; with `report` the web page too. See `write_report`.
+def score_and_report(
+    dataset: Dataset,
+    data_path: Path | str,
+    result_path: Path | str,
+    selection: Mapping[str, Any],
+    report: bool = False,
+    against: Path | str | None = None,
+    **scoring: Any,
+) -> None:
+    """Score results, print the tables and write them; with `report` also write the web page.
 
-    `scoring`: further arguments of the dataset's `scored`.
+    Args:
+        dataset: the dataset.
+        data_path: the dataset's folder.
+        result_path: the folder of the results.
+        selection: {name: value}: which part of the dataset is scored.
+        report: write the web page.
+        against: the folder of another result that the page compares with; None for a report of a single result.
+        scoring: further arguments of the dataset's `scored`.
+
+    Raises:
+        InputError: if data or results are missing or damaged, or if a file cannot be written.
     """
     with dataset.scored(data_path, result_path, **selection, **scoring) as scores:
         print(dataset.tables(scores, result_path, **selection))

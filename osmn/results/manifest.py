@@ -1,8 +1,8 @@
 """What made the files of a folder, and which parts of it are finished: `run.json` and `.osmn-finished/`.
 
-Work that is there already is recognised by what made it (the model's weights and configuration, and the options that
-change results) and by the content of its files, never by their times, so that a folder may be copied. A file that no
-run has noted as its own is somebody's, and stays.
+A run recognizes finished work by what made it (the model's weights and configuration, and the options that change
+results) and by the content of its files, never by their times, so that a folder may be copied. A file that no run has
+noted belongs to the user and is kept.
 """
 
 import contextlib
@@ -12,8 +12,11 @@ import hashlib
 import json
 import os
 import shutil
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
+from osmn.config import ModelConfig
 from osmn.errors import InputError
 from osmn.files import locks, sealed_json
 from osmn.files.atomic import regular_bytes, remove_unfinished, replacing, size_and_crc
@@ -23,20 +26,22 @@ from osmn.results import notes
 from osmn.version import __version__
 
 RUN = "run.json"
-TRAINING = "training.json"  # of a folder of online fine-tuning's models, which may be that of the results too
+TRAINING = "training.json"  # Of the models of online fine-tuning, whose folder may also be that of the results.
 IDENTITY = ("model_sha256", "config", "options")  # What two runs must agree on for the same results.
-# Options that are the same where they lead to the same place, from any folder.
+# Options that are equal if they lead to the same place, whatever the current folder is.
 PATHS = ("data_path", "rehearsal_path", "input")
 
 
-def provenance(model, model_sha256, config, options):
+def provenance(
+    model: Path | str | None, model_sha256: str, config: ModelConfig, options: Mapping[str, Any]
+) -> dict[str, Any]:
     """Return what makes a run's results, in JSON's types.
 
     Args:
-        model: the path of its weights, as given.
-        model_sha256: of the weights, in hex; see `checkpoints.fingerprint`.
-        config: the `ModelConfig`.
-        options: {name: value} of all options that change results, and only those; those in `PATHS` become absolute.
+        model: the path of the model's weights, as given; None for initial weights.
+        model_sha256: the SHA-256 of the weights, in hex; see `checkpoints.fingerprint`.
+        config: the model's configuration.
+        options: {name: value} of all options that change results, and of no others; those in `PATHS` become absolute.
     """
     made_by = {
         "program": f"osmn {__version__}",
@@ -45,10 +50,11 @@ def provenance(model, model_sha256, config, options):
         "config": dataclasses.asdict(config),
         "options": _absolute(options),
     }
-    return json.loads(json.dumps(made_by))
+    copied: dict[str, Any] = json.loads(json.dumps(made_by))
+    return copied
 
 
-def _absolute(options):
+def _absolute(options: Mapping[str, Any]) -> dict[str, Any]:
     return {
         name: os.path.realpath(value) if name in PATHS and isinstance(value, str) else value
         for name, value in options.items()
@@ -56,15 +62,15 @@ def _absolute(options):
 
 
 class Existing(enum.Enum):
-    """What may be done to results that are in a folder already, of another model or of other options."""
+    """What a run may do to results in its folder that are of another model or of other options."""
 
     REFUSE = enum.auto()
-    REPLACE_OUR_RUNS = enum.auto()  # What runs have noted as theirs.
-    REPLACE_ALL = enum.auto()  # Whosever it is.
+    REPLACE_OUR_RUNS = enum.auto()  # Only files that runs have noted.
+    REPLACE_ALL = enum.auto()  # The user's own files, too.
 
     @classmethod
-    def of(cls, overwrite, replace=False):
-        """Return what `--overwrite` allows; `replace`: what runs have made may be replaced without it."""
+    def of(cls, overwrite: bool, replace: bool = False) -> "Existing":
+        """Return what `--overwrite` allows; with `replace`, files that runs have noted may be replaced without it."""
         if overwrite:
             return cls.REPLACE_ALL
         return cls.REPLACE_OUR_RUNS if replace else cls.REFUSE
@@ -74,20 +80,21 @@ class Part:
     """A piece of a run's work, from `Run.part`.
 
     Attributes:
-        finished: it was done before, and its files are as they were left.
-        files: paths, in the folder, of the files that it consists of; by default those that were announced.
+        finished: an earlier run finished the part, and its files have not changed.
+        files: paths, in the folder, of the part's files; by default those that were announced.
     """
 
-    def __init__(self, finished, announce):
-        self.finished, self.files, self._announce = finished, [], announce
+    def __init__(self, finished: bool, announce: Callable[..., None]) -> None:
+        self.finished, self._announce = finished, announce
+        self.files: list[str] = []
 
-    def announce(self, *names):
-        """Note paths of files, in the folder, before they are made; InputError for one that no run has made."""
+    def announce(self, *names: str) -> None:
+        """Note paths of files, in the folder, before they are made; raise InputError for a file of the user's."""
         self._announce(*names)
         self.files += names
 
 
-def _announce_nothing(*names):
+def _announce_nothing(*names: str) -> None:
     raise RuntimeError(f"{names} are announced for a part that is finished")
 
 
@@ -95,19 +102,23 @@ class Run:
     """A folder's manifest, opened by `open_run`.
 
     Args:
-        folder: of the results.
-        made_by: from `provenance`.
+        folder: the folder of the results.
+        made_by: what makes the results, from `provenance`.
         option: the option that names the folder, for messages.
-        ours: names of the files in the folder that runs have made; None if all files may be replaced.
+        ours: names of the files in the folder that runs have noted; None if all files may be replaced.
     """
 
-    def __init__(self, folder, made_by, option, ours=None):
+    def __init__(
+        self, folder: Path | str, made_by: Mapping[str, Any], option: str, ours: set[str] | None = None
+    ) -> None:
         self._folder, self._option, self._ours = Path(folder), option, ours
         self._key = _key(made_by)
 
-    def check_free(self, names):
-        """Raise InputError if one of the files in the folder that have these names is there, and no run has made it."""
-        for name in names if self._ours is not None else ():
+    def check_free(self, names: Iterable[str]) -> None:
+        """Raise InputError if a file of one of the `names` exists in the folder and no run has noted it."""
+        if self._ours is None:
+            return
+        for name in names:
             if name not in self._ours and os.path.lexists(self._folder / name):
                 raise InputError(
                     f"{self._folder / name} would be replaced, and no run has noted that it made it; move it, give"
@@ -115,17 +126,22 @@ class Run:
                 )
 
     @contextlib.contextmanager
-    def part(self, name, expected=(), ours=(), anew=False):
-        """Give the block a `Part` of the work; what the block makes of it is noted as finished when the block ends.
+    def part(
+        self, name: str, expected: Collection[str] = (), ours: Collection[str] = (), anew: bool = False
+    ) -> Iterator[Part]:
+        """Give the block a `Part` of the work; the part is noted as finished when the block ends.
 
         If the part is finished already, its `finished` is true, and the block has nothing to do. If the block raises,
-        or the program is killed in it, the files that it has announced are known as this run's, and unfinished.
+        or the program is killed in it, the files that it has announced are noted as files of runs, but unfinished.
 
         Args:
-            name: of a piece of work, such as "<video>" or "<video>/<object>".
-            expected: the paths, in the folder, of the files that there must be for it to be finished.
-            ours: paths of files that may be there although no run has noted them.
+            name: the name of a piece of work, such as "<video>" or "<video>/<object>".
+            expected: the paths, in the folder, of the files that must exist if the part is finished.
+            ours: paths of files that may exist although no run has noted them.
             anew: the part is done again even if it is finished.
+
+        Yields:
+            The `Part`.
         """
         if not anew and self.is_finished(name, expected):
             yield Part(finished=True, announce=_announce_nothing)
@@ -135,11 +151,13 @@ class Run:
             yield part
         self.finish(name, part.files)
 
-    def is_finished(self, part, expected):
-        """Tell whether a part was finished by this run and its files are as it left them.
+    def is_finished(self, part: str, expected: Collection[str]) -> bool:
+        """Tell whether this run, or an earlier one like it, finished a part, and the part's files have not changed.
 
-        `part` is the name of a piece of work, such as "<video>" or "<video>/<object>"; `expected` are the paths, in the
-        folder, of the files that there must be, beside those that were noted when it was finished.
+        Args:
+            part: the name of a piece of work, such as "<video>" or "<video>/<object>".
+            expected: the paths, in the folder, of the files that must exist, beside those that were noted when the part
+                was finished.
         """
         try:
             content = json.loads(regular_bytes(notes.marker(self._folder, part)))
@@ -147,25 +165,25 @@ class Run:
             if content["run"] != self._key:
                 return False
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
-            return False  # Not there, or damaged: the part is done again.
+            return False  # If the note is missing or damaged, the part is made again.
         if not noted.keys() >= set(expected) or any(self._state(name) != kept for name, kept in noted.items()):
             return False
-        # Where a run was killed just after it had finished.
+        # A run that was killed just after it had finished the part leaves the journal.
         notes.journal(self._folder, part).unlink(missing_ok=True)
         return True
 
     @contextlib.contextmanager
-    def making(self, part, ours=()):
-        """Give the block a function that is told the paths of a part's files, in the folder, before they are made.
+    def making(self, part: str, ours: Collection[str] = ()) -> Iterator[Callable[..., None]]:
+        """Give the block a function that notes the paths of a part's files, in the folder, before they are made.
 
-        They are known then to a later run that replaces this one's results, or goes on, even if this one is killed.
-        The function raises InputError for a file that is there, and that no run has made; but for those in `ours`.
+        So a later run that replaces this run's results, or goes on with them, knows the files even if this run is
+        killed. The function raises InputError for a file that exists and that no run has noted, except those in `ours`.
         """
         if self._ours is not None:
             self._ours.update(ours)
         with notes.adding_to(notes.journal(self._folder, part)) as note:
 
-            def tell(*names):
+            def tell(*names: str) -> None:
                 self.check_free(names)
                 note(names)
                 if self._ours is not None:
@@ -173,10 +191,10 @@ class Run:
 
             yield tell
 
-    def finish(self, part, files):
+    def finish(self, part: str, files: Collection[str]) -> None:
         """Note that a part is finished: its `files`, paths in the folder, are written.
 
-        Files that were made for it before, and are there still, are remembered as ours.
+        Files that earlier runs made for the part, and that still exist, stay noted.
         """
         marker, journal = notes.marker(self._folder, part), notes.journal(self._folder, part)
         others = ((notes.files_in(marker) or set()) | (notes.files_in(journal) or set())) - set(files)
@@ -189,48 +207,55 @@ class Run:
             temporary.write_text(json.dumps(noted), encoding="utf-8")
         journal.unlink(missing_ok=True)
 
-    def forget(self):
-        """Take everything for unfinished; which files are ours stays known."""
+    def forget(self) -> None:
+        """Note every part as unfinished; the files of runs stay noted."""
         for marker in list((self._folder / notes.FINISHED).rglob("*.json")):
             with notes.adding_to(marker.with_suffix(notes.MAKING)) as note:
                 note(sorted(notes.files_in(marker) or ()))
             marker.unlink(missing_ok=True)
 
-    def _state(self, name):
+    def _state(self, name: str) -> list[int] | None:
         return size_and_crc(self._folder / name)
+
+
+def _clear_nothing() -> None:
+    pass
 
 
 @contextlib.contextmanager
 def open_run(
-    folder,
-    made_by,
-    option,
-    existing=Existing.REFUSE,
-    clear=lambda: None,
-    name=RUN,
-    shard=(0, 1),
-    read=(),
-    writes=(),
-):
-    """Give the block the `Run` that makes a folder's files; no other run may write into the folder meanwhile.
+    folder: Path | str,
+    made_by: dict[str, Any],
+    option: str,
+    existing: Existing = Existing.REFUSE,
+    clear: Callable[[], object] = _clear_nothing,
+    name: str = RUN,
+    shard: tuple[int, int] = (0, 1),
+    read: Iterable[Path | str] = (),
+    writes: Iterable[str] = (),
+) -> Iterator[Run]:
+    """Give the block the `Run` that makes a folder's files; no other run can write into the folder meanwhile.
 
-    Where it replaces another run's results, all files that the other one has made are removed, finished or not.
+    A run that replaces another run's results removes all files that the other run has noted, finished or not.
 
     Args:
-        folder: need not exist.
-        made_by: from `provenance`.
+        folder: the folder, which need not exist.
+        made_by: what makes the results, from `provenance`.
         option: the option that names the folder, for the message.
-        existing: what may be done to other results in the folder.
-        clear: called before results of other options are replaced, to remove what else must not be taken for this
-            run's; if they may be, also where no manifest says whose it is.
-        name: of the manifest.
-        shard: (i, n): the run does one of n shares of the work; others may do theirs at the same time.
-        read: paths of files, and of folders of them, that the run reads, which stay.
-        writes: names of the files that it will make, as far as they are known.
+        existing: what the run may do to other results in the folder.
+        clear: is called before results of other options are replaced, and, if `existing` allows replacing, where the
+            folder has no manifest. It removes other files that must not be taken for this run's.
+        name: the manifest's name.
+        shard: (i, n): the run does the i-th of n shares of the work; the other shares may run at the same time.
+        read: paths of files and folders that the run reads and that must stay.
+        writes: names of the files that the run will make, as far as they are known.
+
+    Yields:
+        The `Run`.
 
     Raises:
-        InputError: if the folder has results of another model or of other options, naming the difference, if one of
-            the files in `writes` is there and no run has made it, or if another run is writing into the folder.
+        InputError: if the folder has results of another model or of other options; it names the difference. Also if a
+            file in `writes` exists and no run has noted it, or if another run is writing into the folder.
     """
     folder, replace = Path(folder), existing is not Existing.REFUSE
     with locks.writing(folder, shard) as held:
@@ -259,37 +284,37 @@ def open_run(
         yield run
 
 
-def _key(made_by):
+def _key(made_by: Mapping[str, Any]) -> str:
     identity = json.dumps({name: made_by[name] for name in IDENTITY}, sort_keys=True)
     return hashlib.sha256(identity.encode()).hexdigest()
 
 
-def _as_now(made_by):
-    """Return a manifest as this version writes it: earlier ones had paths as given, and options that do not count."""
+def _as_now(made_by: dict[str, Any]) -> dict[str, Any]:
+    """Return a manifest as this version writes it: earlier versions kept relative paths and the option save_score."""
     options = {name: value for name, value in made_by["options"].items() if name != "save_score"}
     return made_by | {"options": _absolute(options)}
 
 
-def _take_over(folder, before, now):
-    """Have what was finished under one key be finished under another one, of the same results."""
+def _take_over(folder: Path, before: str, now: str) -> None:
+    """Change the key of all finished parts from `before` to `now`, which stands for the same results."""
     for marker in list((folder / notes.FINISHED).rglob("*.json")):
-        with contextlib.suppress(OSError, ValueError, RecursionError):  # One that is damaged says nothing.
+        with contextlib.suppress(OSError, ValueError, RecursionError):  # A damaged note is skipped.
             content = json.loads(regular_bytes(marker))
             if isinstance(content, dict) and content.get("run") == before:
                 with replacing(marker) as temporary:
                     temporary.write_text(json.dumps(content | {"run": now}), encoding="utf-8")
 
 
-def _remove_results(folder, read):
-    """Remove all files in a folder that runs have made, but for those in `read`, and forget that they were finished."""
+def _remove_results(folder: Path, read: Iterable[Path | str]) -> None:
+    """Remove all files in a folder that runs have noted, except those in `read`, and the notes themselves."""
     inputs = PathSet(read)
-    made = set().union(*filter(None, notes.files_by_note(folder)))
+    made = {name for names in notes.files_by_note(folder) for name in names or ()}
     remove_made(folder, [name for name in made if inputs.containing(folder / name) is None])
     shutil.rmtree(folder / notes.FINISHED, ignore_errors=True)
 
 
-def read_run(folder, name=RUN):
-    """Return what made a folder's files, from its manifest; None if it has none. InputError if it is damaged."""
+def read_run(folder: Path | str, name: str = RUN) -> dict[str, Any] | None:
+    """Return a folder's manifest, from `provenance`; None if it has no manifest; raise InputError if it is damaged."""
     path = Path(folder) / name
     try:
         made_by = sealed_json.from_json(regular_bytes(path).decode())
@@ -302,8 +327,8 @@ def read_run(folder, name=RUN):
     return made_by
 
 
-def _difference(before, now):
-    """Return the first difference between two runs that changes results, in words; None if there is none."""
+def _difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
+    """Return the first difference between two runs that changes results, in words; None if they do not differ."""
     for group in ("options", "config"):
         for name in sorted(before[group].keys() | now[group].keys()):
             old, new = before[group].get(name), now[group].get(name)

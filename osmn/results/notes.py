@@ -1,9 +1,11 @@
-"""The notes of a result folder, in `.osmn-finished/`: which files its parts have, finished or being made."""
+"""The notes of a result folder, in `.osmn-finished/`: which files its parts have, finished or in progress."""
 
 import contextlib
 import hashlib
 import json
 import os
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 
 from osmn.errors import InputError
 from osmn.files.atomic import named_write_errors, regular_bytes
@@ -11,20 +13,20 @@ from osmn.files.generated import plain_names
 from osmn.files.names import LONGEST_NAME
 
 FINISHED = ".osmn-finished"
-MAKING = ".making"  # what the names of the lists of files end in that are being made
+MAKING = ".making"  # The ending of the name of a list of files that are being made.
 
 
-def marker(folder, part):
+def marker(folder: Path, part: str) -> Path:
     """Return the path of the note that a part of a folder's results is finished."""
     return _note(folder, part, ".json")
 
 
-def journal(folder, part):
+def journal(folder: Path, part: str) -> Path:
     """Return the path of the list of a part's files that are being made."""
     return _note(folder, part, MAKING)
 
 
-def _note(folder, part, ending):
+def _note(folder: Path, part: str, ending: str) -> Path:
     path = folder / FINISHED / part
     name = os.fsencode(path.name)
     if len(name) + len(MAKING) > LONGEST_NAME:
@@ -32,42 +34,45 @@ def _note(folder, part, ending):
     return path.with_name(f"{path.name}{ending}")
 
 
-def files_of_runs(folder):
-    """Return the names of the files in a folder that runs have made; None if a damaged note leaves that open."""
+def files_of_runs(folder: Path) -> set[str] | None:
+    """Return the names of the files in a folder that runs have noted; None if a note is damaged."""
     found = files_by_note(folder)
-    return None if None in found else set().union(*found)
+    return None if None in found else {name for names in found for name in names or ()}
 
 
-def files_by_note(folder):
-    """Return what `files_in` says of each note in a folder."""
+def files_by_note(folder: Path) -> list[set[str] | None]:
+    """Return the result of `files_in` for each note of a folder."""
     notes = (path for path in (folder / FINISHED).rglob("*") if not path.is_dir() and not path.name.startswith("."))
     return [files_in(path) for path in notes]
 
 
-def files_in(note):
-    """Return the names of the files in a note of a part, finished or being made; None of one that is damaged."""
+def files_in(note: Path) -> set[str] | None:
+    """Return the names of the files in a note, of a part that is finished or in progress; None if it is damaged."""
     try:
         content = regular_bytes(note)
         if note.suffix == MAKING:
             return plain_names(_whole_lines(content))
-        content = json.loads(content)
-        return plain_names([*content["files"], *content.get("others", ())])
+        noted = json.loads(content)
+        return plain_names([*noted["files"], *noted.get("others", ())])
     except FileNotFoundError:
         return set()
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
 
 
-def _whole_lines(content):
-    """Yield the values of a list of files that are being made, but for lines that were cut short."""
+def _whole_lines(content: bytes) -> Iterator[object]:
+    """Yield the names in a list of files that are being made, without lines that were cut short."""
     for line in content.split(b"\n"):
         with contextlib.suppress(ValueError):
             yield json.loads(line)
 
 
 @contextlib.contextmanager
-def adding_to(journal):
-    """Give the block a function that adds names to a list of files that are being made."""
+def adding_to(journal: Path) -> Iterator[Callable[[Iterable[str]], None]]:
+    """Give the block a function that adds names to a list of files that are being made.
+
+    Raises InputError if the list cannot be written.
+    """
     with contextlib.ExitStack() as stack:
         with named_write_errors(journal):
             journal.parent.mkdir(parents=True, exist_ok=True)
@@ -76,7 +81,7 @@ def adding_to(journal):
             file = stack.enter_context(journal.open("ab", buffering=0))
             file.write(b"\n")  # A line that a killed run cut short ends here.
 
-        def note(names):
+        def note(names: Iterable[str]) -> None:
             with named_write_errors(journal):
                 file.write("".join(f"{json.dumps(name)}\n" for name in names).encode())
 

@@ -1,11 +1,13 @@
 """YouTube-VOS: merge the objects of each video into the indexed PNGs of the challenge, check and zip them."""
 
 import zipfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from osmn.data.ytvos import annotations, read_listings
+from osmn.data.ytvos import Listing, annotations, read_listings
 from osmn.errors import InputError
 from osmn.files import locks
 from osmn.files.atomic import named_write_errors, remove_unfinished, replacing
@@ -18,10 +20,26 @@ from osmn.progress import progress_bar
 from osmn.results.layout import SCORES, find_source
 
 
-def merge_videos(data_path, pred_path, output_path, split, height=None, processes=None):
+def merge_videos(
+    data_path: Path | str,
+    pred_path: Path | str,
+    output_path: Path | str,
+    split: str,
+    height: int | None = None,
+    processes: int | None = None,
+) -> Path:
     """Write OUTPUT_PATH/<split>/Annotations/<video>/<frame>.png for every frame of meta.json; return that folder.
 
-    `height`, if given, is what the score files must have.
+    Args:
+        data_path: a YouTube-VOS folder.
+        pred_path: the folder of the results.
+        output_path: the folder in which the merged PNGs are written.
+        split: the split's name, a folder of `data_path`.
+        height: the number of rows that the score files must have; None for any number.
+        processes: how many processes to use; by default as many as the work is worth.
+
+    Raises:
+        InputError: if data or results are missing or damaged, or if the output is among them.
     """
     folder = Path(output_path) / split / "Annotations"
     merge_results(
@@ -30,16 +48,26 @@ def merge_videos(data_path, pred_path, output_path, split, height=None, processe
     return folder
 
 
-def merge_results(listings, truths, results, folder, height=None, processes=None):
+def merge_results(
+    listings: Sequence[Listing],
+    truths: Path,
+    results: Path,
+    folder: Path,
+    height: int | None = None,
+    processes: int | None = None,
+) -> None:
     """Write FOLDER/<video>/<frame>.png, indexed, for the frames of `listings`, of the annotations' size.
 
     Args:
-      listings: `osmn.data.ytvos.Listing`s.
-      truths: the folder of their annotations.
-      results: the folder of their results: score files where a video has some, else PNGs that are merged already.
-      folder: is written to.
-      height: what the score files must have; None for any.
-      processes: how many to use; by default as many as the work is worth.
+        listings: the videos.
+        truths: the folder of the videos' annotations.
+        results: the folder of the videos' results: score files if a video has them, else PNGs that are merged already.
+        folder: the folder that is written.
+        height: the number of rows that the score files must have; None for any number.
+        processes: how many processes to use; by default as many as the work is worth.
+
+    Raises:
+        InputError: if a result is missing or damaged, or if `folder` is among the data or the results.
     """
     refuse_writing_over_inputs(
         (folder / listing.name / f"{frame}.png" for listing in listings for frame in listing.objects_by_frame),
@@ -52,13 +80,19 @@ def merge_results(listings, truths, results, folder, height=None, processes=None
         _run(_merge_video, listings, jobs, "merging", processes)
 
 
-def _folders_read(listings, truths, results):
+def _folders_read(listings: Sequence[Listing], truths: Path, results: Path) -> list[Path]:
     """Return the folders that the annotations and the results of `listings` are in."""
     folders = [of / listing.name for of in (truths, results) for listing in listings]
     return folders + [results / listing.name / str(i) for listing in listings for i in listing.starts]
 
 
-def _run(function, listings, jobs, title, processes):
+def _run(
+    function: Callable[..., None],
+    listings: Sequence[Listing],
+    jobs: Sequence[tuple[Any, ...]],
+    title: str,
+    processes: int | None,
+) -> None:
     frames = sum(len(listing.objects_by_frame) for listing in listings)
     with progress_bar(total=frames, desc=title, unit="frame", brief=True) as progress:
         done = in_processes(function, jobs, processes or worthwhile_processes(frames))
@@ -66,7 +100,7 @@ def _run(function, listings, jobs, title, processes):
             progress.update(len(listing.objects_by_frame))
 
 
-def _merge_video(listing, truths, results, output, height):
+def _merge_video(listing: Listing, truths: Path, results: Path, output: Path, height: int | None) -> None:
     remove_unfinished(output)
     width_height = _annotated_size(listing, truths)
     predicted = any(
@@ -83,17 +117,19 @@ def _merge_video(listing, truths, results, output, height):
             write_labels(path, resized(labels, width_height))
 
 
-def _annotated_size(listing, truths):
+def _annotated_size(listing: Listing, truths: Path) -> tuple[int, int]:
     """Return the (width, height) of a video's annotations."""
     return read_labels(truths / f"{next(iter(listing.objects_by_frame))}.png").shape[::-1]
 
 
-def _merged_frame(listing, frame, object_ids, truths, results, height):
-    """Return the object ids of a frame at the scores' size, or at the annotation's where all of its objects start."""
+def _merged_frame(
+    listing: Listing, frame: str, object_ids: Sequence[int], truths: Path, results: Path, height: int | None
+) -> np.ndarray:
+    """Return a frame's object ids in the scores' size, or in the annotation's size if all its objects start there."""
     paths = {object_id: results / str(object_id) / f"{frame}.npy" for object_id in object_ids}
     scores = {object_id: read_scores(path) for object_id, path in paths.items() if path.is_file()}
     for object_id, path in paths.items():
-        # Only an object's first frame is given: where a later annotation is at hand, it must not stand in for a result.
+        # Only an object's first mask is given: an annotation of a later frame must not replace a missing result.
         if object_id not in scores and listing.starts[object_id] != frame:
             raise InputError(f"{path} does not exist; run osmn_train_eval_ytvos.py with --only_testing --save_score")
     if not scores:
@@ -113,16 +149,29 @@ def _merged_frame(listing, frame, object_ids, truths, results, height):
     return merge(list(scores.values()), list(scores))
 
 
-def check_archive(path):
-    """Raise InputError unless an archive may have this name, which none of the data or of the results has."""
+def check_archive(path: Path | str) -> None:
+    """Raise InputError unless `path` ends in .zip, as no file of the data or of the results does."""
     if Path(path).suffix.lower() != ".zip":
         raise InputError(f"{path} is not an archive's name; end it in .zip")
 
 
-def zip_submission(data_path, split, folder, zip_path, processes=None):
+def zip_submission(
+    data_path: Path | str, split: str, folder: Path | str, zip_path: Path | str, processes: int | None = None
+) -> None:
     """Check the merged PNGs of `folder` against meta.json, then write them to `zip_path` as the challenge wants them.
 
-    That is Annotations/<video>/<frame>.png: every listed frame, indexed, of the annotations' size, listed ids only.
+    The archive has Annotations/<video>/<frame>.png for every listed frame: indexed, of the annotations' size, with
+    listed ids only.
+
+    Args:
+        data_path: a YouTube-VOS folder.
+        split: the split's name, a folder of `data_path`.
+        folder: the folder of the merged PNGs, <video>/<frame>.png.
+        zip_path: the archive.
+        processes: how many processes to use; by default as many as the work is worth.
+
+    Raises:
+        InputError: if a PNG is missing or is not as the challenge wants it, or if the archive cannot be written.
     """
     check_archive(zip_path)
     listings, truths, folder = read_listings(data_path, split), annotations(data_path, split), Path(folder)
@@ -136,13 +185,13 @@ def zip_submission(data_path, split, folder, zip_path, processes=None):
     ):
         for listing in listings:
             for frame in listing.objects_by_frame:
-                # A fixed date, so that equal results make equal archives. PNGs are compressed already.
+                # The date is fixed, so that equal results make equal archives. PNGs are compressed already.
                 entry = zipfile.ZipInfo(f"Annotations/{listing.name}/{frame}.png", (1980, 1, 1, 0, 0, 0))
                 entry.external_attr = 0o644 << 16
                 archive.writestr(entry, (folder / listing.name / f"{frame}.png").read_bytes())
 
 
-def _check_video(listing, truths, folder):
+def _check_video(listing: Listing, truths: Path, folder: Path) -> None:
     width, height = _annotated_size(listing, truths)
     for frame in listing.objects_by_frame:
         path = folder / f"{frame}.png"
@@ -157,8 +206,8 @@ def _check_video(listing, truths, folder):
             raise InputError(f"{path} holds {sorted(unknown)}, which meta.json does not list; merge the results again")
 
 
-def _read_whole(path):
-    """Return the labels of an indexed PNG, of which every byte is checked; InputError for a grey one."""
+def _read_whole(path: Path) -> np.ndarray:
+    """Return the labels of an indexed PNG; raise InputError if it is damaged or gray."""
     labels = read_labels(path)
     if not is_indexed(path):
         raise InputError(f"{path} is not an indexed PNG; merge the results again")
