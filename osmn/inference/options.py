@@ -11,7 +11,7 @@ from osmn.options import Shard, identity, option, shard, share
 
 @dataclasses.dataclass(frozen=True)
 class SegmentingOptions:
-    """How videos are segmented; names and defaults are those of the command line.
+    """How videos are segmented, with the names and defaults of the command line.
 
     Attributes:
         result_path: folder of the results.

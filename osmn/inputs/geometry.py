@@ -78,7 +78,7 @@ def bounding_box(mask: tf.Tensor) -> tf.Tensor:
 def move_sides(image: tf.Tensor, ratios: tf.Tensor) -> tf.Tensor:
     """Move the sides of an image (H, W, C) outward by `ratios` of its width or height; zeros outside.
 
-    The ratios, a tensor of 4 in [-1, 1], are those of left, top, right and bottom. Fractions of a pixel are cut off
+    The ratios, a tensor of 4 in [-1, 1], belong to left, top, right and bottom. Fractions of a pixel are cut off
     toward zero, as Python's int() does. At least one pixel remains.
     """
     image = tf.convert_to_tensor(image)

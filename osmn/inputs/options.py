@@ -12,7 +12,7 @@ SEED = option("of initial weights, order, augmentation and dropout", seed)
 
 @dataclasses.dataclass(frozen=True)
 class Augmentation:
-    """What is varied at random in training; names and defaults are those of the command line, as published.
+    """How samples are varied at random in training, with the names and published defaults of the command line.
 
     Attributes:
         vg_random_crop_ratio: a side of the object's crop moves by up to this part of the crop's side.
@@ -38,7 +38,7 @@ AS_PUBLISHED = Augmentation()
 
 @dataclasses.dataclass(frozen=True)
 class PipelineOptions:
-    """How batches are made of samples; names and defaults are those of the command line.
+    """How batches are made of samples, with the names and defaults of the command line.
 
     Attributes:
         im_size: (width, height) at scale 1.

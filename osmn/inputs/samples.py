@@ -4,7 +4,7 @@ Small pure functions over tensors; they work eagerly, in `tf.function` and insid
 an argument: the same `seed`, an int32 or int64 tensor of shape (2,), always gives the same result. Options are Python
 values, fixed when a function is traced.
 
-Numbers marked *as published* are those of the OSMN paper and its released program.
+Numbers marked *as published* are from the OSMN paper and its released program.
 """
 
 from collections.abc import Sequence
@@ -61,7 +61,7 @@ def batch_size_scale(
 
     Args:
         seed: the run's seed, an int or a scalar integer tensor.
-        step: the batch's number, likewise.
+        step: the batch's number, an int or a scalar integer tensor.
         im_size: (width, height) as Python ints.
         scales: positive Python numbers; an empty sequence is the same as (1,).
 

@@ -1,7 +1,7 @@
-"""How a network is computed: all that depends on the purpose (training or not) and on the device, chosen by the caller.
+"""How a network is computed: what depends on the purpose (training or not) and on the device; the caller chooses it.
 
 A network's layers get one `Execution` with each call. The functions here are plain TensorFlow operations, right on any
-device; `osmn.networks.devices` chooses those that are fast on the devices at hand.
+device; `osmn.networks.devices` chooses operations that are fast on the devices of the machine.
 """
 
 import dataclasses
@@ -70,7 +70,7 @@ class Execution:
     """How to compute a network.
 
     Attributes:
-        training: batch norm normalizes by the batch's statistics and updates the moving ones (unless
+        training: batch norm normalizes by the batch's statistics and updates the moving statistics (unless
             `fixed_statistics`), and betas are computed in the published order.
         fixed_statistics: batch norm normalizes by its moving statistics in training too.
         dropout_seed: (2,) integers that dropout is a function of; None: no dropout.

@@ -116,7 +116,7 @@ def copies(x: tf.Tensor, count: int) -> list[tf.Tensor]:
     """Return a list of `count` copies of `x`, one for each of so many layers; their gradients are summed in one order.
 
     Where a tensor has more than two uses, automatic differentiation sums by AddN. The order of AddN, and so its
-    rounding, varies with the memory that it can reuse: of six repeated steps here, one or two came out otherwise.
+    rounding, varies with the memory that it can reuse: of six repeated steps here, one or two differed.
     """
 
     @tf.custom_gradient

@@ -21,7 +21,7 @@ _KINDS: dict[type, str] = {dict: "an object", list: "a list", str: "text", int: 
 
 
 def strategy() -> tf.distribute.Strategy:
-    """Return the tf.distribute strategy: of `TF_CONFIG`'s machines, of several visible GPUs, or the default one.
+    """Return the tf.distribute strategy: of `TF_CONFIG`'s machines, of several visible GPUs, or the default strategy.
 
     Call it before TensorFlow runs anything; build the network and train in its scope. Raises InputError for a
     `TF_CONFIG` that describes no cluster with this process in it.

@@ -22,7 +22,7 @@ from osmn.networks.layers import (
     wide_dtype,
 )
 
-VGG16_STAGES = ((2, 64), (2, 128), (3, 256), (3, 512), (3, 512))  # (layers, channels)
+VGG16_STAGES = ((2, 64), (2, 128), (3, 256), (3, 512), (3, 512))  # (layers, channels) of each stage
 FIRST_MODULATED_STAGE = 3  # as published; 1 with `mod_early_conv`
 L2_WEIGHT = 0.0002
 SIDE_STAGES = (2, 3, 4, 5)

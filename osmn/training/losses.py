@@ -50,8 +50,9 @@ FUNCTIONS = dict(zip(LOSSES, (class_balanced_loss, jaccard_loss), strict=True))
 def logit_offset(loss: str, labels: tf.Tensor) -> tf.Tensor:
     """Return by how much the best logits of `loss`, of `LOSSES`, lie above the logits of the true probabilities.
 
-    The result is a scalar. For the class-balanced loss that is log(negatives / positives) of the batch's `labels`, (B, H, W, 1), about 2.6 for
-    DAVIS, and 0 for a batch without negatives or without positives; for the other loss it is 0.
+    The result is a scalar. For the class-balanced loss it is log(negatives / positives) of the batch's `labels`,
+    (B, H, W, 1), about 2.6 for DAVIS, and 0 for a batch without negatives or without positives; for the other loss it
+    is 0.
     """
     if loss != "balanced":
         return tf.constant(0.0)

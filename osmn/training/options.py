@@ -13,7 +13,7 @@ LOSSES = ("balanced", "jaccard")
 
 @dataclasses.dataclass(frozen=True)
 class TrainerOptions:
-    """What a step computes; names and defaults are those of the command line, as published.
+    """What a step computes, with the names and published defaults of the command line.
 
     Attributes:
         dropout_seed: integer; a step's dropout is a function of it and of the step. None: no dropout.
@@ -40,7 +40,7 @@ class TrainerOptions:
 
 @dataclasses.dataclass(frozen=True)
 class TrainingOptions:
-    """How long a run trains, how fast, and what it saves; names and defaults are those of the command line.
+    """How long a run trains, how fast, and what it saves, with the names and defaults of the command line.
 
     Attributes:
         training_iters: steps in all, including those before the run was resumed.

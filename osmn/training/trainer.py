@@ -1,4 +1,4 @@
-"""A network in training: one step, and all that a checkpoint keeps of it."""
+"""A network in training: a step, and the state that a checkpoint keeps."""
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
