@@ -19,6 +19,7 @@ from osmn.errors import InputError
 FRAMES_WORTH_A_PROCESS = 250  # Starting a process takes about as long as scoring so many frames.
 
 Item = TypeVar("Item")
+Kind = TypeVar("Kind")
 Result = TypeVar("Result")
 
 
@@ -116,11 +117,11 @@ class WriteBehind:
                 future.result()
 
 
-JSON_KINDS = {dict: "an object", list: "a list", str: "text", int: "a whole number"}
+JSON_KINDS: dict[type, str] = {dict: "an object", list: "a list", str: "text", int: "a whole number"}
 
 
-def processes_in_cluster(text):
-    """Return how many processes train together, by the value of `TF_CONFIG` in the environment; None or "" is one.
+def processes_in_cluster(text: str | None) -> int:
+    """Return how many processes train together, by the value of `TF_CONFIG`; None or "" stands for one process.
 
     Raises InputError for a value that describes no cluster with this process in it.
     """
@@ -145,7 +146,7 @@ def processes_in_cluster(text):
     return sum(map(len, cluster.values()))
 
 
-def _of_kind(value, kind, name):
+def _of_kind(value: object, kind: type[Kind], name: str) -> Kind:
     if not isinstance(value, kind) or isinstance(value, bool):
         raise ValueError(f"{name} is {json.dumps(value)[:80]}, not {JSON_KINDS[kind]}")
     return value

@@ -1,25 +1,27 @@
-"""What other programs give to the library: each kind of argument is checked here, in one place.
+"""Checks of the arguments that other programs give to the library, a function for each kind of argument.
 
-Every check raises InputError, which is a ValueError, with a sentence that says what is wanted. None looks at a frame's
-pixels: they are called once a frame.
+Every check raises InputError, which is a ValueError, with a sentence that says what is wanted. No check looks at a
+frame's pixels: checks run once per frame.
 """
 
 import collections.abc
 import math
 import numbers
 import os
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, TypeGuard
 
 import numpy as np
 
 from osmn.config import LONGEST_SIDE
 from osmn.errors import InputError
 
-MOST_OBJECTS = 255  # What an 8-bit PNG can tell apart, beside the background.
+MOST_OBJECTS = 255  # An 8-bit PNG can tell so many apart, beside the background.
 MOST_STRETCHED = 1.25  # A mask's aspect over its frame's: sides are rounded, but nothing is turned or cut.
 
 
-def frame(value, like=None):
-    """Return a frame, uint8 (height, width, 3), which has the size of another one, `like`, unless that is None."""
+def frame(value: object, like: np.ndarray | None = None) -> np.ndarray:
+    """Return a frame, uint8 (height, width, 3), which has the size of the frame `like` unless that is None."""
     if not (
         isinstance(value, np.ndarray)
         and value.dtype == np.uint8
@@ -34,10 +36,10 @@ def frame(value, like=None):
     return value
 
 
-def mask(value, *sizes):
-    """Return a mask as bool (height, width); it is bool already, or of the integers 0 and 1.
+def mask(value: object, *sizes: tuple[int, int]) -> np.ndarray:
+    """Return a mask as bool (height, width); `value` is bool, or of the integers 0 and 1.
 
-    `sizes`, (width, height), are those that it may be a copy of at another size: it has the aspect of one of them.
+    Where `sizes`, each (width, height), are given, the mask has the aspect ratio of one of them.
     """
     try:
         found = np.asarray(value)
@@ -58,22 +60,22 @@ def mask(value, *sizes):
     return found.astype(bool)
 
 
-def _of_one_aspect(size, other):
-    """Tell whether one of two sizes is the other one at another scale, but for sides that are rounded."""
+def _of_one_aspect(size: tuple[int, int], other: tuple[int, int]) -> bool:
+    """Tell whether two sizes, (width, height), have the same aspect ratio, but for rounded sides."""
     (width, height), (other_width, other_height) = size, other
     apart = abs(width * other_height - height * other_width)
     largest = max(width * other_height, height * other_width)
     return apart <= max(largest * (1 - 1 / MOST_STRETCHED), other_width, other_height)  # A pixel, at least.
 
 
-def object_id(value):
-    """Return an object's id, int from 1 to 255; None of an object without one."""
+def object_id(value: object) -> int | None:
+    """Return an object's id, an int from 1 to 255, or None for an object without an id."""
     if value is None or (_is_whole(value) and 1 <= value <= MOST_OBJECTS):
         return value if value is None else int(value)
     raise InputError(f"an object's id is a whole number from 1 to {MOST_OBJECTS}, not {_in_words(value)}")
 
 
-def size(value, name):
+def size(value: object, name: str) -> tuple[int, int]:
     """Return a size, (width, height) in pixels, as a tuple; `name` is what the caller calls it."""
     sides = tuple(value) if isinstance(value, list | tuple | np.ndarray) else ()
     if len(sides) != 2 or not all(_is_whole(side) and 0 < side <= LONGEST_SIDE for side in sides):
@@ -83,43 +85,44 @@ def size(value, name):
     return int(sides[0]), int(sides[1])
 
 
-def pixels(value, name):
+def pixels(value: object, name: str) -> int:
     """Return a length in pixels, a whole number."""
     if _is_whole(value) and 0 < value <= LONGEST_SIDE:
         return int(value)
     raise InputError(f"{name} is a whole number of pixels from 1 to {LONGEST_SIDE}, not {_in_words(value)}")
 
 
-def box(value):
+def box(value: object) -> tuple[int, int, int, int]:
     """Return a box, (x, y, width, height), as four whole numbers of pixels, of which x and y may be negative."""
     sides = tuple(value) if isinstance(value, list | tuple | np.ndarray) else ()
     if len(sides) != 4 or not all(map(_is_whole, sides)):
         raise InputError(f"a box is (x, y, width, height), whole numbers of pixels, not {_in_words(value)}")
-    return tuple(map(int, sides))
+    x, y, width, height = map(int, sides)
+    return x, y, width, height
 
 
-def path(value, what):
+def path(value: object, what: str) -> str | os.PathLike[str]:
     """Return a path, text or os.PathLike."""
     if isinstance(value, str) or (isinstance(value, os.PathLike) and isinstance(os.fspath(value), str)):
         return value
     raise InputError(f"{what} is given by its path, not by {_in_words(value)}")
 
 
-def whole(value, name):
-    """Return a whole number as an int, also one that a program keeps as a float, as web pages do."""
+def whole(value: object, name: str) -> int:
+    """Return a whole number as an int; `value` may be a float, which web pages have for every number."""
     if isinstance(value, int | float | np.number) and not isinstance(value, bool) and float(value).is_integer():
         return int(value)
     raise InputError(f"{name} is a whole number, not {_in_words(value)}")
 
 
-def seconds(value):
+def seconds(value: object) -> float:
     """Return a time, a number that is neither infinite nor NaN."""
     if isinstance(value, numbers.Real) and not isinstance(value, bool) and math.isfinite(value):
-        return value
+        return float(value)
     raise InputError(f"a time is a number of seconds, not {_in_words(value)}")
 
 
-def labels(value, size, objects):
+def labels(value: object, size: tuple[int, int], objects: Sequence[int]) -> np.ndarray:
     """Return object ids of a picture of `size`, (width, height), as uint8 (height, width): 0, or one of `objects`."""
     width, height = size
     if not isinstance(value, np.ndarray) or value.dtype.kind not in "iu" or value.shape != (height, width):
@@ -129,14 +132,14 @@ def labels(value, size, objects):
     return value.astype(np.uint8)
 
 
-def one_of(value, choices, name):
-    """Return a word that is one of `choices`, or None, which stands for the default."""
+def one_of(value: object, choices: Sequence[str], name: str) -> str | None:
+    """Return a word of `choices`, or None, which stands for the default."""
     if value is None or (isinstance(value, str) and value in choices):
         return value
     raise InputError(f"{name} is {' or '.join(choices)}, not {_in_words(value)}")
 
 
-def fields(value, known, name):
+def fields(value: object, known: Collection[str], name: str) -> Mapping[str, Any]:
     """Return {field: value}, all of whose fields are `known`."""
     if not isinstance(value, collections.abc.Mapping):
         raise InputError(f"{name} is a dict, not {_in_words(value)}")
@@ -146,12 +149,12 @@ def fields(value, known, name):
     return value
 
 
-def _is_whole(value):
+def _is_whole(value: object) -> TypeGuard[int | np.integer]:
     return isinstance(value, int | np.integer) and not isinstance(value, bool)
 
 
-def _in_words(value):
-    """Return what somebody gave, in a few words."""
+def _in_words(value: object) -> str:
+    """Return a description, in a few words, of an argument."""
     if isinstance(value, np.ndarray):
         return f"{value.dtype} {value.shape}"
     if value is None or isinstance(value, str | bytes | int | float | tuple):

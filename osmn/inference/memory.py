@@ -1,20 +1,21 @@
-"""What an image takes to be computed, and whether the machine has it."""
+"""The memory that an image takes to be computed, and whether the machine has so much."""
 
 import math
 import os
 
+from osmn.config import ModelConfig
 from osmn.errors import InputError, argument
 
 
-def check_images(config, im_size, batch_size=1, objects=1):
+def check_images(config: ModelConfig, im_size: tuple[int, int], batch_size: int = 1, objects: int = 1) -> None:
     """Raise InputError for images that cannot be computed: their first features alone need more than the memory.
 
     Args:
-        config: `ModelConfig` of the network. Where it has an `aligned_size`, that is what is computed, and images may
-            not be larger.
+        config: `ModelConfig` of the network. Where it has an `aligned_size`, images of that size are computed, and
+            `im_size` may not be larger.
         im_size: (width, height) of the images.
-        batch_size: how many are computed at a time.
-        objects: how many of an image are.
+        batch_size: number of images that are computed at a time.
+        objects: number of objects of an image that are computed at a time.
     """
     size = tuple(config.aligned_size or im_size)
     if any(side > most for side, most in zip(im_size, size, strict=True)):

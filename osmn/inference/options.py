@@ -1,7 +1,8 @@
-"""How videos are segmented, as their user chooses; without TensorFlow."""
+"""Options of segmenting videos. Nothing here imports TensorFlow."""
 
 import dataclasses
 from dataclasses import field
+from typing import Any
 
 from osmn.config import IM_SIZE
 from osmn.inputs.published import PAD_RATIO
@@ -10,7 +11,7 @@ from osmn.options import Shard, identity, option, shard, share
 
 @dataclasses.dataclass(frozen=True)
 class SegmentingOptions:
-    """How videos are segmented; names and defaults are those of the command line.
+    """How videos are segmented, with the names and defaults of the command line.
 
     Attributes:
         result_path: folder of the results.
@@ -19,7 +20,7 @@ class SegmentingOptions:
         crf_postprocessing: refine each mask by a dense CRF before it is written and propagated.
         vg_pad_ratio: the visual guide's crop grows by this part of its sides.
         flip_test: average each frame's probabilities with those of its mirror image.
-        shard: (i, n): only the i-th of n shares of the videos, from 0.
+        shard: (i, n): only share i, from 0, of n shares of the videos.
         overwrite: results of another model or of other options may be replaced.
     """
 
@@ -45,9 +46,9 @@ class SegmentingOptions:
     )
 
     @property
-    def identity_options(self):
-        """{option: value} of what changes the content of result files."""
+    def identity_options(self) -> dict[str, Any]:
+        """{option: value} of the options that change the content of result files."""
         found = identity(self)
         if not self.flip_test:
-            del found["flip_test"]  # Results of before this option stay what they are.
+            del found["flip_test"]  # Results from before this option have no entry for it, and stay valid.
         return found

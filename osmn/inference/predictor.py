@@ -1,7 +1,11 @@
 """Segment objects through a video, frame by frame, in memory: `from osmn import Predictor`."""
 
+from __future__ import annotations
+
 import collections.abc
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -11,30 +15,31 @@ from osmn.errors import InputError
 from osmn.inference import arguments
 from osmn.inference.load import load_model
 from osmn.masks import merge, resized
+from osmn.models.engines import Engine
 
 SIDE_MULTIPLE = 32  # The networks' coarsest features have a 32nd of the image's sides.
 
 
 class Segmentation(NamedTuple):
-    """The objects of one frame.
+    """The objects of a frame.
 
     Attributes:
-        object_ids: in the order in which they were added.
+        object_ids: the N objects' ids, in the order in which the objects were added.
         probabilities: float32 (N, h, w) from 0 to 1, of the network's size.
-        masks: bool (N, h, w): where an object is, whatever the others are; refined, if the predictor refines.
+        masks: bool (N, h, w): where each object is, regardless of the others; refined, if the predictor refines.
         frame_size: (width, height) of the frame.
     """
 
-    object_ids: tuple
+    object_ids: tuple[int | None, ...]
     probabilities: np.ndarray
     masks: np.ndarray
-    frame_size: tuple
+    frame_size: tuple[int, int]
 
-    def labels(self, size=None):
+    def labels(self, size: tuple[int, int] | None = None) -> np.ndarray:
         """Return the object ids of each pixel, uint8 (H, W), 0 for the background.
 
-        The largest probability wins, if it is above 0.5; an object without an id is 1. `size` is (width, height), the
-        frame's by default. Raises InputError, a ValueError, if it is none.
+        The largest probability wins, if it is above 0.5; an object without an id is 1. `size` is (width, height), by
+        default the frame's. Raises InputError, a ValueError, for another `size`.
         """
         size = self.frame_size if size is None else arguments.size(size, "size")
         height, width = self.probabilities.shape[1:]
@@ -43,8 +48,11 @@ class Segmentation(NamedTuple):
         return resized(labels, size)
 
 
-def without_objects(size, frame_size):
-    """Return the `Segmentation` of a frame in which nothing is followed; sizes are (width, height)."""
+def without_objects(size: tuple[int, int], frame_size: tuple[int, int]) -> Segmentation:
+    """Return the `Segmentation` of a frame without objects.
+
+    `size`, of the network, and `frame_size` are (width, height).
+    """
     shape = (0, *size[::-1])
     return Segmentation((), np.zeros(shape, np.float32), np.zeros(shape, bool), frame_size)
 
@@ -53,22 +61,22 @@ class State(NamedTuple):
     """What a predictor knows after a frame, to go on from there: a few kilobytes, and never changed.
 
     Attributes:
-        gammas: {object id: list of (1, 1, 1, C)}.
-        masks: {object id: bits of its mask (h, w) in that frame, packed}.
+        gammas: {object id: list of float32 (1, 1, 1, C)}.
+        masks: {object id: uint8, the packed bits of its mask (h, w) in that frame}.
         size: (w, h) of the masks, the network's; None before the first frame.
     """
 
-    gammas: dict
-    masks: dict
-    size: tuple | None
+    gammas: dict[int | None, list[np.ndarray]]
+    masks: dict[int | None, np.ndarray]
+    size: tuple[int, int] | None
 
 
 class Predictor:
     """Follows objects through a video: give their masks where they are known, then take one frame after the other.
 
-    An object is given by its mask in a *reference frame*; the visual guide is made of that once. From then on its mask
-    in the last frame guides the network in the next one. Given again, an object is corrected: the new mask and guide
-    replace the old ones.
+    An object is given by its mask in a *reference frame*, of which the visual guide is made once. From then on the mask
+    in the last frame guides the network in the next frame. An object that is given again is corrected: the new mask and
+    guide replace the old mask and guide.
 
     >>> from osmn import Predictor
     >>> predictor = Predictor.from_checkpoint(model_path)
@@ -80,109 +88,125 @@ class Predictor:
     ...     if lost(labels):
     ...         predictor.add_object(1, repainted(labels))
 
-    It holds one video's state and nothing of the process: several may be used at a time, each by one thread, and share
-    an engine. An argument that is not as described raises InputError, a ValueError that says what is wanted, and
-    changes nothing.
+    A predictor holds the state of a video and nothing of the process: several predictors may be used at a time, each by
+    a thread of its own, and share an engine. An argument that is not as described raises InputError, a ValueError that
+    says what is wanted, and changes nothing.
 
     Args:
         engine: what runs the network, such as `engines.tensorflow.TensorFlowEngine`.
         im_size: (width, height) that frames are resized to for the network, 1 to 16384 pixels each.
-        short_side: without `im_size`, frames are resized to about this, in pixels, both sides multiples of 32, and to
-            less where the long side would be above 16384. None: frames are taken as they are.
+        short_side: without `im_size`, the short side that frames are resized to, about, in pixels; both sides are
+            multiples of 32. It is less where the long side would be above 16384. None: frames are taken as they are.
         refine: (frame uint8 (h, w, 3), mask bool (h, w)) -> mask, of the network's size, applied to every mask before
             it is returned and propagated, such as `crf.refine`; None: no refinement.
     """
 
-    def __init__(self, engine, im_size=None, short_side=None, refine=None):
+    def __init__(
+        self,
+        engine: Engine,
+        im_size: tuple[int, int] | None = None,
+        short_side: int | None = None,
+        refine: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None,
+    ) -> None:
         self._engine, self._refine = engine, refine
         self.im_size = None if im_size is None else arguments.size(im_size, "im_size")
         self._short_side = None if short_side is None else arguments.pixels(short_side, "short_side")
         self._forget()
 
     @classmethod
-    def from_checkpoint(cls, path, precision=None, im_size=None, given=None, engine=None):
+    def from_checkpoint(
+        cls,
+        path: Path | str,
+        precision: str | None = None,
+        im_size: tuple[int, int] | None = None,
+        given: Mapping[str, Any] | None = None,
+        engine: str | None = None,
+    ) -> Predictor:
         """Return a predictor of a saved model.
 
         Args:
-            path: a checkpoint's prefix or file, or a folder, of which the newest is taken; or a folder that
+            path: a checkpoint's prefix or file, or a folder, whose newest checkpoint is taken; or a folder that
                 `osmn_export.py` has written for OpenVINO, which needs no TensorFlow.
-            precision: "float32", "bfloat16" or "float16"; None: the export's, or as `devices.default_precision` has it.
-            im_size: see `Predictor`; None: frames get the short side of those that the model was trained on.
-            given: {field: value} of the `ModelConfig` of a model that has none beside it, such as those of the
-                published program: `{"base_model": "lite", ...}`.
-            engine: "tensorflow" or "openvino"; None: what the model is exported for, TensorFlow for a checkpoint.
+            precision: "float32", "bfloat16" or "float16"; None: the precision of the export, or for a checkpoint
+                `devices.default_precision`.
+            im_size: see `Predictor`; None: frames get the short side of the frames that the model was trained on.
+            given: {field: value} of the `ModelConfig`, for a model without a configuration beside it, such as the
+                models of the published program: `{"base_model": "lite", ...}`.
+            engine: "tensorflow" or "openvino"; None: OpenVINO for an exported model, TensorFlow for a checkpoint.
 
         Raises:
-            InputError: a ValueError; if there is no such model, if it does not fit, or for an argument that is none of
-                these.
+            InputError: a ValueError; if there is no such model, if it does not fit, or if an argument is not as
+                described.
         """
         im_size = None if im_size is None else arguments.size(im_size, "im_size")  # Before seconds are spent.
         model = load_model(path, given, precision, engine)
         short_side = min(model.config.im_size) if model.config.im_size else None
         return cls(model.start_engine(), im_size, short_side)
 
-    def _forget(self):
-        self._frame, self._size = None, None
-        self._gammas = {}  # {object id: list of (1, 1, 1, C)}
-        self._masks = {}  # {object id: bool (h, w)} in the last frame
-        self._all_gammas = []
+    def _forget(self) -> None:
+        self._frame: np.ndarray | None = None  # The last frame.
+        self._size: tuple[int, int] | None = None  # Of frames for the network.
+        self._gammas: dict[int | None, list[np.ndarray]] = {}  # {object id: list of (1, 1, 1, C)}
+        self._masks: dict[int | None, np.ndarray] = {}  # {object id: bool (h, w)} in the last frame
+        self._all_gammas: list[np.ndarray] = []
 
     @property
-    def follows_weights(self):
-        """Whether the network's weights at the time are used, or those that it had when the engine was made."""
+    def follows_weights(self) -> bool:
+        """True: the network's present weights are used; False: its weights when the engine was made."""
         return self._engine.follows_weights
 
     @property
-    def object_ids(self):
+    def object_ids(self) -> tuple[int | None, ...]:
         """The ids of the objects that are followed, in the order in which they were added."""
         return tuple(self._masks)
 
-    def start(self, frame):
+    def start(self, frame: np.ndarray) -> None:
         """Begin a video, without objects, at its first frame: uint8 (H, W, 3), RGB."""
         size = self._size_for(arguments.frame(frame))
         self._forget()
         self._frame, self._size = frame, size
 
-    def add_object(self, object_id, mask, frame=None):
-        """Follow an object from the last frame on, or correct it there; it is in the results from the next frame on.
+    def add_object(self, object_id: int | None, mask: np.ndarray, frame: np.ndarray | None = None) -> None:
+        """Follow an object from the last frame on, or correct it there; results have it from the next frame on.
 
         Args:
             object_id: a whole number from 1 to 255; None for a video's only object, which is 1 in
                 `Segmentation.labels`.
-            mask: (h, w), of any size, but of the frame's aspect: the object in the last frame. It is bool, or of the
-                integers 0 and 1: of other labels give `labels == object_id`, of probabilities `probabilities > 0.5`. An
-                object may be absent: all False.
+            mask: (h, w), of any size, but of the frame's aspect ratio: the object in the last frame. It is bool, or of
+                the integers 0 and 1: of other labels give `labels == object_id`, of probabilities
+                `probabilities > 0.5`. An object may be absent: all False.
             frame: uint8 (H, W, 3), RGB: the last frame in better quality, to make the visual guide of.
 
         Raises:
-            InputError: a ValueError; before `start`, or for an argument that is none of these.
+            InputError: a ValueError; before `start`, or if an argument is not as described.
         """
-        self._check_started()
+        last, size = self._started()
         object_id = arguments.object_id(object_id)
         others = self._masks.keys() - {object_id}
         if others and (object_id is None or None in others):
             raise InputError("an object without an id is the only one of a video; give each of several an id")
-        frame = self._frame if frame is None else arguments.frame(frame)
-        mask = arguments.mask(mask, frame.shape[1::-1], self._size)
+        frame = last if frame is None else arguments.frame(frame)
+        mask = arguments.mask(mask, frame.shape[1::-1], size)
         self._gammas[object_id] = self._engine.gammas(frame, mask)
-        self._masks[object_id] = resized(mask, self._size)
+        self._masks[object_id] = resized(mask, size)
         self._join_gammas()
 
-    def remove_object(self, object_id):
-        """Follow an object no more, if it was followed; it may be added again."""
+    def remove_object(self, object_id: int | None) -> None:
+        """Stop following an object, if it is followed; it may be added again."""
         object_id = arguments.object_id(object_id)
         self._gammas.pop(object_id, None)
         self._masks.pop(object_id, None)
         self._join_gammas()
 
-    def state(self):
-        """Return the `State` after the last frame and what was added or removed in it."""
+    def state(self) -> State:
+        """Return the `State` after the last frame, with the objects that were added or removed in it."""
         return State(dict(self._gammas), {i: np.packbits(mask) for i, mask in self._masks.items()}, self._size)
 
-    def resume(self, frame, state):
-        """Go on from a `State` as if `frame`, uint8 (H, W, 3), after which it was taken, were the last one.
+    def resume(self, frame: np.ndarray, state: State) -> None:
+        """Go on from a `State` as if the last frame were `frame`, uint8 (H, W, 3), after which the state was taken.
 
-        Raises InputError, a ValueError, for what is no state, or one of frames that had another size for the network.
+        Raises InputError, a ValueError, for what is no state, or for a state of frames that had another size for the
+        network.
         """
         if not isinstance(state, State):
             raise InputError("a state is what Predictor.state() returns; give one of these")
@@ -191,7 +215,7 @@ class Predictor:
             sizes = ["x".join(map(str, each)) for each in (state.size, size)]
             raise InputError(f"the state is of frames of {sizes[0]} for the network, this one has {sizes[1]}")
         self.start(frame)
-        width, height = self._size
+        width, height = size
         self._gammas = dict(state.gammas)
         self._masks = {
             i: np.unpackbits(bits, count=height * width).reshape(height, width).astype(bool)
@@ -199,18 +223,18 @@ class Predictor:
         }
         self._join_gammas()
 
-    def step(self, frame, small=None):
-        """Take the next frame, uint8 (H, W, 3), RGB, of the first one's size; return its `Segmentation`.
+    def step(self, frame: np.ndarray, small: np.ndarray | None = None) -> Segmentation:
+        """Take the next frame, uint8 (H, W, 3), RGB, of the size of the first frame; return its `Segmentation`.
 
-        `small` is what `at_network_size` has made of it, if somebody has, such as another thread. Raises InputError, a
-        ValueError, before `start`, or for another frame.
+        `small` is the result of `at_network_size` for the frame, where another thread has already made it. Raises
+        InputError, a ValueError, before `start`, or for a frame of another size or kind.
         """
-        self._check_started()
-        self._frame = arguments.frame(frame, like=self._frame)
-        small = _resized(frame, self._size) if small is None else arguments.frame(small)
+        last, small_size = self._started()
+        self._frame = arguments.frame(frame, like=last)
+        small = _resized(frame, small_size) if small is None else arguments.frame(small)
         size = frame.shape[1::-1]
         if not self._masks:
-            return without_objects(self._size, size)
+            return without_objects(small_size, size)
         masks = np.stack(list(self._masks.values()))
         probabilities, masks = self._engine.segment(small, masks, self._all_gammas)
         if self._refine is not None:
@@ -218,40 +242,44 @@ class Predictor:
         self._masks = dict(zip(self._masks, masks, strict=True))
         return Segmentation(self.object_ids, probabilities, masks, size)
 
-    def propagate(self, frames):
-        """Yield the `Segmentation` of each of `frames`, an iterable, as they come; see `step`."""
+    def propagate(self, frames: Iterable[np.ndarray]) -> Iterator[Segmentation]:
+        """Yield the `Segmentation` of each of `frames`, an iterable, frame by frame; see `step`."""
         if not isinstance(frames, collections.abc.Iterable):
             raise InputError("frames are given one after the other, such as in a list; see `step` for a single one")
         for frame in frames:
             yield self.step(frame)
 
-    def _check_started(self):
-        if self._frame is None:
+    def _started(self) -> tuple[np.ndarray, tuple[int, int]]:
+        """Return the last frame and the size of frames for the network; InputError before `start`."""
+        if self._frame is None or self._size is None:
             raise InputError("start(frame) comes first")
+        return self._frame, self._size
 
-    def _join_gammas(self):
+    def _join_gammas(self) -> None:
         self._all_gammas = [np.concatenate(layer) for layer in zip(*self._gammas.values(), strict=True)]
 
-    def at_network_size(self, frame):
-        """Return a frame, uint8 (H, W, 3), at the size that frames have for the network in a video of its size."""
+    def at_network_size(self, frame: np.ndarray) -> np.ndarray:
+        """Return a frame, uint8 (H, W, 3), resized to the network's size, uint8 (h, w, 3), as `step` does it."""
         return _resized(arguments.frame(frame), self._size_for(frame))
 
-    def _size_for(self, frame):
+    def _size_for(self, frame: np.ndarray) -> tuple[int, int]:
         return self.im_size or network_size(frame.shape[1::-1], self._short_side)
 
 
-def _resized(frame, size):
+def _resized(frame: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     if frame.shape[1::-1] == size:
         return frame
     return np.asarray(Image.fromarray(frame).resize(size, Image.Resampling.BILINEAR))
 
 
-def network_size(frame_size, short_side):
+def network_size(frame_size: tuple[int, int], short_side: int | None) -> tuple[int, int]:
     """Return (width, height) for the network: about `short_side`, multiples of 32; the frame's size for None.
 
-    No side is above `LONGEST_SIDE`: what is so long gets a shorter side that is less.
+    No side is above `LONGEST_SIDE`: the short side of a very long frame is less than `short_side`.
     """
-    if short_side is None and max(frame_size) <= LONGEST_SIDE:
-        return tuple(frame_size)
-    scale = min((short_side or LONGEST_SIDE) / min(frame_size), LONGEST_SIDE / max(frame_size))
-    return tuple(max(SIDE_MULTIPLE, SIDE_MULTIPLE * round(side * scale / SIDE_MULTIPLE)) for side in frame_size)
+    width, height = frame_size
+    if short_side is None and max(width, height) <= LONGEST_SIDE:
+        return width, height
+    scale = min((short_side or LONGEST_SIDE) / min(width, height), LONGEST_SIDE / max(width, height))
+    width, height = (max(SIDE_MULTIPLE, SIDE_MULTIPLE * round(side * scale / SIDE_MULTIPLE)) for side in frame_size)
+    return width, height

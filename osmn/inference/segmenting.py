@@ -1,19 +1,23 @@
-"""From a dataset's videos to result files: each video through a predictor, what comes out of it into its folder."""
+"""From a dataset's videos to result files: a predictor segments each video, and its masks are written."""
 
 import itertools
 import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from osmn.data.types import shard_of
+from osmn.data.types import Video, shard_of
 from osmn.errors import InputError
 from osmn.files.images import read_image, write_mask
 from osmn.files.scores import write_scores
 from osmn.inference import crf
 from osmn.inference.memory import check_images
-from osmn.inference.predictor import Predictor, without_objects
+from osmn.inference.options import SegmentingOptions
+from osmn.inference.predictor import Predictor, Segmentation, without_objects
 from osmn.models.engines.mirrored import MirroredEngine
+from osmn.models.interface import SegmentationModel
 from osmn.parallel import WriteBehind, read_ahead
 from osmn.progress import progress_bar
 from osmn.results import layout, manifest
@@ -21,7 +25,7 @@ from osmn.results import layout, manifest
 logger = logging.getLogger(__name__)
 
 
-def start_predictor(model, options):
+def start_predictor(model: SegmentationModel, options: SegmentingOptions) -> Predictor:
     """Return a `Predictor` that runs a model as its `SegmentingOptions` say."""
     refine = crf.refiner() if options.crf_postprocessing else None
     check_images(model.config, options.im_size)
@@ -29,25 +33,31 @@ def start_predictor(model, options):
     return Predictor(MirroredEngine(engine) if options.flip_test else engine, options.im_size, refine=refine)
 
 
-def segment_videos(model, videos, options, origin, replace=False):
+def segment_videos(
+    model: SegmentationModel,
+    videos: Sequence[Video],
+    options: SegmentingOptions,
+    origin: Mapping[str, Any],
+    replace: bool = False,
+) -> None:
     """Propagate through the shard's share of `videos` and write the results, with a progress bar.
 
     Videos that are finished, with this model and these options, are left out.
 
     Args:
         model: `tensorflow_model.Model` or `exported.ExportedModel`.
-        videos: list of `Video`.
+        videos: the videos to segment.
         options: `SegmentingOptions`.
         origin: {option: value} of where the videos come from.
-        replace: results of another model may be replaced: this one has just been trained.
+        replace: results of another model may be replaced, because `model` has just been trained.
 
     Raises:
-        InputError: if the result folder has results of another model or of other options, or files in the results'
-            place that no run has made, and they must stay, or if it is where the videos are read from.
+        InputError: if the result folder has files that must stay: results of another model or of other options, or
+            files that no run has made in the place of a result; or if the videos are read from the result folder.
     """
     layout.check_places(options.result_path, videos)
     predictor = start_predictor(model, options)
-    made_by = model.provenance(options.identity_options | origin)
+    made_by = model.provenance({**options.identity_options, **origin})
     output = layout.Output(options.save_score)
     videos = shard_of(videos, options.shard)
     opened = manifest.open_run(
@@ -63,7 +73,7 @@ def segment_videos(model, videos, options, origin, replace=False):
         if len(left) < len(videos):
             finished = len(videos) - len(left)
             logger.info(f"{finished} of {len(videos)} videos are finished in {options.result_path}: left out")
-        # Two frames: in the first one of a video objects are given, and nothing is segmented.
+        # Two frames: in the first frame of a video objects are given, and nothing is segmented.
         with progress_bar(total=sum(len(video.frames) for video in left), prepared_after=2, unit="frame") as bar:
             for video in left:
                 bar.set_postfix_str(video.name)
@@ -73,12 +83,18 @@ def segment_videos(model, videos, options, origin, replace=False):
                     segment_video(predictor, video, options.result_path, output, bar.update)
 
 
-def segment_video(predictor, video, folder, output=layout.NO_SCORES, progress=lambda: None):
+def segment_video(
+    predictor: Predictor,
+    video: Video,
+    folder: Path | str,
+    output: layout.Output = layout.NO_SCORES,
+    progress: Callable[[], object] = lambda: None,
+) -> None:
     """Propagate through one video and write the files of `layout.video_files` under `folder`.
 
     An object's masks are 0/255, black in its reference frame, and of the network's size, as its probabilities are. The
     merged PNGs are of the annotation's size; objects that are given in a frame have their true masks there.
-    `progress()` is called per frame.
+    `progress()` is called after each frame.
     """
     folder = Path(folder) / video.name
     layout.remove_leftovers(folder, video)
@@ -101,11 +117,12 @@ def segment_video(predictor, video, folder, output=layout.NO_SCORES, progress=la
             progress()
 
 
-def follow(predictor, video):
+def follow(predictor: Predictor, video: Video) -> Iterator[tuple[int, Segmentation, dict[int | None, np.ndarray]]]:
     """Yield (frame number, `Segmentation`, {object id: reference mask}) of each frame of a `Video`.
 
     The masks are bool (H, W), of their files' size, and only of objects that are given in the frame: these are followed
-    from the next frame on. Frames are read ahead; the memory that this takes does not grow with the video's length.
+    from the next frame on. Frames are read ahead; the memory for them does not grow with the video's length. The
+    predictor has an `im_size`.
     """
     frames = read_ahead(lambda path: read_image(path, predictor.im_size), video.frames)
     for number, frame in enumerate(frames):
@@ -113,7 +130,8 @@ def follow(predictor, video):
             segmentation = predictor.step(frame)
         else:
             predictor.start(frame)
-            segmentation = without_objects(predictor.im_size, predictor.im_size)
+            size = frame.shape[1::-1]
+            segmentation = without_objects(size, size)
         given = {}
         if number in video.references:
             given = layout.reference_masks(video.references[number])

@@ -1,6 +1,6 @@
 """A second object pasted into a training sample, so that only the guides tell which of the two is meant.
 
-In most still images the one object that stands out is the answer, whatever the visual guide shows: a network can do
+In most still images a single object stands out and is the answer, whatever the visual guide shows: a network can do
 without its guide there. Not in the published program.
 """
 
@@ -9,12 +9,12 @@ import tensorflow as tf
 from osmn.inputs import geometry, guides, samples
 
 SCALES = (0.6, 1.4)  # The pasted object's size, the root of its area, relative to the target's.
-REACH = 1.2  # Largest distance of the centres along an axis, relative to that at which the two boxes touch.
-MIN_VISIBLE = 0.3  # Of an object's pixels: with less than this left of it, the other object is asked for.
+REACH = 1.2  # Largest distance of the centers along an axis, relative to that at which the two boxes touch.
+MIN_VISIBLE = 0.3  # Of an object's pixels: where less of it is left, the other object is asked for.
 
 
-def with_distractor(target, other, seed):
-    """Paste the object of another sample's guide beside, over or behind the target; ask for either, half of the time.
+def with_distractor(target: samples.RawSample, other: samples.RawSample, seed: tf.Tensor) -> samples.RawSample:
+    """Paste the object of another sample's guide beside, over or behind the target; ask for each half of the time.
 
     Args:
         target: `samples.RawSample`, whose frame gets the object.
@@ -22,9 +22,10 @@ def with_distractor(target, other, seed):
         seed: (2,).
 
     Returns:
-        Views of the target's frame with both objects. They ask for the target (by its guide and previous mask) or for
-        the pasted object (by its own guide; its mask is the previous one too); the label is what can be seen of it.
-        Where there is no target in the frame, or no object in the other's guide, the target's views as they are.
+        A RawSample of the target's frame with both objects. It asks for the target (by its guide and previous mask) or
+        for the pasted object (by its own guide; its mask is the previous mask too); the label is what can be seen of
+        the object asked for. Where there is no target in the frame, or no object in the other's guide, `target` as it
+        is.
     """
     target, other = (samples.RawSample(*map(tf.convert_to_tensor, views)) for views in (target, other))
     label = geometry.resize_mask(target.label, geometry.size_of(target.frame))
@@ -36,7 +37,7 @@ def with_distractor(target, other, seed):
     )
 
 
-def _paste(target, other, seed):
+def _paste(target: samples.RawSample, other: samples.RawSample, seed: tf.Tensor) -> samples.RawSample:
     place_seed, order_seed, asked_seed = tf.unstack(tf.random.split(seed, 3))
     image, pasted = _place(other.guide_frame, other.guide_mask, target.label, place_seed)
     behind = tf.random.stateless_uniform((), order_seed) < 0.5
@@ -54,7 +55,7 @@ def _paste(target, other, seed):
     )
 
 
-def _place(frame, mask, target, seed):
+def _place(frame: tf.Tensor, mask: tf.Tensor, target: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Draw the object of a frame near the target, at about its size.
 
     Args:
@@ -70,7 +71,7 @@ def _place(frame, mask, target, seed):
     left, top, right, bottom = tf.unstack(guides.guide_box(mask))
     picture, mask = frame[top:bottom, left:right], mask[top:bottom, left:right]
     height, width = tf.unstack(tf.shape(target))
-    # Of a ragged mask nothing may be left in its box, which lacks the last row and column.
+    # A ragged mask may have no pixel in its box, which lacks the last row and column.
     area = tf.maximum(_area(mask), 1.0)
     ratio = tf.sqrt(_area(target) / area) * tf.random.stateless_uniform((), size_seed, *SCALES)
     size = tf.cast(tf.cast(tf.stack([right - left, bottom - top]), tf.float32) * ratio, tf.int32)
@@ -81,7 +82,7 @@ def _place(frame, mask, target, seed):
     reach = REACH * tf.cast(last + 1 - first + size, tf.float32) / 2
     shift = tf.random.stateless_uniform((2,), shift_seed, -reach, reach)
     corner = (first + last + 1 - size) // 2 + tf.cast(shift, tf.int32)
-    # On a canvas that is larger on all sides by the object's size, of which the frame is then cut out.
+    # The object is drawn on a canvas that is larger than the frame by the object's size on all sides, and then cropped.
     x, y = tf.unstack(tf.clip_by_value(corner, -size, tf.stack([width, height])) + size)
     drawn = tf.concat([picture, tf.cast(mask, tf.uint8)[..., None]], axis=-1)
     drawn = tf.image.pad_to_bounding_box(drawn, y, x, height + 2 * size[1], width + 2 * size[0])
@@ -89,5 +90,5 @@ def _place(frame, mask, target, seed):
     return drawn[..., :3], drawn[..., 3] > 0
 
 
-def _area(mask):
+def _area(mask: tf.Tensor) -> tf.Tensor:
     return tf.reduce_sum(tf.cast(mask, tf.float32))

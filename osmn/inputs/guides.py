@@ -1,4 +1,4 @@
-"""What a network sees of a frame and of an object: normalised colours, the visual guide, the spatial guide.
+"""What a network sees of a frame and of an object: normalized colors, the visual guide, the spatial guide.
 
 All that inference needs; what training varies at random is in `samples`. Small pure functions over tensors; they work
 eagerly, in `tf.function` and inside `tf.data.Dataset.map`. The `ModelConfig` says which inputs a model was trained on;
@@ -8,11 +8,12 @@ it is fixed when a function is traced. A mask is boolean, or numeric and true wh
 
 import tensorflow as tf
 
+from osmn.config import ModelConfig
 from osmn.inputs.geometry import bounding_box, move_sides, resize_image, resize_mask, size_of
 from osmn.inputs.published import GUIDE_SIDE, MAD_TO_SIGMA, MASK_DILATION, MIN_SIGMA, PAD_RATIO
 
 
-def normalize(image, config):
+def normalize(image: tf.Tensor, config: ModelConfig) -> tf.Tensor:
     """Turn an RGB image (..., H, W, 3) of values 0 to 255 into BGR float32, `(value - mean) * scale`."""
     bgr = tf.cast(tf.reverse(image, [-1]), tf.float32)
     shape = tf.shape(bgr)
@@ -27,26 +28,26 @@ def normalize(image, config):
 # The visual guide
 
 
-def guide_box(mask):
+def guide_box(mask: tf.Tensor) -> tf.Tensor:
     """Return the box that is cut out for the visual guide: (left, top, right, bottom), int32 (..., 4), ends exclusive.
 
-    As released, the inclusive maxima of `bounding_box` are taken for exclusive ones, so the object's last row and
-    column are lost; an only row or column is kept. An empty mask (..., H, W) gives the whole frame.
+    As released, the inclusive maxima of `bounding_box` are taken for exclusive ends, so the object's last row and
+    column are lost; a single row or column is kept. An empty mask (..., H, W) gives the whole frame.
     """
     first, last = tf.split(bounding_box(mask), 2, axis=-1)
     return tf.concat([first, tf.maximum(last, first + 1)], axis=-1)
 
 
-def cut_out(frame, mask):
+def cut_out(frame: tf.Tensor, mask: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Cut an object out of a frame by its box.
 
     Args:
         frame: (H, W, 3) uint8, RGB.
-        mask: (H, W) or (H, W, 1), the object; one of another size than the frame is resized to the frame.
+        mask: (H, W) or (H, W, 1), the object; a mask of another size than the frame is resized to the frame.
 
     Returns:
         The crop, uint8 (h, w, 4), its fourth channel the mask, 0 or 1; and whether there is an object, a scalar bool.
-        Without one the crop is the whole frame.
+        Without an object the crop is the whole frame.
     """
     frame = tf.convert_to_tensor(frame)
     mask = resize_mask(plane(mask), size_of(frame))
@@ -56,7 +57,7 @@ def cut_out(frame, mask):
     return tf.concat([frame[top:bottom, left:right], object_mask], axis=-1), tf.reduce_any(mask)
 
 
-def to_square(crop, keep_aspect_ratio=False):
+def to_square(crop: tf.Tensor, keep_aspect_ratio: bool = False) -> tf.Tensor:
     """Resize a crop (h, w, 4) to (224, 224, 4): stretched, or fitted inside and padded equally with zeros."""
     image, mask = crop[..., :3], crop[..., 3:]
     if not keep_aspect_ratio:
@@ -69,8 +70,8 @@ def to_square(crop, keep_aspect_ratio=False):
     return tf.image.pad_to_bounding_box(resized, top, left, GUIDE_SIDE, GUIDE_SIDE)
 
 
-def without_background(square, present, config):
-    """Return the visual guide, float32 (224, 224, 3), of a square crop (224, 224, 4): normalised, zero off the mask.
+def without_background(square: tf.Tensor, present: tf.Tensor, config: ModelConfig) -> tf.Tensor:
+    """Return the visual guide, float32 (224, 224, 3), of a square crop (224, 224, 4): normalized, zero off the mask.
 
     With `bbox_sup` the background stays. All zeros where no object is `present`.
     """
@@ -79,24 +80,24 @@ def without_background(square, present, config):
     return tf.ensure_shape(guide, (GUIDE_SIDE, GUIDE_SIDE, 3))
 
 
-def visual_guide(frame, mask, config, pad_ratio=PAD_RATIO):
+def visual_guide(frame: tf.Tensor, mask: tf.Tensor, config: ModelConfig, pad_ratio: float = PAD_RATIO) -> tf.Tensor:
     """Make the visual modulator's input in testing: the object cut out of its reference frame, the background zero.
 
     Args:
         frame: (H, W, 3) uint8, RGB.
-        mask: (H, W) or (H, W, 1), the object; one of another size than the frame is resized to the frame.
+        mask: (H, W) or (H, W, 1), the object; a mask of another size than the frame is resized to the frame.
         config: ModelConfig.
         pad_ratio: each side of the crop moves outward by this part of the crop's side; outside of it there is black.
 
     Returns:
-        (224, 224, 3) float32, normalised; all zeros for an empty mask.
+        (224, 224, 3) float32, normalized; all zeros for an empty mask.
     """
     crop, present = cut_out(frame, mask)
     crop = move_sides(crop, tf.constant(4 * [pad_ratio], tf.float64))
     return without_background(to_square(crop, config.vg_keep_aspect_ratio), present, config)
 
 
-def plane(mask):
+def plane(mask: tf.Tensor) -> tf.Tensor:
     """Return a mask (H, W) or (H, W, 1) as boolean (H, W)."""
     mask = tf.cast(mask, tf.bool)
     return mask[..., 0] if mask.shape.rank == 3 else mask
@@ -105,32 +106,32 @@ def plane(mask):
 # The spatial guide, for several objects at once
 
 
-def mask_ellipse(masks):
+def mask_ellipse(masks: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """Describe where objects are by medians, which a few stray pixels hardly move.
 
     Args:
         masks: (N, H, W) with at most 2^24 pixels each.
 
     Returns:
-        centre: (N, 2) float32, the median x and y of the object's pixels; of an even number the mean of the middle two.
+        center: (N, 2) float32, the median x and y of the object's pixels; of an even number the mean of the middle two.
         scale: (N, 2) float32, 1.4826 * the median absolute deviation of x and y, at least 5 pixels, as published.
-        present: (N,) bool; False for an empty mask, whose centre and scale mean nothing.
+        present: (N,) bool; False for an empty mask, whose center and scale mean nothing.
     """
     ones = tf.cast(tf.cast(masks, tf.bool), tf.float32)
-    centre_x, deviation_x = _median_and_deviation(tf.reduce_sum(ones, axis=1))
-    centre_y, deviation_y = _median_and_deviation(tf.reduce_sum(ones, axis=2))
-    centre = tf.stack([centre_x, centre_y], axis=-1)
+    center_x, deviation_x = _median_and_deviation(tf.reduce_sum(ones, axis=1))
+    center_y, deviation_y = _median_and_deviation(tf.reduce_sum(ones, axis=2))
+    center = tf.stack([center_x, center_y], axis=-1)
     scale = tf.maximum(MAD_TO_SIGMA * tf.stack([deviation_x, deviation_y], axis=-1), MIN_SIGMA)
-    return centre, scale, tf.reduce_any(ones > 0, axis=(1, 2))
+    return center, scale, tf.reduce_any(ones > 0, axis=(1, 2))
 
 
-def _median_and_deviation(counts):
-    """Return median and median absolute deviation, (N,), of numbers of which x occurs `counts[n, x]` times."""
+def _median_and_deviation(counts: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Return median and median absolute deviation, both (N,), of numbers of which x occurs `counts[n, x]` times."""
     up_to = tf.cumsum(counts, axis=-1)
     total = up_to[:, -1:]
 
-    def middle(cumulative):
-        """Average the values (the index) of the two middle points; one and the same for an odd total."""
+    def middle(cumulative: tf.Tensor) -> tf.Tensor:
+        """Average the values (the index) of the two middle points, which are the same point for an odd total."""
         ranks = tf.floor(tf.stack([total - 1, total], axis=0) / 2)
         values = tf.reduce_sum(tf.cast(cumulative <= ranks, tf.float32), axis=-1)
         return tf.reduce_mean(values, axis=0)
@@ -146,11 +147,13 @@ def _median_and_deviation(counts):
     return median, middle(within) + above - median
 
 
-def gaussian_map(centre, scale, present, size):
+def gaussian_map(
+    center: tf.Tensor, scale: tf.Tensor, present: tf.Tensor, size: tuple[tf.Tensor, tf.Tensor]
+) -> tf.Tensor:
     """Draw `exp(-((x - cx)^2 / (2 sx^2) + (y - cy)^2 / (2 sy^2)))`.
 
     Args:
-        centre: (N, 2) x and y in pixels; pixel 0 is at 0.
+        center: (N, 2) x and y in pixels; pixel 0 is at 0.
         scale: (N, 2) standard deviations along x and y, in pixels.
         present: (N,) bool; the map of an absent object is zero everywhere.
         size: (width, height) of the map.
@@ -159,25 +162,25 @@ def gaussian_map(centre, scale, present, size):
         (N, H, W, 1) float32, 0 to 1.
     """
 
-    def profile(side, mean, sigma):
+    def profile(side: tf.Tensor, mean: tf.Tensor, sigma: tf.Tensor) -> tf.Tensor:
         return tf.exp(-0.5 * tf.square((tf.range(tf.cast(side, tf.float32)) - mean) / sigma))
 
-    # Not centre[:, 0, None]: TensorFlow 2.21 compiles a new axis on a slice of a stack away.
-    (centre_x, centre_y), (scale_x, scale_y) = tf.split(centre, 2, axis=1), tf.split(scale, 2, axis=1)
-    horizontal = profile(size[0], centre_x, scale_x)
-    vertical = profile(size[1], centre_y, scale_y) * tf.cast(present, tf.float32)[:, None]
+    # Not center[:, 0, None]: TensorFlow 2.21 compiles a new axis on a slice of a stack away.
+    (center_x, center_y), (scale_x, scale_y) = tf.split(center, 2, axis=1), tf.split(scale, 2, axis=1)
+    horizontal = profile(size[0], center_x, scale_x)
+    vertical = profile(size[1], center_y, scale_y) * tf.cast(present, tf.float32)[:, None]
     return vertical[:, :, None, None] * horizontal[:, None, :, None]
 
 
-def dilate(masks):
+def dilate(masks: tf.Tensor) -> tf.Tensor:
     """Dilate masks (N, H, W, 1) by a disk of radius 5 pixels; float32, 0 or 1."""
     distance = tf.square(tf.range(-MASK_DILATION, MASK_DILATION + 1))
     disk = tf.cast(distance[:, None] + distance <= MASK_DILATION**2, tf.float32)
-    neighbours = tf.nn.conv2d(tf.cast(masks, tf.float32), disk[:, :, None, None], 1, "SAME")
-    return tf.cast(neighbours > 0.5, tf.float32)
+    neighbors = tf.nn.conv2d(tf.cast(masks, tf.float32), disk[:, :, None, None], 1, "SAME")
+    return tf.cast(neighbors > 0.5, tf.float32)
 
 
-def spatial_guide(masks, config):
+def spatial_guide(masks: tf.Tensor, config: ModelConfig) -> tf.Tensor:
     """Make the spatial modulator's input from masks (N, H, W): where the objects were in the previous frame.
 
     A Gaussian of values 0 to 1 around each object or, with `use_original_mask` (MaskTrack), the object dilated by 5

@@ -1,4 +1,4 @@
-"""What a network sees of a frame and of an object, by NumPy, Pillow and OpenCV: what `guides` is by TensorFlow.
+"""What a network sees of a frame and of an object, computed by NumPy, Pillow and OpenCV, as `guides` by TensorFlow.
 
 For engines that do without TensorFlow, whose import alone takes seconds. `visual_guide` and `spatial_guide` have twins
 of the same names in `guides`; `_profile` does what `guides.mask_ellipse` and `guides.gaussian_map` do.
@@ -7,27 +7,28 @@ of the same names in `guides`; `_profile` does what `guides.mask_ellipse` and `g
 import numpy as np
 from PIL import Image
 
+from osmn.config import ModelConfig
 from osmn.inputs.published import GUIDE_SIDE, MAD_TO_SIGMA, MASK_DILATION, MIN_SIGMA, PAD_RATIO
 from osmn.masks import resized
 
 
-def visual_guide(frame, mask, config, pad_ratio=PAD_RATIO):
+def visual_guide(frame: np.ndarray, mask: np.ndarray, config: ModelConfig, pad_ratio: float = PAD_RATIO) -> np.ndarray:
     """Make the visual modulator's input in testing: the object cut out of its reference frame, the background zero.
 
     Args:
         frame: uint8 (H, W, 3), RGB.
-        mask: bool (h, w), the object; one of another size than the frame is resized to the frame.
+        mask: bool (h, w), the object; a mask of another size than the frame is resized to the frame.
         config: ModelConfig.
-        pad_ratio: 0 or more: each side of the crop moves outward by this part of the crop's side; outside of it there
-            is black.
+        pad_ratio: 0 or more: each side of the crop moves outward by this part of the crop's side; outside of the frame
+            the crop is black.
 
     Returns:
-        float32 (224, 224, 3), BGR, normalised; all zeros for an empty mask.
+        float32 (224, 224, 3), BGR, normalized; all zeros for an empty mask.
     """
     mask = resized(mask, frame.shape[1::-1])
     rows, columns = (mask.any(axis=axis).nonzero()[0] for axis in (1, 0))
     if rows.size:
-        # As released: the object's last row and column are lost, but for an only one.
+        # As released: the object's last row and column are lost; a single row or column is kept.
         frame, mask = (
             x[rows[0] : max(rows[-1], rows[0] + 1), columns[0] : max(columns[-1], columns[0] + 1)]
             for x in (frame, mask)
@@ -40,7 +41,7 @@ def visual_guide(frame, mask, config, pad_ratio=PAD_RATIO):
     return np.where(visible, (frame[..., ::-1] - mean) * np.float32(config.scale_value), np.float32(0))
 
 
-def _to_square(frame, mask, keep_aspect_ratio):
+def _to_square(frame: np.ndarray, mask: np.ndarray, keep_aspect_ratio: bool) -> tuple[np.ndarray, np.ndarray]:
     """Resize a crop to (224, 224): stretched, or fitted inside and padded equally with zeros."""
     size = np.full(2, GUIDE_SIDE)
     if keep_aspect_ratio:
@@ -51,7 +52,7 @@ def _to_square(frame, mask, keep_aspect_ratio):
     return np.pad(frame, [*margins, (0, 0)]), np.pad(resized(mask, size), margins)
 
 
-def spatial_guide(masks, config):
+def spatial_guide(masks: np.ndarray, config: ModelConfig) -> np.ndarray:
     """Make the spatial modulator's input from masks, bool (N, H, W): where the objects were in the previous frame.
 
     A Gaussian of values 0 to 1 around each object or, with `use_original_mask` (MaskTrack), the object dilated by 5
@@ -64,7 +65,7 @@ def spatial_guide(masks, config):
     return np.stack([make(mask) for mask in masks])[..., None]
 
 
-def _dilated(mask):
+def _dilated(mask: np.ndarray) -> np.ndarray:
     distance = np.arange(-MASK_DILATION, MASK_DILATION + 1) ** 2
     disk = (distance[:, None] + distance <= MASK_DILATION**2).astype(np.uint8)
     import cv2  # Only where the mask itself is the guide.
@@ -72,14 +73,14 @@ def _dilated(mask):
     return 255 * cv2.dilate(mask.astype(np.uint8), disk).astype(np.float32)
 
 
-def _gaussian(mask):
+def _gaussian(mask: np.ndarray) -> np.ndarray:
     if not mask.any():
         return np.zeros(mask.shape, np.float32)
     vertical, horizontal = (_profile(np.count_nonzero(mask, axis=axis)) for axis in (1, 0))
     return vertical[:, None] * horizontal
 
 
-def _profile(counts):
+def _profile(counts: np.ndarray) -> np.ndarray:
     """Return the Gaussian along one axis, float32 (n,), of an object with `counts[x]` pixels at x."""
     positions = np.arange(len(counts))
     median = _median(positions, counts)
@@ -89,8 +90,11 @@ def _profile(counts):
     return np.exp(-0.5 * ((positions - median) / sigma) ** 2).astype(np.float32)
 
 
-def _median(values, counts):
-    """Return the median of sorted `values` of which each occurs so often; of an even number, the middle two's mean."""
+def _median(values: np.ndarray, counts: np.ndarray) -> float:
+    """Return the median of sorted `values`, of which each occurs as often as `counts` says, both (n,).
+
+    The median of an even number of values is the mean of the middle two.
+    """
     up_to = np.cumsum(counts)
     middle = np.searchsorted(up_to, [(up_to[-1] - 1) // 2, up_to[-1] // 2], side="right")
     return values[middle].mean()

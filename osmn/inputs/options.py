@@ -1,4 +1,4 @@
-"""What the network sees, as its user chooses: which samples, and how they are varied; without TensorFlow."""
+"""Options of the network's inputs: which samples, and how they are varied. Nothing here imports TensorFlow."""
 
 import dataclasses
 from dataclasses import field
@@ -12,7 +12,7 @@ SEED = option("of initial weights, order, augmentation and dropout", seed)
 
 @dataclasses.dataclass(frozen=True)
 class Augmentation:
-    """What is varied at random in training; names and defaults are those of the command line, as published.
+    """How samples are varied at random in training, with the names and published defaults of the command line.
 
     Attributes:
         vg_random_crop_ratio: a side of the object's crop moves by up to this part of the crop's side.
@@ -38,7 +38,7 @@ AS_PUBLISHED = Augmentation()
 
 @dataclasses.dataclass(frozen=True)
 class PipelineOptions:
-    """How batches are made of samples; names and defaults are those of the command line.
+    """How batches are made of samples, with the names and defaults of the command line.
 
     Attributes:
         im_size: (width, height) at scale 1.
@@ -46,7 +46,7 @@ class PipelineOptions:
         batch_size: samples in a batch, over all replicas.
         seed: of everything random.
         num_loader: samples made at a time; 0: as many as there are processors.
-        distractors: share of the samples, 0 to 1, that get another one's object pasted into their frame.
+        distractors: share of the samples, 0 to 1, that get the object of another sample pasted into their frame.
         own_masks: share of the samples, 0 to 1, whose spatial guide the trainer makes of the network's own mask.
         augmentation: `Augmentation`.
     """
@@ -75,7 +75,7 @@ class PipelineOptions:
     )
     augmentation: Augmentation = AS_PUBLISHED
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for scale in self.data_aug_scales:
             width, height = (int(side * scale) for side in self.im_size)
             if min(width, height) < 1 or max(width, height) > LONGEST_SIDE:
@@ -86,15 +86,15 @@ class PipelineOptions:
 
 @dataclasses.dataclass(frozen=True)
 class VideoSamples:
-    """Which frames of training videos make samples, and what still images are among them.
+    """Which frames of training videos make samples, and which still images are mixed in.
 
     Attributes:
         randomize_guide: the visual guide comes from any frame that shows enough of the object, not from the first.
         label_valid_ratio: share of the image that the object covers at least, in such a frame.
         bbox_valid_ratio: share of its box that the object covers at least, in such a frame.
         flip_target: mirror frame, label and previous mask at random.
-        coco_path: folders of still images; none for videos alone.
-        coco_share: share of the samples that come from still images, where there are any.
+        coco_path: folders of still images; empty for videos alone.
+        coco_share: share of the samples that come from still images, where there are still images.
     """
 
     randomize_guide: bool = field(default=False, metadata=option("a random valid frame, not the first, is the guide"))
@@ -107,6 +107,6 @@ class VideoSamples:
     coco_share: float = field(default=0.5, metadata=option("of samples from --coco_path", share, metavar="SHARE"))
 
     @property
-    def validity(self):
-        """(label_valid_ratio, bbox_valid_ratio) of the frames that may be guides; None where the first one is."""
+    def validity(self) -> tuple[float, float] | None:
+        """(label_valid_ratio, bbox_valid_ratio) of the frames that may be guides; None where the first frame is it."""
         return (self.label_valid_ratio, self.bbox_valid_ratio) if self.randomize_guide else None

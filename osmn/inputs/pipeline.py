@@ -1,21 +1,32 @@
 """The input of training: from files to batches, each sample a pure function of (seed, step, position in the batch)."""
 
-from typing import NamedTuple
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple, TypeVar
 
 import tensorflow as tf
 
+from osmn.config import ModelConfig
 from osmn.inputs import distractors, samples
-from osmn.inputs.sources import shares
+from osmn.inputs.options import PipelineOptions
+from osmn.inputs.sources import Source, shares
 from osmn.networks import replicas
 from osmn.parallel import processors
+
+Chosen = TypeVar("Chosen")
 
 PREFETCHED_BATCHES = 2
 # Keep apart the random streams that share a sample's seed.
 _SOURCE_STREAM, _DISTRACTOR_STREAM = 2, 3
 
 
-def example_number(index, count, seed):
-    """Return which of `count` examples is sample `index` of a run: each once an epoch, every epoch in another order."""
+def example_number(index: int | tf.Tensor, count: int, seed: int) -> tf.Tensor:
+    """Return which of `count` examples is sample `index` of a run.
+
+    Each example comes once per epoch, in an order that differs from epoch to epoch.
+    """
     epoch, place = index // count, index % count
     order = tf.cast(tf.stack([seed, epoch]), tf.int32)
     return tf.random.experimental.index_shuffle(place, order, max_index=count - 1)
@@ -25,14 +36,14 @@ class Distractor(NamedTuple):
     """Whose object is pasted into a sample.
 
     Attributes:
-        wanted: whether any is, a scalar.
+        wanted: whether an object is pasted, a scalar bool.
         example: (source number, example number), scalars.
         guide_seed: (2,), draws the example's guide, which shows the object.
         paste_seed: (2,), of `distractors.with_distractor`.
     """
 
     wanted: tf.Tensor
-    example: tuple
+    example: tuple[int | tf.Tensor, tf.Tensor]
     guide_seed: tf.Tensor
     paste_seed: tf.Tensor
 
@@ -46,14 +57,14 @@ class Pipeline:
         options: `options.PipelineOptions`.
     """
 
-    def __init__(self, sources, config, options):
+    def __init__(self, sources: Sequence[Source], config: ModelConfig, options: PipelineOptions) -> None:
         self._sources, self._config, self._options = sources, config, options
 
-    def example(self, step, position):
+    def example(self, step: int | tf.Tensor, position: int | tf.Tensor) -> tuple[int | tf.Tensor, tf.Tensor]:
         """Return (source number, example number) of a sample.
 
-        With one source each example comes once in an epoch, in an order that differs from epoch to epoch. From several
-        the source is drawn by its share and the example is any of the source's: there are no epochs.
+        With one source each example comes once per epoch, in an order that differs from epoch to epoch. With several
+        sources the source is drawn by its share, and then any example of the source is drawn: there are no epochs.
         """
         options = self._options
         if len(self._sources) == 1:
@@ -61,15 +72,15 @@ class Pipeline:
             return 0, example_number(index, self._sources[0].count, options.seed)
         return self._draw(tf.random.fold_in(samples.sample_seed(options.seed, step, position), _SOURCE_STREAM))
 
-    def distractor(self, step, position):
+    def distractor(self, step: int | tf.Tensor, position: int | tf.Tensor) -> Distractor:
         """Return the `Distractor` of a sample."""
         seed = tf.random.fold_in(samples.sample_seed(self._options.seed, step, position), _DISTRACTOR_STREAM)
         share_seed, example_seed, guide_seed, paste_seed = tf.unstack(tf.random.split(seed, 4))
         wanted = tf.random.stateless_uniform((), share_seed) < self._options.distractors
         return Distractor(wanted, self._draw(example_seed), guide_seed, paste_seed)
 
-    def sample(self, step, position):
-        """Return a `samples.Sample`; its image, spatial guide and label have the size of the step's batch."""
+    def sample(self, step: int | tf.Tensor, position: int | tf.Tensor) -> samples.Sample:
+        """Return the `samples.Sample`; its image, spatial guide and label have the size of the step's batch."""
         options = self._options
         guide_seed, sample_seed = tf.unstack(tf.random.split(samples.sample_seed(options.seed, step, position), 2))
         source, number = self.example(step, position)
@@ -78,19 +89,19 @@ class Pipeline:
             views = self._distract(views, self.distractor(step, position))
         size = samples.batch_size_scale(options.seed, step, options.im_size, options.data_aug_scales)
 
-        def make(target):
+        def make(target: samples.TargetAugmentation) -> samples.Sample:
             return samples.training_sample(views, size, self._config, options.augmentation, sample_seed, target)
 
         augmentations = list(dict.fromkeys(each.augmentation for each in self._sources))
         which = tf.constant([augmentations.index(each.augmentation) for each in self._sources])[source]
-        sample = _choose(which, [lambda a=each: make(a) for each in augmentations])
+        sample = _choose(which, [functools.partial(make, each) for each in augmentations])
         return samples.Sample(*map(tf.ensure_shape, sample, samples.SHAPES))
 
-    def dataset(self, first, last, part=None):
+    def dataset(self, first: int, last: int, part: tuple[int, int, int] | None = None) -> tf.data.Dataset:
         """Return a tf.data.Dataset of `samples.Sample` batches for the steps in `range(first, last)`.
 
-        It starts at any step without making the samples before it. `part` is (first position, positions, samples in a
-        batch) of a replica's share of each batch; None for whole batches.
+        The dataset starts at any step without making the samples before it. `part` is (first position, positions,
+        samples in a batch) of a replica's share of each batch; None for whole batches.
         """
         options = self._options
         start, positions, rows = part or (0, options.batch_size, options.batch_size)
@@ -105,14 +116,14 @@ class Pipeline:
         untuned.autotune.enabled = False
         return dataset.batch(rows, drop_remainder=True).prefetch(PREFETCHED_BATCHES).with_options(untuned)
 
-    def batches(self, first, last):
+    def batches(self, first: int, last: int) -> Batches:
         """Return the `Batches` of the steps in `range(first, last)`, split over the replicas of the strategy."""
         batch_size = self._options.batch_size
         dataset = replicas.distribute(lambda *part: self.dataset(first, last, part), batch_size)
         return Batches(dataset, first, self.check)
 
-    def check(self, step):
-        """Raise InputError, naming the file, if one that the samples of a step were made of is damaged."""
+    def check(self, step: int) -> None:
+        """Raise InputError, naming the file, if a file that the samples of a step are made of is damaged."""
         for position in range(self._options.batch_size):
             examples = [self.example(step, position)]
             if self._options.distractors:
@@ -121,40 +132,50 @@ class Pipeline:
             for source, number in examples:
                 self._sources[int(source)].check(int(number))
 
-    def _draw(self, seed):
+    def _draw(self, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         source_seed, example_seed = tf.unstack(tf.random.split(seed, 2))
         ends = tf.cumsum(tf.constant(shares(self._sources), tf.float32))[:-1]
         source = tf.reduce_sum(tf.cast(tf.random.stateless_uniform((), source_seed) >= ends, tf.int32))
         count = tf.constant([each.count for each in self._sources], tf.int64)[source]
         return source, tf.random.stateless_uniform((), example_seed, 0, count, tf.int64)
 
-    def _load(self, source, number, seed):
-        return _choose(source, [lambda s=each: s.load(number, seed) for each in self._sources])
+    def _load(self, source: int | tf.Tensor, number: tf.Tensor, seed: tf.Tensor) -> samples.RawSample:
+        return _choose(source, [functools.partial(each.load, number, seed) for each in self._sources])
 
-    def _distract(self, views, distractor):
-        def distract():
+    def _distract(self, views: samples.RawSample, distractor: Distractor) -> samples.RawSample:
+        def distract() -> samples.RawSample:
             other = self._load(*distractor.example, distractor.guide_seed)
             return distractors.with_distractor(views, other, distractor.paste_seed)
 
         return tf.cond(distractor.wanted, distract, lambda: views)
 
 
-def _choose(number, branches):
-    """Return `branches[number]()`."""
+def _choose(number: int | tf.Tensor, branches: Sequence[Callable[[], Chosen]]) -> Chosen:
+    """Return `branches[number]()`, the branches being functions without arguments."""
     return branches[0]() if len(branches) == 1 else tf.switch_case(number, branches)
 
 
 class Batches:
-    """Iterates over a dataset whose first batch is that of step `first`; `check` a step whose batch cannot be made.
+    """The batches of consecutive steps, to iterate over.
 
-    `element_spec` describes a batch, of whatever size, to tf.function.
+    Where a batch cannot be made, `check` is called to name the damaged file.
+
+    Attributes:
+        element_spec: describes a batch, of whatever size, to tf.function.
+
+    Args:
+        dataset: the batches, as tf.data or tf.distribute gives them.
+        first: the step of the first batch.
+        check: (step) -> None; raises InputError for a damaged file.
     """
 
-    def __init__(self, dataset, first, check):
+    def __init__(
+        self, dataset: tf.data.Dataset | tf.distribute.DistributedDataset, first: int, check: Callable[[int], None]
+    ) -> None:
         self._dataset, self._first, self._check = dataset, first, check
         self.element_spec = dataset.element_spec
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[samples.Sample]:
         step = self._first
         try:
             for batch in self._dataset:

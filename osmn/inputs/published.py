@@ -1,4 +1,4 @@
-"""Numbers of the guides, as in the OSMN paper and its released program: those of `guides` and of `guides_numpy`."""
+"""Numbers of the guides, from the OSMN paper and its released program, for `guides` and `guides_numpy`."""
 
 GUIDE_SIDE = 224  # As published: the visual modulator's input.
 PAD_RATIO = 0.03  # As published: in testing, each side of the object's crop moves outward by this part of its side.

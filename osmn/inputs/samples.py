@@ -4,15 +4,18 @@ Small pure functions over tensors; they work eagerly, in `tf.function` and insid
 an argument: the same `seed`, an int32 or int64 tensor of shape (2,), always gives the same result. Options are Python
 values, fixed when a function is traced.
 
-Numbers marked *as published* are those of the OSMN paper and its released program.
+Numbers marked *as published* are from the OSMN paper and its released program.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import tensorflow as tf
 
+from osmn.config import ModelConfig
 from osmn.inputs import guides
 from osmn.inputs.geometry import bounding_box, move_sides, resize_image, resize_mask, rotate, transform
+from osmn.inputs.options import Augmentation
 
 COLOR_FACTORS = (0.8, 1.3)  # As published: brightness and contrast.
 MASK_SCALES = (0.8, 1.2)  # As published, for MaskTrack: the previous mask is scaled
@@ -26,9 +29,9 @@ class Sample(NamedTuple):
     """What the networks see of one sample, float32.
 
     Attributes:
-        guide: (224, 224, 3) normalised crop of the object, zero where the background is hidden.
+        guide: (224, 224, 3) normalized crop of the object, zero where the background is hidden.
         spatial: (H, W, 1) Gaussian at the object's previous position, 0 to 1; with `use_original_mask` 0 or 255.
-        image: (H, W, 3) normalised frame.
+        image: (H, W, 3) normalized frame.
         label: (H, W, 1) 1 on the object, 0 elsewhere.
     """
 
@@ -38,26 +41,29 @@ class Sample(NamedTuple):
     label: tf.Tensor
 
 
+# The shapes of a sample's parts, in their order.
 SHAPES = Sample((guides.GUIDE_SIDE, guides.GUIDE_SIDE, 3), (None, None, 1), (None, None, 3), (None, None, 1))
 
 
 # Seeds
 
 
-def sample_seed(seed, step, position):
+def sample_seed(seed: int | tf.Tensor, step: int | tf.Tensor, position: int | tf.Tensor) -> tf.Tensor:
     """Return the seed, int64 (2,), of the sample at `position` in the batch of `step`; all are ints or scalars."""
     stream = tf.stack([tf.cast(seed, tf.int64), _SAMPLE_STREAM])
     return tf.random.fold_in(tf.random.fold_in(stream, tf.cast(step, tf.int64)), tf.cast(position, tf.int64))
 
 
-def batch_size_scale(seed, step, im_size, scales):
+def batch_size_scale(
+    seed: int | tf.Tensor, step: int | tf.Tensor, im_size: tuple[int, int], scales: Sequence[float]
+) -> tf.Tensor:
     """Draw the image size of the batch of `step`: one of `scales` for the whole batch, all equally likely.
 
     Args:
         seed: the run's seed, an int or a scalar integer tensor.
-        step: the batch's number, likewise.
+        step: the batch's number, an int or a scalar integer tensor.
         im_size: (width, height) as Python ints.
-        scales: positive Python numbers; none at all is the same as (1,).
+        scales: positive Python numbers; an empty sequence is the same as (1,).
 
     Returns:
         (width, height), int32 (2,), each `int(side * scale)`.
@@ -73,7 +79,7 @@ def batch_size_scale(seed, step, im_size, scales):
 # The image and its masks
 
 
-def random_crop(image, label, ratio, seed):
+def random_crop(image: tf.Tensor, label: tf.Tensor, ratio: float, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Move each side of image and label by U(-r, r) of the width or height, zeros outside.
 
     Args:
@@ -89,8 +95,8 @@ def random_crop(image, label, ratio, seed):
     return move_sides(image, ratios), move_sides(label, ratios)
 
 
-def random_flip(images, seed):
-    """Mirror images and masks (H, W, ...), a list, left to right: all of them or none, with probability 1/2."""
+def random_flip(images: Sequence[tf.Tensor], seed: tf.Tensor) -> list[tf.Tensor]:
+    """Mirror a list of images and masks (H, W, ...) left to right, all together, with probability 1/2."""
     return tf.cond(
         tf.random.stateless_uniform((), seed) < 0.5,
         lambda: [tf.reverse(image, [1]) for image in images],
@@ -101,37 +107,39 @@ def random_flip(images, seed):
 # The visual guide
 
 
-def random_color(image, seed):
+def random_color(image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
     """Vary brightness, then contrast, of an RGB image (H, W, 3) uint8 by factors U(0.8, 1.3), as published; uint8.
 
-    Like Pillow's ImageEnhance: the contrast is relative to the mean grey of the whole image; fractions are cut off.
+    Like Pillow's ImageEnhance: the contrast is relative to the mean gray of the whole image; fractions are cut off.
     """
     brightness, contrast = tf.unstack(tf.random.stateless_uniform((2,), seed, *COLOR_FACTORS))
     image = _blend(0.0, image, brightness)
     red, green, blue = tf.unstack(tf.cast(image, tf.int32), axis=-1)
-    grey = (19595 * red + 38470 * green + 7471 * blue + 32768) // 65536  # ITU-R 601 luma, in Pillow's integers.
-    mean = tf.floor(tf.cast(tf.reduce_mean(tf.cast(grey, tf.float64)), tf.float32) + 0.5)
+    gray = (19595 * red + 38470 * green + 7471 * blue + 32768) // 65536  # ITU-R 601 luma, in Pillow's integers.
+    mean = tf.floor(tf.cast(tf.reduce_mean(tf.cast(gray, tf.float64)), tf.float32) + 0.5)
     return _blend(mean, image, contrast)
 
 
-def _blend(base, image, factor):
+def _blend(base: float | tf.Tensor, image: tf.Tensor, factor: tf.Tensor) -> tf.Tensor:
     return tf.cast(tf.clip_by_value(base + factor * (tf.cast(image, tf.float32) - base), 0, 255), tf.uint8)
 
 
-def augmented_visual_guide(frame, mask, config, augmentation, seed):
+def augmented_visual_guide(
+    frame: tf.Tensor, mask: tf.Tensor, config: ModelConfig, augmentation: Augmentation, seed: tf.Tensor
+) -> tf.Tensor:
     """Make the visual modulator's input in training: the object cut out of a frame, varied, the background zero.
 
-    These follow each other: the crop's sides move at random, resize, colour, rotation, flip.
+    The steps in their order: the crop's sides move at random, resize, color, rotation, flip.
 
     Args:
         frame: (H, W, 3) uint8, RGB.
-        mask: (H, W) or (H, W, 1), the object; one of another size than the frame is resized to the frame.
+        mask: (H, W) or (H, W, 1), the object; a mask of another size than the frame is resized to the frame.
         config: ModelConfig.
         augmentation: Augmentation.
         seed: (2,).
 
     Returns:
-        (224, 224, 3) float32, normalised; all zeros for an empty mask.
+        (224, 224, 3) float32, normalized; all zeros for an empty mask.
     """
     crop_seed, color_seed, rotation_seed, flip_seed = tf.unstack(tf.random.split(seed, 4))
     crop, present = guides.cut_out(frame, mask)
@@ -149,33 +157,37 @@ def augmented_visual_guide(frame, mask, config, augmentation, seed):
 # The spatial guide
 
 
-def perturb_ellipse(centre, scale, augmentation, seed):
-    """Vary `centre` and `scale`, (N, 2) in pixels, at random as published; every object and axis on its own.
+def perturb_ellipse(
+    center: tf.Tensor, scale: tf.Tensor, augmentation: Augmentation, seed: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Vary `center` and `scale`, (N, 2) in pixels, at random as published; every object and axis independently.
 
-    The centre moves by U(-c, c) times the scale, c = `sg_center_perturb_ratio`; the scale is multiplied by
-    U(1/(1+s), 1+s), s = `sg_std_perturb_ratio`. Returns the new centre and scale.
+    The center moves by U(-c, c) times the scale, c = `sg_center_perturb_ratio`; the scale is multiplied by
+    U(1/(1+s), 1+s), s = `sg_std_perturb_ratio`. Returns the new center and scale.
     """
-    centre_seed, scale_seed = tf.unstack(tf.random.split(seed, 2))
+    center_seed, scale_seed = tf.unstack(tf.random.split(seed, 2))
     shift, spread = augmentation.sg_center_perturb_ratio, 1 + augmentation.sg_std_perturb_ratio
-    shape = tf.shape(centre)
-    moved = centre + scale * tf.random.stateless_uniform(shape, centre_seed, -shift, shift)
+    shape = tf.shape(center)
+    moved = center + scale * tf.random.stateless_uniform(shape, center_seed, -shift, shift)
     return moved, scale * tf.random.stateless_uniform(shape, scale_seed, 1 / spread, spread)
 
 
-def _perturb_masks(masks, seed):
-    """Scale masks (N, H, W, 1) uint8 about the centres of their boxes and move them; what leaves the frame is lost."""
+def _perturb_masks(masks: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    """Scale masks (N, H, W, 1) uint8 about the centers of their boxes and move them; what leaves the frame is cut."""
     scale_seed, shift_seed = tf.unstack(tf.random.split(seed, 2))
     first, last = tf.split(tf.cast(bounding_box(masks[..., 0]), tf.float32), 2, axis=-1)
     count = tf.shape(masks)[0]
     factor = tf.random.stateless_uniform((count, 1), scale_seed, *MASK_SCALES)
     shift = (last - first + 1) * tf.random.stateless_uniform((count, 2), shift_seed, -MASK_SHIFT, MASK_SHIFT)
-    centre = (first + last) / 2
-    offset_x, offset_y = tf.unstack(centre - (centre + shift) / factor, axis=1)
+    center = (first + last) / 2
+    offset_x, offset_y = tf.unstack(center - (center + shift) / factor, axis=1)
     inverse, zero = 1 / factor[:, 0], tf.zeros(count)
     return transform(masks, tf.stack([inverse, zero, offset_x, zero, inverse, offset_y, zero, zero], axis=1))
 
 
-def perturbed_spatial_guide(masks, config, augmentation, seed):
+def perturbed_spatial_guide(
+    masks: tf.Tensor, config: ModelConfig, augmentation: Augmentation, seed: tf.Tensor
+) -> tf.Tensor:
     """Make the spatial modulator's input in training: `guides.spatial_guide`, its position and size varied.
 
     Args:
@@ -190,17 +202,17 @@ def perturbed_spatial_guide(masks, config, augmentation, seed):
     if config.use_original_mask:
         masks = tf.cast(tf.cast(masks, tf.bool), tf.uint8)[..., None]
         return 255 * guides.dilate(_perturb_masks(masks, seed))
-    centre, scale, present = guides.mask_ellipse(masks)
-    centre, scale = perturb_ellipse(centre, scale, augmentation, seed)
+    center, scale, present = guides.mask_ellipse(masks)
+    center, scale = perturb_ellipse(center, scale, augmentation, seed)
     shape = tf.shape(masks)
-    return guides.gaussian_map(centre, scale, present, (shape[2], shape[1]))
+    return guides.gaussian_map(center, scale, present, (shape[2], shape[1]))
 
 
 # The sample
 
 
 class RawSample(NamedTuple):
-    """What one training sample is made of; masks are bool (h, w), of any size.
+    """The images and masks that a training sample is made of; masks are bool (h, w), of any size.
 
     Attributes:
         guide_frame: (h, w, 3) uint8, RGB: the frame that shows the object.
@@ -218,10 +230,10 @@ class RawSample(NamedTuple):
 
 
 class TargetAugmentation(NamedTuple):
-    """What is done at random to the frame to segment, its label and the previous mask, independently of the guide.
+    """How the frame to segment, its label and the previous mask are varied at random, independently of the guide.
 
     Attributes:
-        crop: move their sides by up to `random_crop_ratio`; the three must have one size. As published for COCO.
+        crop: move their sides by up to `random_crop_ratio`; the three must have the same size. As published for COCO.
         flip: mirror them with probability 1/2. As published for COCO.
     """
 
@@ -232,11 +244,18 @@ class TargetAugmentation(NamedTuple):
 AS_IT_IS = TargetAugmentation()
 
 
-def training_sample(views, size, config, augmentation, seed, target=AS_IT_IS):
+def training_sample(
+    views: RawSample,
+    size: tf.Tensor | tuple[int, int],
+    config: ModelConfig,
+    augmentation: Augmentation,
+    seed: tf.Tensor,
+    target: TargetAugmentation = AS_IT_IS,
+) -> Sample:
     """Make one training sample.
 
     Args:
-        views: Views.
+        views: RawSample.
         size: (width, height) of the network's input.
         config: ModelConfig.
         augmentation: Augmentation.
@@ -244,7 +263,7 @@ def training_sample(views, size, config, augmentation, seed, target=AS_IT_IS):
         target: TargetAugmentation.
 
     Returns:
-        A Sample whose image, spatial guide and label have that size.
+        A Sample whose image, spatial guide and label have the size `size`.
     """
     guide_seed, spatial_seed, crop_seed, flip_seed = tf.unstack(tf.random.split(seed, 4))
     frame, previous_mask, label = views.frame, guides.plane(views.previous_mask), guides.plane(views.label)

@@ -1,15 +1,17 @@
 """Where training samples come from: the examples of a dataset, read with TensorFlow."""
 
+import dataclasses
 import logging
 import os
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 from pycocotools import mask as coco_masks
 
 from osmn.data import coco
+from osmn.data.types import Example
 from osmn.errors import InputError, in_short
 from osmn.files.images import read_for_tensorflow, read_image, read_labels
 from osmn.inputs import samples
@@ -18,44 +20,50 @@ logger = logging.getLogger(__name__)
 
 SPLIT = "train2017"  # of COCO
 
-JFIF = b"\xff\xd8\xff\xe0\0\x10JFIF\0"  # how a JPEG begins that is as the standard has it
+JFIF = b"\xff\xd8\xff\xe0\0\x10JFIF\0"  # how a JPEG begins that follows the standard
 PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
 
 
-class Source(NamedTuple):
+Loader = Callable[[tf.Tensor, tf.Tensor], samples.RawSample]  # (example number, (2,) seed) -> the example
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
     """Where samples come from.
 
     Attributes:
         load: (example number, (2,) seed) -> `samples.RawSample`, in TensorFlow.
-        check: (example number) -> None; raises InputError, naming the file, if one of the example's files is damaged.
+        check: (example number) -> None; raises InputError, naming the file, for a damaged file of the example.
         count: number of examples.
-        augmentation: `samples.TargetAugmentation` of its samples.
+        augmentation: `samples.TargetAugmentation` of the source's samples.
         weight: of several sources, each gives samples in proportion to its weight; None: to its `count`.
     """
 
-    load: Callable
-    check: Callable
+    load: Loader
+    check: Callable[[int], None]
     count: int
     augmentation: samples.TargetAugmentation = samples.AS_IT_IS
     weight: float | None = None
 
 
-def shares(sources, total=1.0):
-    """Return the shares of samples that `sources` have by their weights, an array; their sum is `total`."""
+def shares(sources: Sequence[Source], total: float = 1.0) -> np.ndarray:
+    """Return the share of samples of each of `sources` by its weight, an array (sources,); their sum is `total`."""
     weights = np.array([source.count if source.weight is None else source.weight for source in sources])
     return total * weights / weights.sum()
 
 
-def mixed(sources, others, share):
-    """Return both lists of `Source`s as one, weighted so that `others` together give a `share` of the samples."""
+def mixed(sources: Sequence[Source], others: Sequence[Source], share: float) -> list[Source]:
+    """Return both lists of `Source`s as one list, weighted so that `others` together give a `share` of the samples."""
     if not others:
-        return sources
+        return list(sources)
     weights = [*shares(sources, 1 - share), *shares(others, share)]
-    return [each._replace(weight=weight) for each, weight in zip([*sources, *others], weights, strict=True)]
+    return [dataclasses.replace(each, weight=weight) for each, weight in zip([*sources, *others], weights, strict=True)]
 
 
-def with_stills(examples, flip_target, coco_paths, coco_share):
-    """Return the `Source`s of a training on videos; `coco_share` of the samples are of still images, if there are any.
+def with_stills(
+    examples: Sequence[Example], flip_target: bool, coco_paths: Sequence[str], coco_share: float
+) -> list[Source]:
+    """Return the `Source`s of a training on videos; still images, if there are any, give `coco_share` of the samples.
 
     `examples` and `flip_target` are as in `video_source`, `coco_paths` as in `coco_sources`.
     """
@@ -65,13 +73,13 @@ def with_stills(examples, flip_target, coco_paths, coco_share):
 # Videos
 
 
-def decode_image(path):
-    """Return the JPEG or PNG at a path tensor as RGB uint8 (H, W, 3), to the grey level as `images.read_image` does."""
+def decode_image(path: tf.Tensor) -> tf.Tensor:
+    """Return the JPEG or PNG at a path tensor as RGB uint8 (H, W, 3), with the exact values of `images.read_image`."""
     content = tf.io.read_file(path)
-    # Without EXIF data or another color space, which come before the tables: TensorFlow does as Pillow does.
+    # TensorFlow decodes as Pillow does without EXIF data or another color space, both of which come before the tables.
     plain = _has(content, (0, JFIF), (20, b"\xff\xdb"))
 
-    def checked():
+    def checked() -> tf.Tensor:
         return tf.ensure_shape(_in_python(read_for_tensorflow, path, tf.string), [])
 
     content = tf.cond(plain, lambda: content, checked)
@@ -79,40 +87,40 @@ def decode_image(path):
     return tf.io.decode_jpeg(content, channels=3, dct_method="INTEGER_ACCURATE", fancy_upscaling=True)
 
 
-def decode_mask(path, object_id):
-    """Return where the labels at a path tensor are `object_id` (0: above 0), as bool (H, W)."""
+def decode_mask(path: tf.Tensor, object_id: tf.Tensor) -> tf.Tensor:
+    """Return where the labels at a path tensor are `object_id`, or above 0 for the id 0, as bool (H, W)."""
     content = tf.io.read_file(path)
-    # Grey, as masks of single objects are; of indexed PNGs TensorFlow would give the colours.
-    grey = _has(content, (0, PNG), (24, b"\x08\0"), (37, b"IDAT"))
+    # Gray, as masks of single objects are; of indexed PNGs TensorFlow would give the colors.
+    gray = _has(content, (0, PNG), (24, b"\x08\0"), (37, b"IDAT"))
 
-    def checked():
+    def checked() -> tf.Tensor:
         return tf.ensure_shape(_in_python(read_labels, path, tf.uint8), [None, None])
 
-    labels = tf.cond(grey, lambda: tf.io.decode_png(content, channels=1)[..., 0], checked)
+    labels = tf.cond(gray, lambda: tf.io.decode_png(content, channels=1)[..., 0], checked)
     return tf.cond(object_id > 0, lambda: labels == tf.cast(object_id, tf.uint8), lambda: labels > 0)
 
 
-def _in_python(read, path, kind):
-    def call(given):  # bytes in a graph, else an array of them
+def _in_python(read: Callable[[str], bytes | np.ndarray], path: tf.Tensor, kind: tf.DType) -> tf.Tensor:
+    def call(given: bytes | np.ndarray) -> bytes | np.ndarray:  # bytes in a graph, else an array of bytes
         return read(os.fsdecode(np.asarray(given).item()))
 
     return tf.numpy_function(call, [path], kind, stateful=False)
 
 
-def _has(content, *parts):
-    """Tell whether a file's content has some bytes at its start, [(where, bytes)]."""
+def _has(content: tf.Tensor, *parts: tuple[int, bytes]) -> tf.Tensor:
+    """Tell whether a file's content has all of some bytes at its start, pairs (position, bytes)."""
     longest = max(where + len(part) for where, part in parts)
     start = tf.strings.substr(content, 0, longest) + b"\0" * longest  # However short the file is.
     return tf.reduce_all([tf.strings.substr(start, where, len(part)) == part for where, part in parts])
 
 
-def video_loader(examples):
+def video_loader(examples: Sequence[Example]) -> Loader:
     """Return `load(number, seed)`, which reads the `samples.RawSample` of an `Example`'s files with TensorFlow.
 
     The guide is one of the example's guides, drawn by the (2,) `seed`.
     """
     counts = np.array([len(e.guides) for e in examples])
-    # Examples of one object share their guides: list each object's only once.
+    # Examples of an object share their guides, which are listed only once.
     distinct = {e.guides: None for e in examples}
     offsets = dict(zip(distinct, np.cumsum([0, *map(len, distinct)]), strict=False))
     guide_frames = tf.constant([g.frame for guides in distinct for g in guides])
@@ -124,7 +132,7 @@ def video_loader(examples):
     labels = tf.constant([e.label for e in examples])
     object_ids = tf.constant([e.object_id for e in examples], tf.int64)
 
-    def load(number, seed):
+    def load(number: tf.Tensor, seed: tf.Tensor) -> samples.RawSample:
         guide = first_guide[number] + tf.random.stateless_uniform([], seed, 0, guide_count[number], tf.int64)
         return samples.RawSample(
             guide_frame=decode_image(guide_frames[guide]),
@@ -137,22 +145,25 @@ def video_loader(examples):
     return load
 
 
-def video_source(examples, flip_target=False):
+def video_source(examples: Sequence[Example], flip_target: bool = False) -> Source:
     """Return the `Source` of a list of `Example`s; `flip_target` mirrors frame, label and previous mask at random."""
     augmentation = samples.TargetAugmentation(flip=flip_target)
     return Source(video_loader(examples), lambda number: find_damaged(examples[number]), len(examples), augmentation)
 
 
-def find_damaged(example):
-    """Raise InputError, naming the file, for the first file of an `Example` that is missing or damaged."""
+def find_damaged(example: Example) -> None:
+    """Raise InputError, naming the file, for the first missing or damaged file of an `Example`."""
     for frame in (example.frame, *(guide.frame for guide in example.guides)):
         check_image(frame)
     for mask in (example.previous_mask, example.label, *(guide.mask for guide in example.guides)):
         read_labels(mask)
 
 
-def check_image(path):
-    """Return the image at `path`, as `images.read_image`; InputError, naming it, if TensorFlow cannot decode it."""
+def check_image(path: Path | str) -> np.ndarray:
+    """Return the image at `path`, uint8 (H, W, 3), as `images.read_image` does.
+
+    Raises InputError, naming the file, also for an image that TensorFlow cannot decode.
+    """
     image = read_image(path)
     try:
         decode_image(path)
@@ -164,14 +175,14 @@ def check_image(path):
 # Still images
 
 
-def instance_loader(instances):
-    """Return `load(number, seed)` of a `Source`: guide, previous mask and target are one image."""
+def instance_loader(instances: coco.Instances) -> Loader:
+    """Return `load(number, seed)` of a `Source` in which guide, previous mask and target are the same image."""
     images = tf.constant(instances.images)
 
-    def decode(number):
+    def decode(number: np.ndarray) -> np.ndarray:
         return coco_masks.decode({"size": instances.sizes[number], "counts": instances.codes[number]})
 
-    def load(number, seed):
+    def load(number: tf.Tensor, seed: tf.Tensor) -> samples.RawSample:
         del seed  # There is one guide.
         frame = decode_image(images[number])
         mask = tf.numpy_function(decode, [number], tf.uint8, stateful=False)
@@ -182,10 +193,10 @@ def instance_loader(instances):
     return load
 
 
-def instance_source(instances):
-    """Return the `Source` of `Instances`."""
+def instance_source(instances: coco.Instances) -> Source:
+    """Return the `Source` of `coco.Instances`."""
 
-    def check(number):
+    def check(number: int) -> None:
         frame = check_image(instances.images[number])
         if frame.shape[:2] != tuple(instances.sizes[number]):
             raise InputError(
@@ -197,15 +208,15 @@ def instance_source(instances):
     return Source(instance_loader(instances), check, len(instances.images), augmentation)
 
 
-def coco_sources(data_paths, weights=None):
+def coco_sources(data_paths: Sequence[str], weights: Sequence[float | None] | None = None) -> list[Source]:
     """Return the `Source`s of COCO folders, of whose split `train2017` the number of instances is logged.
 
-    `weights`, one for each folder, are as in `Source`. InputError if a folder is given twice.
+    `weights`, a number for each folder, are as in `Source`. Raises InputError if a folder is given twice.
     """
     coco.check_folders(data_paths, SPLIT)
     found = []
     for path, weight in zip(data_paths, weights or [None] * len(data_paths), strict=True):
         instances = coco.read_instances(path, SPLIT)
         logger.info(f"{len(instances.images)} instances in {path}")
-        found.append(instance_source(instances)._replace(weight=weight))
+        found.append(dataclasses.replace(instance_source(instances), weight=weight))
     return found

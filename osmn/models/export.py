@@ -1,4 +1,4 @@
-"""A network as two graphs that need none of this project: in TensorFlow's SavedModel, in ONNX, or for OpenVINO.
+"""A network as two graphs that need nothing of this project: in TensorFlow's SavedModel, in ONNX, or for OpenVINO.
 
     guide: visual_guide (N, 224, 224, 3) -> gamma_1, gamma_2, ... (N, 1, 1, C)
     frame: image (1, H, W, 3), spatial_guide (N, H, W, 1), gamma_1, ... -> probabilities (N, H, W)
@@ -7,12 +7,16 @@ All of it is float32. N is the number of objects; guides and image are as `input
 visual modulator has a frame's graph alone, without gammas.
 """
 
+from __future__ import annotations
+
 import contextlib
 import errno
 import functools
 import math
 import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import tensorflow as tf
@@ -25,11 +29,16 @@ from osmn.inputs.published import GUIDE_SIDE
 from osmn.models import checkpoints, exported
 from osmn.models.engines import FRAME, GUIDE
 from osmn.models.engines.openvino import compiled_at, read_graph
+from osmn.networks import Osmn
 from osmn.networks.backend import keras
 from osmn.optional_packages import engine_import
 
+if TYPE_CHECKING:  # It may not be installed.
+    import openvino
+
 OPSET = 18  # Of ONNX: what most runtimes of the last years read.
-LARGE = 2**20  # Values of a weight. Smaller ones cost the converter little, and it joins them with batch norms.
+LARGE = 2**20  # Values of a weight. Smaller weights cost the converter little, and it joins them with batch norms.
+Arrays = Mapping[str, np.ndarray]  # Of a graph's inputs or outputs, by their names.
 
 
 class Graphs:
@@ -40,7 +49,7 @@ class Graphs:
         im_size: (width, height) of the frames; None: any.
     """
 
-    def __init__(self, network, im_size=None):
+    def __init__(self, network: Osmn, im_size: tuple[int, int] | None = None) -> None:
         self._network = network
         self.variables = [variable.value for variable in network.variables]
         width, height = im_size or (None, None)
@@ -58,48 +67,50 @@ class Graphs:
             for name, signature in self.inputs.items()
         }
 
-    def with_inputs_for(self, name, weights):
+    def with_inputs_for(
+        self, name: str, weights: Mapping[str, keras.Variable]
+    ) -> tuple[Callable[..., dict[str, tf.Tensor]], list[tf.TensorSpec]]:
         """Return a function of one graph's inputs and of `weights`, and the specifications of all these inputs.
 
         Args:
-            name: of the graph.
+            name: the graph, `engines.FRAME` or `engines.GUIDE`.
             weights: {name of the input: variable of the network}.
         """
         signature = [*self.inputs[name], *(tf.TensorSpec(value.shape, name=key) for key, value in weights.items())]
         own = len(self.inputs[name])
 
-        def function(*values):
+        def function(*values: tf.Tensor) -> dict[str, tf.Tensor]:
             with keras.StatelessScope(state_mapping=zip(weights.values(), values[own:], strict=True)):
                 return self.functions[name].python_function(*values[:own])
 
         return tf.function(function, input_signature=signature, autograph=False), signature
 
-    def large_weights(self, name):
+    def large_weights(self, name: str) -> dict[str, keras.Variable]:
         """Return the variables of one graph that have more than `LARGE` values: {name of an ONNX input: variable}."""
         used = {id(variable) for variable in self.functions[name].get_concrete_function().graph.variables}
         large = [v for v in self._network.variables if id(v.value) in used and math.prod(v.shape) > LARGE]
         return {f"weight_{number}": variable for number, variable in enumerate(large, 1)}
 
-    def _frame(self, image, spatial_guide, *gammas):
+    def _frame(self, image: tf.Tensor, spatial_guide: tf.Tensor, *gammas: tf.Tensor) -> dict[str, tf.Tensor]:
         logits = self._network.segment(image, spatial_guide, list(gammas))
         return {"probabilities": tf.sigmoid(logits[..., 0])}
 
-    def _guide(self, visual_guide):
+    def _guide(self, visual_guide: tf.Tensor) -> dict[str, tf.Tensor]:
         return {f"gamma_{number}": gamma for number, gamma in enumerate(self._network.gammas(visual_guide), 1)}
 
 
-def write_saved_model(graphs, folder):
+def write_saved_model(graphs: Graphs, folder: Path | str) -> None:
     """Write `Graphs` as a SavedModel with the signatures "frame" and "guide"."""
     module = tf.Module()
     module.weights = graphs.variables  # All that is saved beside the functions.
     tf.saved_model.save(module, str(folder), signatures=graphs.functions)
 
 
-def write_onnx(graphs, folder):
+def write_onnx(graphs: Graphs, folder: Path | str) -> None:
     """Write `Graphs` as frame.onnx and guide.onnx.
 
-    The converter copies a graph and all its constants for each of its passes: 24 GB for the guide's of a VGG network.
-    So large weights are inputs to it, and become constants afterwards.
+    The converter copies a graph and all its constants for each of its passes: 24 GB for the guide's graph of a VGG
+    network. So large weights are inputs to the converter, and become constants afterwards.
     """
     onnx, tf2onnx = engine_import("onnx"), engine_import("tf2onnx")
     for name in graphs.functions:
@@ -111,14 +122,14 @@ def write_onnx(graphs, folder):
         onnx.save(model, Path(folder) / f"{name}.onnx")
 
 
-def write_openvino(graphs, folder):
+def write_openvino(graphs: Graphs, folder: Path | str) -> None:
     """Write `Graphs` as frame.xml and guide.xml, with weights in .bin beside them."""
     openvino = engine_import("openvino")
     for name in graphs.functions:
         openvino.save_model(openvino_model(graphs, name), Path(folder) / f"{name}.xml", compress_to_fp16=False)
 
 
-def openvino_model(graphs, name):
+def openvino_model(graphs: Graphs, name: str) -> openvino.Model:
     """Return one of `Graphs` as an OpenVINO model."""
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
@@ -128,7 +139,7 @@ def openvino_model(graphs, name):
     with tempfile.TemporaryDirectory() as folder:
         tf.io.write_graph(frozen.graph.as_graph_def(), folder, "graph.pb", as_text=False)
         model = openvino.convert_model(Path(folder) / "graph.pb")
-    # The frontend names a tensor by its operation; and the order is its own.
+    # The frontend names a tensor by its operation, and has an order of its own.
     names = dict(zip((output.name for output in frozen.outputs), sorted(function.structured_outputs), strict=True))
     for output in model.outputs:
         (own,) = {names[name] for name in output.names if name in names}
@@ -141,8 +152,14 @@ def openvino_model(graphs, name):
 WRITERS = {"saved_model": write_saved_model, "openvino": write_openvino, "onnx": write_onnx}
 
 
-def runner(file_format, folder, name):
-    """Return a function from {input: array} to {output: array} that loads and runs a graph as a stranger would."""
+def runner(file_format: str, folder: Path | str, name: str) -> Callable[[Arrays], dict[str, np.ndarray]]:
+    """Return a function from {input: array} to {output: array} that runs a written graph, without this project's code.
+
+    Args:
+        file_format: a key of `WRITERS`.
+        folder: of the written graphs.
+        name: the graph, `engines.FRAME` or `engines.GUIDE`.
+    """
     if file_format == "saved_model":
         function = tf.saved_model.load(str(folder)).signatures[name]
         return lambda inputs: {key: value.numpy() for key, value in function(**_as_tensors(inputs)).items()}
@@ -156,34 +173,37 @@ def runner(file_format, folder, name):
     options = {"INFERENCE_PRECISION_HINT": "f32"}
 
     @functools.cache
-    def compiled(**shapes):  # The frame's at fixed sizes, as `OpenVinoEngine` has it: other kernels are taken then.
+    def compiled(**shapes: tuple[int, ...]) -> openvino.CompiledModel:
+        # The frame's graph at fixed sizes, as in `OpenVinoEngine`: OpenVINO takes other kernels then.
         return compiled_at(core, model, shapes, options) if name == FRAME else core.compile_model(model, "CPU", options)
 
-    def run(inputs):
+    def run(inputs: Arrays) -> dict[str, np.ndarray]:
         outputs = compiled(**{key: value.shape for key, value in inputs.items()})(inputs)
         return {output.get_any_name(): np.array(values) for output, values in outputs.items()}
 
     return run
 
 
-def _as_tensors(inputs):
+def _as_tensors(inputs: Arrays) -> dict[str, tf.Tensor]:
     return {name: tf.constant(value) for name, value in inputs.items()}
 
 
-def largest_differences(graphs, file_format, folder, size, objects=2, seed=0):
-    """Return by how much what was written differs from the network, at most: {output: difference}, for gammas together.
+def largest_differences(
+    graphs: Graphs, file_format: str, folder: Path | str, size: tuple[int, int], objects: int = 2, seed: int = 0
+) -> dict[str, float]:
+    """Return the largest differences of written graphs from the network: {output: difference}, gammas as one output.
 
     Args:
         graphs: `Graphs`.
-        file_format: of `WRITERS`.
-        folder: where they were written.
+        file_format: a key of `WRITERS`.
+        folder: of the written graphs.
         size: (width, height) of the image, which is noise, as the guides are.
-        objects: how many.
+        objects: number of objects.
         seed: of the noise.
     """
     rng = np.random.default_rng(seed)
 
-    def noise(*shape):
+    def noise(*shape: int) -> np.ndarray:
         return rng.standard_normal(shape, np.float32)
 
     width, height = size
@@ -198,13 +218,15 @@ def largest_differences(graphs, file_format, folder, size, objects=2, seed=0):
     return differences | {"probabilities": _apart(_run(graphs, FRAME, inputs), found)}
 
 
-def mask_agreement(graphs, file_format, folder, samples):
-    """Return the IoU of the masks of what was written with those of the network: its mean and the lowest.
+def mask_agreement(
+    graphs: Graphs, file_format: str, folder: Path | str, samples: Sequence[Arrays]
+) -> tuple[float, float]:
+    """Return the mean and the lowest IoU of the masks of the written graphs with the masks of the network.
 
     Args:
         graphs: `Graphs`.
-        file_format: of `WRITERS`.
-        folder: where they were written.
+        file_format: a key of `WRITERS`.
+        folder: of the written graphs.
         samples: inputs of the frame's graph, from `quantize.samples`.
     """
     run, ious = runner(file_format, folder, FRAME), []
@@ -214,18 +236,18 @@ def mask_agreement(graphs, file_format, folder, samples):
     return float(np.mean(ious)), float(min(ious))
 
 
-def _run(graphs, name, inputs):
+def _run(graphs: Graphs, name: str, inputs: Arrays) -> dict[str, np.ndarray]:
     tensors = [tf.constant(inputs[spec.name]) for spec in graphs.inputs[name]]
     return {key: value.numpy() for key, value in graphs.functions[name](*tensors).items()}
 
 
-def _apart(wanted, found):
+def _apart(wanted: Arrays, found: Arrays) -> float:
     return max(float(np.abs(wanted[name] - found[name]).max()) for name in wanted)
 
 
 @contextlib.contextmanager
-def write_errors(path):
-    """Turn a failure of TensorFlow's or of OpenVINO's to write a graph into an InputError that names `path`."""
+def write_errors(path: Path | str) -> Iterator[None]:
+    """Turn a failure of TensorFlow or of OpenVINO to write a graph into an InputError that names `path`."""
     with checkpoints.tensorflow_write_errors(path):
         try:
             yield
@@ -234,8 +256,8 @@ def write_errors(path):
 
 
 @contextlib.contextmanager
-def whole_folder(path):
-    """Give a folder to write into that becomes `path` when all is written, and is removed if it is not.
+def whole_folder(path: Path | str) -> Iterator[Path]:
+    """Give a `with` block a folder to write into, which becomes `path` at the block's end; an exception removes it.
 
     Raises InputError if there is something at `path` already, or if another run is writing beside it.
     """

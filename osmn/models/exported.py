@@ -5,14 +5,16 @@ import functools
 import hashlib
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from osmn.config import ModelConfig, from_values, resolve
 from osmn.errors import InputError, argument
 from osmn.files import sealed_json
 from osmn.files.atomic import replacing, size_and_crc
 from osmn.inputs.published import PAD_RATIO
-from osmn.models.engines import FRAME, GUIDE
+from osmn.models.engines import FRAME, GUIDE, Engine
 from osmn.results import manifest
 
 DESCRIPTION = "model.json"
@@ -24,9 +26,9 @@ class ExportedModel:
     """A model for OpenVINO.
 
     Attributes:
-        path: of its folder.
+        path: of the exported folder.
         config: ModelConfig.
-        precision: "float32", "bfloat16" or "int8": of its arithmetic.
+        precision: of the arithmetic: "float32", "bfloat16" or "int8".
     """
 
     path: Path
@@ -34,17 +36,17 @@ class ExportedModel:
     precision: str
 
     @property
-    def files(self):
-        """The paths of what it is read from."""
+    def files(self) -> list[Path]:
+        """The paths that the model is read from: its folder."""
         return [self.path]
 
-    def summary(self, im_size):
-        """Return one line that says what computes: model, size (width, height), precision, device."""
+    def summary(self, im_size: tuple[int, int]) -> str:
+        """Return a line that says what computes: model, size (width, height), precision, device."""
         size = "x".join(map(str, im_size))
         return f"{self.config.base_model} of {self.path}, {size}, {self.precision}, CPU by OpenVINO"
 
     @functools.cached_property
-    def fingerprint(self):
+    def fingerprint(self) -> str:
         """The SHA-256 of the folder's graphs and weights, in hex."""
         digest = hashlib.sha256()
         for path in self._graphs().values():
@@ -52,32 +54,37 @@ class ExportedModel:
                 digest.update(_read(part))
         return digest.hexdigest()
 
-    def provenance(self, options):
-        """Return what makes results, for a manifest: this model and {name: value} of the options that change them."""
-        options = {"precision": self.precision, "engine": OPENVINO} | options
-        return manifest.provenance(self.path, self.fingerprint, self.config, options)
+    def provenance(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what makes results, for a manifest: this model and the options that change results, {name: value}."""
+        all_options = {"precision": self.precision, "engine": OPENVINO, **options}
+        return manifest.provenance(self.path, self.fingerprint, self.config, all_options)
 
-    def start_engine(self, vg_pad_ratio=PAD_RATIO):
-        """Return the engine that runs the model, an `Engine`."""
+    def start_engine(self, vg_pad_ratio: float = PAD_RATIO) -> Engine:
+        """Return the engine that runs the model.
+
+        `vg_pad_ratio`: each side of the visual guide's crop moves outward by this part of the crop's side.
+        """
         from osmn.models.engines.openvino import OpenVinoEngine, read_graph
 
         graphs = {name: read_graph(path) for name, path in self._graphs().items()}
         return OpenVinoEngine(graphs, self.config, self.precision, vg_pad_ratio)
 
-    def _graphs(self):
+    def _graphs(self) -> dict[str, Path]:
         names = (FRAME,) if self.config.no_visual_modulator else (FRAME, GUIDE)
         return {name: self.path / f"{name}.xml" for name in names}
 
 
-def describe(folder, config, precision, file_format, origin):
-    """Write what an exported model is beside its graphs.
+def describe(
+    folder: Path | str, config: ModelConfig, precision: str, file_format: str, origin: Mapping[str, Any]
+) -> None:
+    """Write the description of an exported model beside its graphs.
 
     Args:
         folder: of the graphs.
         config: ModelConfig.
         precision: of the arithmetic.
         file_format: as `osmn_export.py` has it.
-        origin: {name: value} of where it comes from, in JSON's types.
+        origin: {name: value} of where the model comes from, in JSON's types.
     """
     content = _description(config, precision, file_format, origin)
     graphs = sorted(path for path in Path(folder).rglob("*") if path.is_file())
@@ -86,8 +93,10 @@ def describe(folder, config, precision, file_format, origin):
         temporary.write_text(sealed_json.to_json(content), encoding="utf-8")
 
 
-def is_described(folder, config, precision, file_format, origin):
-    """Tell whether `describe` has written the same into a folder, and its files are as they were."""
+def is_described(
+    folder: Path | str, config: ModelConfig, precision: str, file_format: str, origin: Mapping[str, Any]
+) -> bool:
+    """Tell whether `describe` has written the same description into a folder whose files have not changed since."""
     try:
         content = sealed_json.from_json((Path(folder) / DESCRIPTION).read_text(encoding="utf-8"))
         states = dict(content.pop("files"))
@@ -97,28 +106,30 @@ def is_described(folder, config, precision, file_format, origin):
     return same and all(size_and_crc(Path(folder) / name) == state for name, state in states.items())
 
 
-def _description(config, precision, file_format, origin):
-    return {"format": file_format, "precision": precision, "config": dataclasses.asdict(config)} | origin
+def _description(config: ModelConfig, precision: str, file_format: str, origin: Mapping[str, Any]) -> dict[str, Any]:
+    return {"format": file_format, "precision": precision, "config": dataclasses.asdict(config), **origin}
 
 
-def is_exported(path):
+def is_exported(path: str | os.PathLike[str]) -> bool:
     """Tell whether a path is a folder that `describe` has written into."""
     return (Path(path) / DESCRIPTION).is_file()
 
 
-def require_new(path):
-    """Raise InputError if there is something at the place for a new folder."""
-    if os.path.lexists(path):  # A link that leads nowhere, too.
+def require_new(path: Path | str) -> None:
+    """Raise InputError if there is something at the path of a folder to be made."""
+    if os.path.lexists(path):  # Also a link that leads nowhere.
         raise InputError(f"{path} is there already; give another --output, or remove it")
 
 
-def load(path, given=None, precision=None):
+def load(path: Path | str, given: Mapping[str, Any] | None = None, precision: str | None = None) -> ExportedModel:
     """Return the `ExportedModel` of a folder.
 
     Args:
         path: of the folder.
-        given: {`ModelConfig` field: value} of what the caller says of the model; it may not contradict its own.
-        precision: None for its own; a model in int8 has no other, and no other has int8.
+        given: {`ModelConfig` field: value} of what the caller says of the model; it may not contradict the model's own
+            configuration.
+        precision: None for the precision that the model is exported in. A model in int8 has no other precision, and no
+            other model has int8.
 
     Raises:
         InputError: if the folder is damaged, or not for OpenVINO, or does not fit what is asked for.
@@ -143,7 +154,7 @@ def load(path, given=None, precision=None):
     return ExportedModel(path, resolve(given or {}, config, name.with_suffix("")), wanted)
 
 
-def _read(path):
+def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:

@@ -1,4 +1,4 @@
-"""What a model is to those who segment with it, wherever its weights come from."""
+"""What the code that segments needs of a model, wherever the model's weights come from."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,24 +21,25 @@ class SegmentationModel(Protocol):
 
     @property
     def precision(self) -> str:
-        """The format of its arithmetic: "float32", "bfloat16", "float16" or "int8"."""
+        """The format of the arithmetic: "float32", "bfloat16", "float16" or "int8"."""
 
     @property
     def files(self) -> Sequence[Path]:
-        """The paths of what it is read from, which results may not replace."""
+        """The paths that the model is read from, which results may not replace."""
 
     @property
     def fingerprint(self) -> str:
         """The SHA-256 of the weights, in hex."""
 
     def summary(self, im_size: tuple[int, int]) -> str:
-        """Return one line that says what computes: model, size (width, height), precision, device."""
+        """Return a line that says what computes: model, size (width, height), precision, device."""
 
     def provenance(self, options: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what makes results, for a manifest: this model and the options that change them."""
+        """Return what makes results, for a manifest: this model and the options that change results."""
 
     def start_engine(self, vg_pad_ratio: float = ...) -> Engine:
         """Return the engine that runs the model.
 
-        `vg_pad_ratio`: the visual guide's crop grows by this part of its sides, on each; 0.03, as published.
+        `vg_pad_ratio`: each side of the visual guide's crop moves outward by this part of the crop's side; 0.03, as
+        published.
         """

@@ -1,10 +1,18 @@
-"""A network's graphs in int8 for OpenVINO, by NNCF: the frame's is quantised, the guide's stays as it is.
+"""A network's graphs in int8 for OpenVINO, by NNCF: the frame's graph is quantized, the guide's graph is not.
 
-The guide's graph runs once for an object, and its errors would stay for the whole video.
+The guide's graph runs once per object, and its errors would stay for the whole video.
 """
 
-import functools
+from __future__ import annotations
 
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from osmn.config import NetworkKind
 from osmn.data import davis
 from osmn.evaluation import in_memory
 from osmn.files.images import read_image
@@ -13,19 +21,24 @@ from osmn.inputs.guides_numpy import spatial_guide
 from osmn.masks import resized
 from osmn.models import export
 from osmn.models.engines import FRAME
+from osmn.models.interface import SegmentationModel
 from osmn.networks.layers import TAPS
 from osmn.optional_packages import engine_import
 
+if TYPE_CHECKING:  # It may not be installed.
+    import openvino
+
 # What stays in float32 in every network: depthwise convolutions, whose channels have ranges far apart, and sums, such
-# as those of modulation.
+# as in modulation.
 NOT_QUANTIZED = ("GroupConvolution", "Add")
 
 
-def _not_quantized(model, kind):
-    """Return the names of the convolutions in a graph that stay in float32, for a `NetworkKind`."""
+def _not_quantized(model: openvino.Model, kind: NetworkKind) -> list[str]:
+    """Return the names of the convolutions in a graph that stay in float32, as the `NetworkKind` says."""
     if not kind.float32_blocks:
         return []
-    sides, blocks = [], []
+    sides: list[str] = []
+    blocks: list[str] = []
     for operation in model.get_ordered_ops():
         if operation.get_type_name() == "Convolution":
             is_side = operation.get_output_partial_shape(0)[1] == TAPS
@@ -33,14 +46,16 @@ def _not_quantized(model, kind):
     return sides + [blocks[number] for number in kind.float32_blocks]
 
 
-def samples(model, data_path, split, count, size):
+def samples(
+    model: SegmentationModel, data_path: Path | str, split: str, count: int, size: tuple[int, int]
+) -> list[dict[str, np.ndarray]]:
     """Return the inputs of the frame's graph for frames of DAVIS 2016, with the true mask of the frame before.
 
     Args:
-        model: `tensorflow_model.Model`.
+        model: the model to be quantized.
         data_path: DAVIS folder.
         split: of its videos.
-        count: how many frames, spread over the videos alike.
+        count: number of frames, spread evenly over the videos.
         size: (width, height) of the network's images.
 
     Returns:
@@ -65,16 +80,16 @@ def samples(model, data_path, split, count, size):
     return found
 
 
-def writer(inputs, kind):
+def writer(inputs: Sequence[Mapping[str, np.ndarray]], kind: NetworkKind) -> Callable[[export.Graphs, Path], None]:
     """Return a function that writes `export.Graphs` into a folder, for OpenVINO.
 
-    The frame's graph is quantized by what values occur for `inputs`, from `samples`; `kind` is the network's
+    The frame's graph is quantized by the values that occur for `inputs`, from `samples`; `kind` is the network's
     `NetworkKind`.
     """
     return functools.partial(_write, inputs, kind)
 
 
-def _write(inputs, kind, graphs, folder):
+def _write(inputs: Sequence[Mapping[str, np.ndarray]], kind: NetworkKind, graphs: export.Graphs, folder: Path) -> None:
     nncf = engine_import("nncf")
     openvino = engine_import("openvino")
     for name in graphs.functions:

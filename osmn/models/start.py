@@ -1,4 +1,4 @@
-"""What a training begins with, as its user chooses; without TensorFlow."""
+"""Options of the model that a training begins with. Nothing here imports TensorFlow."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -31,19 +31,20 @@ class ImageNetWeights:
 
 @dataclasses.dataclass(frozen=True)
 class StartOptions:
-    """The model that a training begins with; its weights are those of `whole_model_path`, or initial ones.
+    """The model that a training begins with; its weights come from `whole_model_path`, or are initial weights.
 
     Attributes:
         im_size: (width, height) of the training's images at scale 1.
         given: {`ModelConfig` field: value} of what the caller says of the model; see `config.resolve`.
-        precision: "float32", "bfloat16" or "float16"; None for the device's own.
-        whole_model_path: a checkpoint to start from, or a folder, of which the newest is taken; "" for initial weights.
-        folder: of the training's checkpoints: the configuration is that of the newest one, from which the training goes
-            on; None for a training that goes on from none.
+        precision: "float32", "bfloat16" or "float16"; None for the default of the device.
+        whole_model_path: a checkpoint to start from, or a folder, whose newest checkpoint is taken; "" for initial
+            weights.
+        folder: of the training's checkpoints. The newest checkpoint, from which the training goes on, gives the
+            configuration. None for a training that has no checkpoints to go on from.
         seed: of the initial weights.
         embedding_start: one of `EMBEDDING_STARTS`; see `networks.Initialization`.
-        pretrained: `ImageNetWeights`, without `whole_model_path`, and where no checkpoint in `folder` replaces them;
-            None for random ones.
+        pretrained: `ImageNetWeights`, used without `whole_model_path` and where `folder` has no checkpoint; None for
+            random weights.
         engine: "tensorflow" or "openvino": what the trained model segments with; None for TensorFlow.
     """
 

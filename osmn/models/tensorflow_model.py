@@ -1,19 +1,28 @@
-"""A model to train or to test: its configuration, its network, and where the weights come from."""
+"""A model to train or to test: its configuration, its network, and the origin of its weights."""
+
+from __future__ import annotations
 
 import dataclasses
 import functools
 import logging
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
 from osmn import networks
+from osmn.config import ModelConfig
 from osmn.errors import InputError, argument
 from osmn.inputs.published import PAD_RATIO
 from osmn.models import checkpoint_files, checkpoints
+from osmn.models.engines import Engine
 from osmn.models.engines.tensorflow import TensorFlowEngine
 from osmn.models.pretrained import imagenet
+from osmn.models.start import ImageNetWeights, StartOptions
 from osmn.networks import devices
+from osmn.networks.backend import keras
 from osmn.results import manifest
 
 logger = logging.getLogger(__name__)
@@ -25,9 +34,9 @@ class Model:
 
     Attributes:
         network: an `Osmn`; its configuration is `network.config`.
-        precision: "float32", "bfloat16" or "float16": of its arithmetic.
+        precision: of the arithmetic: "float32", "bfloat16" or "float16".
         path: the checkpoint that the weights come from; None for initial weights.
-        engine: "tensorflow" or "openvino": what segments with it.
+        engine: what segments with the model: "tensorflow" or "openvino".
     """
 
     network: networks.Osmn
@@ -36,42 +45,43 @@ class Model:
     engine: str = "tensorflow"
 
     @property
-    def config(self):
+    def config(self) -> ModelConfig:
         """The `ModelConfig` of the network."""
         return self.network.config
 
     @property
-    def files(self):
+    def files(self) -> list[Path]:
         """The paths of the checkpoint's files."""
         return checkpoint_files.model_files(self.path) if self.path else []
 
-    def summary(self, im_size):
-        """Return one line that says what computes: model, size (width, height), precision, device."""
+    def summary(self, im_size: tuple[int, int]) -> str:
+        """Return a line that says what computes: model, size (width, height), precision, device."""
         origin = f" of {self.path}" if self.path else ""
         size = "x".join(map(str, im_size))
         device = devices.name() if self.engine == "tensorflow" else "CPU by OpenVINO"
         return f"{self.network.config.base_model}{origin}, {size}, {self.precision}, {device}"
 
     @functools.cached_property
-    def fingerprint(self):
-        """The SHA-256 of the weights' file, in hex, taken once; empty for initial weights."""
+    def fingerprint(self) -> str:
+        """The SHA-256 of the weights' file, in hex, computed once; empty for initial weights."""
         return "" if self.path is None else checkpoints.fingerprint(self.path)
 
-    def provenance(self, options):
-        """Return what makes results, for a manifest: this model and {name: value} of the options that change them."""
+    def provenance(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what makes results, for a manifest: this model and the options that change results, {name: value}."""
         engine = {} if self.engine == "tensorflow" else {"engine": self.engine}
-        options = {"precision": self.precision} | engine | options
-        return manifest.provenance(self.path, self.fingerprint, self.network.config, options)
+        all_options = {"precision": self.precision, **engine, **options}
+        return manifest.provenance(self.path, self.fingerprint, self.network.config, all_options)
 
-    def for_inference(self):
-        """Return the model with its network stored and computed as its engine and precision have it."""
+    def for_inference(self) -> Model:
+        """Return the model with its network stored and computed in the format of its engine and precision."""
         policy = "float32" if self.engine == "openvino" else self.precision  # OpenVINO turns float32 into bfloat16.
         return dataclasses.replace(self, network=for_inference(self.network, policy))
 
-    def start_engine(self, vg_pad_ratio=PAD_RATIO):
-        """Return the engine that segments with the network, an `Engine`.
+    def start_engine(self, vg_pad_ratio: float = PAD_RATIO) -> Engine:
+        """Return the engine that segments with the network.
 
-        `vg_pad_ratio`: the visual guide's crop grows by this part of its sides, on each; 0.03, as published.
+        `vg_pad_ratio`: each side of the visual guide's crop moves outward by this part of the crop's side; 0.03, as
+        published.
         """
         if self.engine == "tensorflow":
             return TensorFlowEngine(self.network, vg_pad_ratio)
@@ -83,18 +93,21 @@ class Model:
         return OpenVinoEngine(converted, self.config, self.precision, vg_pad_ratio)
 
 
-def load(path, given=None, precision=None, engine="tensorflow"):
+def load(
+    path: Path | str, given: Mapping[str, Any] | None = None, precision: str | None = None, engine: str = "tensorflow"
+) -> Model:
     """Return the `Model` of a checkpoint, to be tested.
 
     Args:
-        path: a checkpoint's prefix or file, or a folder, of which the newest is taken.
+        path: a checkpoint's prefix or file, or a folder, whose newest checkpoint is taken.
         given: {`ModelConfig` field: value} of what the caller says of the model. It may not contradict the
-            configuration beside the checkpoint; where there is none, the rest has its published defaults.
-        precision: None for the device's own.
+            configuration beside the checkpoint; without that configuration the other fields have their published
+            defaults.
+        precision: None for the default of the device.
         engine: "tensorflow" or "openvino".
 
     Raises:
-        InputError: if there is no such checkpoint, or if it does not fit.
+        InputError: if there is no such checkpoint, or if the checkpoint does not fit.
     """
     path, config = checkpoint_files.find_model(path, given)
     precision = _precision(precision, config, engine)
@@ -103,15 +116,15 @@ def load(path, given=None, precision=None, engine="tensorflow"):
     return Model(network, precision, path, engine)
 
 
-def _precision(asked_for, config, engine):
-    """Return the precision that is asked for, or the device's own for None."""
+def _precision(asked_for: str | None, config: ModelConfig, engine: str) -> str:
+    """Return the precision that is asked for, or for None the default of the device."""
     if (engine, asked_for) == ("openvino", "float16"):
         computing = f"{argument('engine', engine)} computes in float32 or bfloat16, not in float16"
         raise InputError(f"{computing}; give another {argument('precision')}")
     return asked_for or devices.default_precision(config.base_model)
 
 
-def new_for_training(options):
+def new_for_training(options: StartOptions) -> Model:
     """Return the `Model` that a training begins with, as its `StartOptions` say.
 
     Raises InputError as `load` does.
@@ -129,7 +142,7 @@ def new_for_training(options):
     return Model(network, precision, newest or start, engine)
 
 
-def load_imagenet(network, weights):
+def load_imagenet(network: networks.Osmn, weights: ImageNetWeights) -> None:
     """Load `ImageNetWeights`, and log which variables keep their initial values."""
     sources = {"osmn/modulator": weights.vis_mod_model_path, "osmn/seg": weights.seg_model_path}
     for scope, source in sources.items():
@@ -139,20 +152,20 @@ def load_imagenet(network, weights):
         logger.info(f"{scope} from {source}; initial values: {checkpoints.listing(initial) or 'none'}")
 
 
-def load_weights(network, path):
-    """Load a checkpoint into a network; warn of what it holds that the network has no use for."""
+def load_weights(network: networks.Osmn, path: Path | str) -> None:
+    """Load a checkpoint into a network; log a warning that lists the variables which the network does not use."""
     unused = checkpoints.load_weights(network, path)
     if unused:
         logger.warning(f"{path}: not used by this network: {checkpoints.listing(unused)}")
 
 
-def trained(model, folder):
-    """Return a `Model` that has been trained as the one to test: in its precision, of `folder`'s newest checkpoint."""
-    path = checkpoint_files.newest_checkpoint(folder) or model.path  # Without any step there is none.
+def trained(model: Model, folder: Path | str) -> Model:
+    """Return a `Model` that has been trained as a model to test, in its precision, of `folder`'s newest checkpoint."""
+    path = checkpoint_files.newest_checkpoint(folder) or model.path  # A training without steps has no checkpoint.
     return dataclasses.replace(model.for_inference(), path=path)
 
 
-def for_inference(network, precision):
+def for_inference(network: networks.Osmn, precision: str) -> networks.Osmn:
     """Return a network with `network`'s weights, stored and computed in `precision`."""
     if network.dtype_policy.name == precision:
         return network
@@ -161,10 +174,10 @@ def for_inference(network, precision):
     return copy
 
 
-def averaged(model, other):
-    """Return `model` with the mean of its weights and those of `other`, of the same training at another time.
+def averaged(model: Model, other: Model) -> Model:
+    """Return `model` with the mean of its weights and the weights of `other`, of the same training at another time.
 
-    Raises InputError for another network, or one that sees other inputs.
+    Raises InputError if the two networks, or their inputs, differ.
     """
     shift = (model.config.bias_shift + other.config.bias_shift) / 2
     ours, theirs = (dataclasses.replace(each.config, im_size=None, bias_shift=shift) for each in (model, other))
@@ -177,13 +190,13 @@ def averaged(model, other):
     return model
 
 
-def copy_weights(network, copy):
-    """Give `copy`, from `for_inference`, the weights that `network` has now."""
+def copy_weights(network: networks.Osmn, copy: networks.Osmn) -> None:
+    """Give `copy`, a result of `for_inference`, the present weights of `network`."""
     if copy is not network:
         set_weights(copy, network.tf1_variables())
 
 
-def set_weights(network, values):
+def set_weights(network: networks.Osmn, values: Mapping[str, keras.Variable | tf.Variable | np.ndarray]) -> None:
     """Give a network the weights {TF1 name: variable or array}."""
     for name, variable in network.tf1_variables().items():
         variable.assign(np.asarray(values[name], np.float32))

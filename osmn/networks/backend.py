@@ -1,7 +1,8 @@
-"""Keras as this package uses it: on TensorFlow, whatever the user's Keras is configured for. Import it from here."""
+"""Keras on TensorFlow, whatever backend the user's Keras is configured for. Other modules import `keras` from here."""
 
 import contextlib
 import os
+from collections.abc import Iterator
 
 from osmn.errors import InputError
 
@@ -23,8 +24,11 @@ if configured != NEEDED:
 
 
 @contextlib.contextmanager
-def standard_settings():
-    """Have Keras build float32 and channels last in this block, where it takes no such options; then as configured."""
+def standard_settings() -> Iterator[None]:
+    """Have Keras build in float32 and with channels last in a `with` block; restore the user's settings after it.
+
+    For what Keras builds from its settings alone, such as `keras.applications`.
+    """
     policy, data_format = keras.config.dtype_policy(), keras.config.image_data_format()
     keras.config.set_dtype_policy("float32")
     keras.config.set_image_data_format("channels_last")

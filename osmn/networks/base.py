@@ -1,9 +1,13 @@
 """What the four networks have in common: the options, the call, and the TF1 names of their variables."""
 
+from collections.abc import Sequence
+
+import numpy as np
 import tensorflow as tf
 
+from osmn.config import ModelConfig
 from osmn.networks.backend import keras
-from osmn.networks.execution import INFERENCE
+from osmn.networks.execution import INFERENCE, Execution
 from osmn.networks.layers import BatchNormalization
 
 LEAVES = {
@@ -13,10 +17,10 @@ LEAVES = {
 }
 
 
-def gamma_dtype(dtype):
+def gamma_dtype(dtype: str) -> str:
     """Return the dtype policy of the visual modulator in a network of policy `dtype`: no half precision for inference.
 
-    It runs once per object, and its rounding errors would stay for the whole video.
+    The visual modulator runs once per object, and its rounding errors would stay for the whole video.
     """
     return "float32" if dtype in ("bfloat16", "float16") else dtype
 
@@ -24,83 +28,96 @@ def gamma_dtype(dtype):
 class Osmn(keras.Model):
     """A visual modulator, a spatial modulator and a segmentation net.
 
-    Subclasses provide `visual` (the visual modulator or None), `_logits`, `freeze_segmentation`, `constants` and
-    `l2_weight`.
+    Subclasses provide `visual`, `_logits`, `freeze_segmentation`, `output_bias`, `constants` and `l2_weight`.
+
+    Attributes:
+        visual: the visual modulator; None for a network without a visual modulator.
 
     Args:
-      config: ModelConfig.
-      dtype: Keras dtype policy.
-      modulated_channels: the number of channels of each modulated layer, in their order.
+        config: ModelConfig.
+        dtype: Keras dtype policy.
+        modulated_channels: the number of channels of each modulated layer, in their order.
     """
 
-    def __init__(self, config, dtype, modulated_channels):
+    visual: keras.layers.Layer | None
+
+    def __init__(self, config: ModelConfig, dtype: str, modulated_channels: Sequence[int]) -> None:
         super().__init__(name="osmn", dtype=dtype, autocast=False)
         self.config = config
         self.modulated_channels = tuple(modulated_channels)
 
     @property
-    def gamma_channels(self):
+    def gamma_channels(self) -> tuple[int, ...]:
         """The number of channels of each gamma, a tuple; empty without a visual modulator."""
         return () if self.config.no_visual_modulator else self.modulated_channels
 
-    def call(self, guide, spatial, image, execution=INFERENCE):
+    def call(
+        self, guide: tf.Tensor, spatial: tf.Tensor, image: tf.Tensor, execution: Execution = INFERENCE
+    ) -> tf.Tensor:
         """Return the logits, float32 (B, H, W, 1), of a batch.
 
         Args:
-          guide: normalised visual guides (B, 224, 224, 3).
-          spatial: spatial guides (B, H, W, 1), of any H and W.
-          image: normalised images (B, H, W, 3).
-          execution: an `Execution`, how to compute them.
+            guide: normalized visual guides (B, 224, 224, 3).
+            spatial: spatial guides (B, H, W, 1), of any H and W.
+            image: normalized images (B, H, W, 3).
+            execution: how to compute the logits.
         """
         return self.segment(image, spatial, self.gammas(guide, execution), execution)
 
-    def gammas(self, guide, execution=INFERENCE):
+    def gammas(self, guide: tf.Tensor, execution: Execution = INFERENCE) -> list[tf.Tensor]:
         """Map visual guides (B, 224, 224, 3) to one gamma (B, 1, 1, C) per modulated layer, as a list.
 
         The list is empty without a visual modulator.
         """
         return self.visual(guide, execution=execution) if self.visual is not None else []
 
-    def segment(self, image, spatial, gammas, execution=INFERENCE):
+    def segment(
+        self, image: tf.Tensor, spatial: tf.Tensor, gammas: Sequence[tf.Tensor], execution: Execution = INFERENCE
+    ) -> tf.Tensor:
         """Return the logits, float32 (B, H, W, 1), given the result of `gammas`.
 
         `image` is (B, H, W, 3), or (1, H, W, 3) for B objects of one frame: then what comes before the first modulation
-        is computed once. The other arguments are those of `call`. Raises ValueError unless there is one gamma for each
-        channel of each modulated layer, or none at all without a visual modulator.
+        is computed once. The other arguments are those of `call`.
+
+        Raises:
+            ValueError: unless there is one gamma for each channel of each modulated layer or, in a network without a
+                visual modulator, no gamma at all.
         """
         wanted = self.gamma_channels
         given = tuple(gamma.shape[-1] for gamma in gammas)
         if given != wanted:
             raise ValueError(f"gammas of {wanted or 'no'} channels are wanted, not of {given or 'none'}")
-        gammas = gammas if wanted else [None] * len(self.modulated_channels)
-        size = tf.shape(image)[1:3]
-        if self.config.aligned_size is not None:
-            image, spatial = (self._align(x, size) for x in (image, spatial))
-        logits = self._logits(image, spatial, gammas, execution)
-        if self.config.aligned_size is not None:
-            top, left = tf.unstack((self._aligned_shape() - size) // 2)
+        applied = gammas if wanted else [None] * len(self.modulated_channels)
+        size, aligned_size = tf.shape(image)[1:3], self.config.aligned_size
+        if aligned_size is None:
+            logits = self._logits(image, spatial, applied, execution)
+        else:
+            whole = tf.constant(aligned_size[::-1])
+            image, spatial = (_center(x, size, whole) for x in (image, spatial))
+            logits = self._logits(image, spatial, applied, execution)
+            top, left = tf.unstack((whole - size) // 2)
             logits = logits[:, top : top + size[0], left : left + size[1]]
         return tf.broadcast_to(logits, tf.concat([tf.shape(spatial)[:1], size, [1]], axis=0))
 
-    def _aligned_shape(self):
-        return tf.constant(self.config.aligned_size[::-1])
+    def _logits(
+        self, image: tf.Tensor, spatial: tf.Tensor, gammas: Sequence[tf.Tensor | None], execution: Execution
+    ) -> tf.Tensor:
+        """Return the logits, float32 (1 or B, H, W, 1), as `segment` does, for inputs of the aligned size.
 
-    def _align(self, x, size):
-        """Pad (B, H, W, C) with zeros, centred, to `aligned_size`."""
-        before = (self._aligned_shape() - size) // 2
-        after = self._aligned_shape() - size - before
-        return tf.pad(x, [[0, 0], [before[0], after[0]], [before[1], after[1]], [0, 0]])
+        `gammas` has an entry for each modulated layer; without a visual modulator each entry is None.
+        """
+        raise NotImplementedError
 
-    def freeze_segmentation(self):
-        """Have nothing of the segmentation net trained but its last layer (`--fix_seg`)."""
+    def freeze_segmentation(self) -> None:
+        """Freeze the segmentation net but its last layer (`--fix_seg`)."""
         raise NotImplementedError
 
     @property
-    def output_bias(self):
+    def output_bias(self) -> keras.Variable:
         """The variable, (1,), that is added to every logit: the last layer's bias."""
         raise NotImplementedError
 
-    def tf1_variables(self):
+    def tf1_variables(self) -> dict[str, keras.Variable]:
         """Return the variables under their published names: TF1 name -> keras.Variable, sorted by name."""
         named = {}
         for layer in self._flatten_layers():
@@ -110,10 +127,17 @@ class Osmn(keras.Model):
                     named[f"{layer.name.replace('.', '/')}/{tf1_leaf}"] = variable
         return dict(sorted(named.items()))
 
-    def constants(self):
+    def constants(self) -> dict[str, np.ndarray]:
         """Return the published graph's untrained kernels: TF1 name -> float32 array."""
         raise NotImplementedError
 
-    def l2_weight(self, name):
+    def l2_weight(self, name: str) -> float:
         """Return the factor of `sum(w^2) / 2` in the loss for the variable with this TF1 name."""
         raise NotImplementedError
+
+
+def _center(x: tf.Tensor, size: tf.Tensor, whole: tf.Tensor) -> tf.Tensor:
+    """Pad (B, H, W, C) with zeros on all sides; `size` is (H, W), `whole` the height and width of the result."""
+    before = (whole - size) // 2
+    after = whole - size - before
+    return tf.pad(x, [[0, 0], [before[0], after[0]], [before[1], after[1]], [0, 0]])

@@ -2,6 +2,7 @@
 
 import logging
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import tensorflow as tf
@@ -12,8 +13,8 @@ from osmn.networks import execution
 logger = logging.getLogger(__name__)
 
 
-def configure(gpu_ids, deterministic=False):
-    """Have this process compute on the GPUs with these numbers, and with `deterministic` the same bits in every run."""
+def configure(gpu_ids: Sequence[int], deterministic: bool = False) -> None:
+    """Have this process compute on the GPUs with these numbers; with `deterministic` every run gives the same bits."""
     use_gpus(gpu_ids)
     if deterministic:
         tf.config.experimental.enable_op_determinism()
@@ -23,8 +24,13 @@ def configure(gpu_ids, deterministic=False):
 fused_modulate = tf.function(execution.modulate, jit_compile=True)
 
 
-def fused_normalize(x, mean, variance, offset, scale, epsilon):
-    """Return what `osmn.networks.execution.normalize` does, by one fused kernel where it has the number format."""
+def fused_normalize(
+    x: tf.Tensor, mean: tf.Tensor, variance: tf.Tensor, offset: tf.Tensor, scale: tf.Tensor, epsilon: float
+) -> tf.Tensor:
+    """Return what `osmn.networks.execution.normalize` does, by one fused kernel where that has the number format.
+
+    `x` is (B, H, W, C), the other tensors (C,).
+    """
     if x.dtype == tf.float64:
         return execution.normalize(x, mean, variance, offset, scale, epsilon)
     statistics = {"mean": mean, "variance": variance}
@@ -32,13 +38,13 @@ def fused_normalize(x, mean, variance, offset, scale, epsilon):
     return y
 
 
-def choose_execution(training=False, fixed_statistics=False):
-    """Return the `Execution` that is fast on the visible devices, to segment or to train; see there."""
+def choose_execution(training: bool = False, fixed_statistics: bool = False) -> execution.Execution:
+    """Return the `Execution` that is fast on the visible devices, to segment or to train; for the arguments see it."""
     gpu = bool(tf.config.get_visible_devices("GPU"))
     return execution.Execution(
         training=training,
         fixed_statistics=fixed_statistics,
-        # Not in training, where the gradient of XLA's takes minutes on a CPU, nor on a GPU, where XLA needs CUDA tools
+        # No XLA in training, where its gradient takes minutes on a CPU, and none on a GPU, where XLA needs CUDA tools
         # that a pip installation may lack.
         modulate=execution.modulate if training or gpu else fused_modulate,
         # On a GPU the fused kernel's gradient is not deterministic, and `--deterministic` fails.
@@ -46,20 +52,20 @@ def choose_execution(training=False, fixed_statistics=False):
     )
 
 
-def name():
-    """Return what computes, as one reads it: the visible GPUs' names, or the CPU."""
+def name() -> str:
+    """Return the name of what computes, for a reader: the visible GPUs' names, or "CPU"."""
     gpus = tf.config.get_visible_devices("GPU")
     names = [tf.config.experimental.get_device_details(gpu).get("device_name", "a GPU") for gpu in gpus]
     return ", ".join(names) or "CPU"
 
 
-def training_policy(precision):
+def training_policy(precision: str) -> str:
     """Return the Keras dtype policy of training in `precision`: the variables stay float32."""
     return "float32" if precision == "float32" else f"mixed_{precision}"
 
 
-def use_gpus(gpu_ids):
-    """Make the GPUs with these numbers the only visible ones; where one is missing, say so and use the CPU."""
+def use_gpus(gpu_ids: Sequence[int]) -> None:
+    """Make the GPUs with these numbers the only visible GPUs; where a GPU is missing, log a warning and use the CPU."""
     gpus = tf.config.list_physical_devices("GPU")
     missing = [number for number in gpu_ids if number >= len(gpus)]
     if missing:
@@ -71,8 +77,11 @@ def use_gpus(gpu_ids):
         tf.config.experimental.set_memory_growth(gpus[number], True)
 
 
-def has_bfloat16_units(cpuinfo=Path("/proc/cpuinfo")):
-    """Tell whether the device that computes has arithmetic units for bfloat16; of a CPU, Linux's `cpuinfo` tells."""
+def has_bfloat16_units(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
+    """Tell whether the device that computes has arithmetic units for bfloat16.
+
+    `cpuinfo` is Linux's description of the CPU; without that file the answer is no.
+    """
     gpus = tf.config.get_visible_devices("GPU")
     if gpus:
         capability = tf.config.experimental.get_device_details(gpus[0]).get("compute_capability", (0, 0))
@@ -83,9 +92,9 @@ def has_bfloat16_units(cpuinfo=Path("/proc/cpuinfo")):
         return False
 
 
-def default_precision(base_model):
-    """Return the precision to use where none is asked for: bfloat16 where the hardware has units for it.
+def default_precision(base_model: str) -> str:
+    """Return the precision to use where the user asks for none: bfloat16 where the hardware has units for bfloat16.
 
-    Not for `lite`: there it gains little, and the masks drift from those of float32 (doc/results.md).
+    `lite` always gets float32: there bfloat16 gains little, and the masks drift from those of float32 (doc/results.md).
     """
     return "bfloat16" if not NETWORKS[base_model].drifts_in_bfloat16 and has_bfloat16_units() else "float32"

@@ -1,7 +1,7 @@
-"""How a network is computed: all that depends on the purpose (training or not) and on the device, chosen by the caller.
+"""How a network is computed: what depends on the purpose (training or not) and on the device; the caller chooses it.
 
 A network's layers get one `Execution` with each call. The functions here are plain TensorFlow operations, right on any
-device; `osmn.networks.devices` chooses those that are fast on the devices at hand.
+device; `osmn.networks.devices` chooses operations that are fast on the devices of the machine.
 """
 
 import dataclasses
@@ -22,7 +22,9 @@ class FactoredBeta(NamedTuple):
     intercept: tf.Tensor
 
 
-def modulate(features, gamma=None, beta=None):
+def modulate(
+    features: tf.Tensor, gamma: tf.Tensor | None = None, beta: tf.Tensor | FactoredBeta | None = None
+) -> tf.Tensor:
     """Return `features * gamma + beta`, as released: after the layer's ReLU.
 
     `features` (1 or B, H, W, C), `gamma` (B, 1, 1, C) or None, `beta` a map (B, H, W, C), a FactoredBeta or None.
@@ -37,21 +39,27 @@ def modulate(features, gamma=None, beta=None):
     return features if beta is None else features + tf.cast(beta, dtype)
 
 
-def normalize(x, mean, variance, offset, scale, epsilon):
+def normalize(
+    x: tf.Tensor, mean: tf.Tensor, variance: tf.Tensor, offset: tf.Tensor, scale: tf.Tensor, epsilon: float
+) -> tf.Tensor:
     """Return `(x - mean) / sqrt(variance + epsilon) * scale + offset`; x is (B, H, W, C), the rest (C,)."""
     y = tf.nn.batch_normalization(tf.cast(x, mean.dtype), mean, variance, offset, scale, epsilon)
     return tf.cast(y, x.dtype)
 
 
-class Part(NamedTuple):
-    """Which part of a batch is computed here: `number` of `count` equal ones, all computed at the same time.
+@dataclasses.dataclass(frozen=True)
+class Part:
+    """The part of a batch that is computed here; all parts are equally large and are computed at the same time.
 
-    `total` maps a tensor to its sum over all parts, and is differentiable.
+    Attributes:
+        number: of this part, from 0.
+        count: number of parts.
+        total: maps a tensor to its sum over all parts, and is differentiable.
     """
 
     number: int = 0
     count: int = 1
-    total: Callable = lambda x: x
+    total: Callable[[tf.Tensor], tf.Tensor] = lambda x: x
 
 
 WHOLE = Part()
@@ -62,25 +70,25 @@ class Execution:
     """How to compute a network.
 
     Attributes:
-      training: batch norm normalises by the batch's statistics and updates the moving ones (unless `fixed_statistics`),
-        and betas are computed in the published order.
-      fixed_statistics: batch norm normalises by its moving statistics in training too.
-      dropout_seed: (2,) integers that dropout is a function of; None: no dropout.
-      part: the part of the batch; batch norm's statistics and dropout are those of the whole batch.
-      modulate: `modulate` of this module, or a faster equal of it.
-      normalize: `normalize` of this module, or a faster equal of it: batch norm by moving statistics.
+        training: batch norm normalizes by the batch's statistics and updates the moving statistics (unless
+            `fixed_statistics`), and betas are computed in the published order.
+        fixed_statistics: batch norm normalizes by its moving statistics in training too.
+        dropout_seed: (2,) integers that dropout is a function of; None: no dropout.
+        part: the part of the batch; batch norm's statistics and dropout are those of the whole batch.
+        modulate: `modulate` of this module, or a faster equal of it.
+        normalize: `normalize` of this module, or a faster equal of it: batch norm by moving statistics.
     """
 
     training: bool = False
     fixed_statistics: bool = False
     dropout_seed: tf.Tensor | None = None
     part: Part = WHOLE
-    modulate: Callable = modulate
-    normalize: Callable = normalize
+    modulate: Callable[..., tf.Tensor] = modulate
+    normalize: Callable[..., tf.Tensor] = normalize
 
     @property
-    def batch_statistics(self):
-        """Tell whether batch norm normalises by the batch's statistics."""
+    def batch_statistics(self) -> bool:
+        """Tell whether batch norm normalizes by the batch's statistics."""
         return self.training and not self.fixed_statistics
 
 

@@ -1,11 +1,17 @@
 """The network `lite`: MobileNet v1 for the visual modulator and for the segmentation net."""
 
+from collections.abc import Callable, Sequence
+
+import numpy as np
 import tensorflow as tf
 
+from osmn.config import ModelConfig
 from osmn.networks.backend import keras
 from osmn.networks.base import Osmn, gamma_dtype
+from osmn.networks.execution import Execution
 from osmn.networks.layers import (
     BatchNormalization,
+    Initialization,
     SpatialModulation,
     convolution,
     fused_side_output,
@@ -34,22 +40,24 @@ MOBILENET_STDDEV = 0.09  # TF-slim's initial weights of MobileNet: batch norm wi
 class NormalizedConvolution(keras.layers.Layer):
     """Convolution without bias, batch norm, ReLU6."""
 
-    def __init__(self, convolution_layer, channels):
+    def __init__(self, convolution_layer: keras.layers.Layer, channels: int) -> None:
         super().__init__(name=f"{convolution_layer.name}.block", dtype=convolution_layer.dtype_policy)
         self.convolution = convolution_layer
         name, dtype = f"{convolution_layer.name}.BatchNorm", convolution_layer.compute_dtype
         self.normalization = BatchNormalization(name, channels, BATCH_NORM_DECAY, dtype=dtype)
         self.built = True
 
-    def call(self, x, execution):
+    def call(self, x: tf.Tensor, execution: Execution) -> tf.Tensor:
         """Map (B, H, W, C) to (B, H / stride, W / stride, C')."""
         return tf.nn.relu6(self.normalization(self.convolution(x), execution=execution))
 
 
-def build_mobilenet(scope, dtype, initialization):
+def build_mobilenet(
+    scope: str, dtype: str, initialization: Initialization
+) -> tuple[NormalizedConvolution, list[tuple[NormalizedConvolution, NormalizedConvolution]]]:
     """Return MobileNet's stem and its 13 blocks: a NormalizedConvolution and a list of pairs (depthwise, pointwise)."""
 
-    def normal(name):
+    def normal(name: str) -> keras.Initializer:
         return initialization.normal(name, truncated=True, stddev=MOBILENET_STDDEV)
 
     name = f"{scope}.Conv2d_0"
@@ -78,11 +86,11 @@ def build_mobilenet(scope, dtype, initialization):
 class VisualModulator(keras.layers.Layer):
     """MobileNet on the visual guide, and a linear head per modulated block."""
 
-    def __init__(self, modulated_channels, dtype, initialization):
+    def __init__(self, modulated_channels: Sequence[int], dtype: str, initialization: Initialization) -> None:
         super().__init__(name="visual_modulator", dtype=dtype, autocast=False)
         self.stem, self.blocks = build_mobilenet("osmn.modulator", dtype, initialization)
         name, channels_in = "osmn.modulator.Logits.Conv2d_1c_1x1", MOBILENET_BLOCKS[-1][1]
-        # As published, weights 0 and bias 1. All units then have one gradient and stay one unit for ever; and a head
+        # As published, weights 0 and bias 1. All units then have the same gradient and stay equal for ever; and a head
         # sums 2048 values of 1, so that Adam's first steps move its gammas by 2048 times the rate.
         start, bias = "zeros", 1.0
         if initialization.small_embedding:
@@ -95,7 +103,7 @@ class VisualModulator(keras.layers.Layer):
         ]
         self.built = True
 
-    def call(self, guide, execution):
+    def call(self, guide: tf.Tensor, execution: Execution) -> list[tf.Tensor]:
         """Map visual guides (B, 224, 224, 3) to one gamma (B, 1, 1, C) per modulated block."""
         x = self.stem(tf.cast(guide, self.compute_dtype), execution=execution)
         for depthwise, pointwise in self.blocks:
@@ -104,15 +112,15 @@ class VisualModulator(keras.layers.Layer):
         return [head(copy) for head, copy in zip(self.heads, copies(x, len(self.heads)), strict=True)]
 
 
-def copies(x, count):
-    """Return a list of `count` times `x`, for so many layers, of which the gradients are summed in one order.
+def copies(x: tf.Tensor, count: int) -> list[tf.Tensor]:
+    """Return a list of `count` copies of `x`, one for each of so many layers; their gradients are summed in one order.
 
-    Where a tensor has more than two uses, automatic differentiation sums by AddN, whose order, and so its rounding,
-    varies with the memory that it can reuse: of six steps here, one or two came out otherwise when they were repeated.
+    Where a tensor has more than two uses, automatic differentiation sums by AddN. The order of AddN, and so its
+    rounding, varies with the memory that it can reuse: of six repeated steps here, one or two differed.
     """
 
     @tf.custom_gradient
-    def copy(x):
+    def copy(x: tf.Tensor) -> tuple[list[tf.Tensor], Callable[..., tf.Tensor]]:
         return [tf.identity(x) for _ in range(count)], lambda *gradients: tf.reduce_sum(tf.stack(gradients), axis=0)
 
     return copy(x)
@@ -121,7 +129,7 @@ def copies(x, count):
 class LiteOsmn(Osmn):
     """OSMN on MobileNet."""
 
-    def __init__(self, config, dtype, initialization):
+    def __init__(self, config: ModelConfig, dtype: str, initialization: Initialization) -> None:
         channels = [MOBILENET_BLOCKS[block - 1][1] for block in MODULATED_BLOCKS]
         super().__init__(config, dtype, channels)
         self.visual = None
@@ -141,16 +149,18 @@ class LiteOsmn(Osmn):
         self.fuse = convolution(name, 1, SIDE_CHANNELS * len(self.sides), 1, dtype, initialization.normal(name))
         self.built = True
 
-    def freeze_segmentation(self):
+    def freeze_segmentation(self) -> None:
         """See `Osmn.freeze_segmentation`."""
         for layer in self._flatten_layers():
             if layer.name.startswith("osmn.seg.") or layer in self.sides:
                 layer.trainable = False
 
-    def _logits(self, image, spatial, gammas, execution):
-        gammas = iter(gammas)
+    def _logits(
+        self, image: tf.Tensor, spatial: tf.Tensor, gammas: Sequence[tf.Tensor | None], execution: Execution
+    ) -> tf.Tensor:
+        next_gammas = iter(gammas)
         guide = tf.cast(spatial, wide_dtype(self.compute_dtype))
-        features = []
+        features: list[tf.Tensor] = []
         x = self.stem(tf.cast(image, self.compute_dtype), execution=execution)
         for number, (depthwise, pointwise) in enumerate(self.blocks, 1):
             x = pointwise(depthwise(x, execution=execution), execution=execution)
@@ -158,11 +168,11 @@ class LiteOsmn(Osmn):
                 factor = 2 if features else 4
                 guide = tf.nn.avg_pool2d(guide, factor, factor, "SAME")
                 (beta,) = self.spatial[number](guide, execution=execution) if self.spatial else (None,)
-                x = execution.modulate(x, next(gammas), beta)
+                x = execution.modulate(x, next(next_gammas), beta)
                 features.append(x)
         return self._side_logits(features, tf.shape(image)[1:3])
 
-    def _side_logits(self, features, size):
+    def _side_logits(self, features: Sequence[tf.Tensor], size: tf.Tensor) -> tf.Tensor:
         half = (size + 1) // 2
         logits = tf.identity(wide(self.fuse.bias.value))
         kernels = tf.split(self.fuse.kernel.value, len(self.sides), axis=2)
@@ -176,14 +186,14 @@ class LiteOsmn(Osmn):
         return logits
 
     @property
-    def output_bias(self):
+    def output_bias(self) -> keras.Variable:
         """See `Osmn.output_bias`."""
         return self.fuse.bias
 
-    def constants(self):
+    def constants(self) -> dict[str, np.ndarray]:
         """See `Osmn.constants`: resizing has no kernels here."""
         return {}
 
-    def l2_weight(self, name):
+    def l2_weight(self, name: str) -> float:
         """See `Osmn.l2_weight`: no L2 on depthwise kernels, as published."""
         return L2_WEIGHT if name.endswith("/weights") else 0.0

@@ -6,6 +6,8 @@ replica then makes the same update of its own copy of the variables.
 """
 
 import os
+from collections.abc import Callable
+from typing import TypeVar
 
 import tensorflow as tf
 
@@ -13,9 +15,11 @@ from osmn.errors import InputError
 from osmn.networks import Part
 from osmn.parallel import processes_in_cluster
 
+Tensors = TypeVar("Tensors")  # A tensor, or a list of tensors.
 
-def strategy():
-    """Return the tf.distribute strategy: of `TF_CONFIG`'s machines, of several visible GPUs, or the default one.
+
+def strategy() -> tf.distribute.Strategy:
+    """Return the tf.distribute strategy: of `TF_CONFIG`'s machines, of several visible GPUs, or the default strategy.
 
     Call it before TensorFlow runs anything; build the network and train in its scope. Raises InputError for a
     `TF_CONFIG` that describes no cluster with this process in it.
@@ -27,53 +31,53 @@ def strategy():
     return tf.distribute.get_strategy()
 
 
-def count():
+def count() -> int:
     """Return the number of replicas of the strategy in whose scope, or replica, this is called."""
     return tf.distribute.get_strategy().num_replicas_in_sync
 
 
-def total(x):
-    """Return the sum of a tensor, or of each of a list, over the replicas. It is differentiable."""
+def total(x: Tensors) -> Tensors:
+    """Return the sum over the replicas of a tensor, or of each tensor of a list. The sum is differentiable."""
     if count() == 1:
         return x
     return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, x)
 
 
-def position():
+def position() -> int:
     """Return the number of this replica, from 0."""
     return tf.distribute.get_replica_context().replica_id_in_sync_group if count() > 1 else 0
 
 
-def part():
+def part() -> Part:
     """Return this replica's `Part` of a batch, for the network."""
     return Part(position(), count(), total)
 
 
-def assign(variable, value):
+def assign(variable: tf.Variable, value: tf.Tensor) -> None:
     """Assign to this replica's copy of a variable; the replicas' values must agree."""
     tf.raw_ops.AssignVariableOp(resource=variable.handle, value=tf.cast(value, variable.dtype))
 
 
-def first(x):
+def first(x: tf.Tensor) -> tf.Tensor:
     """Return the first local replica's value of what `strategy.run` or a distributed dataset gives."""
     return tf.distribute.get_strategy().experimental_local_results(x)[0]
 
 
-def wait_for_all():
-    """Return when every process has called this: a worker that leaves early looks like one that crashed."""
+def wait_for_all() -> None:
+    """Return when every process has called this function: a worker that leaves early looks like a crashed worker."""
 
-    def meet():
+    def meet() -> tf.Tensor:
         return total(tf.constant(1.0))
 
     @tf.function
-    def meet_all():
+    def meet_all() -> tf.Tensor:
         return tf.distribute.get_strategy().run(meet)
 
     meet_all()
 
 
-def is_chief():
-    """Tell whether this process is the one that writes files."""
+def is_chief() -> bool:
+    """Tell whether this process writes the files."""
     resolver = tf.distribute.get_strategy().cluster_resolver
     if resolver is None or not resolver.task_type:
         return True
@@ -82,15 +86,20 @@ def is_chief():
     )
 
 
-def distribute(make_dataset, batch_size):
-    """Return the dataset of `make_dataset(first position, positions, samples in a batch)`, split over the replicas."""
+def distribute(
+    make_dataset: Callable[[int, int, int], tf.data.Dataset], batch_size: int
+) -> tf.data.Dataset | tf.distribute.DistributedDataset:
+    """Return the dataset of `make_dataset(first position, positions, samples in a batch)`, split over the replicas.
+
+    Raises InputError for a batch that does not divide over the replicas.
+    """
     strategy = tf.distribute.get_strategy()
     if batch_size % strategy.num_replicas_in_sync:
         raise InputError(f"--batch_size {batch_size} does not divide over {strategy.num_replicas_in_sync} devices")
     if strategy.num_replicas_in_sync == 1:
         return make_dataset(0, batch_size, batch_size)
 
-    def make_pipeline(context):
+    def make_pipeline(context: tf.distribute.InputContext) -> tf.data.Dataset:
         share = batch_size // context.num_input_pipelines
         return make_dataset(context.input_pipeline_id * share, share, context.get_per_replica_batch_size(batch_size))
 

@@ -1,12 +1,17 @@
 """The VGG16 networks: both modulators and the segmentation nets `osvos`, `deeplab` and `masktrack`."""
 
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
+import numpy as np
 import tensorflow as tf
 
+from osmn.config import ModelConfig
 from osmn.networks.backend import keras
 from osmn.networks.base import Osmn, gamma_dtype
+from osmn.networks.execution import Execution
 from osmn.networks.layers import (
+    Initialization,
     SpatialModulation,
     bilinear_kernel,
     convolution,
@@ -17,7 +22,7 @@ from osmn.networks.layers import (
     wide_dtype,
 )
 
-VGG16_STAGES = ((2, 64), (2, 128), (3, 256), (3, 512), (3, 512))  # (layers, channels)
+VGG16_STAGES = ((2, 64), (2, 128), (3, 256), (3, 512), (3, 512))  # (layers, channels) of each stage
 FIRST_MODULATED_STAGE = 3  # as published; 1 with `mod_early_conv`
 L2_WEIGHT = 0.0002
 SIDE_STAGES = (2, 3, 4, 5)
@@ -44,23 +49,26 @@ VARIANTS = {
 }
 
 
-def build_stages(scope, channels_in, dtype, initialization, dilation=(1, 1, 1, 1, 1)):
+def build_stages(
+    scope: str, channels_in: int, dtype: str, initialization: Initialization, dilation: Sequence[int] = (1, 1, 1, 1, 1)
+) -> list[list[keras.layers.Conv2D]]:
     """Return VGG16's 13 convolutions as a list of five lists of layers named `<scope>.convS.convS_L`."""
     stages = []
     for stage, (layers, channels) in enumerate(VGG16_STAGES, 1):
-        stages.append([])
+        convolutions = []
         for layer in range(1, layers + 1):
             name = f"{scope}.conv{stage}.conv{stage}_{layer}"
             initial = initialization.normal(name)
             rate = dilation[stage - 1]
-            stages[-1].append(
+            convolutions.append(
                 convolution(name, 3, channels_in, channels, dtype, initial, activation="relu", dilation_rate=rate)
             )
             channels_in = channels
+        stages.append(convolutions)
     return stages
 
 
-def dropout(x, execution, layer):
+def dropout(x: tf.Tensor, execution: Execution, layer: int) -> tf.Tensor:
     """Drop half of the values, as published; a pure function of the execution's seed and the layer's number."""
     if execution.dropout_seed is None:
         return x
@@ -75,7 +83,7 @@ def dropout(x, execution, layer):
 class VisualModulator(keras.layers.Layer):
     """VGG16 classifier of the visual guide whose last layer gives one gamma per modulated channel."""
 
-    def __init__(self, modulated_channels, dtype, initialization):
+    def __init__(self, modulated_channels: Sequence[int], dtype: str, initialization: Initialization) -> None:
         super().__init__(name="visual_modulator", dtype=dtype, autocast=False)
         self.modulated_channels = tuple(modulated_channels)
         scope = "osmn.modulator"
@@ -88,7 +96,7 @@ class VisualModulator(keras.layers.Layer):
         self.output_layer = convolution(f"{scope}.fc8", 1, 4096, sum(self.modulated_channels), dtype, "zeros", bias=1.0)
         self.built = True
 
-    def call(self, guide, execution):
+    def call(self, guide: tf.Tensor, execution: Execution) -> list[tf.Tensor]:
         """Map visual guides (B, 224, 224, 3) to one gamma (B, 1, 1, C) per modulated layer."""
         x = tf.cast(guide, self.compute_dtype)
         for stage in self.stages:
@@ -100,21 +108,23 @@ class VisualModulator(keras.layers.Layer):
         return tf.split(fully_connected(self.output_layer, x), self.modulated_channels, axis=-1)
 
 
-def fully_connected(layer, x):
+def fully_connected(layer: keras.layers.Conv2D, x: tf.Tensor) -> tf.Tensor:
     """Apply a VALID convolution that covers the whole of x (B, H, W, C): (B, 1, 1, C')."""
     product = covering_convolution(x, tf.cast(layer.kernel.value, x.dtype))
     return tf.nn.bias_add(product, tf.cast(layer.bias.value, x.dtype))
 
 
 @tf.custom_gradient
-def covering_convolution(x, kernel):
+def covering_convolution(
+    x: tf.Tensor, kernel: tf.Tensor
+) -> tuple[tf.Tensor, Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]]:
     """Return the VALID convolution of x (B, H, W, C) with a kernel (H, W, C, C'): (B, 1, 1, C').
 
     As matrix products, its gradients too, because the CPU's convolution kernels take up to eight times as long for fc6.
     """
     rows, columns = tf.reshape(x, [tf.shape(x)[0], -1]), tf.reshape(kernel, [-1, kernel.shape[-1]])
 
-    def gradients(upstream):
+    def gradients(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         upstream = upstream[:, 0, 0, :]
         x_gradient = tf.matmul(upstream, columns, transpose_b=True)
         kernel_gradient = tf.matmul(rows, upstream, transpose_a=True)
@@ -126,7 +136,7 @@ def covering_convolution(x, kernel):
 class VggOsmn(Osmn):
     """OSMN on VGG16."""
 
-    def __init__(self, config, dtype, initialization):
+    def __init__(self, config: ModelConfig, dtype: str, initialization: Initialization) -> None:
         first_modulated = 1 if config.mod_early_conv else FIRST_MODULATED_STAGE
         modulated = VGG16_STAGES[first_modulated - 1 :]
         channels = [c for layers, c in modulated for _ in range(layers)]
@@ -150,7 +160,9 @@ class VggOsmn(Osmn):
             self.sides, self.fuse = self._build_sides(dtype, initialization)
         self.built = True
 
-    def _build_sides(self, dtype, initialization):
+    def _build_sides(
+        self, dtype: str, initialization: Initialization
+    ) -> tuple[list[keras.layers.Conv2D], keras.layers.Conv2D]:
         sides = []
         for stage in SIDE_STAGES:
             layers, channels = VGG16_STAGES[stage - 1]
@@ -160,30 +172,35 @@ class VggOsmn(Osmn):
         fuse = convolution(name, 1, SIDE_CHANNELS * len(sides), 1, dtype, initialization.normal(name))
         return sides, fuse
 
-    def _build_branches(self, dtype, initialization):
+    def _build_branches(self, dtype: str, initialization: Initialization) -> list[list[keras.layers.Conv2D]]:
+        def build(name: str, size: int, c_in: int, c_out: int, **options: Any) -> keras.layers.Conv2D:
+            return convolution(name, size, c_in, c_out, dtype, initialization.normal(name), **options)
+
         branches = []
         for number, rate in enumerate(DILATED_RATES, 1):
-            layers = (
-                ("fc6", 3, VGG16_STAGES[-1][1], DILATED_CHANNELS, {"activation": "relu", "dilation_rate": rate}),
-                ("fc7", 1, DILATED_CHANNELS, DILATED_CHANNELS, {"activation": "relu"}),
-                (self.variant.branch_head, 1, DILATED_CHANNELS, 1, {}),
+            fc6, fc7, head = (f"osmn.seg.{layer}_{number}" for layer in ("fc6", "fc7", self.variant.branch_head))
+            channels = DILATED_CHANNELS
+            branches.append(
+                [
+                    build(fc6, 3, VGG16_STAGES[-1][1], channels, activation="relu", dilation_rate=rate),
+                    build(fc7, 1, channels, channels, activation="relu"),
+                    build(head, 1, channels, 1),
+                ]
             )
-            branches.append([])
-            for layer, size, c_in, c_out, extra in layers:
-                name = f"osmn.seg.{layer}_{number}"
-                branches[-1].append(convolution(name, size, c_in, c_out, dtype, initialization.normal(name), **extra))
         return branches
 
-    def freeze_segmentation(self):
+    def freeze_segmentation(self) -> None:
         """See `Osmn.freeze_segmentation`."""
         for layer in self._flatten_layers():
             # As released: everything of the segmentation net but the fusion.
             if layer.name.startswith("osmn.seg.") and not layer.name.endswith("upscore-fuse"):
                 layer.trainable = False
 
-    def _logits(self, image, spatial, gammas, execution):
+    def _logits(
+        self, image: tf.Tensor, spatial: tf.Tensor, gammas: Sequence[tf.Tensor | None], execution: Execution
+    ) -> tf.Tensor:
         size = tf.shape(image)[1:3]
-        gammas = iter(gammas)
+        next_gammas = iter(gammas)
         x = image
         if self.variant.guide_as_input:
             image = tf.broadcast_to(image, tf.concat([tf.shape(spatial)[:3], [3]], axis=0))
@@ -203,13 +220,13 @@ class VggOsmn(Osmn):
             for layer, beta in zip(layers, betas, strict=True):
                 x = layer(x)
                 if stage >= self.first_modulated:
-                    x = execution.modulate(x, next(gammas), beta)
+                    x = execution.modulate(x, next(next_gammas), beta)
             side_outputs.append(x)
         if self.variant.dilated:
             return self._dilated_logits(x, size, execution)
         return self._side_logits(side_outputs[1:], size)
 
-    def _side_logits(self, features, size):
+    def _side_logits(self, features: Sequence[tf.Tensor], size: tf.Tensor) -> tf.Tensor:
         logits = tf.identity(wide(self.fuse.bias.value))
         kernels = tf.split(self.fuse.kernel.value, len(SIDE_STAGES), axis=2)
         for stage, x, side, kernel in zip(SIDE_STAGES, features, self.sides, kernels, strict=True):
@@ -220,7 +237,7 @@ class VggOsmn(Osmn):
             logits += resample(scores, *matrices)
         return logits
 
-    def _dilated_logits(self, x, size, execution):
+    def _dilated_logits(self, x: tf.Tensor, size: tf.Tensor, execution: Execution) -> tf.Tensor:
         x = tf.nn.max_pool2d(x, 3, 1, "SAME")
         scores = 0.0
         for number, (fc6, fc7, fc8) in enumerate(self.branches):
@@ -233,11 +250,11 @@ class VggOsmn(Osmn):
         return resample(scores, rows, columns)
 
     @property
-    def output_bias(self):
-        """See `Osmn.output_bias`; of the dilated nets, whose branches are summed, the first branch's."""
+    def output_bias(self) -> keras.Variable:
+        """See `Osmn.output_bias`; the dilated nets, which sum their branches, have it in the first branch."""
         return self.branches[0][-1].bias if self.variant.dilated else self.fuse.bias
 
-    def constants(self):
+    def constants(self) -> dict[str, np.ndarray]:
         """See `Osmn.constants`: the kernels of the transposed convolutions."""
         if self.variant.dilated:
             return {"osmn/seg/score-up/weights": bilinear_kernel(2 * DILATED_STRIDE, 1)}
@@ -245,6 +262,6 @@ class VggOsmn(Osmn):
             f"osmn/seg/score-multi{stage}-up/weights": bilinear_kernel(2**stage, SIDE_CHANNELS) for stage in SIDE_STAGES
         }
 
-    def l2_weight(self, name):
+    def l2_weight(self, name: str) -> float:
         """See `Osmn.l2_weight`: the same for every convolution kernel, as published."""
         return L2_WEIGHT if name.endswith("/weights") else 0.0

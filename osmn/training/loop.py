@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -9,34 +10,48 @@ import tensorflow as tf
 
 from osmn.errors import InputError
 from osmn.files import locks
+from osmn.inputs.samples import Sample
 from osmn.models import checkpoint_files, checkpoints
 from osmn.networks import replicas
 from osmn.progress import progress_bar
+from osmn.training.options import TrainingOptions
 from osmn.training.tensorboard import Summaries, report
-from osmn.training.trainer import BATCH
+from osmn.training.trainer import BATCH, Losses, Trainer
+from osmn.training.validator import Validator
 
 logger = logging.getLogger(__name__)
 
 
-def train(trainer, make_batches, options, folder, final=False, validator=None):
+def train(
+    trainer: Trainer,
+    make_batches: Callable[[int, int], Iterable[Sample]],
+    options: TrainingOptions,
+    folder: Path | str,
+    final: bool = False,
+    validator: Validator | None = None,
+) -> None:
     """Train until `options.training_iters`, resuming from the newest checkpoint in `folder`.
 
-    At the end the network has the average of its weights, if the trainer keeps one.
+    At the end the network has the average of its weights, if the trainer keeps an average.
 
     Args:
-      trainer: a Trainer with its initial weights.
-      make_batches: (first step, last step) -> iterable of `Sample` batches, a pure function of the step, such as
-        `pipeline.Pipeline.batches`.
-      options: `TrainingOptions`.
-      folder: of the checkpoints and TensorBoard's summaries.
-      final: nothing trains the model further: its last checkpoint has no optimizer's state.
-      validator: a `validator.Validator`, asked at every `validate_iters`-th step and at the last; None for none.
+        trainer: a Trainer with its initial weights.
+        make_batches: (first step, last step) -> iterable of `Sample` batches, a pure function of the step, such as
+            `pipeline.Pipeline.batches`.
+        options: `TrainingOptions`.
+        folder: of the checkpoints and TensorBoard's summaries.
+        final: nothing trains the model further: its last checkpoint has no optimizer's state.
+        validator: a `validator.Validator`, asked at each `validate_iters`-th step and at the last; None: no validation.
 
-    The cases: (1) `restart_training`, or a final model of fewer steps than are asked for: the folder's checkpoints
-    are deleted, step 0; (2) a checkpoint is there: its step, weights and optimizer, but the learning rate asked for
-    now; (3) none: step 0.
+    The training starts as follows:
 
-    Raises InputError if the folder cannot be written, or if another run is writing into it.
+    1. `restart_training`, or a final model of fewer steps than are asked for: the folder's checkpoints are deleted; the
+       training starts at step 0.
+    2. There is a checkpoint: the training takes its step, weights and optimizer, but the learning rate asked for now.
+    3. There is no checkpoint: the training starts at step 0.
+
+    Raises:
+        InputError: if the folder cannot be written, or if another run is writing into it.
     """
     if not replicas.is_chief():
         _train(trainer, make_batches, options, Path(folder), final, validator)
@@ -46,13 +61,22 @@ def train(trainer, make_batches, options, folder, final=False, validator=None):
         _train(trainer, make_batches, options, Path(folder), final, validator)
 
 
-def _train(trainer, make_batches, options, folder, final, validator):
+def _train(
+    trainer: Trainer,
+    make_batches: Callable[[int, int], Iterable[Sample]],
+    options: TrainingOptions,
+    folder: Path,
+    final: bool,
+    validator: Validator | None,
+) -> None:
     newest = checkpoint_files.newest_checkpoint(folder)
     anew = options.restart_training  # Then the checkpoint is not even read: it may be damaged.
-    finished = final and newest is not None and not anew and not checkpoints.has_optimizer_state(newest)
-    if finished and checkpoint_files.step_of(newest) < options.training_iters:
-        logger.info(f"{newest} is a finished model: trained anew to have {options.training_iters} steps")
-        anew, finished = True, False
+    finished = False
+    if final and newest is not None and not anew and not checkpoints.has_optimizer_state(newest):
+        finished = checkpoint_files.step_of(newest) >= options.training_iters
+        if not finished:
+            logger.info(f"{newest} is a finished model: trained anew to have {options.training_iters} steps")
+            anew = True
     if newest is not None and anew:
         if replicas.is_chief():
             for place in (folder, folder / checkpoint_files.BEST):
@@ -71,7 +95,15 @@ def _train(trainer, make_batches, options, folder, final, validator):
         trainer.use_average()
 
 
-def _train_steps(trainer, batches, first, options, folder, final, validator):
+def _train_steps(
+    trainer: Trainer,
+    batches: Iterable[Sample],
+    first: int,
+    options: TrainingOptions,
+    folder: Path,
+    final: bool,
+    validator: Validator | None,
+) -> None:
     """Train on the batches of the steps from `first` on, with reports, summaries, validations and checkpoints."""
     chief, last = replicas.is_chief(), options.training_iters
     spec = getattr(batches, "element_spec", BATCH)
@@ -87,11 +119,11 @@ def _train_steps(trainer, batches, first, options, folder, final, validator):
             shown, saved, validated = (n > 0 and (step == last or step % n == 0) for n in intervals)
             if shown or saved or validated:
                 require_finite(step, losses)
-            if shown and chief:
+            if shown and summaries is not None:
                 report(bar, losses, rate, logits.shape[0] * replicas.count())
                 summaries.write(step, losses, rate, type(batch)(*map(replicas.first, batch)), logits)
-            if validated and chief:
-                # Before the checkpoint: a run that goes on from it has this step's validation behind it.
+            if validated and validator is not None and summaries is not None:
+                # Before the checkpoint: a run that goes on from the checkpoint does not validate this step again.
                 figures = validator.validate(trainer, folder)
                 summaries.write_scalars(step, {f"validation/{name}": value for name, value in figures.items()})
                 bar.write(f"step {step}: " + ", ".join(f"{name} {value:.3f}" for name, value in figures.items()))
@@ -100,8 +132,8 @@ def _train_steps(trainer, batches, first, options, folder, final, validator):
     replicas.wait_for_all()
 
 
-def require_finite(step, losses):
-    """Raise InputError if the loss is not a number: nothing may be saved over good checkpoints then."""
+def require_finite(step: int, losses: Losses) -> None:
+    """Raise InputError if the loss is not finite, before anything is saved over good checkpoints."""
     loss = float(losses.segmentation)
     if not np.isfinite(loss):
         raise InputError(f"the loss is {loss} at step {step}; lower --learning_rate")

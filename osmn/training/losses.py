@@ -1,4 +1,4 @@
-"""The losses of the segmentation: the published one, and one whose masks have nearer the true size."""
+"""The losses of the segmentation: the published loss, and a loss whose masks are nearer to the true size."""
 
 import tensorflow as tf
 
@@ -6,11 +6,12 @@ from osmn.networks import replicas
 from osmn.training.options import LOSSES
 
 
-def class_balanced_loss(logits, labels):
+def class_balanced_loss(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
     """Return the class-balanced sigmoid cross-entropy of (B, H, W, 1) logits, *summed* over all pixels, as released.
 
-    Of a batch split over replicas this is one replica's part, with the counts of the whole batch. `labels` are positive
-    above 0.5. The cross-entropy of positives is weighted by the batch's share of negatives, and the other way round.
+    Of a batch split over replicas this is the part of a replica, with the counts of the whole batch. `labels`
+    (B, H, W, 1) are positive above 0.5. The cross-entropy of positives is weighted by the batch's share of negatives,
+    and the cross-entropy of negatives by the share of positives.
     """
     positive = tf.cast(labels > 0.5, logits.dtype)
     positives, total = _counts(positive)
@@ -18,39 +19,40 @@ def class_balanced_loss(logits, labels):
     return tf.reduce_sum(weights * tf.nn.sigmoid_cross_entropy_with_logits(positive, logits))
 
 
-def _counts(positive):
-    """Return the number of positives and of all pixels of a batch, over all replicas; `positive` is 1 or 0 for each."""
+def _counts(positive: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Return the number of positive pixels and of all pixels of a batch, over all replicas; `positive` is 1 or 0."""
     total = tf.cast(tf.size(positive) * replicas.count(), positive.dtype)
     return replicas.total(tf.reduce_sum(positive)), total
 
 
-def jaccard_loss(logits, labels):
+def jaccard_loss(logits: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
     """Return the sigmoid cross-entropy of (B, H, W, 1) logits plus the soft Jaccard distance, summed over all pixels.
 
     Every pixel of an image counts its own cross-entropy and the image's `1 - I / U`, where I and U are the sums of
     `p * y` and `p + y - p * y` over the image's pixels, p the probabilities and y the labels, 1 above 0.5, else 0.
 
-    Not in the published program. All pixels weigh the same: where nothing tells which of them are the object, the
-    optimum lies near its share of them (a little above, for the distance's sake: 0.086 for 0.07, 0.595 for 0.5). That
-    of the class-balanced loss is 0.5 then, so that its masks are too large.
+    Not in the published program. All pixels weigh the same: where nothing tells which pixels are the object, the
+    optimum lies near the object's share of the pixels (a little above it, because of the distance: 0.086 for 0.07,
+    0.595 for 0.5). The optimum of the class-balanced loss is 0.5 then, so that its masks are too large.
     """
     labels = tf.cast(labels > 0.5, logits.dtype)
     probabilities = tf.sigmoid(logits)
     both = tf.reduce_sum(probabilities * labels, axis=[1, 2, 3])
     either = tf.reduce_sum(probabilities + labels, axis=[1, 2, 3]) - both
     pixels = tf.cast(tf.reduce_prod(tf.shape(labels)[1:]), logits.dtype)
-    distances = 1 - both / tf.maximum(either, 1.0)  # Of an image without the object it is 1, and has no gradient.
+    distances = 1 - both / tf.maximum(either, 1.0)  # For an image without the object it is 1, without a gradient.
     return tf.reduce_sum(tf.nn.sigmoid_cross_entropy_with_logits(labels, logits)) + pixels * tf.reduce_sum(distances)
 
 
 FUNCTIONS = dict(zip(LOSSES, (class_balanced_loss, jaccard_loss), strict=True))
 
 
-def logit_offset(loss, labels):
-    """Return by how much the best logits of a loss of `LOSSES` lie above those of the true probabilities, a scalar.
+def logit_offset(loss: str, labels: tf.Tensor) -> tf.Tensor:
+    """Return by how much the best logits of `loss`, of `LOSSES`, lie above the logits of the true probabilities.
 
-    Of the class-balanced loss it is log(negatives / positives) of the batch, whose `labels` (B, H, W, 1) these are
-    (about 2.6 for DAVIS), 0 if it lacks either; of the other loss 0.
+    The result is a scalar. For the class-balanced loss it is log(negatives / positives) of the batch's `labels`,
+    (B, H, W, 1), about 2.6 for DAVIS, and 0 for a batch without negatives or without positives; for the other loss it
+    is 0.
     """
     if loss != "balanced":
         return tf.constant(0.0)

@@ -1,21 +1,26 @@
-"""Online fine-tuning: each object's own network, trained on its reference frame, segments its video."""
+"""Online fine-tuning: for each object a network is trained on its reference frame, and segments its video."""
 
 import contextlib
 import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from osmn.data.types import reference_example, shard_of
+from osmn.data.types import Example, Video, reference_example, shard_of
 from osmn.errors import InputError
 from osmn.files.overlap import refuse_inputs_inside_outputs
 from osmn.files.scores import read_scores
 from osmn.inference import segmenting
+from osmn.inference.options import SegmentingOptions
+from osmn.inference.predictor import Predictor
 from osmn.inputs.pipeline import Pipeline
-from osmn.inputs.sources import mixed, video_source
+from osmn.inputs.sources import Source, mixed, video_source
 from osmn.models import checkpoint_files, checkpoints, tensorflow_model
+from osmn.networks import Osmn
 from osmn.progress import progress_bar
 from osmn.results import layout, manifest
 from osmn.training import loop, trainer
+from osmn.training.options import TrainingRun
 
 
 class Rehearsal(NamedTuple):
@@ -24,14 +29,14 @@ class Rehearsal(NamedTuple):
     They are mirrored at random; the reference frame is not.
 
     Attributes:
-        examples: list of their `Example`s.
+        examples: the `Example`s of these videos.
         share: of all samples, above 0 and below 1.
     """
 
-    examples: list
+    examples: list[Example]
     share: float
 
-    def check(self, videos):
+    def check(self, videos: Sequence[Video]) -> None:
         """Raise InputError if an example is of one of `videos`, which are to be segmented."""
         known = {Path(example.frame).parent.name for example in self.examples}
         both = next((video.name for video in videos if video.name in known), None)
@@ -43,17 +48,18 @@ class Rehearsal(NamedTuple):
 
 
 class Finetuner:
-    """Trains one network anew for every object, from the same weights, restored in memory: it is traced once."""
+    """Trains a network anew for every object, from the same weights, restored in memory: it is traced once."""
 
-    def __init__(self, network, options, rehearsal=None):
+    def __init__(self, network: Osmn, options: TrainingRun, rehearsal: Rehearsal | None = None) -> None:
         self._trainer, self._options = trainer.Trainer(network, options.trainer), options
-        self._others, self._share = [], 0
+        self._others: list[Source] = []
+        self._share = 0.0
         if rehearsal:
             self._others, self._share = [video_source(rehearsal.examples, flip_target=True)], rehearsal.share
         self._start = self._trainer.weights()
 
-    def train(self, video):
-        """Give the network the weights that are trained on the object of a `Video` of one."""
+    def train(self, video: Video) -> None:
+        """Give the network the weights that are trained on the object of a `Video` with a single object."""
         (object_id,) = video.object_ids
         self._trainer.reset(self._start)
         sources = mixed([video_source([reference_example(video, object_id)])], self._others, self._share)
@@ -62,29 +68,36 @@ class Finetuner:
         loop.train(self._trainer, batches, self._options.training, folder, final=True)
 
 
-def model_folder(options, video, object_id):
+def model_folder(options: TrainingRun, video: Video, object_id: int | None) -> Path:
     """Return the folder of an object's checkpoints."""
     return layout.object_folder(Path(options.model_save_path) / video.name, object_id)
 
 
-def finetune_and_segment(model, videos, options, testing, origin, rehearsal=None):
+def finetune_and_segment(
+    model: tensorflow_model.Model,
+    videos: Sequence[Video],
+    options: TrainingRun,
+    testing: SegmentingOptions,
+    origin: Mapping[str, Any],
+    rehearsal: Rehearsal | None = None,
+) -> None:
     """Finetune a model on each object of the shard's share of `videos`, and write the object's results.
 
-    Every object starts from the weights that the model has now. An interrupted run goes on with the first unfinished
-    object; so that objects can be merged then, their probabilities are kept on disk until the video's last object is
-    done.
+    Every object starts from the present weights of the model. An interrupted run goes on with the first unfinished
+    object. The objects' probabilities are kept on disk until the video's last object is done, because merging needs
+    them.
 
     Args:
         model: `tensorflow_model.Model`, from `tensorflow_model.new_for_training`.
-        videos: list of `Video`.
+        videos: the videos to segment.
         options: `TrainingRun`; an object's checkpoints are in `<model_save_path>/<video>[/<id>]`.
         testing: `SegmentingOptions`.
-        origin: {option: value} of where the videos come from, those of the rehearsal too.
-        rehearsal: a `Rehearsal`; None for none, as published.
+        origin: {option: value} of where the videos come from, also the videos of the rehearsal.
+        rehearsal: a `Rehearsal`; None: no rehearsal, as published.
 
     Raises:
-        InputError: if the folder of results or of models is another run's, and must stay; if one of `videos` would be
-            rehearsed.
+        InputError: if the folder of results or of models belongs to another run, and must stay; if a video of `videos`
+            would be rehearsed.
     """
     if rehearsal:
         rehearsal.check(videos)
@@ -102,14 +115,15 @@ def finetune_and_segment(model, videos, options, testing, origin, rehearsal=None
 
 
 class _ObjectSegmenter:
-    """Segments an object's video with the network that is trained on it; all objects share one predictor."""
+    """Segments an object's video with the network that is trained on the object; all objects share a predictor."""
 
-    def __init__(self, model, finetuner, testing):
+    def __init__(self, model: tensorflow_model.Model, finetuner: Finetuner, testing: SegmentingOptions) -> None:
         self._model, self._finetuner, self._testing = model, finetuner, testing
-        self._tested, self._predictor = model.for_inference(), None
+        self._tested = model.for_inference()
+        self._predictor: Predictor | None = None
 
-    def __call__(self, video, output):
-        """Train on the object of a `Video` of one, segment it, and write the files of an `Output`."""
+    def __call__(self, video: Video, output: layout.Output) -> None:
+        """Train on the object of a `Video` with a single object, segment it, and write the files of an `Output`."""
         self._finetuner.train(video)
         tensorflow_model.copy_weights(self._model.network, self._tested.network)
         if self._predictor is None or not self._predictor.follows_weights:
@@ -117,8 +131,13 @@ class _ObjectSegmenter:
         segmenting.segment_video(self._predictor, video, self._testing.result_path, output)
 
 
-def _segment_objects(video, run, segment, testing):
-    """Do what is left to do of a video: `segment(video of an object, Output)`, then the merging; return its files."""
+def _segment_objects(
+    video: Video, run: manifest.Run, segment: Callable[[Video, layout.Output], None], testing: SegmentingOptions
+) -> list[str]:
+    """Segment the unfinished objects of a video and merge all objects; return the video's files.
+
+    `segment(video with a single object, Output)` is called for each unfinished object.
+    """
     folder = Path(testing.result_path) / video.name
     written = layout.video_files(video, layout.Output(testing.save_score))
     with run.part(f"{video.name}/merged", written) as merged:
@@ -140,14 +159,20 @@ def _segment_objects(video, run, segment, testing):
     return written
 
 
-def _output(video, testing):
+def _output(video: Video, testing: SegmentingOptions) -> layout.Output:
     """Return the `Output` of a video until it is finished: merging needs the probabilities of every object."""
     return layout.Output(testing.save_score or None not in video.object_ids)
 
 
 @contextlib.contextmanager
-def _open_runs(model, videos, options, testing, origin):
-    """Give the block the `Run` of the results; the folder of models must be of the same run, or empty."""
+def _open_runs(
+    model: tensorflow_model.Model,
+    videos: Sequence[Video],
+    options: TrainingRun,
+    testing: SegmentingOptions,
+    origin: Mapping[str, Any],
+) -> Iterator[manifest.Run]:
+    """Give a `with` block the `Run` of the results; the folder of models must be of the same run, or empty."""
     anew = testing.overwrite or options.training.restart_training
     folders = [model_folder(options, video, object_id) for video in videos for object_id in video.object_ids]
     refuse_inputs_inside_outputs(model.files, folders)
@@ -158,18 +183,20 @@ def _open_runs(model, videos, options, testing, origin):
             " another --model_save_path, or --overwrite to train them anew"
         )
 
-    def delete_models():
+    def delete_models() -> None:
         for folder in folders:
             checkpoints.delete_checkpoints(folder)
 
-    def open_run(folder, option, options, **more):
+    def open_run(
+        folder: str, option: str, options: Mapping[str, Any], **more: Any
+    ) -> contextlib.AbstractContextManager[manifest.Run]:
         existing = manifest.Existing.of(testing.overwrite, replace=anew)
         return manifest.open_run(folder, model.provenance(options), option, existing, shard=testing.shard, **more)
 
     writes = itertools.chain(
         *(layout.video_files(video, _output(video, testing)) for video in shard_of(videos, testing.shard))
     )
-    trained = options.identity_options | origin
+    trained = {**options.identity_options, **origin}
     segmented = trained | testing.identity_options
     with (
         open_run(options.model_save_path, "--model_save_path", trained, clear=delete_models, name=manifest.TRAINING),
@@ -180,7 +207,7 @@ def _open_runs(model, videos, options, testing, origin):
         yield run
 
 
-def merge_objects(video, folder):
+def merge_objects(video: Video, folder: Path) -> None:
     """Write a video's merged PNGs into `folder`, from its objects' score files there."""
     segmented = {object_id: set(video.result_numbers(object_id)) for object_id in video.object_ids}
     for number, frame in enumerate(video.frames):

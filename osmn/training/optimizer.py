@@ -1,5 +1,7 @@
 """How a step changes the weights: Adam, and the average of the weights for testing."""
 
+from collections.abc import Mapping, Sequence
+
 import tensorflow as tf
 
 from osmn.models import checkpoints
@@ -11,7 +13,7 @@ BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8  # Adam, as published
 class Adam:
     """Adam in TF1's form, with TF1's fused kernel: `w -= lr_t m / (sqrt(v) + epsilon)`, its state under TF1 names."""
 
-    def __init__(self, variables):
+    def __init__(self, variables: Mapping[str, tf.Variable]) -> None:
         """Make the slots of `variables`, {TF1 name: variable}."""
         self.variables = variables
         self.slots = {
@@ -21,23 +23,23 @@ class Adam:
         }
         self.powers = {"beta1_power": tf.Variable(BETA_1), "beta2_power": tf.Variable(BETA_2)}
 
-    def state(self):
+    def state(self) -> dict[str, tf.Variable]:
         """Return {TF1 name: variable} of everything that a checkpoint needs."""
         return self.slots | self.powers
 
-    def reset(self):
+    def reset(self) -> None:
         """Return to the state before the first step."""
         for variable in self.slots.values():
             variable.assign(tf.zeros_like(variable))
         for variable, value in zip(self.powers.values(), (BETA_1, BETA_2), strict=True):
             variable.assign(value)
 
-    def apply(self, gradients, rate):
-        """Update the variables; `gradients` is in their order."""
+    def apply(self, gradients: Sequence[tf.Tensor], rate: tf.Tensor) -> None:
+        """Update the variables by their `gradients`, in the same order; `rate` is the learning rate, a scalar."""
         power_1, power_2 = self.powers.values()
         for (name, variable), gradient in zip(self.variables.items(), gradients, strict=True):
             first, second = (self.slots[f"{name}/{slot}"] for slot in checkpoints.ADAM_SLOTS)
-            # Not Keras's Adam: this kernel takes a third of its time.
+            # Not Keras's Adam, which takes three times as long as this kernel.
             tf.raw_ops.ResourceApplyAdam(
                 var=variable.handle,
                 m=first.handle,
@@ -57,25 +59,25 @@ class Adam:
 class Average:
     """Exponential moving averages of variables, under TF1's names for them.
 
-    After step t (from 1) an average moves by 1 - d towards its variable, d = min(decay, (1 + t) / (10 + t)), as TF1's
+    After step t (from 1) an average moves by 1 - d toward its variable, d = min(decay, (1 + t) / (10 + t)), as TF1's
     with `num_updates`: early averages would be of the initial weights otherwise.
     """
 
-    def __init__(self, variables, decay):
+    def __init__(self, variables: Mapping[str, tf.Variable], decay: float) -> None:
         """Start from the values of `variables`, {TF1 name: variable}; `decay` is from 0 to below 1."""
         self._variables, self._decay = variables, decay
         self.averages = {name: tf.Variable(variable, trainable=False) for name, variable in variables.items()}
 
-    def state(self):
+    def state(self) -> dict[str, tf.Variable]:
         """Return {TF1 name: variable} of everything that a checkpoint needs."""
         return {checkpoints.average_name(name): average for name, average in self.averages.items()}
 
-    def reset(self):
+    def reset(self) -> None:
         """Start anew from the variables' present values."""
         for name, average in self.averages.items():
             average.assign(self._variables[name])
 
-    def update(self, step):
+    def update(self, step: tf.Tensor) -> None:
         """Take the variables' values after step `step`, a scalar tensor from 1."""
         step = tf.cast(step, tf.float32)
         share = 1 - tf.minimum(self._decay, (1 + step) / (10 + step))

@@ -1,7 +1,8 @@
-"""How a run trains, as its user chooses; without TensorFlow."""
+"""Options of training. Nothing here imports TensorFlow."""
 
 import dataclasses
 from dataclasses import field
+from typing import Any
 
 from osmn.inputs.options import PipelineOptions
 from osmn.options import below_one, davis_split, identity, non_negative, option, positive
@@ -12,14 +13,14 @@ LOSSES = ("balanced", "jaccard")
 
 @dataclasses.dataclass(frozen=True)
 class TrainerOptions:
-    """What a step computes; names and defaults are those of the command line, as published.
+    """What a step computes, with the names and published defaults of the command line.
 
     Attributes:
         dropout_seed: integer; a step's dropout is a function of it and of the step. None: no dropout.
         loss: one of `LOSSES`.
         fix_bn: batch norm normalizes by its moving statistics.
-        fix_seg: nothing of the segmentation net is trained but its last layer.
-        ema: decay, 0 to below 1, of the average of the weights that is kept beside them; None for no average.
+        fix_seg: of the segmentation net only the last layer is trained.
+        ema: decay, 0 to below 1, of the average of the weights that is kept beside the weights; None for no average.
     """
 
     dropout_seed: int | None = 0
@@ -39,10 +40,10 @@ class TrainerOptions:
 
 @dataclasses.dataclass(frozen=True)
 class TrainingOptions:
-    """How long a run trains, how fast, and what it saves; names and defaults are those of the command line.
+    """How long a run trains, how fast, and what it saves, with the names and defaults of the command line.
 
     Attributes:
-        training_iters: steps in all, resumed ones too.
+        training_iters: steps in all, including those before the run was resumed.
         learning_rate: of Adam.
         lr_schedule: one of `schedule.SCHEDULES`.
         warmup_iters: steps over which the rate rises to `learning_rate`.
@@ -86,7 +87,7 @@ class TrainingOptions:
         default=False, metadata=option("ignore the checkpoints in --model_save_path", changes_results=False)
     )
 
-    def rate(self, step):
+    def rate(self, step: int) -> float:
         """Return the learning rate of step `step`, from 0."""
         return learning_rate(step, self.learning_rate, self.lr_schedule, self.warmup_iters, self.training_iters)
 
@@ -96,7 +97,7 @@ class Validation:
     """The annotated videos that are segmented during training: a split of a DAVIS folder.
 
     Attributes:
-        validate_path: the folder; None for one that the script chooses.
+        validate_path: the folder; None for a folder that the script chooses.
         validate_split: (version, split): `ImageSets/<version>/<split>.txt` of the folder; None for no validation.
     """
 
@@ -113,8 +114,8 @@ class RehearsalOptions:
 
     Attributes:
         rehearsal_share: of all samples, 0 to below 1.
-        rehearsal_path: DAVIS folder of the videos; None for one that the script chooses.
-        rehearsal_split: (version, split) of that folder; None for one that the script chooses.
+        rehearsal_path: DAVIS folder of the videos; None for a folder that the script chooses.
+        rehearsal_split: (version, split) of that folder; None for a split that the script chooses.
     """
 
     rehearsal_share: float = field(
@@ -147,7 +148,7 @@ class TrainingRun:
         pipeline: `PipelineOptions`.
         model_save_path: folder of the checkpoints.
         trainer: `TrainerOptions`.
-        validation: `Validation`, for `training.validate_iters`, all of it chosen; None for none.
+        validation: `Validation`, for `training.validate_iters`, with folder and split; None for no validation.
     """
 
     training: TrainingOptions
@@ -159,7 +160,7 @@ class TrainingRun:
     validation: Validation | None = None
 
     @property
-    def identity_options(self):
-        """{option: value} of what changes the trained weights."""
+    def identity_options(self) -> dict[str, Any]:
+        """{option: value} of the options that change the trained weights."""
         parts = self.trainer, self.training, self.pipeline, self.pipeline.augmentation
         return {name: value for part in parts for name, value in identity(part).items()}

@@ -1,26 +1,36 @@
-"""A training run: a model is trained on samples as its `TrainingRun` says."""
+"""A training run: a model is trained on samples as a `TrainingRun` says."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
+from osmn.config import ModelConfig
 from osmn.errors import InputError
 from osmn.files.overlap import refuse_inputs_inside_outputs
 from osmn.inference.memory import check_images
 from osmn.inputs.pipeline import Pipeline
+from osmn.inputs.sources import Source
 from osmn.models import checkpoint_files, tensorflow_model
 from osmn.training import loop
+from osmn.training.options import TrainingRun, Validation
 from osmn.training.predicted_masks import OwnMasks
 from osmn.training.trainer import Trainer
 from osmn.training.validator import Validator
 
 
-def train(run, model, sources, final=False):
-    """Train a model; return it as the one to test.
+def train(
+    run: TrainingRun, model: tensorflow_model.Model, sources: Sequence[Source], final: bool = False
+) -> tensorflow_model.Model:
+    """Train a model; return it as the model to test, see `tensorflow_model.trained`.
 
     Args:
         run: `TrainingRun`.
         model: `Model`, from `tensorflow_model.new_for_training`.
-        sources: list of `Source`.
+        sources: of the samples.
         final: nothing trains the model further; see `loop.train`.
+
+    Raises:
+        InputError: if options contradict each other, if the machine lacks the memory, or if checkpoints to be deleted
+            belong to the model that the training starts from; and as `loop.train` raises it.
     """
     made = run.pipeline
     batches = Pipeline(sources, model.network.config, made).batches
@@ -37,9 +47,18 @@ def train(run, model, sources, final=False):
             model.files, [file for prefix in deleted for file in checkpoint_files.model_files(prefix)]
         )
     check_images(model.config, made.im_size, made.batch_size)
-    videos = run.validation
-    validator = Validator(model.config, videos.validate_path, *videos.validate_split) if videos else None
+    validator = _validator(model.config, run.validation)
     own_masks = OwnMasks(made.own_masks, made.seed, made.augmentation) if made.own_masks else None
     trainer = Trainer(model.network, run.trainer, own_masks)
     loop.train(trainer, batches, run.training, run.model_save_path, final, validator)
     return tensorflow_model.trained(model, run.model_save_path)
+
+
+def _validator(config: ModelConfig, validation: Validation | None) -> Validator | None:
+    """Return the `Validator` of a `Validation`, whose folder and split have been chosen; None for no validation."""
+    if validation is None:
+        return None
+    if validation.validate_path is None or validation.validate_split is None:
+        raise ValueError("a validation needs validate_path and validate_split")
+    version, split = validation.validate_split
+    return Validator(config, validation.validate_path, version, split)

@@ -5,7 +5,9 @@ import math
 SCHEDULES = ("constant", "cosine")
 
 
-def learning_rate(step, rate, schedule="constant", warmup_iters=0, training_iters=1):
+def learning_rate(
+    step: int, rate: float, schedule: str = "constant", warmup_iters: int = 0, training_iters: int = 1
+) -> float:
     """Return the rate of step `step` (from 0), a pure function of the step.
 
     It rises linearly to `rate` over the first `warmup_iters` steps. Then it stays ("constant", as published) or falls

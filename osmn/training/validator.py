@@ -1,8 +1,10 @@
-"""Validation during training: figures of videos that are held out, and the checkpoint that is best by them."""
+"""Validation during training: figures of held-out videos, and the checkpoint that is best by these figures."""
 
 import json
+from pathlib import Path
 
 from osmn import networks
+from osmn.config import ModelConfig
 from osmn.data import davis
 from osmn.errors import InputError
 from osmn.evaluation import in_memory
@@ -11,34 +13,37 @@ from osmn.files.sealed_json import read_json
 from osmn.inference.predictor import Predictor
 from osmn.models import checkpoint_files, tensorflow_model
 from osmn.models.engines.tensorflow import TensorFlowEngine
+from osmn.training.trainer import Trainer
 
-STRIDE, FRAMES = 2, 50  # of a propagation: from a frame to the next, and at most; a fifth of a second a video for lite
-EVERY = 10  # frames from one single step to the next
+# Of a propagation: the distance of its frames, and the most frames of a video. A video takes lite a fifth of a second.
+STRIDE, FRAMES = 2, 50
+EVERY = 10  # Frames from a single step to the next.
 
 
 class Validator:
-    """Takes the figures of a training's network on the videos of a split of DAVIS, and keeps the best checkpoint.
+    """Computes figures of a training's network on the videos of a split of DAVIS, and keeps the best checkpoint.
 
-    The figures are those of the average of the weights, where the training keeps one, in float32:
+    The figures are computed in float32, with the average of the weights where the training keeps an average:
 
-    - J of propagation through every other one of a video's first 50 frames, the mean over objects;
-    - area: the masks' size in it, relative to the truth's, the median over objects;
-    - gain: J of single steps with the object's own gammas, less that with the mean of the other objects'. It is what
-      the visual modulator knows of the object; there is none without visual modulator, or with one object alone.
+    - J of propagation through every other frame of a video's first 50 frames, the mean over objects;
+    - area: the size of the masks in the propagation, relative to the true masks, the median over objects;
+    - gain: J of single steps with the object's own gammas, less J with the mean of the other objects' gammas. It is
+      what the visual modulator knows of the object. Without visual modulator, or with a single object, there is no
+      gain.
 
-    Make it in the scope in which the network is trained: it makes a copy of the network.
+    Make a `Validator` in the scope in which the network is trained: it makes a copy of the network.
 
     Args:
-        config: `ModelConfig` of the network; its `im_size` is that of the frames.
+        config: `ModelConfig` of the network; frames have its `im_size`.
         data_path: DAVIS folder.
-        version: 2016 (all objects as one) or 2017 (each object).
+        version: 2016 (all objects as a single object) or 2017 (each object).
         split: of `ImageSets/<version>`: annotated videos that training does not use.
 
     Raises:
         InputError: for videos of too few frames, or whose frames are not all annotated.
     """
 
-    def __init__(self, config, data_path, version, split):
+    def __init__(self, config: ModelConfig, data_path: Path | str, version: int, split: str) -> None:
         self._videos = [video.shortened(FRAMES) for video in davis.videos(data_path, version, split)]
         self._annotations = davis.complete_annotations(data_path, self._videos)
         for video in self._videos:
@@ -47,7 +52,7 @@ class Validator:
         self._engine = TensorFlowEngine(self._network)
         self._im_size = config.im_size
 
-    def validate(self, trainer, folder):
+    def validate(self, trainer: Trainer, folder: Path) -> dict[str, float]:
         """Return {name: number} of the figures; if J is the highest so far, keep the weights in `<folder>/best`.
 
         The checkpoint there has no optimizer's state; `figures.json` beside it has the figures and the step.
@@ -65,8 +70,11 @@ class Validator:
         return found
 
 
-def best_j(folder):
-    """Return J of the best checkpoint, in `folder`; None if there is none. InputError for a damaged `figures.json`."""
+def best_j(folder: Path) -> float | None:
+    """Return J of the best checkpoint, in `folder`; None without a checkpoint.
+
+    Raises InputError for a damaged `figures.json`.
+    """
     path = folder / checkpoint_files.FIGURES
     if not path.exists():
         return None

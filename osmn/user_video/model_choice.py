@@ -1,25 +1,31 @@
-"""The model for a stranger's own video: the one that is named, or the one that is shipped."""
+"""The model for a user's video: the model that the user names, or the shipped model."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from osmn.errors import InputError
 from osmn.inference.load import check_model, load_model
 from osmn.inference.memory import check_images
 from osmn.inference.predictor import network_size
 from osmn.models import exported
+from osmn.models.engines import Engine
+from osmn.models.interface import SegmentationModel
 
 SHIPPED = Path(__file__).resolve().parents[2] / "models/osmn_lite"
 
 
-def load(path, given, precision, engine, gpu_id):
-    """Return the model and an engine of it, which serves all videos; see `load.load_model`.
+def load(
+    path: Path | str | None, given: Mapping[str, Any] | None, precision: str | None, engine: str | None, gpu_id: int
+) -> tuple[SegmentationModel, Engine]:
+    """Return the model and its engine, which serves all videos; see `load.load_model`.
 
     Args:
-        path: a checkpoint, or a folder; empty for the one that is shipped.
+        path: a checkpoint, or a folder; empty for the shipped model.
         given: {`ModelConfig` field: value} of what the caller says of the model.
-        precision: None for the model's own, or the device's.
-        engine: None for the model's own.
-        gpu_id: the GPU; the CPU where there is none.
+        precision: see `load.load_model`.
+        engine: see `load.load_model`.
+        gpu_id: number of the GPU; a machine without that GPU uses the CPU.
     """
     path = check(path, given, precision, engine)
     if not exported.is_exported(path):
@@ -30,8 +36,13 @@ def load(path, given, precision, engine, gpu_id):
     return model, model.start_engine()
 
 
-def check(path, given, precision, engine):
-    """Return the path that `load` takes; InputError, without TensorFlow, if its files tell that it will not do."""
+def check(
+    path: Path | str | None, given: Mapping[str, Any] | None, precision: str | None, engine: str | None
+) -> Path | str:
+    """Return the path of the model that `load` loads for the same arguments.
+
+    Raises InputError as `load` does, as far as the model's files tell, without importing TensorFlow.
+    """
     if not path and not SHIPPED.with_suffix(".index").is_file():
         raise InputError(f"{SHIPPED} is not there; give a model, --whole_model_path MODEL (models/README.md)")
     path = path or SHIPPED
@@ -39,9 +50,14 @@ def check(path, given, precision, engine):
     return path
 
 
-def size(model, frame_size, im_size=None):
-    """Return the size that frames get for the network, (width, height): `im_size`, or that of the model's training."""
+def size(
+    model: SegmentationModel, frame_size: tuple[int, int], im_size: tuple[int, int] | None = None
+) -> tuple[int, int]:
+    """Return the size that frames get for the network, (width, height): `im_size`, or by the model's training.
+
+    Raises InputError for a size that needs more memory than the machine has.
+    """
     trained = model.config.im_size
-    chosen = tuple(im_size or network_size(frame_size, min(trained) if trained else None))
-    check_images(model.config, chosen)
-    return chosen
+    width, height = im_size or network_size(frame_size, min(trained) if trained else None)
+    check_images(model.config, (width, height))
+    return width, height

@@ -1,6 +1,10 @@
 """Objects that a user gives in a video, in its first frame or later: by masks, or by boxes and GrabCut."""
 
+from __future__ import annotations
+
 import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,7 +15,7 @@ from osmn.files.images import read_image, read_labels, write_image, write_labels
 from osmn.inference import arguments
 from osmn.inference.arguments import MOST_OBJECTS
 from osmn.masks import labelled, resized
-from osmn.user_video.media.reader import position
+from osmn.user_video.media.reader import Frame, position
 
 logger = logging.getLogger(__name__)
 
@@ -23,47 +27,46 @@ class Prompt(NamedTuple):
 
     Attributes:
         place: a frame's number (int) or time (Fraction, seconds); None for the first frame that is used.
-        path: the mask: a PNG of object ids, 0 for the background.
-        objects: {object id: bool (H, W)}, of the video's size, once `read` has read it.
+        path: the mask, a PNG of object ids, 0 for the background; None for objects without a file.
+        objects: {object id: bool (H, W)}, of the video's size, once `read` has read the mask.
     """
 
-    place: object
-    path: Path
-    objects: dict | None = None
+    place: int | Fraction | None
+    path: Path | None
+    objects: Mapping[int, np.ndarray] | None = None
 
-    def is_at(self, frame):
-        """Tell whether a `reader.Frame` is the first one at or after the place."""
+    def is_at(self, frame: Frame) -> bool:
+        """Tell whether a `reader.Frame` is at or after the place."""
         if self.place is None:
             return True
         return (frame.number if isinstance(self.place, int) else frame.seconds) >= self.place
 
 
 class PromptQueue:
-    """What is given in a video, until its place comes up: a list of `Prompt`, with their objects."""
+    """The `Prompt`s of a video, with their objects, each until its place comes up."""
 
-    def __init__(self, prompts):
+    def __init__(self, prompts: Iterable[Prompt]) -> None:
         self._left = list(prompts)
 
-    def take(self, frame):
-        """Return the prompts at a `reader.Frame`, and forget them."""
+    def take(self, frame: Frame) -> list[Prompt]:
+        """Return the prompts whose place is at or before a `reader.Frame`, and forget them."""
         here = [prompt for prompt in self._left if prompt.is_at(frame)]
         self._left = [prompt for prompt in self._left if not prompt.is_at(frame)]
         return here
 
 
-def parse_prompt(text, name=""):
+def parse_prompt(text: str, name: str = "") -> Prompt:
     """Return the `Prompt` of "FILE", or of "PLACE:FILE" with a frame (120) or a time (4.5s, 1:02.5).
 
     A folder in FILE's place stands for `<name>.png` in it. Raises InputError for a file that is not there.
     """
-    place, colon, path = text.rpartition(":")
-    if not colon or Path(text).exists():
-        place, path = None, text
+    before, colon, after = text.rpartition(":")
+    has_place = bool(colon) and not Path(text).exists()
     try:
-        place = None if place is None else position(place)
+        place = position(before) if has_place else None
     except ValueError as error:
         raise InputError(f"--mask {text}: {error}") from None
-    path = Path(path)
+    path = Path(after if has_place else text)
     if path.is_dir():
         path /= f"{name}.png"
     if not path.exists():
@@ -71,16 +74,33 @@ def parse_prompt(text, name=""):
     return Prompt(place, path)
 
 
-def read(given, size):
-    """Return a list of `Prompt` with their objects, for a video of `size`, before hours are spent on it."""
-    return [each._replace(objects=read_objects(each.path, size)) for each in given]
+def read(given: Sequence[Prompt], size: tuple[int, int]) -> list[Prompt]:
+    """Return the `Prompt`s with their objects, read for a video of `size`, (width, height).
+
+    Raises InputError as `read_objects` does, before hours are spent on the video.
+    """
+    return [each._replace(objects=read_objects(path_of(each), size)) for each in given]
 
 
-def read_objects(path, size):
-    """Return {object id: bool (H, W)} of a mask's file for a video of `size`, (width, height); say if it is resized.
+def path_of(prompt: Prompt) -> Path:
+    """Return the path of a `Prompt` that has a file; ValueError for other prompts."""
+    if prompt.path is None:
+        raise ValueError("this prompt has no file")
+    return prompt.path
 
-    A mask of 0 and 255 alone is one object, 1. Raises InputError, naming the file, for a mask without objects or of
-    another aspect ratio than the video.
+
+def objects_of(prompt: Prompt) -> Mapping[int, np.ndarray]:
+    """Return {object id: bool (H, W)} of a `Prompt` whose objects are known; ValueError before `read` has read it."""
+    if prompt.objects is None:
+        raise ValueError(f"the objects of {prompt.path} have not been read")
+    return prompt.objects
+
+
+def read_objects(path: Path | str, size: tuple[int, int]) -> dict[int, np.ndarray]:
+    """Return {object id: bool (H, W)} of a mask's file for a video of `size`, (width, height).
+
+    A mask of 0 and 255 alone is a single object, 1. Where the mask is resized, that is logged. Raises InputError,
+    naming the file, for a mask without objects or of another aspect ratio than the video.
     """
     labels = read_labels(path)
     height, width = labels.shape
@@ -99,8 +119,11 @@ def read_objects(path, size):
     return {i: labels == i for i in ids}
 
 
-def box_mask(image, boxes):
-    """Return the objects in some boxes, 1, 2, ..., by GrabCut, uint8 (H, W); InputError for a box without an object."""
+def box_mask(image: np.ndarray, boxes: Sequence[Sequence[int]]) -> np.ndarray:
+    """Return the objects in boxes, with the ids 1, 2, ..., by GrabCut, uint8 (H, W), for an image uint8 (H, W, 3).
+
+    Each box is (x, y, width, height). Raises InputError for a box without an object, and for too many boxes.
+    """
     if len(boxes) > MOST_OBJECTS:
         raise InputError(f"{len(boxes)} boxes are too many: at most {MOST_OBJECTS} objects can be told apart")
     labels = np.zeros(image.shape[:2], np.uint8)
@@ -109,7 +132,7 @@ def box_mask(image, boxes):
     return labels
 
 
-def grabcut(image, box):
+def grabcut(image: np.ndarray, box: Sequence[int] | np.ndarray) -> np.ndarray:
     """Return the object in a box, bool (H, W), by GrabCut.
 
     Args:
@@ -117,8 +140,8 @@ def grabcut(image, box):
         box: (x, y, width, height) in pixels, whole numbers, wholly or partly in the image.
 
     Raises:
-        InputError: for what is no such box, or has no object; for one that leaves nothing of the image out, which is
-            what GrabCut learns the background from.
+        InputError: if the box is not as described or has no object; or if it leaves nothing of the image outside, from
+            which GrabCut learns the background.
     """
     x, y, width, height = arguments.box(box)
     words, (rows, columns) = f"the box {x} {y} {width} {height}", image.shape[:2]
@@ -130,36 +153,43 @@ def grabcut(image, box):
     import cv2  # Only where there is a box.
 
     mask = np.zeros(image.shape[:2], np.uint8)
-    models = np.zeros((2, 1, 65))
+    background, foreground = np.zeros((2, 1, 65))  # GrabCut's models of both.
     inside = left, top, right - left, bottom - top
-    cv2.grabCut(image[..., ::-1].copy(), mask, inside, *models, 5, cv2.GC_INIT_WITH_RECT)
+    cv2.grabCut(image[..., ::-1].copy(), mask, inside, background, foreground, 5, cv2.GC_INIT_WITH_RECT)
     found = (mask == cv2.GC_FGD) | (mask == cv2.GC_PR_FGD)
     if not found.any():
         raise InputError(f"{words}: GrabCut finds no object in it; draw a mask instead")
     return found
 
 
-def in_boxes(image, boxes, folder):
-    """Return the `Prompt` of boxes in the first frame, which `write_found` has yet to write into `folder`."""
+def in_boxes(image: np.ndarray, boxes: Sequence[Sequence[int]], folder: Path | str) -> list[Prompt]:
+    """Return a list with the `Prompt` of boxes in the first frame; `write_found` writes its mask into `folder`.
+
+    `image` is the first frame, uint8 (H, W, 3); each box is (x, y, width, height).
+    """
     labels = box_mask(image, boxes)
     objects = {object_id: labels == object_id for object_id in range(1, len(boxes) + 1)}
     return [Prompt(None, Path(folder) / FOUND[0], objects)]
 
 
-FOUND = ("first_mask.png", "first_frame.png")  # what was found in boxes, and the frame that they are in
+FOUND = ("first_mask.png", "first_frame.png")  # The objects that were found in boxes, and the frame with the boxes.
 
 
-def write_found(given, image, tell):
-    """Write what was found in boxes, to be looked at: the files of `FOUND`.
+def write_found(given: Sequence[Prompt], image: np.ndarray, tell: Callable[..., object]) -> None:
+    """Write the objects that were found in boxes, for the user to look at: the files of `FOUND`.
 
-    `tell` is called with their names before. Raises InputError where they are there and show something else: somebody
-    has drawn on them.
+    `given` is the result of `in_boxes`, `image` the first frame, uint8 (H, W, 3). `tell` is called with the files'
+    names before they are written. Raises InputError where such a file exists and shows something else: the user may
+    have drawn on it.
     """
     (found,) = given
-    mask, frame = (found.path.with_name(name) for name in FOUND)
-    labels = labelled(found.objects, image.shape[:2])
-    for path, read, content in ((mask, read_labels, labels), (frame, read_image, image)):
-        if _shows_other(path, read, content):
+    mask, frame = (path_of(found).with_name(name) for name in FOUND)
+    labels = labelled(objects_of(found), image.shape[:2])
+    for path, changed in (
+        (mask, _shows_other(mask, read_labels, labels)),
+        (frame, _shows_other(frame, read_image, image)),
+    ):
+        if changed:
             raise InputError(
                 f"{path} has been changed since it was written; give --mask {path} --overwrite for --box, or move it"
             )
@@ -169,24 +199,28 @@ def write_found(given, image, tell):
     logger.info(f"{mask} is what GrabCut finds in the boxes of {frame}; look at it")
 
 
-def _shows_other(path, read, content):
-    """Tell whether there is an image at `path` that is whole, and other than `content`, an array."""
+def _shows_other(path: Path, read: Callable[[Path], np.ndarray], content: np.ndarray) -> bool:
+    """Tell whether there is an undamaged image at `path` that differs from `content`, an array."""
     if not path.exists():
         return False
     try:
         return not np.array_equal(read(path), content)
     except InputError:
-        return False  # It is damaged, and is written again.
+        return False  # A damaged image is written again.
 
 
-def all_objects(given):
-    """Return the sorted ids of all objects that are given somewhere."""
-    return sorted({object_id for each in given for object_id in each.objects})
+def all_objects(given: Sequence[Prompt]) -> list[int]:
+    """Return the sorted ids of the objects of all `Prompt`s."""
+    return sorted({object_id for each in given for object_id in objects_of(each)})
 
 
-def reference_frames(frames, given):
-    """Return the frame at the place of each of `given`, uint8 (H, W, 3); InputError if one is after the last frame."""
-    found, left = {}, list(range(len(given)))
+def reference_frames(frames: Iterable[Frame], given: Sequence[Prompt]) -> list[np.ndarray]:
+    """Return the frame at the place of each of `given`, uint8 (H, W, 3).
+
+    Raises InputError for a place after the last frame.
+    """
+    found: dict[int, np.ndarray] = {}
+    left = list(range(len(given)))
     for frame in frames:
         at = [number for number in left if given[number].is_at(frame)]
         found |= dict.fromkeys(at, frame.image)
@@ -196,6 +230,6 @@ def reference_frames(frames, given):
     raise too_late(given[left[0]])
 
 
-def too_late(given):
-    """Return the InputError of what is given after the last frame."""
+def too_late(given: Prompt) -> InputError:
+    """Return the InputError for a `Prompt` whose place is after the last frame."""
     return InputError(f"{given.path} is for a place after the video's last frame; correct its time or frame")

@@ -1,11 +1,12 @@
-"""A stranger's own video: the objects that are given in it, followed to masks and an overlay to look at."""
+"""A user's video: the objects that are given in it are followed, and written as masks and an overlay."""
 
 import contextlib
 import functools
 import hashlib
 import itertools
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -13,37 +14,37 @@ from osmn.errors import InputError
 from osmn.files.atomic import remove_unfinished
 from osmn.files.images import read_labels, write_labels
 from osmn.files.scores import write_scores
-from osmn.inference.predictor import Segmentation
+from osmn.inference.predictor import Predictor, Segmentation, State
 from osmn.masks import overlay, with_objects
 from osmn.parallel import WriteBehind, run_ahead
-from osmn.user_video.media.reader import Frame
+from osmn.user_video.media.reader import Frame, Frames
 from osmn.user_video.media.writer import write_cutout, write_overlay
-from osmn.user_video.prompts import PromptQueue, all_objects, parse_prompt, too_late
+from osmn.user_video.prompts import Prompt, PromptQueue, all_objects, objects_of, parse_prompt, path_of, too_late
 
 FINETUNED = "finetuned"  # Folder, among a video's results, of the model that was trained on it.
-MASKS, SCORES = "masks", "scores"  # folders of them, among the results
+MASKS, SCORES = "masks", "scores"  # Folders, among the results.
 
 
 class Job(NamedTuple):
-    """A video to segment: its path, the folder of its results, and a list of what is `Prompt` in it."""
+    """A video to segment: its path, the folder of its results, and its `Prompt`s."""
 
     path: Path
     folder: Path
-    given: list
+    given: list[Prompt]
 
 
-def jobs(paths, masks, folder):
-    """Return a `Job` for each of some videos; those of several have a folder each, of the video's name, in `folder`.
+def jobs(paths: Sequence[Path | str], masks: Sequence[str], folder: Path | str) -> list[Job]:
+    """Return a `Job` for each video; where there are several, each has a folder of its name in `folder`.
 
     Args:
-        paths: of videos.
+        paths: of the videos.
         masks: texts as `prompts.parse_prompt` takes them, for all of the videos.
         folder: of the results.
 
     Raises:
-        InputError: for a mask's file that is not there, and for two videos of one name.
+        InputError: for a mask's file that does not exist, and for two videos of the same name.
     """
-    found = {}
+    found: dict[str, Job] = {}
     for path in map(Path, paths):
         name = _name(path)
         if name in found:
@@ -53,48 +54,50 @@ def jobs(paths, masks, folder):
     return list(found.values())
 
 
-def _name(path):
+def _name(path: Path) -> str:
     return path.resolve().name if path.is_dir() else path.stem
 
 
-def provenance(path, given, boxes):
+def provenance(path: Path | str, given: Sequence[Prompt], boxes: Sequence[Sequence[int]]) -> dict[str, Any]:
     """Return {option: value} of a video and of what is given in it, for a manifest."""
-    masks = [] if boxes else [[str(each.place), hashlib.sha256(each.path.read_bytes()).hexdigest()] for each in given]
+    masks = []
+    if not boxes:
+        masks = [[str(each.place), hashlib.sha256(path_of(each).read_bytes()).hexdigest()] for each in given]
     return {"input": str(path), "masks": masks, "boxes": boxes}
 
 
-def videos_written(given, cutout):
-    """Return the names of the videos that `segment` writes: the overlay, and each object's cutout if there is to be."""
+def videos_written(given: Sequence[Prompt], cutout: bool) -> list[str]:
+    """Return the names of the videos that `segment` writes: the overlay and, with `cutout`, each object's cutout."""
     return ["overlay.mp4", *map(_cutout, all_objects(given) if cutout else ())]
 
 
-def mask_name(frame):
+def mask_name(frame: Frame) -> str:
     """Return the name of the mask of a `reader.Frame`, among the results."""
     return f"{MASKS}/{frame.name}.png"
 
 
-def _cutout(object_id):
+def _cutout(object_id: int) -> str:
     return f"cutout_{object_id}.webm"
 
 
 class Summary(NamedTuple):
-    """What was done.
+    """What `segment` has done.
 
     Attributes:
-        frames: how many were segmented.
-        object_ids: of the objects.
-        damaged: how many packets were skipped.
-        missing: how many seconds of picture the file announces and has not.
-        files: names of those that were written, without score files.
+        frames: number of frames that were segmented.
+        object_ids: of the objects that are followed at the end.
+        damaged: number of packets and frames that were skipped because they are damaged.
+        missing: seconds of picture that the file announces but does not have.
+        files: names of the files that were written, without score files.
         scores: names of the score files.
     """
 
     frames: int
-    object_ids: tuple
+    object_ids: tuple[int | None, ...]
     damaged: int
     missing: float
-    files: list
-    scores: list
+    files: list[str]
+    scores: list[str]
 
 
 class TrackedFrame(NamedTuple):
@@ -102,8 +105,8 @@ class TrackedFrame(NamedTuple):
 
     Attributes:
         frame: `reader.Frame`.
-        labels: uint8 (H, W), object ids; where objects are given, they are those of the given masks.
-        segmentation: `predictor.Segmentation` that they come from; None in the first frame, and where `known`.
+        labels: uint8 (H, W), object ids; in a frame in which objects are given, these come from the given masks.
+        segmentation: `predictor.Segmentation` that the labels come from; None in the first frame, and where `known`.
         known: the labels are from an earlier run.
     """
 
@@ -112,65 +115,71 @@ class TrackedFrame(NamedTuple):
     segmentation: Segmentation | None = None
     known: bool = False
 
-    def overlay(self):
+    def overlay(self) -> np.ndarray:
         """Return the frame with its objects, RGB uint8 (H, W, 3)."""
         return overlay(self.frame.image, self.labels)
 
-    def cutout(self, object_id):
+    def cutout(self, object_id: int) -> np.ndarray:
         """Return the frame, transparent around an object, RGBA uint8 (H, W, 4)."""
         return np.dstack([self.frame.image, np.where(self.labels == object_id, np.uint8(255), np.uint8(0))])
 
 
 class History:
-    """What a run through a video leaves, so that another one goes on from any frame: its states and its masks.
+    """The states and masks of a run through a video, from which another run goes on at any frame.
 
     Args:
         folder: of the results, as `Results` writes them.
     """
 
-    def __init__(self, folder):
-        self._folder, self._states = Path(folder), []
+    def __init__(self, folder: Path | str) -> None:
+        self._folder = Path(folder)
+        self._states: list[State] = []
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self._states)
 
-    def go_on_from(self, number):
+    def go_on_from(self, number: int) -> None:
         """Forget all frames from the `number`-th on."""
         del self._states[number:]
 
-    def recall(self, frame):
+    def recall(self, frame: Frame) -> TrackedFrame:
         """Return the `TrackedFrame` of a frame that is remembered."""
         return TrackedFrame(frame, read_labels(self._folder / mask_name(frame)), known=True)
 
-    def add(self, predictor):
+    def add(self, predictor: Predictor) -> None:
         """Remember the frame that a predictor took last."""
         self._states.append(predictor.state())
 
-    def resume(self, predictor, frame):
-        """Have a predictor go on after `frame`, the last one that is remembered."""
+    def resume(self, predictor: Predictor, frame: Frame) -> None:
+        """Have a predictor go on after `frame`, the last frame that is remembered."""
         predictor.resume(frame.image, self._states[-1])
 
 
-def track(predictor, frames, given, history=None):
-    """Yield a `TrackedFrame` for each frame of a video. Close it before `frames`: a thread reads them.
+def track(
+    predictor: Predictor, frames: Iterable[Frame], given: Sequence[Prompt], history: History | None = None
+) -> Generator[TrackedFrame, None, None]:
+    """Yield a `TrackedFrame` for each frame of a video. Close the generator before `frames`, which a thread reads.
 
     Args:
         predictor: `Predictor`.
         frames: `reader.Frames`, or other `reader.Frame`s.
-        given: list of `Prompt`, with their objects. An object that is given again is corrected from there on, and
-            followed no more from there on if its mask is empty.
-        history: `History` to go on from and to add to. What it remembers is as a run with these `given` would have it.
+        given: the `Prompt`s, with their objects. An object that is given again is corrected from there on; if its mask
+            is empty, it is not followed any more from there on.
+        history: `History` to go on from and to add to. What it remembers must be what a run with the same `given`
+            would give.
     """
     prompts, remembered = PromptQueue(given), len(history) if history is not None else 0
 
-    def prepared():
+    def prepared() -> Iterator[tuple[Frame, np.ndarray | None]]:
         for count, frame in enumerate(frames):
             yield frame, predictor.at_network_size(frame.image) if count >= remembered else None
 
     with contextlib.closing(run_ahead(prepared(), ahead=2)) as ahead:
-        last = yield from _replay(history, itertools.islice(ahead, remembered), prompts)
-        if last is not None:
-            history.resume(predictor, last)
+        last = None
+        if history is not None:
+            last = yield from _replay(history, itertools.islice(ahead, remembered), prompts)
+            if last is not None:
+                history.resume(predictor, last)
         for frame, small in ahead:
             if last is None:
                 predictor.start(frame.image)
@@ -179,46 +188,59 @@ def track(predictor, frames, given, history=None):
                 segmentation = predictor.step(frame.image, small)
                 labels = segmentation.labels()
             for prompt in prompts.take(frame):
-                for object_id, mask in prompt.objects.items():
+                objects = objects_of(prompt)
+                for object_id, mask in objects.items():
                     if mask.any():
                         predictor.add_object(object_id, mask)
                     else:
                         predictor.remove_object(object_id)
-                labels = with_objects(labels, prompt.objects)
+                labels = with_objects(labels, objects)
             if history is not None:
                 history.add(predictor)
             last = frame
             yield TrackedFrame(frame, labels, segmentation)
 
 
-def _replay(history, remembered, prompts):
+def _replay(
+    history: History, remembered: Iterable[tuple[Frame, np.ndarray | None]], prompts: PromptQueue
+) -> Generator[TrackedFrame, None, Frame | None]:
     """Yield the `TrackedFrame`s of pairs (frame, None) that a history remembers; return the last frame, or None."""
     frame = None
     for frame, _ in remembered:
-        prompts.take(frame)  # They are in what is remembered.
+        prompts.take(frame)  # Their objects are in what is remembered.
         yield history.recall(frame)
     return frame
 
 
 class Results:
-    """Writes what is tracked, in a `with` block: `masks/<frame>.png`, indexed, of the video's size, and `overlay.mp4`.
+    """Writes tracked frames, in a `with` block: `masks/<frame>.png`, indexed, of the video's size, and `overlay.mp4`.
 
-    `files` lists the names of what is written, but for score files, which `scores` lists.
+    Attributes:
+        files: names of the files that are written, without score files.
+        scores: names of the score files that are written.
 
     Args:
         folder: of the results.
         frames: `reader.Frames`, whose times and sound the videos get.
-        cutouts: ids of objects; of each also `cutout_<object>.webm`, a video that is transparent around it.
+        cutouts: ids of objects; each gets `cutout_<object>.webm`, a video that is transparent around the object.
         save_score: write `scores/<object>/<frame>.npy` too, float32 probabilities of the network's size.
         tell: called with the names of files before they are written.
     """
 
-    def __init__(self, folder, frames, cutouts=(), save_score=False, tell=lambda *names: None):
+    def __init__(
+        self,
+        folder: Path | str,
+        frames: Frames,
+        cutouts: Sequence[int] = (),
+        save_score: bool = False,
+        tell: Callable[..., object] = lambda *names: None,
+    ) -> None:
         self._folder, self._frames, self._cutout_ids, self._save_score = Path(folder), frames, cutouts, save_score
-        self._tell, self.files, self.scores = tell, ["overlay.mp4", *map(_cutout, cutouts)], []
+        self._tell, self.files = tell, ["overlay.mp4", *map(_cutout, cutouts)]
+        self.scores: list[str] = []
         tell(*self.files)
 
-    def __enter__(self):
+    def __enter__(self) -> "Results":
         with contextlib.ExitStack() as stack:
             self._write = stack.enter_context(WriteBehind())
             self._show = stack.enter_context(write_overlay(self._folder / "overlay.mp4", like=self._frames))
@@ -229,10 +251,10 @@ class Results:
             self._stack = stack.pop_all()
         return self
 
-    def __exit__(self, *error):
+    def __exit__(self, *error: Any) -> bool | None:
         return self._stack.__exit__(*error)
 
-    def add(self, followed):
+    def add(self, followed: TrackedFrame) -> None:
         """Write a `TrackedFrame`, on threads."""
         frame, labels, segmentation, known = followed
         if segmentation is not None and self._save_score:
@@ -244,29 +266,38 @@ class Results:
         for object_id, write_frame in self._cutouts.items():
             write_frame(functools.partial(followed.cutout, object_id), frame.seconds)
 
-    def _keep(self, write_file, names, name, content):
+    def _keep(
+        self, write_file: Callable[[Path, np.ndarray], None], names: list[str], name: str, content: np.ndarray
+    ) -> None:
         names.append(name)
         self._tell(name)
         self._write(write_file, self._folder / name, content)
 
 
 def segment(
-    predictor, frames, given, folder, save_score=False, cutout=False, progress=lambda: None, tell=lambda *names: None
-):
+    predictor: Predictor,
+    frames: Frames,
+    given: Sequence[Prompt],
+    folder: Path | str,
+    save_score: bool = False,
+    cutout: bool = False,
+    progress: Callable[[], object] = lambda: None,
+    tell: Callable[..., object] = lambda *names: None,
+) -> Summary:
     """Follow the objects of a video, as `track`, and write them into `folder`, as `Results`; return a `Summary`.
 
     Args:
         predictor: `Predictor`.
         frames: `reader.Frames`.
-        given: list of `Prompt`, from `prompts.read`.
+        given: the `Prompt`s, from `prompts.read`.
         folder: of the results.
         save_score: write the probabilities too.
         cutout: write each object's cutout too.
-        progress: called per frame.
+        progress: called after each frame.
         tell: called with the names of files before they are written.
 
     Raises:
-        InputError: after the last frame, if objects are given later.
+        InputError: after the last frame, if objects are given at a later place.
     """
     for name in (MASKS, SCORES):
         remove_unfinished(Path(folder) / name)

@@ -1,4 +1,4 @@
-"""What runs a network for the predictor: one class for each engine, with two functions from arrays to arrays."""
+"""The engines that run a network for the predictor: a class for each, with two functions from arrays to arrays."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Protocol
 
 from osmn.options import option
 
-if TYPE_CHECKING:  # It takes a tenth of a second to import, and command lines import this module.
+if TYPE_CHECKING:  # NumPy takes a tenth of a second to import, and command lines import this module.
     import numpy as np
 
-GUIDE, FRAME = "guide", "frame"  # A network's two graphs, where they are apart: what is run once for each.
+GUIDE, FRAME = "guide", "frame"  # A network's two graphs: the first runs once per object, the second once per frame.
 ENGINES = ("tensorflow", "openvino")
-PRECISIONS = ("float32", "bfloat16", "float16")  # Of their arithmetic; an exported model may be in int8 too.
+PRECISIONS = ("float32", "bfloat16", "float16")  # Of the engines' arithmetic; an exported model may be in int8 too.
 ENGINE = option(
     "what segments; by default tensorflow, and openvino for a model that was exported for it", choices=ENGINES
 )
@@ -23,16 +23,16 @@ PRECISION = option(
 
 
 class Engine(Protocol):
-    """Runs a network, of one configuration, for any number of objects; threads may share it."""
+    """Runs a network for any number of objects; threads may share it."""
 
     @property
     def follows_weights(self) -> bool:
-        """Tell whether it computes with the weights that the network has at the time, or had when it was made."""
+        """True: it computes with the network's present weights; False: with the weights when the engine was made."""
 
     def gammas(self, frame: np.ndarray, mask: np.ndarray) -> list[np.ndarray]:
-        """Return what the visual modulator makes of an object, a list of float32 (1, 1, 1, C), one a modulated layer.
+        """Return an object's gammas from the visual modulator: a float32 (1, 1, 1, C) for each modulated layer.
 
-        It runs once for an object. Without a visual modulator the list is empty.
+        It runs once per object. Without a visual modulator the list is empty.
 
         Args:
             frame: uint8 (H, W, 3), RGB: the reference frame.
@@ -44,7 +44,7 @@ class Engine(Protocol):
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return probabilities, float32, and masks, bool, both (N, H, W), of N objects in a frame.
 
-        It runs once for a frame.
+        It runs once per frame.
 
         Args:
             frame: uint8 (H, W, 3), RGB.

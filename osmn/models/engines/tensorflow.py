@@ -1,10 +1,13 @@
 """The engine that computes in TensorFlow."""
 
+from collections.abc import Sequence
+
+import numpy as np
 import tensorflow as tf
 
 from osmn.inputs import guides
 from osmn.inputs.published import PAD_RATIO
-from osmn.networks import devices
+from osmn.networks import Osmn, devices
 
 FRAME = tf.TensorSpec([None, None, 3], tf.uint8)
 MASK = tf.TensorSpec([None, None], tf.bool)
@@ -12,41 +15,44 @@ MASKS = tf.TensorSpec([None, None, None], tf.bool)
 
 
 class TensorFlowEngine:
-    """Runs an `Osmn` in TensorFlow, on the visible device. It may be shared by threads.
+    """Runs an `Osmn` in TensorFlow, on the visible device. Threads may share it.
 
-    Each function is traced once, for any size and number of objects: a graph for one size rounds differently, and the
-    results of a video must not depend on the videos before it.
+    Each function is traced once, for any size and number of objects: a graph for a fixed size rounds differently, and
+    the results of a video must not depend on the videos before it.
 
     Args:
-      network: an `Osmn`, in the precision that it is to compute in.
-      vg_pad_ratio: the visual guide's crop grows by this part of its sides, on each; 0.03, as published.
+        network: an `Osmn`, in the precision that it is to compute in.
+        vg_pad_ratio: each side of the visual guide's crop moves outward by this part of the crop's side; 0.03, as
+            published.
     """
 
     follows_weights = True
 
-    def __init__(self, network, vg_pad_ratio=PAD_RATIO):
+    def __init__(self, network: Osmn, vg_pad_ratio: float = PAD_RATIO) -> None:
         self._network, self._config, self._vg_pad_ratio = network, network.config, vg_pad_ratio
         self._execution = devices.choose_execution()
         gammas = [tf.TensorSpec([None, 1, 1, channels]) for channels in network.gamma_channels]
         self._traced_gammas = tf.function(self._gammas, input_signature=[FRAME, MASK])
         self._traced_segment = tf.function(self._segment, input_signature=[FRAME, MASKS, gammas])
 
-    def gammas(self, frame, mask):
+    def gammas(self, frame: np.ndarray, mask: np.ndarray) -> list[np.ndarray]:
         """See `Engine.gammas`."""
         if not self._network.gamma_channels:
             return []
         return [gamma.numpy() for gamma in self._traced_gammas(frame, mask)]
 
-    def segment(self, frame, masks, gammas):
+    def segment(
+        self, frame: np.ndarray, masks: np.ndarray, gammas: Sequence[np.ndarray]
+    ) -> tuple[np.ndarray, np.ndarray]:
         """See `Engine.segment`."""
-        probabilities, masks = self._traced_segment(frame, masks, gammas)
-        return probabilities.numpy(), masks.numpy()
+        probabilities, found = self._traced_segment(frame, masks, gammas)
+        return probabilities.numpy(), found.numpy()
 
-    def _gammas(self, frame, mask):
+    def _gammas(self, frame: tf.Tensor, mask: tf.Tensor) -> list[tf.Tensor]:
         guide = guides.visual_guide(frame, mask, self._config, self._vg_pad_ratio)
         return self._network.gammas(guide[None], self._execution)
 
-    def _segment(self, frame, masks, gammas):
+    def _segment(self, frame: tf.Tensor, masks: tf.Tensor, gammas: Sequence[tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
         image = guides.normalize(frame, self._config)[None]
         spatial_guide = guides.spatial_guide(masks, self._config)
         logits = self._network.segment(image, spatial_guide, gammas, self._execution)

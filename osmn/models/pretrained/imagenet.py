@@ -2,23 +2,26 @@
 
 import re
 import warnings
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 
 from osmn.errors import InputError, in_short
 from osmn.models.checkpoints import CheckpointReader
 from osmn.models.pretrained.source_files import DOWNLOAD, check_source, is_archive, is_keras
+from osmn.networks import Osmn
 from osmn.networks.backend import keras, standard_settings
 
 
-def load(network, scope, source):
-    """Initialise the variables of `scope` ("osmn/modulator" or "osmn/seg") with ImageNet weights.
+def load(network: Osmn, scope: str, source: Path | str) -> list[str]:
+    """Initialize the variables of `scope` ("osmn/modulator" or "osmn/seg") with ImageNet weights.
 
     `source` is a TF1 checkpoint whose first scope component stands for `scope` (`vgg_16/...`, `MobilenetV1/...`), a
     `.npz` archive of arrays "<layer>/weights" and "<layer>/biases", a Keras VGG16 file (`.h5`, `.weights.h5`) or the
-    word "imagenet", which downloads through `keras.applications`. What has the same name and shape is taken. Returns
-    the names of the variables that keep their initial values. Raises InputError if nothing fits, or if what fits is
-    not finite.
+    word "imagenet", which downloads through `keras.applications`. Values of the same name and shape are taken. Returns
+    the names of the variables that keep their initial values. Raises InputError if no value fits, or if a fitting value
+    is not finite.
     """
     targets = {n: v for n, v in network.tf1_variables().items() if n.startswith(f"{scope}/")}
     check_source(source)
@@ -43,7 +46,7 @@ def load(network, scope, source):
     return sorted(set(targets) - taken)
 
 
-def _keras_weights(backbone, source):
+def _keras_weights(backbone: str, source: str) -> dict[str, np.ndarray]:
     """Return ImageNet weights of keras.applications under TF-slim names without their first component."""
     application, named = BACKBONES[backbone]
     model, failure = None, ""
@@ -64,14 +67,14 @@ def _keras_weights(backbone, source):
     if model is None:
         what = "the download of ImageNet weights failed" if source == DOWNLOAD else f"{source} is not a {backbone} file"
         raise InputError(f"{what} ({failure}); give a file instead, see README, 'Weights'")
-    weights = {}
+    weights: dict[str, np.ndarray] = {}
     for layer in model.layers:
         values = [np.asarray(w) for w in layer.weights]
         weights |= named(layer.name, values)
     return weights
 
 
-def _vgg_names(layer, values):
+def _vgg_names(layer: str, values: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
     if match := re.fullmatch(r"block(\d)_conv(\d)", layer):
         name = "conv{0}/conv{0}_{1}".format(*match.groups())
     elif layer in ("fc1", "fc2"):
@@ -82,7 +85,7 @@ def _vgg_names(layer, values):
     return {f"{name}/weights": values[0], f"{name}/biases": values[1]}
 
 
-def _mobilenet_names(layer, values):
+def _mobilenet_names(layer: str, values: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
     match = re.fullmatch(r"conv(?:_(dw|pw)_(\d+)|1)(_bn)?", layer)
     if not match:
         return {}
@@ -96,12 +99,15 @@ def _mobilenet_names(layer, values):
     return {f"{name}/{'depthwise_weights' if kind == 'dw' else 'weights'}": values[0]}
 
 
-# Of each backbone: its name in keras.applications, and how its layers' names and values become TF-slim's.
-BACKBONES = {"vgg": ("VGG16", _vgg_names), "lite": ("MobileNet", _mobilenet_names)}
+# {backbone: (its name in keras.applications, the function from its layers' names and values to TF-slim's)}
+BACKBONES: dict[str, tuple[str, Callable[[str, Sequence[np.ndarray]], dict[str, np.ndarray]]]] = {
+    "vgg": ("VGG16", _vgg_names),
+    "lite": ("MobileNet", _mobilenet_names),
+}
 
 
-def _read_archive(path, names):
-    """Return {key: float32 array} of `names`, {key: name of an array in the `.npz` file}, that the archive has."""
+def _read_archive(path: Path | str, names: Mapping[str, str]) -> dict[str, np.ndarray]:
+    """Return {key: float32 array} of those `names`, {key: name of an array}, that a `.npz` file has."""
     try:
         with np.load(path, allow_pickle=False) as archive:
             found = {key: archive[name] for key, name in names.items() if name in archive.files}

@@ -2,20 +2,30 @@
 
 VGG16's features are of size 7 to 560 (root mean square, inputs of +-128), but the maps of the spatial modulator start
 below 0.1, so that it takes long until they count. ReLUs and pools commute with positive factors: the new network
-computes the old one's features, each layer's divided by its size.
+computes the features of the old network, each layer's features divided by their size.
 """
 
+from collections.abc import Sequence
+
+import numpy as np
 import tensorflow as tf
 
 from osmn.errors import InputError
+from osmn.networks.backend import keras
 
 
-def rescale(stages, fc6, images, scale_value):
+def rescale(
+    stages: Sequence[Sequence[keras.layers.Conv2D]],
+    fc6: keras.layers.Conv2D | None,
+    images: np.ndarray | tf.Tensor,
+    scale_value: float,
+) -> None:
     """Give the layers of a VGG16 the weights with which its features have root mean square 1.
 
     Args:
-        stages: its convolutions, a list of lists of layers.
-        fc6: the first fully connected layer, or None: it takes back the factor, so that later layers keep theirs.
+        stages: the convolutions, a list of layers for each stage.
+        fc6: the first fully connected layer, which takes back the factor, so that later layers keep their weights; None
+            for a VGG16 without it.
         images: float32 (B, H, W, 3), BGR, mean subtracted, values of +-128.
         scale_value: the network is to get `images * scale_value`.
 

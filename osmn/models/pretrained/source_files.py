@@ -1,4 +1,4 @@
-"""What ImageNet weights may be read from: whether it is there. Nothing here imports TensorFlow."""
+"""The sources that ImageNet weights may be read from: whether a source exists. Nothing here imports TensorFlow."""
 
 from pathlib import Path
 
@@ -8,18 +8,18 @@ from osmn.models.checkpoint_files import find_checkpoint
 DOWNLOAD = "imagenet"  # The word for a download through `keras.applications`.
 
 
-def is_keras(source):
-    """Tell whether a source is a Keras file, or the download, which has Keras' names too."""
+def is_keras(source: Path | str) -> bool:
+    """Tell whether a source is a Keras file or the download, which has Keras' names too."""
     return str(source) == DOWNLOAD or str(source).endswith(".h5")
 
 
-def is_archive(source):
+def is_archive(source: Path | str) -> bool:
     """Tell whether a source is named as an archive of NumPy arrays."""
     return str(source).endswith((".npy", ".npz"))
 
 
-def check_source(source):
-    """Raise InputError, naming it, for a source that is not there, or that is never read; see `imagenet.load`."""
+def check_source(source: Path | str) -> None:
+    """Raise InputError if a source does not exist, or is of a kind that is never read; see `imagenet.load`."""
     if str(source) == DOWNLOAD:
         return
     if str(source).endswith(".npy"):

@@ -1,60 +1,76 @@
-"""The sound of a video for another one that is made of its frames."""
+"""The sound of a video, for another video that is made of its frames."""
+
+from __future__ import annotations
 
 import contextlib
+from collections.abc import Collection, Iterator
+from fractions import Fraction
+from typing import TYPE_CHECKING, cast
 
 import av
 
-from osmn.user_video.media.reader import open_container
+from osmn.user_video.media.sources import clock, open_container
+
+if TYPE_CHECKING:  # These are only the types of arguments.
+    from av.audio.stream import AudioStream
+    from av.container import OutputContainer
+
+    from osmn.user_video.media.reader import Frames
 
 SOUND_RATE = 48000  # samples per second, in stereo, where sound is encoded: both AAC and Opus have it
 
 
 class Sound:
-    """The sound of a video, as packets for another one: copied where its kind of file can hold them, else encoded anew.
+    """The sound of a video as packets for another video: copied where its kind of file can hold them, else encoded.
 
     Args:
         output: the PyAV container that is written.
-        like: `reader.Frames` with sound; it is cut as they are.
-        copied: names of the codecs that are copied.
-        other: the codec to encode others in.
-        run_up: keep what comes just before time 0, to start a decoder with.
+        like: `reader.Frames` with sound; the sound is cut as the frames are.
+        copied: names of the codecs whose packets are copied.
+        other: the codec that other sound is encoded in.
+        run_up: keep the packet just before time 0, which a decoder starts from.
     """
 
-    def __init__(self, output, like, copied, other, run_up):
+    def __init__(
+        self, output: OutputContainer, like: Frames, copied: Collection[str], other: str, run_up: bool
+    ) -> None:
+        if like.audio is None:
+            raise ValueError(f"{like.path} has no sound")
         self._input = open_container(like.audio)
-        self._stream = self._input.streams.best("audio")
+        self._stream = cast("AudioStream", self._input.streams.best("audio"))  # `Frames` has found it.
         self._begin = like.origin + like.start  # what becomes time 0
         self._run_up = run_up
         codec = self._stream.codec_context
+        packets: Iterator[av.Packet] = iter(())
         if codec is None:
-            packets = iter(())
+            pass  # FFmpeg cannot decode it.
         elif codec.name in copied and (codec.extradata or codec.name.startswith("mp3")):
-            # The others need their header, which AAC in a transport stream has in every packet instead.
+            # Other codecs need a header in front, where AAC in a transport stream has a header in every packet.
             self._output = output.add_stream_from_template(self._stream)
             packets = self._copied()
         else:
-            self._output = output.add_stream(other, SOUND_RATE, layout="stereo")
+            self._output = cast("AudioStream", output.add_stream(other, SOUND_RATE, layout="stereo"))
             packets = self._encoded()
         self._packets = self._readable(packets)
         self._next = next(self._packets, None)
 
-    def until(self, seconds):
-        """Yield the packets before that time, once."""
-        while self._next is not None and self._next.pts * self._next.time_base < seconds:
+    def until(self, seconds: Fraction | float) -> Iterator[av.Packet]:
+        """Yield the packets before a time, each packet only once."""
+        while self._next is not None and _time(self._next) < seconds:
             packet, self._next = self._next, next(self._packets, None)
             yield packet
 
-    def close(self):
-        """Let go of the file that it is read from."""
+    def close(self) -> None:
+        """Close the file that the sound is read from."""
         self._input.close()
 
-    def _readable(self, packets):
+    def _readable(self, packets: Iterator[av.Packet]) -> Iterator[av.Packet]:
         """Yield packets until the file's sound ends or cannot be parsed any more."""
         with contextlib.suppress(av.FFmpegError):
             yield from packets
 
-    def _copied(self):
-        begin = round(self._begin / self._stream.time_base)
+    def _copied(self) -> Iterator[av.Packet]:
+        begin = round(self._begin / clock(self._stream))
         for packet in self._input.demux(self._stream):
             # An MP4 can begin before time 0, with the packet that a decoder of AAC starts from.
             run_up = 2 * (packet.duration or 0) if self._run_up else 0
@@ -64,7 +80,7 @@ class Sound:
                 packet.stream = self._output
                 yield packet
 
-    def _encoded(self):
+    def _encoded(self) -> Iterator[av.Packet]:
         graph = av.filter.Graph()
         # Silence where the sound has a gap, or starts later than the picture: encoders know no gaps.
         filters = [
@@ -74,21 +90,26 @@ class Sound:
             ("aformat", f"sample_fmts={self._output.format.name}:channel_layouts=stereo"),
             ("abuffersink", None),
         ]
-        source = graph.add_abuffer(template=self._stream, time_base=self._stream.time_base)
+        source = graph.add_abuffer(template=self._stream, time_base=clock(self._stream))
         graph.link_nodes(source, *(graph.add(name, options) for name, options in filters)).configure()
         for packet in self._input.demux(self._stream):
-            with contextlib.suppress(av.FFmpegError):  # a damaged packet is a gap
-                for frame in packet.decode():
+            with contextlib.suppress(av.FFmpegError):  # A damaged packet is a gap.
+                for frame in self._stream.decode(packet):
                     graph.push(frame)
                     yield from self._filtered(graph)
         graph.push(None)
         yield from self._filtered(graph)
         yield from self._output.encode(None)
 
-    def _filtered(self, graph):
+    def _filtered(self, graph: av.filter.Graph) -> Iterator[av.Packet]:
         while True:
             try:
                 frame = graph.pull()
             except (av.BlockingIOError, av.EOFError):
                 return
-            yield from self._output.encode(frame)
+            yield from self._output.encode(cast(av.AudioFrame, frame))
+
+
+def _time(packet: av.Packet) -> Fraction:
+    """Return the time of a packet that has a time, in seconds."""
+    return cast(int, packet.pts) * packet.time_base

@@ -1,12 +1,15 @@
 """Decoded frames of any kind to upright RGB, by FFmpeg's filters."""
 
+from fractions import Fraction
+from typing import cast
+
 import av
 import numpy as np
 from av.video.reformatter import ColorPrimaries, ColorTrc
 
-# How to turn a picture upright, by its display matrix (a b, c d): whether it lies on its side, and the signs of its two
-# large numbers, a and d, or b and c.
-_UPRIGHT = {
+# How to turn a picture upright, by its display matrix (a b, c d): whether the picture lies on its side, and the signs
+# of the two large numbers, a and d, or b and c.
+_UPRIGHT: dict[tuple[bool, bool, bool], tuple[tuple[str, str | None], ...]] = {
     (False, True, True): (),
     (False, False, True): (("hflip", None),),
     (False, True, False): (("vflip", None),),
@@ -16,7 +19,7 @@ _UPRIGHT = {
     (True, True, True): (("transpose", "cclock_flip"),),
     (True, False, False): (("transpose", "clock_flip"),),
 }
-# The numbers of colours (ISO 23091-2) that swscale computes with. For others it fails, where players take the default.
+# The numbers of colors (ISO 23091-2) that swscale computes with. It fails for others, where players take the default.
 _KNOWN = {
     "colorspace": {0, 1, 2, 4, 5, 6, 7, 9},
     "color_trc": {1, 2, *range(4, 9), *range(11, 19)},
@@ -27,19 +30,24 @@ _NOT_TURNED = (1, 0, 0, 0, 1, 0, 0, 0, 1)
 
 
 class ToRGB:
-    """Turns decoded frames into RGB uint8 (H, W, 3): square pixels, upright, all of the first one's size.
+    """Turns decoded frames into RGB uint8 (H, W, 3): square pixels, upright, all of the size of the first frame.
 
     A filter graph does it, made anew where the frames' properties change. swscale, in `scale`, converts: zscale
-    is in no build of PyAV. It maps the tones of HDR (PQ, HLG), keeping reference white white. Colours of a kind that it
-    does not know are taken for those of a file that says nothing.
+    is in no build of PyAV. swscale maps the tones of HDR (PQ, HLG), keeping reference white white. Colors of a kind
+    that swscale does not know are treated as in a file that does not name its colors.
+
+    Args:
+        pixel_aspect: width of a pixel over its height.
     """
 
-    def __init__(self, pixel_aspect):
+    def __init__(self, pixel_aspect: Fraction) -> None:
         self._pixel_aspect = pixel_aspect
-        self._size = self._properties = self._graph = None
+        self._size: tuple[int, int] | None = None  # Upright.
+        self._properties: tuple[object, ...] | None = None
+        self._graph = av.filter.Graph()
 
-    def __call__(self, frame):
-        """Return a decoded frame as an array."""
+    def __call__(self, frame: av.VideoFrame) -> np.ndarray:
+        """Return a decoded frame as RGB uint8 (H, W, 3)."""
         matrix = _display_matrix(frame)
         for name, known in _KNOWN.items():
             if int(getattr(frame, name)) not in known:
@@ -51,13 +59,13 @@ class ToRGB:
         self._graph.push(frame)
         return self._graph.pull().to_ndarray()
 
-    def _make_graph(self, frame, matrix):
+    def _make_graph(self, frame: av.VideoFrame, matrix: tuple[int, ...]) -> av.filter.Graph:
         a, b, _, c, d = matrix[:5]
         turned = abs(b) > abs(a)
         upright = _UPRIGHT[turned, (b if turned else a) > 0, (c if turned else d) > 0]
-        if self._size is None:  # the shorter side of the pixels is stretched, so that nothing is lost
-            width = round(frame.width * max(1, self._pixel_aspect))
-            height = round(frame.height * max(1, 1 / self._pixel_aspect))
+        if self._size is None:  # The shorter side of the pixels is stretched, so that nothing is lost.
+            width = round(frame.width * max(Fraction(1), self._pixel_aspect))
+            height = round(frame.height * max(Fraction(1), 1 / self._pixel_aspect))
             self._size = (height, width) if turned else (width, height)
         width, height = self._size[::-1] if turned else self._size
         scale = f"{width}:{height}"
@@ -78,7 +86,7 @@ class ToRGB:
         return graph
 
 
-def _display_matrix(frame):
-    """Return the nine numbers by which a frame is turned to be shown, its clockwise quarter turn being (0 1, -1 0)."""
+def _display_matrix(frame: av.VideoFrame) -> tuple[int, ...]:
+    """Return the nine numbers by which a frame is turned to be shown; (0 1, -1 0) is a quarter turn clockwise."""
     data = frame.side_data.get("DISPLAYMATRIX")
-    return _NOT_TURNED if data is None else tuple(np.frombuffer(data, np.int32).tolist())
+    return _NOT_TURNED if data is None else tuple(np.frombuffer(cast(memoryview, data), np.int32).tolist())

@@ -1,37 +1,57 @@
-"""Writing a video like another one: its frames at the same times, its sound, and a whole file or none."""
+"""Writing a video like another video: with frames at the same times and its sound; the file appears whole or not."""
+
+from __future__ import annotations
 
 import collections
 import concurrent.futures
 import contextlib
 import functools
 import math
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 import av
 import numpy as np
+from av.container import InputContainer
 from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc, VideoReformatter
 
 from osmn.errors import InputError
 from osmn.files.atomic import replacing
 from osmn.user_video.media.audio import Sound
+from osmn.user_video.media.reader import Frames
 
-MOST_TICKS = 2**31 - 1  # in what FFmpeg and MP4 hold in 32 bits
+MOST_TICKS = 2**31 - 1  # FFmpeg and MP4 hold ticks in 32 bits.
+# (draw, seconds) -> None: `draw()` returns the image of the frame at a time.
+WriteFrame = Callable[[Callable[[], np.ndarray], Fraction], None]
 
 
 class _Kind(NamedTuple):
-    """A kind of file: how it is packed, its codecs, the pixels it is given and stores, and the sound it can hold."""
+    """A kind of file.
+
+    Attributes:
+        container: how the file is packed.
+        container_options: of FFmpeg.
+        time_base: unit of the frames' times, in seconds; None: as in the video that the file is like.
+        codec: of the picture.
+        codec_options: of FFmpeg.
+        given_pixels: format of the images to write.
+        stored_pixels: format that is encoded.
+        even: the codec needs even sides.
+        copied_audio: codecs of sound that browsers play in such a file.
+        other_audio: the codec that other sound is encoded in.
+    """
 
     container: str
-    container_options: dict
-    time_base: Fraction | None  # None: that of the video it is like
+    container_options: dict[str, str]
+    time_base: Fraction | None
     codec: str
-    codec_options: dict
+    codec_options: dict[str, str]
     given_pixels: str
     stored_pixels: str
     even: bool
-    copied_audio: frozenset  # what browsers play in it
+    copied_audio: frozenset[str]
     other_audio: str
 
 
@@ -41,9 +61,9 @@ _OVERLAY = _Kind(
     container_options={"movflags": "frag_keyframe+delay_moov+default_base_moof"},
     time_base=None,
     codec="libx264",
-    # Of all presets the least work by far (5 ms a frame of 1280x720, where "veryfast" takes 16), for larger files; this
-    # quality is that of "veryfast" at crf 18. A constant quantiser, for rate control makes other bytes from run to run:
-    # x264's threads share its estimates.
+    # Of all presets the least work by far (5 ms per frame of 1280x720, where "veryfast" takes 16), for larger files;
+    # the quality is the same as with "veryfast" at crf 18. A constant quantizer, because rate control makes other bytes
+    # from run to run: x264's threads share its estimates.
     codec_options={"preset": "ultrafast", "qp": "23", "g": "48"},
     given_pixels="rgb24",
     stored_pixels="yuv420p",
@@ -66,7 +86,7 @@ _CUTOUT = _Kind(
 )
 
 
-def write_overlay(path, like):
+def write_overlay(path: Path | str, like: Frames) -> contextlib.AbstractContextManager[WriteFrame]:
     """Return a context that writes an MP4 which browsers play: H.264 of 8 bits, the sound as it is or as AAC.
 
     In the `with` block it gives a function (draw, seconds): `draw()` returns the image, RGB uint8 (H, W, 3); a thread
@@ -74,15 +94,15 @@ def write_overlay(path, like):
     The first frame of a given start becomes time 0, and the sound ends at a given end. Sound that FFmpeg cannot decode
     is left out.
 
-    H.264 needs even sides: where one is odd, the last row or column is there twice. Nothing is cut off.
+    H.264 needs even sides: where a side is odd, the last row or column is repeated. Nothing is cut off.
 
-    The file appears when the block ends, and not at all if that is by an exception. Where writing fails, such as on a
-    full disk, what was encoded until then is there and plays, and an InputError names it.
+    The file appears when the block ends; if an exception ends the block, no file appears. Where writing fails, such as
+    on a full disk, the frames that were encoded before are in the file and play, and an InputError names the file.
     """
     return _writing(Path(path), like, _OVERLAY)
 
 
-def write_cutout(path, like):
+def write_cutout(path: Path | str, like: Frames) -> contextlib.AbstractContextManager[WriteFrame]:
     """Return a context that writes a WebM with transparency: VP9 from RGBA uint8 (H, W, 4), times in milliseconds.
 
     Alpha is straight, not premultiplied; the sound is Opus or Vorbis; sides may be odd. Otherwise see `write_overlay`.
@@ -91,11 +111,11 @@ def write_cutout(path, like):
 
 
 class _Stopped(Exception):
-    """Leaves the caller's block when nothing more can be written to one of the videos in it."""
+    """Ends the caller's block when nothing more can be written to a video of the block."""
 
 
 @contextlib.contextmanager
-def _writing(path, like, kind, behind=8):
+def _writing(path: Path, like: Frames, kind: _Kind, behind: int = 8) -> Iterator[WriteFrame]:
     if path.is_dir():
         raise InputError(f"{path} is a folder; choose another name")
     with contextlib.ExitStack() as stack:
@@ -104,9 +124,10 @@ def _writing(path, like, kind, behind=8):
             encoder = _Encoder(temporary, like, kind)
         except OSError as error:
             raise InputError(f"{path} cannot be written ({error.strerror}); choose another place") from None
-        pending, stopped = collections.deque(), None
+        pending: collections.deque[concurrent.futures.Future[None]] = collections.deque()
+        stopped = None
 
-        def write(draw, seconds):
+        def write(draw: Callable[[], np.ndarray], seconds: Fraction) -> None:
             pending.append(pool.submit(encoder.write, draw, seconds))
             if len(pending) > behind:
                 pending.popleft().result()
@@ -140,8 +161,8 @@ def _writing(path, like, kind, behind=8):
         )
 
 
-def _unwritten(path, encoder):
-    """Return the InputError of a video of which nothing was written."""
+def _unwritten(path: Path, encoder: _Encoder) -> InputError:
+    """Return the InputError for a video of which nothing was written."""
     error = encoder.error
     if error is None:
         return InputError(f"{path} cannot be written (it was given no frames); choose another place")
@@ -153,9 +174,9 @@ def _unwritten(path, encoder):
     return InputError(f"{path} cannot be written ({error.strerror}); choose another place")
 
 
-def _until_an_error(method):
+def _until_an_error(method: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(method)
-    def guarded(self, *arguments):
+    def guarded(self: _Encoder, *arguments: Any) -> None:
         if self.error is None:
             try:
                 method(self, *arguments)
@@ -166,10 +187,10 @@ def _until_an_error(method):
 
 
 class _Encoder:
-    """Encodes one video into a file; `error` is what stopped it: from then on it does nothing."""
+    """Encodes a video into a file; `error` is the error that stopped it: from then on it does nothing."""
 
-    def __init__(self, path, like, kind):
-        self.error = None
+    def __init__(self, path: Path, like: Frames, kind: _Kind) -> None:
+        self.error: OSError | av.FFmpegError | None = None
         self._like, self._kind = like, kind
         self._time_base = kind.time_base or like.time_base
         options = dict(kind.container_options)
@@ -178,21 +199,24 @@ class _Encoder:
         # Written by Python, because errors of FFmpeg's own writing at the end of a file do not come out.
         self._file = open(path, "wb")  # noqa: SIM115, `close` closes it
         self._container = av.open(self._file, "w", format=kind.container, container_options=options)
-        self._stream = self._sound = None
+        self._stream: av.VideoStream | None = None  # Until the first frame's size is known.
+        self._sound: Sound | None = None
         self._reformatter = VideoReformatter()
         self._last = -1
 
     @_until_an_error
-    def write(self, draw, seconds):
+    def write(self, draw: Callable[[], np.ndarray], seconds: Fraction) -> None:
         image = draw()
-        if self._stream is None:
-            self._add_streams(*image.shape[:2])
         height, width = image.shape[:2]
-        if (height, width) != (self._stream.height, self._stream.width):
-            image = np.pad(image, [(0, self._stream.height - height), (0, self._stream.width - width), (0, 0)], "edge")
+        stream = self._stream or self._add_streams(height, width)
+        if (height, width) != (stream.height, stream.width):
+            image = np.pad(image, [(0, stream.height - height), (0, stream.width - width), (0, 0)], "edge")
         frame = av.VideoFrame.from_numpy_buffer(np.ascontiguousarray(image), format=self._kind.given_pixels)
         frame = self._reformatter.reformat(
-            frame, format=self._kind.stored_pixels, dst_colorspace="ITU709", dst_color_range="MPEG"
+            frame,
+            format=self._kind.stored_pixels,
+            dst_colorspace=Colorspace.ITU709,
+            dst_color_range=ColorRange.MPEG,
         )
         seconds -= self._like.start
         before, self._last = self._last, max(round(seconds / self._time_base), self._last + 1)
@@ -203,35 +227,35 @@ class _Encoder:
                 " it to a common rate"
             )
         frame.pts, frame.time_base = self._last, self._time_base
-        self._encode(frame)
+        self._encode(stream, frame)
         self._add_sound(seconds)
 
     @_until_an_error
-    def finish(self):
+    def finish(self) -> None:
         """Write what the encoder holds back and the rest of the sound."""
         if self._stream is not None:
-            self._encode(None)
+            self._encode(self._stream, None)
             self._add_sound(math.inf if self._like.end is None else self._like.end - self._like.start)
         self._container.close()
         self._file.close()
 
-    def described(self):
+    def described(self) -> str:
         """Return in words what is encoded."""
         size = "" if self._stream is None else f" of {self._stream.width}x{self._stream.height}"
         return f"{self._kind.codec} video{size} at {float(self._like.rate):g} frames a second"
 
-    def close(self):
-        """Let go of the files, finished or not."""
+    def close(self) -> None:
+        """Close the files, finished or not."""
         if self._sound is not None:
             self._sound.close()
         for file in (self._container, self._file):
             with contextlib.suppress(OSError, av.FFmpegError):
                 file.close()
 
-    def _add_streams(self, height, width):
+    def _add_streams(self, height: int, width: int) -> av.VideoStream:
         kind, like = self._kind, self._like
         rate = _encodable(like.rate, self._time_base)
-        self._stream = self._container.add_stream(
+        stream = self._container.add_stream(
             kind.codec,
             rate,
             kind.codec_options,
@@ -244,32 +268,35 @@ class _Encoder:
             color_primaries=ColorPrimaries.BT709,
             color_trc=ColorTrc.BT709,
         )
+        self._stream = cast(av.VideoStream, stream)
         self._frame_ticks = max(1, round(1 / (rate * self._time_base)))
         if like.audio is not None:
             self._sound = Sound(self._container, like, kind.copied_audio, kind.other_audio, run_up=kind is _OVERLAY)
+        return self._stream
 
-    def _encode(self, frame):
-        for packet in self._stream.encode(frame):
-            packet.duration = self._frame_ticks  # counts for the last frame only: others last until the next one
+    def _encode(self, stream: av.VideoStream, frame: av.VideoFrame | None) -> None:
+        for packet in stream.encode(frame):
+            packet.duration = self._frame_ticks  # Counts for the last frame only: the others last until the next frame.
             self._container.mux(packet)
 
-    def _add_sound(self, seconds):
+    def _add_sound(self, seconds: Fraction | float) -> None:
         if self._sound is not None:
             for packet in self._sound.until(seconds):
                 self._container.mux(packet)
 
 
-def _encodable(rate, time_base):
+def _encodable(rate: Fraction, time_base: Fraction) -> Fraction:
     """Return the nominal rate nearest to `rate` that FFmpeg can hold; the frames' times do not depend on it.
 
-    It holds a ratio of two numbers of 32 bits, and a frame's duration as one of ticks; encoders want one tick at least.
+    FFmpeg holds the rate as a ratio of two numbers of 32 bits, and a frame's duration as such a number of ticks;
+    encoders need at least one tick.
     """
     slowest, fastest = 1 / (time_base * MOST_TICKS), 1 / time_base
     return min(max(rate, slowest), fastest).limit_denominator(MOST_TICKS)
 
 
-def _put_index_in_front(fragments, path):
-    """Pack an MP4 in fragments, or its beginning, as one with its index in front, for quick starts in a browser."""
+def _put_index_in_front(fragments: Path, path: Path) -> None:
+    """Pack an MP4 in fragments, or its beginning, as an MP4 with its index in front, for quick starts in a browser."""
     with av.open(f"file:{fragments}") as source:
         options = {"movflags": "faststart"} | _first_time_in(source.streams.video[0].time_base)
         with av.open(f"file:{path}", "w", format="mp4", container_options=options) as target:
@@ -279,19 +306,19 @@ def _put_index_in_front(fragments, path):
                 target.mux(packet)
 
 
-def _first_time_in(time_base):
+def _first_time_in(time_base: Fraction) -> dict[str, str]:
     """Return the option of an MP4 by which its first time can be any multiple of `time_base`, not of milliseconds."""
     return {"movie_timescale": str(time_base.denominator)}
 
 
-def _whole_packets(container):
+def _whole_packets(container: InputContainer) -> Iterator[av.Packet]:
     with contextlib.suppress(av.InvalidDataError):
         for packet in container.demux():
             if packet.size and not packet.is_corrupt:
                 yield packet
 
 
-def _count_frames(path):
+def _count_frames(path: Path) -> int:
     try:
         with av.open(f"file:{path}") as container:
             return sum(packet.stream.type == "video" for packet in _whole_packets(container))

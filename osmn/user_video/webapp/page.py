@@ -3,32 +3,35 @@
 import functools
 import inspect
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any, cast
 
 import gradio as gr
 
 from osmn.errors import InputError
 from osmn.files.images import data_url
 from osmn.user_video.webapp import painting
-from osmn.user_video.webapp.session import EXAMPLES
+from osmn.user_video.webapp.session import EXAMPLES, Session, Sessions
 
 STATIC = Path(__file__).parent / "static"  # What runs in the browser.
 SHOWN_EVERY = 0.3  # seconds, of the live preview
 OFF = ("share", "run_history", "enable_monitoring", "ssr_mode", "pwa", "mcp_server")
 
 
-def launch(sessions, host, port, max_upload):
+def launch(sessions: Sessions, host: str, port: int, max_upload: int) -> gr.Blocks:
     """Serve the page from now on, and return it, a `gradio.Blocks` to close.
 
-    Raises OSError for a port that cannot be had.
+    Raises OSError for a port that is not free.
 
     Args:
         sessions: `session.Sessions`.
         host: address to listen on.
         port: port to listen on.
-        max_upload: size of the largest video that is taken, MB.
+        max_upload: size of the largest video that the page takes, MB.
     """
     page = layout(Events(sessions), max_upload)
+    off: dict[str, Any] = dict.fromkeys(OFF, False)
     page.launch(
         server_name=host,
         server_port=port,
@@ -39,13 +42,18 @@ def launch(sessions, host, port, max_upload):
         footer_links=[],
         quiet=True,
         prevent_thread_lock=True,
-        **dict.fromkeys(OFF, False),
+        **off,
     )
     return page
 
 
-def layout(events, max_upload):
-    """Return the page, a `gradio.Blocks`."""
+def layout(events: "Events", max_upload: int) -> gr.Blocks:
+    """Return the page.
+
+    Args:
+        events: what the page's elements call.
+        max_upload: size of the largest video that the page takes, MB.
+    """
     with gr.Blocks(title="OSMN: segment a video", analytics_enabled=False) as page:
         gr.Markdown("# Segment objects in a video\nPaint an object in one frame: it is followed through the video.")
         with gr.Row():
@@ -70,7 +78,7 @@ def layout(events, max_upload):
                 download = gr.DownloadButton("Download", interactive=False, elem_id="download")
 
         view = [painter, number, status, screen, download]
-        free = {"api_visibility": "private", "show_progress": "hidden", "concurrency_limit": None}
+        free: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "concurrency_limit": None}
         upload.upload(events.take, upload, [upload, *view], **free | {"show_progress": "full"})
         for button in examples:
             button.click(events.take_example, button, view, **free)
@@ -78,29 +86,29 @@ def layout(events, max_upload):
         painter.stroke(events.stroke, painter, status, trigger_mode="always_last", **free)
         painter.box(events.box, painter, [painter, status], **free)
         screen.pause(events.pause, painter, [painter, number, status], **free)
-        # One visitor at a time: the others wait.
+        # A visitor waits while the video of another visitor is segmented.
         segment.click(events.segment, [painter, number], view, **free | {"concurrency_limit": 1})
         stop.click(events.stop, None, None, **free)
         page.unload(events.leave)
     return page
 
 
-def _headline(title, words):
+def _headline(title: str, words: str) -> None:
     gr.Markdown(f"### {title}\n{words}", elem_classes="step")
 
 
-def _component(name, **props):
-    """Return the component that `<name>.html` and `<name>.js` make."""
+def _component(name: str, **props: Any) -> gr.HTML:
+    """Return the component of `<name>.html` and `<name>.js`."""
     html, script = ((STATIC / f"{name}.{kind}").read_text() for kind in ("html", "js"))
     return gr.HTML(html_template=html, js_on_load=script, apply_default_css=False, elem_id=name, **props)
 
 
-def _tells(event):
-    """Decorate an event so that a mistake is told on the page."""
+def _tells(event: Callable[..., Any]) -> Callable[..., Any]:
+    """Decorate an event so that the page shows an InputError."""
     if inspect.isgeneratorfunction(event):
 
         @functools.wraps(event)
-        def telling(*inputs):
+        def telling(*inputs: Any) -> Any:
             try:
                 yield from event(*inputs)
             except InputError as error:
@@ -108,7 +116,7 @@ def _tells(event):
     else:
 
         @functools.wraps(event)
-        def telling(*inputs):
+        def telling(*inputs: Any) -> Any:
             try:
                 return event(*inputs)
             except InputError as error:
@@ -118,24 +126,27 @@ def _tells(event):
 
 
 class Events:
-    """What happens on the page: each event finds the visitor's session, calls it, and returns what is shown then.
+    """What happens on the page: each event finds the visitor's session, calls it, and returns what the page shows then.
 
-    `painted` is what painter.js reports.
+    The argument `painted` of the events is what painter.js reports.
+
+    Args:
+        sessions: `session.Sessions`.
     """
 
-    def __init__(self, sessions):
+    def __init__(self, sessions: Sessions) -> None:
         self._sessions = sessions
 
-    def _session(self, request, painted=None):
-        """Return the visitor's session, once it has taken what is painted."""
-        session = self._sessions[request.session_hash]
-        # None: nothing is painted since the frame was shown; another token: it was painted in a video before.
+    def _session(self, request: gr.Request, painted: dict[str, Any] | None = None) -> Session:
+        """Return the visitor's session, after giving it what is painted."""
+        session = self._sessions[_key(request)]
+        # None: nothing has been painted since the frame was shown; another token: it was painted in an earlier video.
         if painted and "frame" not in painted and painted["token"] == session.token:
             session.paint(painted["number"], painting.labels_of(painting.picture_in(painted["paint"], session.size)))
         return session
 
-    def take(self, path, request: gr.Request):
-        """Open an uploaded video; clear the upload for the next one, also after a mistake."""
+    def take(self, path: str, request: gr.Request) -> tuple[Any, ...]:
+        """Open an uploaded video; clear the upload for the next video, also after a mistake."""
         session = self._session(request)
         try:
             session.take(path)
@@ -145,40 +156,40 @@ class Events:
         return None, *_opened(session)
 
     @_tells
-    def take_example(self, name, request: gr.Request):
+    def take_example(self, name: str, request: gr.Request) -> tuple[Any, ...]:
         """Open an example."""
         session = self._session(request)
         session.take_example(name)
         return _opened(session)
 
     @_tells
-    def step(self, painted, number, request: gr.Request):
+    def step(self, painted: dict[str, Any] | None, number: int, request: gr.Request) -> tuple[Any, ...]:
         """Go to a frame."""
         session = self._session(request, painted)
         return _painting(session, number), _status(session)
 
     @_tells
-    def stroke(self, painted, request: gr.Request):
+    def stroke(self, painted: dict[str, Any] | None, request: gr.Request) -> Any:
         """Keep what is painted, also while a video is segmented."""
         session = self._session(request, painted)
         return gr.skip() if session.busy else _status(session)
 
     @_tells
-    def box(self, painted, request: gr.Request):
+    def box(self, painted: dict[str, Any], request: gr.Request) -> tuple[Any, ...]:
         """Find an object in a box."""
         session = self._session(request, painted)
         session.find_in_box(painted["number"], painted["object"], painted["box"])
         return _painting(session, painted["number"]), _status(session)
 
     @_tells
-    def pause(self, painted, event: gr.EventData, request: gr.Request):
+    def pause(self, painted: dict[str, Any] | None, event: gr.EventData, request: gr.Request) -> tuple[Any, ...]:
         """Go to the frame at which the overlay is paused."""
         session = self._session(request, painted)
         number = session.frame_at(event.seconds)
         return _painting(session, number), number, _status(session)
 
     @_tells
-    def segment(self, painted, number, request: gr.Request):
+    def segment(self, painted: dict[str, Any] | None, number: int, request: gr.Request) -> Iterator[tuple[Any, ...]]:
         """Segment with a live preview, then show overlay and download."""
         session = self._session(request, painted)
         hold = (gr.skip(),) * 2
@@ -199,27 +210,31 @@ class Events:
         yield _painting(session, number), number, words, {"video": str(session.overlay)}, download
 
     @_tells
-    def stop(self, request: gr.Request):
+    def stop(self, request: gr.Request) -> None:
         """End the segmenting."""
         self._session(request).stop()
 
-    def leave(self, request: gr.Request):
-        """Remove all that is a visitor's."""
-        self._sessions.close(request.session_hash)
+    def leave(self, request: gr.Request) -> None:
+        """Remove all files of a visitor."""
+        self._sessions.close(_key(request))
 
 
-def _opened(session):
-    """Return what is shown of a video that was just opened: painter, slider, status, screen, download."""
+def _key(request: gr.Request) -> str:
+    return cast(str, request.session_hash)  # Every page has one.
+
+
+def _opened(session: Session) -> tuple[Any, ...]:
+    """Return what the page shows of a video that was just opened: painter, slider, status, screen, download."""
     slider = gr.Slider(maximum=max(1, session.frames - 1), value=0, interactive=session.frames > 1)
     words = f"{session.frames} frames, {session.size[0]}x{session.size[1]}. Paint an object."
     return _painting(session, 0), slider, words, None, gr.DownloadButton(value=None, interactive=False)
 
 
-def _painting(session, number):
+def _painting(session: Session, number: int) -> dict[str, Any]:
     frame, picture = data_url(session.frame(number)), data_url(painting.painted(session.labels(number)))
     return {"frame": frame, "paint": picture, "number": int(number), "token": session.token}
 
 
-def _status(session):
+def _status(session: Session) -> str:
     frames = session.painted_frames
     return f"Painted: frame {', '.join(map(str, frames))}." if frames else "Paint an object."

@@ -1,4 +1,4 @@
-"""Objects painted on a frame: a picture with a colour for each object, to ids and back."""
+"""Objects painted on a frame: from a picture with a color for each object to ids, and back."""
 
 import base64
 import contextlib
@@ -12,18 +12,18 @@ from osmn.errors import InputError
 from osmn.files.images import named_image_errors
 from osmn.masks import bright_palette
 
-OBJECTS = range(1, 7)  # Those whose colours in the palette are far apart.
-_NEAR = 24  # How far a channel may be from an object's colour, of 255.
+OBJECTS = range(1, 7)  # Those whose colors in the palette are far apart.
+_NEAR = 24  # How far a channel may be from an object's color, of 255.
 
 
-def colors():
-    """Return {object id: colour, "#rrggbb"}: those of the overlay."""
+def colors() -> dict[int, str]:
+    """Return {object id: color, "#rrggbb"}, with the colors of the overlay."""
     palette = bright_palette()
     return {i: "#" + bytes(palette[i]).hex() for i in OBJECTS}
 
 
-def painted(labels):
-    """Return the objects of `labels`, uint8 (H, W), in their colours, RGBA uint8 (H, W, 4); transparent elsewhere."""
+def painted(labels: np.ndarray) -> np.ndarray:
+    """Return the objects of `labels`, uint8 (H, W), in their colors, RGBA uint8 (H, W, 4); transparent elsewhere."""
     picture = np.zeros((*labels.shape, 4), np.uint8)
     picture[..., :3] = bright_palette()[labels]
     picture[..., 3] = 255
@@ -31,10 +31,10 @@ def painted(labels):
     return picture
 
 
-def labels_of(picture):
+def labels_of(picture: np.ndarray) -> np.ndarray:
     """Return the object ids, uint8 (H, W), of what is painted, RGBA uint8 (H, W, 4).
 
-    Where brush strokes meet, browsers mix their colours: there the id is that of the nearest pixel with one.
+    Where brush strokes meet, browsers mix their colors: such a pixel gets the id of the nearest pixel with an id.
     """
     labels = np.zeros(picture.shape[:2], np.uint8)
     for object_id in OBJECTS:
@@ -47,8 +47,11 @@ def labels_of(picture):
     return labels
 
 
-def picture_in(url, size):
-    """Return the picture in a data URL, RGBA uint8 (H, W, 4); InputError if it is none of `size`, (width, height)."""
+def picture_in(url: str, size: tuple[int, int]) -> np.ndarray:
+    """Return the picture in a data URL, RGBA uint8 (H, W, 4).
+
+    Raises InputError if it is no picture, or not of `size`, (width, height).
+    """
     with contextlib.suppress(InputError), named_image_errors("the picture", ["PNG"]):
         image = Image.open(io.BytesIO(base64.b64decode(url.partition(",")[2], validate=True)), formats=["PNG"])
         if image.size == tuple(size):  # Before it is decoded.

@@ -1,7 +1,9 @@
 """What a visitor of the web page does: a video of their own, what they paint in its frames, the results until now.
 
-Nothing here knows the page: `osmn_app.py` holds its layout and events.
+Nothing here knows the page: `page` holds its layout and events.
 """
+
+from __future__ import annotations
 
 import bisect
 import contextlib
@@ -13,7 +15,8 @@ import tempfile
 import threading
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,53 +26,64 @@ from osmn.data.synthetic import write_clip
 from osmn.errors import InputError
 from osmn.files.images import read_labels
 from osmn.inference import arguments
+from osmn.inference.predictor import Predictor
 from osmn.masks import with_objects
 from osmn.user_video.media.reader import frame_at, open_frames
 from osmn.user_video.prompts import Prompt, grabcut
 from osmn.user_video.tracking import MASKS, History, Results, track
 from osmn.user_video.webapp.painting import OBJECTS
 
-# Examples that nobody has to download: {name: (number of objects, seed)}.
+# Examples, which are drawn and not downloaded: {name: (number of objects, seed)}.
 EXAMPLES = {"Example: 1 object": (1, 146), "Example: 2 objects": (2, 198)}
 EXAMPLE_FRAMES, EXAMPLE_SIZE = 32, (320, 192)
 
 
 class Step(NamedTuple):
-    """A frame that is done while a video is segmented: its number, and `draw()`, which returns the overlay's image."""
+    """A frame that has just been segmented; `draw()` returns it with its objects, RGB uint8 (H, W, 3)."""
 
     number: int
-    draw: Callable
+    draw: Callable[[], np.ndarray]
 
 
 class Session:
-    """One visitor's video, what is given in it, and the results; all files are in one folder, of this session alone.
+    """A visitor's video, the objects that are given in it, and the results; all files are in a folder of the session.
+
+    Attributes:
+        folder: of the session.
+        size: (width, height) of the video; (0, 0) without a video.
+        token: differs from video to video.
+        overlay: path of the newest overlay; None without results.
+        archive: path of the newest archive of results; None without results.
 
     Args:
         folder: to work in; made here.
         predictor: (width, height) of the frames -> `Predictor`.
     """
 
-    def __init__(self, folder, predictor):
+    def __init__(self, folder: Path | str, predictor: Callable[[tuple[int, int]], Predictor]) -> None:
         self.folder, self._new_predictor = Path(folder), predictor
         self.folder.mkdir(parents=True)
         self._running, self._closed = threading.Lock(), False
-        self._reset(None, [], None)
+        self._reset(None, [], (0, 0))
 
-    def _reset(self, path, frames, size):
+    def _reset(self, path: Path | None, frames: Sequence[tuple[str, Fraction, int]], size: tuple[int, int]) -> None:
         self._path, self.size = path, size
-        self._names, self._seconds, self._checksums = ([frame[part] for frame in frames] for part in range(3))
-        self._given = {}  # {frame number: {object id: bool (H, W)}}
+        self._names = [name for name, _, _ in frames]
+        self._seconds = [seconds for _, seconds, _ in frames]
+        self._checksums = [checksum for _, _, checksum in frames]
+        self._given: dict[int, dict[int, np.ndarray]] = {}  # {frame number: {object id: bool (H, W)}}
         self._results = self.folder / f"results-{secrets.token_hex(4)}"
         self._history = History(self._results)
         self._first_changed = 0
-        self.token = secrets.token_hex(8)  # Which video this is.
-        self._last = (None, None)  # The frame looked at: number, image.
+        self.token = secrets.token_hex(8)
+        self._last: tuple[int, np.ndarray] | None = None  # The frame looked at: number, image.
         self._stopping = False
-        self.overlay = self.archive = None  # The paths of the newest ones.
+        self.overlay: Path | None = None
+        self.archive: Path | None = None
 
     # -- The video ----------------------------------------------------------------------------------------------------
 
-    def take(self, path):
+    def take(self, path: str | os.PathLike[str]) -> None:
         """Open a video that the visitor uploaded; it is moved into the session's folder."""
         if not Path(arguments.path(path, "a video")).is_file():
             raise InputError(f"{Path(path).name} is not there; choose the video again")
@@ -81,8 +95,8 @@ class Session:
             except InputError as error:
                 raise InputError(str(error).replace(str(own), own.name)) from None
 
-    def take_example(self, name):
-        """Open one of `EXAMPLES`, which is drawn on the spot."""
+    def take_example(self, name: str) -> None:
+        """Open one of `EXAMPLES`, which is drawn now."""
         if not isinstance(name, str) or name not in EXAMPLES:
             raise InputError(f"an example is one of {', '.join(EXAMPLES)}; choose one of these")
         objects, seed = EXAMPLES[name]
@@ -91,8 +105,8 @@ class Session:
             self._open(folder / "clip")
 
     @contextlib.contextmanager
-    def _new_folder(self):
-        """Make a folder for a video; it goes if the block fails."""
+    def _new_folder(self) -> Iterator[Path]:
+        """Make a folder for a video; it is removed if the block fails."""
         folder = self.folder / f"video-{secrets.token_hex(4)}"
         folder.mkdir()
         try:
@@ -101,8 +115,8 @@ class Session:
             shutil.rmtree(folder)
             raise
 
-    def _open(self, path):
-        """Read a video once, for the number and the times of its frames; replace the video before by it."""
+    def _open(self, path: Path) -> None:
+        """Read a video once, for the number and the times of its frames; it replaces the video before."""
         with open_frames(path) as frames:
             found = [(frame.name, frame.seconds, _checksum(frame.image)) for frame in frames]
             size = frames.size
@@ -113,56 +127,63 @@ class Session:
             self._reset(path, found, size)
 
     @property
-    def frames(self):
+    def frames(self) -> int:
         """The number of frames; 0 without a video."""
         return len(self._names)
 
-    def frame(self, number):
+    def frame(self, number: int) -> np.ndarray:
         """Return a frame, RGB uint8 (H, W, 3)."""
-        number = self._checked(number)
-        if self._last[0] != number:
-            image = frame_at(self._path, self._seconds[number]) if self._path.is_file() else None
-            # Some files' key frames are no full pictures.
-            if image is None or _checksum(image) != self._checksums[number]:
-                with open_frames(self._path, start=number, ahead=1) as frames:
-                    image = frames.first.image
-            self._last = (number, image)
-        return self._last[1]
+        path, number = self._video(), self._checked(number)
+        if self._last is not None and self._last[0] == number:
+            return self._last[1]
+        image = frame_at(path, self._seconds[number]) if path.is_file() else None
+        # Some files' key frames are no full pictures.
+        if image is None or _checksum(image) != self._checksums[number]:
+            with open_frames(path, start=number, ahead=1) as frames:
+                image = frames.first.image
+        self._last = (number, image)
+        return image
 
-    def _checked(self, number):
-        if not self.frames:
+    def _video(self) -> Path:
+        """Return the path of the video; InputError without a video, or if its file is lost."""
+        if self._path is None:
             raise InputError("choose a video first")
         if not self._path.exists():  # Some machines clear their temporary files.
             raise InputError("the video is no more among this machine's temporary files; choose it again")
+        return self._path
+
+    def _checked(self, number: int) -> int:
+        """Return a frame's number as an int; InputError without a video, or for a frame that does not exist."""
+        self._video()
         number = arguments.whole(number, "a frame's number")
         if not 0 <= number < self.frames:
             raise InputError(f"there is no frame {number}: the last one is {self.frames - 1}")
         return number
 
-    def seconds(self, number):
-        """Return the time of a frame."""
+    def seconds(self, number: int) -> float:
+        """Return the time of a frame, in seconds."""
         return float(self._seconds[self._checked(number)])
 
-    def frame_at(self, seconds):
-        """Return the number of the frame that is shown at a time."""
-        self._checked(0)
+    def frame_at(self, seconds: float) -> int:
+        """Return the number of the frame that is shown at a time, in seconds."""
+        self._video()
         seconds = arguments.seconds(seconds)
         return max(0, bisect.bisect_right(self._seconds, seconds + 1e-3) - 1)  # Browsers round to microseconds.
 
     # -- What is given ------------------------------------------------------------------------------------------------
 
-    def labels(self, number):
-        """Return the object ids in a frame, uint8 (H, W): what is given there over the newest result."""
+    def labels(self, number: int) -> np.ndarray:
+        """Return the object ids in a frame, uint8 (H, W): the objects that are given there over the newest result."""
         number = self._checked(number)
         path = self._mask_file(self._names[number])
         labels = read_labels(path) if path.exists() else np.zeros(self.size[::-1], np.uint8)
         return with_objects(labels, self._given.get(number, {}))
 
-    def paint(self, number, labels):
-        """Give the objects of a frame by their ids, uint8 (H, W); those that are there already stay as they are.
+    def paint(self, number: int, labels: np.ndarray) -> None:
+        """Give the objects of a frame by their ids, uint8 (H, W); objects that do not change stay as they are.
 
-        An object that is there no more is gone from there on, until it is painted again. Raises InputError for what is
-        no picture of `OBJECTS` of the video's size.
+        An object that is no longer in the frame is gone from there on, until it is painted again. Raises InputError for
+        labels that are not `OBJECTS`, or not of the video's size.
         """
         number = self._checked(number)
         labels = arguments.labels(labels, self.size, OBJECTS)
@@ -170,37 +191,37 @@ class Session:
         changed = {i: labels == i for i in OBJECTS if ((labels == i) != (before == i)).any()}
         if changed:
             objects = self._given.get(number, {}) | changed
-            # What was never there before cannot go.
+            # An object that was never there before cannot disappear.
             known = {i for earlier, given in self._given.items() if earlier < number for i in given}
             self._given[number] = {i: mask for i, mask in objects.items() if mask.any() or i in known}
             self._first_changed = min(self._first_changed, number)
 
-    def find_in_box(self, number, object_id, box):
-        """Give what GrabCut finds in a box, (x, y, width, height) in pixels, as an object of a frame."""
+    def find_in_box(self, number: int, object_id: int, box: Sequence[int]) -> None:
+        """Give the object that GrabCut finds in a box, (x, y, width, height) in pixels, as an object of a frame."""
         if arguments.object_id(object_id) not in OBJECTS:
             raise InputError(f"objects are {OBJECTS[0]} to {OBJECTS[-1]}, not {object_id}")
         found = grabcut(self.frame(number), box)
         self.paint(number, with_objects(self.labels(number), {object_id: found}))
 
     @property
-    def painted_frames(self):
+    def painted_frames(self) -> list[int]:
         """The numbers of the frames in which objects are given."""
         return sorted(number for number, objects in self._given.items() if objects)
 
     # -- Segmenting ---------------------------------------------------------------------------------------------------
 
-    def segment(self):
-        """Yield a `Step` for each frame that is segmented anew: from the first one in which something changed.
+    def segment(self) -> Iterator[Step]:
+        """Yield a `Step` for each frame that is segmented anew: from the first frame with a change on.
 
-        Frames before it keep their masks. Afterwards `overlay` is there, also if `stop` ended it early; from there the
-        next call goes on.
+        Frames before it keep their masks. Afterwards there is an `overlay`, also if `stop` ended the segmenting early;
+        the next call goes on from there.
         """
-        self._checked(0)
+        path = self._video()
         if not any(mask.any() for objects in self._given.values() for mask in objects.values()):
             raise InputError("paint an object first, in the first frame that shows it")
         with self._idle():
             self._stopping = self._closed
-            # What is left of earlier results: somebody may have removed some.
+            # Earlier results, as far as their files still exist.
             there = itertools.takewhile(lambda name: self._mask_file(name).is_file(), self._names)
             self._history.go_on_from(min(self._first_changed, sum(1 for _ in there)))
             self._first_changed = self.frames
@@ -210,7 +231,7 @@ class Session:
             given = [Prompt(number, None, objects) for number, objects in sorted(self._given.items())]
             predictor = self._new_predictor(self.size)
             with (
-                open_frames(self._path) as frames,
+                open_frames(path) as frames,
                 Results(self._results, frames) as results,
                 contextlib.closing(track(predictor, frames, given, self._history)) as steps,
             ):
@@ -222,15 +243,15 @@ class Session:
                         break
             self._hand_over()
 
-    def _mask_file(self, name):
+    def _mask_file(self, name: str) -> Path:
         return self._results / MASKS / f"{name}.png"
 
-    def _hand_over(self):
-        """Make the archive; give it and the overlay new paths, so that no browser takes them for old ones."""
+    def _hand_over(self) -> None:
+        """Make the archive; give it and the overlay new paths, so that no browser shows old files instead."""
         before, folder = self.overlay, self._results / secrets.token_hex(4)
         folder.mkdir()
         os.replace(self._results / "overlay.mp4", folder / "overlay.mp4")
-        # Not packed any more: its files are. Nor does a clock that stands before 1980 matter.
+        # Stored without compression: the files are compressed. Times before 1980 are allowed, of clocks that are wrong.
         with zipfile.ZipFile(folder / "osmn.zip", "w", strict_timestamps=False) as archive:
             for name in self._names[: self.done]:
                 archive.write(self._mask_file(name), f"{MASKS}/{name}.png")
@@ -240,22 +261,22 @@ class Session:
             shutil.rmtree(before.parent)
 
     @property
-    def done(self):
-        """How many frames have a result, from the first one on."""
+    def done(self) -> int:
+        """How many frames, from the first on, have a result."""
         return len(self._history)
 
     @property
-    def busy(self):
+    def busy(self) -> bool:
         """Whether the video is being segmented."""
         return self._running.locked()
 
-    def stop(self):
+    def stop(self) -> None:
         """End `segment` after the frame that it is at."""
         self._stopping = True
 
     @contextlib.contextmanager
-    def _idle(self):
-        """Have nothing else change the results in the block; InputError while the video is segmented."""
+    def _idle(self) -> Iterator[None]:
+        """Keep all others from changing the results in a `with` block; InputError while the video is segmented."""
         if not self._running.acquire(blocking=False):
             raise InputError("the video is being segmented; stop that first")
         try:
@@ -264,39 +285,41 @@ class Session:
             self._running.release()
             self._remove_if_closed()
 
-    def close(self):
+    def close(self) -> None:
         """Stop, and remove all of the session's files."""
         self._closed = self._stopping = True
         if not self.busy:
             self._remove_if_closed()
 
-    def _remove_if_closed(self):
+    def _remove_if_closed(self) -> None:
         if self._closed:
             shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def _checksum(image):
-    return zlib.crc32(np.ascontiguousarray(image))
+def _checksum(image: np.ndarray) -> int:
+    return zlib.crc32(np.ascontiguousarray(image).data)
 
 
 class Sessions:
-    """The sessions of all visitors, each under a key that only its visitor knows; in a `with` block.
+    """The sessions of all visitors, each under a key that only its visitor knows; used in a `with` block.
 
-    Their files are in one temporary folder, `folder`, which is removed at the end.
+    Attributes:
+        folder: the temporary folder of all files, which is removed at the end of the block.
 
     Args:
         predictor: see `Session`.
     """
 
-    def __init__(self, predictor):
-        self._predictor, self._sessions, self._lock = predictor, {}, threading.Lock()
+    def __init__(self, predictor: Callable[[tuple[int, int]], Predictor]) -> None:
+        self._predictor, self._lock = predictor, threading.Lock()
+        self._sessions: dict[str, Session] = {}
         self._temporary = tempfile.TemporaryDirectory(prefix="osmn_app-", ignore_cleanup_errors=True)
         self.folder = Path(self._temporary.name)
 
-    def __enter__(self):
+    def __enter__(self) -> Sessions:
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         with self._lock:
             sessions = list(self._sessions.values())
             self._sessions.clear()
@@ -304,14 +327,14 @@ class Sessions:
             session.close()
         self._temporary.cleanup()
 
-    def __getitem__(self, key):
+    def __getitem__(self, key: str) -> Session:
         with self._lock:
             if key not in self._sessions:
-                # Whoever knows a file's path is given it, so it has a name that cannot be guessed.
+                # The server gives a file to anyone who knows its path, so the path cannot be guessed.
                 self._sessions[key] = Session(self.folder / secrets.token_hex(16), self._predictor)
             return self._sessions[key]
 
-    def close(self, key):
+    def close(self, key: str) -> None:
         """End a visitor's session and remove its files."""
         with self._lock:
             session = self._sessions.pop(key, None)
