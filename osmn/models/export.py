@@ -7,12 +7,15 @@ All of it is float32. N is the number of objects; guides and image are as `input
 visual modulator has a frame's graph alone, without gammas.
 """
 
+from __future__ import annotations
+
 import contextlib
 import errno
 import functools
 import math
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import tensorflow as tf
@@ -21,12 +24,15 @@ from osmn.errors import in_short
 from osmn.evaluation.metrics import region_similarity
 from osmn.files import locks
 from osmn.files.atomic import temporary_folder
-from osmn.inputs.published import GUIDE_SIDE
+from osmn.inputs.published import GUIDE_SIDE, PAD_RATIO
 from osmn.models import checkpoints, exported
 from osmn.models.engines import FRAME, GUIDE
-from osmn.models.engines.openvino import compiled_at, read_graph
+from osmn.models.engines.openvino import OpenVinoEngine, compiled_at, read_graph
 from osmn.networks.backend import keras
 from osmn.optional_packages import engine_import
+
+if TYPE_CHECKING:
+    from osmn.models.tensorflow_model import Model
 
 OPSET = 18  # Of ONNX: what most runtimes of the last years read.
 LARGE = 2**20  # Values of a weight. Smaller ones cost the converter little, and it joins them with batch norms.
@@ -136,6 +142,13 @@ def openvino_model(graphs, name):
     for model_input in model.inputs:
         model_input.set_names({name.partition(":")[0] for name in model_input.names})
     return model
+
+
+def start_openvino(model: Model, vg_pad_ratio: float = PAD_RATIO) -> OpenVinoEngine:
+    """Return the `OpenVinoEngine` of a model, in the model's precision; see `EngineKind.start`."""
+    graphs = Graphs(model.network)
+    converted = {name: openvino_model(graphs, name) for name in graphs.functions}
+    return OpenVinoEngine(converted, model.config, model.precision, vg_pad_ratio)
 
 
 WRITERS = {"saved_model": write_saved_model, "openvino": write_openvino, "onnx": write_onnx}

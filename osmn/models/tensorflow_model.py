@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import logging
+import pkgutil
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from osmn import networks
 from osmn.errors import InputError, argument
 from osmn.inputs.published import PAD_RATIO
 from osmn.models import checkpoint_files, checkpoints
-from osmn.models.engines.tensorflow import TensorFlowEngine
+from osmn.models.engines import ENGINE_KINDS
 from osmn.models.pretrained import imagenet
 from osmn.networks import devices
 from osmn.results import manifest
@@ -27,7 +28,7 @@ class Model:
         network: an `Osmn`; its configuration is `network.config`.
         precision: "float32", "bfloat16" or "float16": of its arithmetic.
         path: the checkpoint that the weights come from; None for initial weights.
-        engine: "tensorflow" or "openvino": what segments with it.
+        engine: a name of `ENGINES`: what segments with it.
     """
 
     network: networks.Osmn
@@ -49,7 +50,7 @@ class Model:
         """Return one line that says what computes: model, size (width, height), precision, device."""
         origin = f" of {self.path}" if self.path else ""
         size = "x".join(map(str, im_size))
-        device = devices.name() if self.engine == "tensorflow" else "CPU by OpenVINO"
+        device = ENGINE_KINDS[self.engine].device or devices.name()
         return f"{self.network.config.base_model}{origin}, {size}, {self.precision}, {device}"
 
     @functools.cached_property
@@ -65,22 +66,14 @@ class Model:
 
     def for_inference(self):
         """Return the model with its network stored and computed as its engine and precision have it."""
-        policy = "float32" if self.engine == "openvino" else self.precision  # OpenVINO turns float32 into bfloat16.
-        return dataclasses.replace(self, network=for_inference(self.network, policy))
+        return dataclasses.replace(self, network=for_inference(self.network, _policy(self.engine, self.precision)))
 
     def start_engine(self, vg_pad_ratio=PAD_RATIO):
         """Return the engine that segments with the network, an `Engine`.
 
         `vg_pad_ratio`: the visual guide's crop grows by this part of its sides, on each; 0.03, as published.
         """
-        if self.engine == "tensorflow":
-            return TensorFlowEngine(self.network, vg_pad_ratio)
-        from osmn.models import export
-        from osmn.models.engines.openvino import OpenVinoEngine
-
-        graphs = export.Graphs(self.network)
-        converted = {name: export.openvino_model(graphs, name) for name in graphs.functions}
-        return OpenVinoEngine(converted, self.config, self.precision, vg_pad_ratio)
+        return pkgutil.resolve_name(ENGINE_KINDS[self.engine].start)(self, vg_pad_ratio)
 
 
 def load(path, given=None, precision=None, engine="tensorflow"):
@@ -91,24 +84,30 @@ def load(path, given=None, precision=None, engine="tensorflow"):
         given: {`ModelConfig` field: value} of what the caller says of the model. It may not contradict the
             configuration beside the checkpoint; where there is none, the rest has its published defaults.
         precision: None for the device's own.
-        engine: "tensorflow" or "openvino".
+        engine: a name of `ENGINES`.
 
     Raises:
         InputError: if there is no such checkpoint, or if it does not fit.
     """
     path, config = checkpoint_files.find_model(path, given)
     precision = _precision(precision, config, engine)
-    network = networks.build(config, "float32" if engine == "openvino" else precision)
+    network = networks.build(config, _policy(engine, precision))
     load_weights(network, path)
     return Model(network, precision, path, engine)
 
 
 def _precision(asked_for, config, engine):
     """Return the precision that is asked for, or the device's own for None."""
-    if (engine, asked_for) == ("openvino", "float16"):
-        computing = f"{argument('engine', engine)} computes in float32 or bfloat16, not in float16"
+    precisions = ENGINE_KINDS[engine].precisions
+    if asked_for and asked_for not in precisions:
+        computing = f"{argument('engine', engine)} computes in {' or '.join(precisions)}, not in {asked_for}"
         raise InputError(f"{computing}; give another {argument('precision')}")
     return asked_for or devices.default_precision(config.base_model)
+
+
+def _policy(engine, precision):
+    """Return the dtype policy of the network that an engine segments with in a precision."""
+    return "float32" if ENGINE_KINDS[engine].float32_network else precision
 
 
 def new_for_training(options):
