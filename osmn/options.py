@@ -40,6 +40,8 @@ class Option:
         repeated: the option may be given several times, and its value is the list of what was given.
         positional: it is given by its place, not by its name.
         changes_results: it belongs to what two runs must agree on to have the same results; see `identity`.
+        came_later: the option is newer than some results, which were made as its default says. `identity` leaves it
+            out while it has its default, so that these results stay valid.
     """
 
     help: str
@@ -50,6 +52,7 @@ class Option:
     repeated: bool = False
     positional: bool = False
     changes_results: bool = True
+    came_later: bool = False
 
 
 def option(help, type=None, **more):
@@ -69,7 +72,11 @@ def declared(kind):
 def identity(options):
     """Return {field: value} of what changes results: all fields but options that say otherwise, and nested options."""
     fields = dataclasses.fields(options)
-    left_out = {name for name, (each, _) in declared(options).items() if not each.changes_results}
+    left_out = {
+        name
+        for name, (each, default) in declared(options).items()
+        if not each.changes_results or (each.came_later and getattr(options, name) == default)
+    }
     values = {field.name: getattr(options, field.name) for field in fields if field.name not in left_out}
     return {name: value for name, value in values.items() if not dataclasses.is_dataclass(value)}
 

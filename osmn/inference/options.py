@@ -34,7 +34,9 @@ class SegmentingOptions:
     )
     flip_test: bool = field(
         default=False,
-        metadata=option("segment each frame's mirror image too, and average: often better, twice the time"),
+        metadata=option(
+            "segment each frame's mirror image too, and average: often better, twice the time", came_later=True
+        ),
     )
     shard: tuple[int, int] = field(
         default=Shard(0, 1),
@@ -47,7 +49,4 @@ class SegmentingOptions:
     @property
     def identity_options(self):
         """{option: value} of what changes the content of result files."""
-        found = identity(self)
-        if not self.flip_test:
-            del found["flip_test"]  # Results of before this option stay what they are.
-        return found
+        return identity(self)
