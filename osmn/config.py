@@ -16,7 +16,7 @@ class NetworkKind(NamedTuple):
 
     Attributes:
         network: "module:class" of its `Osmn`, which is imported when it is built.
-        backbone: a name of `pretrained.imagenet.BACKBONES`: whose ImageNet weights fit.
+        backbone: a name of `pretrained.imagenet.BACKBONES`: whose ImageNet weights fit; None if none of them fit.
         bytes_a_pixel: of its first features, at least.
         drifts_in_bfloat16: its masks differ so much from those of float32 that bfloat16 is computed on request alone.
         float32_blocks: numbers of the convolutions that an export to int8 leaves in float32 (0: the first one); with
@@ -25,7 +25,7 @@ class NetworkKind(NamedTuple):
     """
 
     network: str
-    backbone: str
+    backbone: str | None
     bytes_a_pixel: int
     drifts_in_bfloat16: bool = False
     float32_blocks: tuple[int, ...] = ()
