@@ -1,15 +1,16 @@
-"""The datasets whose results can be scored, and which of them a folder holds."""
+"""The datasets whose results can be scored, and the choice of a folder's dataset."""
 
 from pathlib import Path
 
 from osmn.errors import InputError
 from osmn.evaluation import davis, youtube_objects, ytvos
+from osmn.evaluation.dataset import Dataset
 
 DATASETS = (davis.DATASET, youtube_objects.DATASET, ytvos.DATASET)
 
 
-def dataset_in(folder):
-    """Return the `Dataset` that a folder holds; InputError if it holds none of them."""
+def dataset_in(folder: Path | str) -> Dataset:
+    """Return the `Dataset` that a folder holds; raise InputError if it holds no known dataset."""
     for dataset in DATASETS:
         if dataset.looks_like(Path(folder)):
             return dataset
