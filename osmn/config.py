@@ -17,7 +17,8 @@ class NetworkKind(NamedTuple):
 
     Attributes:
         network: "module:class" of its `Osmn`, which is imported when the network is built.
-        backbone: a name of `pretrained.imagenet.BACKBONES`: the network whose ImageNet weights fit.
+        backbone: a name of `pretrained.imagenet.BACKBONES`: the network whose ImageNet weights fit; None if no network
+            of them fits.
         bytes_a_pixel: how many bytes its first features take per pixel of the image, at least.
         drifts_in_bfloat16: its masks in bfloat16 differ so much from those in float32 that bfloat16 is used only on
             request.
@@ -27,7 +28,7 @@ class NetworkKind(NamedTuple):
     """
 
     network: str
-    backbone: str
+    backbone: str | None
     bytes_a_pixel: int
     drifts_in_bfloat16: bool = False
     float32_blocks: tuple[int, ...] = ()

@@ -48,6 +48,8 @@ class Option:
         repeated: the option may be given several times, and its value is the list of what was given.
         positional: the option is given by its place, not by its name.
         changes_results: two runs must have the same value of the option to have the same results; see `identity`.
+        came_later: the option is newer than some results, which were made as its default says. `identity` leaves the
+            option out while it has its default, so that these results stay valid.
     """
 
     help: str
@@ -58,6 +60,7 @@ class Option:
     repeated: bool = False
     positional: bool = False
     changes_results: bool = True
+    came_later: bool = False
 
 
 def option(help: str, type: Callable[[str], Any] | None = None, **more: Any) -> dict[str, Option]:
@@ -80,7 +83,11 @@ def identity(options: DataclassInstance) -> dict[str, Any]:
     It leaves out options that are declared with `changes_results=False`, and fields that are dataclasses themselves.
     """
     fields = dataclasses.fields(options)
-    left_out = {name for name, (each, _) in declared(options).items() if not each.changes_results}
+    left_out = {
+        name
+        for name, (each, default) in declared(options).items()
+        if not each.changes_results or (each.came_later and getattr(options, name) == default)
+    }
     values = {field.name: getattr(options, field.name) for field in fields if field.name not in left_out}
     return {name: value for name, value in values.items() if not dataclasses.is_dataclass(value)}
 

@@ -151,7 +151,8 @@ def add_size_option(to: parser.Group, im_size: tuple[int, int]) -> None:
 def add_testing_options(to: parser.Parser) -> None:
     """Add the options of propagation and of its result files."""
     group = to.group("testing")
-    group.add(SegmentingOptions, "result_path", "overwrite", "vg_pad_ratio", "save_score", *REFINEMENT, "shard")
+    group.add(SegmentingOptions, "result_path", "overwrite", "vg_pad_ratio")
+    group.add_rest(SegmentingOptions, without=["im_size"])  # `add_size_option` adds im_size.
 
 
 REFINEMENT = ("crf_postprocessing", "flip_test")  # They make masks better and take longer.

@@ -85,6 +85,16 @@ class Group:
                 each = dataclasses.replace(each, help=help)
             self.added.append(Added(name, each, defaults.get(name, default), self.title, only_given))
 
+    def add_rest(self, kind, without=()):
+        """Add all options of a dataclass that the script does not have yet, except those in `without`.
+
+        A new field of the dataclass becomes an option of the group without a change here.
+        """
+        there = {*without, *(each.name for each in self.added)}
+        names = [name for name in declared(kind) if name not in there]
+        if names:
+            self.add(kind, *names)
+
 
 class Parser(Group):
     """The options of a script, and how they are read.

@@ -27,8 +27,8 @@ def add_training_options(to: Parser, data_aug_scales: tuple[float, ...]) -> None
     group.add(Determinism)
     group = to.group("augmentation")
     group.add(PipelineOptions, "data_aug_scales", data_aug_scales=data_aug_scales)
-    group.add(Augmentation, "vg_random_crop_ratio", "vg_random_rotate_angle", "vg_color_aug")
-    group.add(Augmentation, "sg_center_perturb_ratio", "sg_std_perturb_ratio")
+    group.add(Augmentation, "vg_random_crop_ratio", "vg_random_rotate_angle")
+    group.add_rest(Augmentation, without=["random_crop_ratio"])  # Only still images are cropped.
 
 
 def add_validation_options(to: Parser, default_path: str = "") -> None:

@@ -35,7 +35,9 @@ class SegmentingOptions:
     )
     flip_test: bool = field(
         default=False,
-        metadata=option("segment each frame's mirror image too, and average: often better, twice the time"),
+        metadata=option(
+            "segment each frame's mirror image too, and average: often better, twice the time", came_later=True
+        ),
     )
     shard: tuple[int, int] = field(
         default=Shard(0, 1),
@@ -48,7 +50,4 @@ class SegmentingOptions:
     @property
     def identity_options(self) -> dict[str, Any]:
         """{option: value} of the options that change the content of result files."""
-        found = identity(self)
-        if not self.flip_test:
-            del found["flip_test"]  # Results from before this option have no entry for it, and stay valid.
-        return found
+        return identity(self)

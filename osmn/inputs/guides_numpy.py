@@ -49,7 +49,7 @@ def _to_square(frame: np.ndarray, mask: np.ndarray, keep_aspect_ratio: bool) -> 
     frame = np.asarray(Image.fromarray(frame).resize(tuple(size), Image.Resampling.BILINEAR))
     left, top = (GUIDE_SIDE - size) // 2
     margins = (top, GUIDE_SIDE - size[1] - top), (left, GUIDE_SIDE - size[0] - left)
-    return np.pad(frame, [*margins, (0, 0)]), np.pad(resized(mask, size), margins)
+    return np.pad(frame, [*margins, (0, 0)]), np.pad(resized(mask, (int(size[0]), int(size[1]))), margins)
 
 
 def spatial_guide(masks: np.ndarray, config: ModelConfig) -> np.ndarray:

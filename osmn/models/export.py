@@ -25,16 +25,18 @@ from osmn.errors import in_short
 from osmn.evaluation.metrics import region_similarity
 from osmn.files import locks
 from osmn.files.atomic import temporary_folder
-from osmn.inputs.published import GUIDE_SIDE
+from osmn.inputs.published import GUIDE_SIDE, PAD_RATIO
 from osmn.models import checkpoints, exported
 from osmn.models.engines import FRAME, GUIDE
-from osmn.models.engines.openvino import compiled_at, read_graph
+from osmn.models.engines.openvino import OpenVinoEngine, compiled_at, read_graph
 from osmn.networks import Osmn
 from osmn.networks.backend import keras
 from osmn.optional_packages import engine_import
 
-if TYPE_CHECKING:  # It may not be installed.
+if TYPE_CHECKING:  # OpenVINO may not be installed.
     import openvino
+
+    from osmn.models.tensorflow_model import Model
 
 OPSET = 18  # Of ONNX: what most runtimes of the last years read.
 LARGE = 2**20  # Values of a weight. Smaller weights cost the converter little, and it joins them with batch norms.
@@ -147,6 +149,13 @@ def openvino_model(graphs: Graphs, name: str) -> openvino.Model:
     for model_input in model.inputs:
         model_input.set_names({name.partition(":")[0] for name in model_input.names})
     return model
+
+
+def start_openvino(model: Model, vg_pad_ratio: float = PAD_RATIO) -> OpenVinoEngine:
+    """Return the `OpenVinoEngine` of a model, in the model's precision; see `EngineKind.start`."""
+    graphs = Graphs(model.network)
+    converted = {name: openvino_model(graphs, name) for name in graphs.functions}
+    return OpenVinoEngine(converted, model.config, model.precision, vg_pad_ratio)
 
 
 WRITERS = {"saved_model": write_saved_model, "openvino": write_openvino, "onnx": write_onnx}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import logging
+import pkgutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,7 @@ from osmn.config import ModelConfig
 from osmn.errors import InputError, argument
 from osmn.inputs.published import PAD_RATIO
 from osmn.models import checkpoint_files, checkpoints
-from osmn.models.engines import Engine
-from osmn.models.engines.tensorflow import TensorFlowEngine
+from osmn.models.engines import ENGINE_KINDS, Engine
 from osmn.models.pretrained import imagenet
 from osmn.models.start import ImageNetWeights, StartOptions
 from osmn.networks import devices
@@ -36,7 +36,7 @@ class Model:
         network: an `Osmn`; its configuration is `network.config`.
         precision: of the arithmetic: "float32", "bfloat16" or "float16".
         path: the checkpoint that the weights come from; None for initial weights.
-        engine: what segments with the model: "tensorflow" or "openvino".
+        engine: what segments with the model, a name of `ENGINES`.
     """
 
     network: networks.Osmn
@@ -58,7 +58,7 @@ class Model:
         """Return a line that says what computes: model, size (width, height), precision, device."""
         origin = f" of {self.path}" if self.path else ""
         size = "x".join(map(str, im_size))
-        device = devices.name() if self.engine == "tensorflow" else "CPU by OpenVINO"
+        device = ENGINE_KINDS[self.engine].device or devices.name()
         return f"{self.network.config.base_model}{origin}, {size}, {self.precision}, {device}"
 
     @functools.cached_property
@@ -74,8 +74,7 @@ class Model:
 
     def for_inference(self) -> Model:
         """Return the model with its network stored and computed in the format of its engine and precision."""
-        policy = "float32" if self.engine == "openvino" else self.precision  # OpenVINO turns float32 into bfloat16.
-        return dataclasses.replace(self, network=for_inference(self.network, policy))
+        return dataclasses.replace(self, network=for_inference(self.network, _policy(self.engine, self.precision)))
 
     def start_engine(self, vg_pad_ratio: float = PAD_RATIO) -> Engine:
         """Return the engine that segments with the network.
@@ -83,14 +82,7 @@ class Model:
         `vg_pad_ratio`: each side of the visual guide's crop moves outward by this part of the crop's side; 0.03, as
         published.
         """
-        if self.engine == "tensorflow":
-            return TensorFlowEngine(self.network, vg_pad_ratio)
-        from osmn.models import export
-        from osmn.models.engines.openvino import OpenVinoEngine
-
-        graphs = export.Graphs(self.network)
-        converted = {name: export.openvino_model(graphs, name) for name in graphs.functions}
-        return OpenVinoEngine(converted, self.config, self.precision, vg_pad_ratio)
+        return pkgutil.resolve_name(ENGINE_KINDS[self.engine].start)(self, vg_pad_ratio)
 
 
 def load(
@@ -104,24 +96,30 @@ def load(
             configuration beside the checkpoint; without that configuration the other fields have their published
             defaults.
         precision: None for the default of the device.
-        engine: "tensorflow" or "openvino".
+        engine: a name of `ENGINES`.
 
     Raises:
         InputError: if there is no such checkpoint, or if the checkpoint does not fit.
     """
     path, config = checkpoint_files.find_model(path, given)
     precision = _precision(precision, config, engine)
-    network = networks.build(config, "float32" if engine == "openvino" else precision)
+    network = networks.build(config, _policy(engine, precision))
     load_weights(network, path)
     return Model(network, precision, path, engine)
 
 
 def _precision(asked_for: str | None, config: ModelConfig, engine: str) -> str:
     """Return the precision that is asked for, or for None the default of the device."""
-    if (engine, asked_for) == ("openvino", "float16"):
-        computing = f"{argument('engine', engine)} computes in float32 or bfloat16, not in float16"
+    precisions = ENGINE_KINDS[engine].precisions
+    if asked_for and asked_for not in precisions:
+        computing = f"{argument('engine', engine)} computes in {' or '.join(precisions)}, not in {asked_for}"
         raise InputError(f"{computing}; give another {argument('precision')}")
     return asked_for or devices.default_precision(config.base_model)
+
+
+def _policy(engine: str, precision: str) -> str:
+    """Return the dtype policy of the network that an engine segments with in a precision."""
+    return "float32" if ENGINE_KINDS[engine].float32_network else precision
 
 
 def new_for_training(options: StartOptions) -> Model:

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import cast
 
 from osmn import networks
 from osmn.config import ModelConfig
@@ -60,7 +61,8 @@ class Validator:
         tensorflow_model.set_weights(self._network, trainer.finished_weights())
         predictor = Predictor(self._engine, self._im_size)
         means = in_memory.figures(predictor, self._videos, self._annotations, STRIDE)
-        gain = in_memory.gain(self._engine, self._videos, self._annotations, self._im_size, EVERY)
+        im_size = cast(tuple[int, int], self._im_size)  # A training has one.
+        gain = in_memory.gain(self._engine, self._videos, self._annotations, im_size, EVERY)
         found = {"J": means.j, "area": means.area} | ({} if gain is None else {"gain": gain})
         best = best_j(folder / checkpoint_files.BEST)
         if best is None or found["J"] > best:

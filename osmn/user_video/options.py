@@ -3,13 +3,14 @@
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import field
+from fractions import Fraction
 from typing import Any
 
 from osmn.options import WrongValue, non_negative, option, positive
 from osmn.training.options import TrainingOptions
 
 
-def place(text: str) -> object:
+def place(text: str) -> int | Fraction:
     """Parse a place in a video: a frame's number, or a time such as 4.5s or 1:02.5."""
     from osmn.user_video.media.reader import position
 
@@ -49,8 +50,10 @@ class VideoOptions:
             repeated=True,
         ),
     )
-    start: object = field(default=None, metadata=option("first frame used: number, or time", place, metavar="PLACE"))
-    end: object = field(
+    start: int | Fraction | None = field(
+        default=None, metadata=option("first frame used: number, or time", place, metavar="PLACE")
+    )
+    end: int | Fraction | None = field(
         default=None, metadata=option("first frame not used any more: number, or time", place, metavar="PLACE")
     )
     stride: int = field(default=1, metadata=option("use every so many frames", positive(int)))

@@ -87,8 +87,16 @@ def segment_job(
                 engine = _finetuned_engine(job, given, size, model, options, run)
             predictor = Predictor(MirroredEngine(engine) if options.flip_test else engine, size, refine=refine)
             with progress_bar(total=frames.estimate, prepared_after=2, unit="frame") as bar:
-                how = {"save_score": options.save_score, "cutout": options.video.cutout, "progress": bar.update}
-                done = tracking.segment(predictor, frames, given, job.folder, tell=part.announce, **how)
+                done = tracking.segment(
+                    predictor,
+                    frames,
+                    given,
+                    job.folder,
+                    save_score=options.save_score,
+                    cutout=options.video.cutout,
+                    progress=bar.update,
+                    tell=part.announce,
+                )
             if options.save_score:
                 run.finish("scores", done.scores)
             part.files = [*found, *done.files]

@@ -131,6 +131,27 @@ def test_the_identity_is_of_all_fields_but_of_options_that_change_no_result():
     }
 
 
+@dataclasses.dataclass(frozen=True)
+class Glazing:
+    glaze: float = field(default=0.0, metadata=option("of egg", came_later=True))
+
+
+def test_at_its_default_an_option_that_came_later_is_no_part_of_the_identity():
+    assert identity(Glazing()) == {}
+    assert identity(Glazing(0.5)) == {"glaze": 0.5}
+
+
+def test_the_rest_are_the_options_that_the_script_does_not_have_yet_and_takes():
+    made = Parser("Bake.")
+    made.add(Baking, "sizes")
+    group = made.group("more")
+    group.add(Baking, "seeds")
+    group.add_rest(Baking, without=["hours"])
+    assert [each.name for each in made.added] == ["recipe", "sizes", "seeds", "bread", "name"]
+    group.add_rest(Baking, without=["hours"])
+    assert len(made.added) == 5
+
+
 @pytest.mark.parametrize("module", document.SCRIPTS.values())
 def test_every_script_declares_all_of_its_options_and_takes_recipes(module, monkeypatch):
     made = importlib.import_module(module).parser()

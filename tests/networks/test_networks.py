@@ -138,10 +138,11 @@ def test_a_network_without_modulators_still_gives_one_map_per_object(build_once)
 def test_gammas_must_be_as_many_as_the_network_has_modulated_channels(build_once, base_model, no_visual_modulator):
     network = build_once(base_model, no_visual_modulator=no_visual_modulator)
     _, spatial, image, _ = goldens.inputs(base_model, seed=2, height=16, width=16)
-    widths = (128, 256, 512, 1024) if base_model == "lite" else VGG_WIDTHS
-    right, none = random_gammas(widths, batch=1), []
-    wrong = (right[:1], right[:-1], [*right, right[-1]], right[::-1], [gamma[..., :1] for gamma in right])
+    right, none = random_gammas(network.modulated_channels, batch=1), []
+    others = (right[:1], right[:-1], [*right, right[-1]], right[::-1], [gamma[..., :1] for gamma in right])
     accepted, refused = (none, right) if no_visual_modulator else (right, none)
+    shapes = [gamma.shape for gamma in accepted]  # Of a network of one layer, some of the others are those too.
+    wrong = [gammas for gammas in others if [gamma.shape for gamma in gammas] != shapes]
     assert network.segment(image, spatial, accepted).shape == (1, 16, 16, 1)
     for gammas in (refused, *wrong):
         with pytest.raises(ValueError, match="channels are wanted"):

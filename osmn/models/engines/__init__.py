@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from osmn.options import option
 
@@ -11,10 +11,39 @@ if TYPE_CHECKING:  # NumPy takes a tenth of a second to import, and command line
     import numpy as np
 
 GUIDE, FRAME = "guide", "frame"  # A network's two graphs: the first runs once per object, the second once per frame.
-ENGINES = ("tensorflow", "openvino")
 PRECISIONS = ("float32", "bfloat16", "float16")  # Of the engines' arithmetic; an exported model may be in int8 too.
+
+
+class EngineKind(NamedTuple):
+    """What the program knows of an engine before it imports the engine.
+
+    Attributes:
+        start: "module:function" of a function from (`tensorflow_model.Model`, vg_pad_ratio) to an `Engine`. The module
+            is imported when the engine is started.
+        device: the name of the device that computes, for people; None for TensorFlow's device.
+        precisions: the precisions of the engine's arithmetic. They include float32 and bfloat16, the defaults.
+        float32_network: the engine takes a network of float32 and converts it to the precision itself.
+    """
+
+    start: str
+    device: str | None = None
+    precisions: tuple[str, ...] = PRECISIONS
+    float32_network: bool = False
+
+
+ENGINE_KINDS = {
+    "tensorflow": EngineKind("osmn.models.engines.tensorflow:start"),
+    "openvino": EngineKind(
+        "osmn.models.export:start_openvino",
+        device="CPU by OpenVINO",
+        precisions=("float32", "bfloat16"),
+        float32_network=True,
+    ),
+}
+ENGINES = tuple(ENGINE_KINDS)
 ENGINE = option(
-    "what segments; by default tensorflow, and openvino for a model that was exported for it", choices=ENGINES
+    "what segments; by default tensorflow, and openvino for a model that was exported for it",
+    choices=ENGINES,
 )
 PRECISION = option(
     "number format; by default bfloat16 where the hardware has units for it, float32 elsewhere and for lite",

@@ -1,6 +1,9 @@
 """The engine that computes in TensorFlow."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import tensorflow as tf
@@ -9,9 +12,17 @@ from osmn.inputs import guides
 from osmn.inputs.published import PAD_RATIO
 from osmn.networks import Osmn, devices
 
+if TYPE_CHECKING:
+    from osmn.models.tensorflow_model import Model
+
 FRAME = tf.TensorSpec([None, None, 3], tf.uint8)
 MASK = tf.TensorSpec([None, None], tf.bool)
 MASKS = tf.TensorSpec([None, None, None], tf.bool)
+
+
+def start(model: Model, vg_pad_ratio: float = PAD_RATIO) -> TensorFlowEngine:
+    """Return the `TensorFlowEngine` of a model; see `EngineKind.start`."""
+    return TensorFlowEngine(model.network, vg_pad_ratio)
 
 
 class TensorFlowEngine:

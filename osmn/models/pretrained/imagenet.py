@@ -26,7 +26,8 @@ def load(network: Osmn, scope: str, source: Path | str) -> list[str]:
     targets = {n: v for n, v in network.tf1_variables().items() if n.startswith(f"{scope}/")}
     check_source(source)
     if is_keras(source):
-        found = _keras_weights(network.config.kind.backbone, str(source))
+        backbone = network.config.kind.backbone
+        found = _keras_weights(backbone, str(source)) if backbone else {}
         values = {f"{scope}/{name}": value for name, value in found.items()}
     elif is_archive(source):
         values = _read_archive(source, {name: "/".join(name.split("/")[-2:]) for name in targets})
