@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import functools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeVar
 
 from osmn.cli import recipes
@@ -85,7 +85,7 @@ class Group:
                 each = dataclasses.replace(each, help=help)
             self.added.append(Added(name, each, defaults.get(name, default), self.title, only_given))
 
-    def add_rest(self, kind, without=()):
+    def add_rest(self, kind: type, without: Collection[str] = ()) -> None:
         """Add all options of a dataclass that the script does not have yet, except those in `without`.
 
         A new field of the dataclass becomes an option of the group without a change here.
