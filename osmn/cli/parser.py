@@ -85,7 +85,7 @@ class Group:
                 each = dataclasses.replace(each, help=help)
             self.added.append(Added(name, each, defaults.get(name, default), self.title, only_given))
 
-    def add_rest(self, kind: type, without: Collection[str] = ()) -> None:
+    def add_rest(self, kind: type[DataclassInstance], without: Collection[str] = ()) -> None:
         """Add all options of a dataclass that the script does not have yet, except those in `without`.
 
         A new field of the dataclass becomes an option of the group without a change here.
