@@ -43,13 +43,13 @@ def visual_guide(frame: np.ndarray, mask: np.ndarray, config: ModelConfig, pad_r
 
 def _to_square(frame: np.ndarray, mask: np.ndarray, keep_aspect_ratio: bool) -> tuple[np.ndarray, np.ndarray]:
     """Resize a crop to (224, 224): stretched, or fitted inside and padded equally with zeros."""
-    size = np.full(2, GUIDE_SIDE)
+    width, height = GUIDE_SIDE, GUIDE_SIDE
     if keep_aspect_ratio:
-        size = np.maximum(GUIDE_SIDE * np.array(mask.shape[::-1]) // max(mask.shape), 1)
-    frame = np.asarray(Image.fromarray(frame).resize(tuple(size), Image.Resampling.BILINEAR))
-    left, top = (GUIDE_SIDE - size) // 2
-    margins = (top, GUIDE_SIDE - size[1] - top), (left, GUIDE_SIDE - size[0] - left)
-    return np.pad(frame, [*margins, (0, 0)]), np.pad(resized(mask, (int(size[0]), int(size[1]))), margins)
+        width, height = (max(GUIDE_SIDE * side // max(mask.shape), 1) for side in mask.shape[::-1])
+    frame = np.asarray(Image.fromarray(frame).resize((width, height), Image.Resampling.BILINEAR))
+    left, top = (GUIDE_SIDE - width) // 2, (GUIDE_SIDE - height) // 2
+    margins = (top, GUIDE_SIDE - height - top), (left, GUIDE_SIDE - width - left)
+    return np.pad(frame, [*margins, (0, 0)]), np.pad(resized(mask, (width, height)), margins)
 
 
 def spatial_guide(masks: np.ndarray, config: ModelConfig) -> np.ndarray:

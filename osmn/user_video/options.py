@@ -1,4 +1,4 @@
-"""What is segmented of a user's own video, and how, as its user chooses; without TensorFlow."""
+"""Options of segmenting a user's video. Nothing here imports TensorFlow."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from osmn.training.options import TrainingOptions
 
 
 def place(text: str) -> int | Fraction:
-    """Parse a place in a video: a frame's number, or a time such as 4.5s or 1:02.5."""
+    """Parse a place in a video: a frame's number, or a time such as 4.5s or 1:02.5, in seconds."""
     from osmn.user_video.media.reader import position
 
     try:
@@ -22,7 +22,18 @@ def place(text: str) -> int | Fraction:
 
 @dataclasses.dataclass(frozen=True)
 class VideoOptions:
-    """What is segmented, and what is written of it."""
+    """Which videos are segmented, which objects in them, and what is written.
+
+    Attributes:
+        input: paths of the videos.
+        result_path: folder of the results.
+        mask: texts as `prompts.parse_prompt` takes them.
+        box: boxes in the first frame, each (x, y, width, height), in place of masks.
+        start: the first frame that is used; see `reader.open_frames`.
+        end: the first frame that is not used any more.
+        stride: every `stride`-th frame is used.
+        cutout: also write each object's cutout.
+    """
 
     input: tuple[str, ...] = field(
         metadata=option("video file, or folder of frames", nargs="+", metavar="INPUT", positional=True)
@@ -64,7 +75,12 @@ class VideoOptions:
 
 @dataclasses.dataclass(frozen=True)
 class FinetuningOptions:
-    """How the model is first trained on the given masks."""
+    """How the model is first trained on the given masks.
+
+    Attributes:
+        finetune: number of steps; 0 for no training.
+        learning_rate: of Adam.
+    """
 
     finetune: int = field(
         default=0,
@@ -82,15 +98,15 @@ class FinetuningOptions:
 
 @dataclasses.dataclass(frozen=True)
 class UserVideoOptions:
-    """All that decides what is made of a user's own videos.
+    """All options of segmenting a user's videos.
 
     Attributes:
         video: `VideoOptions`.
         finetuning: `FinetuningOptions`.
-        im_size: (width, height) of the network's images; None for what suits the video and the model.
+        im_size: (width, height) of the network's images; None for a size that suits the video and the model.
         given: {`ModelConfig` field: value} of what the user says of the model.
-        precision: "float32", "bfloat16" or "float16"; None for the device's own.
-        engine: "tensorflow" or "openvino"; None for the model's own.
+        precision: see `load.load_model`.
+        engine: see `load.load_model`.
         save_score: also write each object's probabilities.
         crf_postprocessing: refine each mask by a dense CRF.
         flip_test: average each frame's probabilities with those of its mirror image.
@@ -109,12 +125,12 @@ class UserVideoOptions:
     overwrite: bool = False
 
     def identity_options(self) -> dict[str, Any]:
-        """Return {option: value} of the options that change masks; scores are further files, and change none."""
+        """Return {option: value} of the options that change masks; to write scores too changes no mask."""
         video, finetuning = self.video, self.finetuning
         found: dict[str, Any] = {"stride": video.stride, "crf_postprocessing": self.crf_postprocessing}
         for name, where in (("start", video.start), ("end", video.end)):
             found[name] = None if where is None else str(where)
-        if self.flip_test:  # Results of before this option stay what they are.
+        if self.flip_test:  # Results from before this option have no entry for it, and stay valid.
             found["flip_test"] = True
         if finetuning.finetune:
             found |= {"finetune": finetuning.finetune, "learning_rate": finetuning.learning_rate}

@@ -1,8 +1,8 @@
-"""A user's own video, from the file to masks and an overlay: checks, fine-tuning, tracking, what is finished."""
+"""A user's video, from the file to masks and an overlay: checks, fine-tuning, tracking, and finished results."""
 
 import logging
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from osmn.errors import InputError
@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 @contextmanager
 def opened(job: Job, options: UserVideoOptions) -> Iterator[tuple[Frames, list[Prompt]]]:
-    """Give the block the frames of a job's video and what is given in it, with its objects.
+    """Give a `with` block the frames of a job's video and its `Prompt`s, with their objects.
 
     Raises InputError for a video or a mask that cannot be read, and for a box without an object.
     """
@@ -48,24 +48,25 @@ def segment_job(
     options: UserVideoOptions,
     read: Iterable[Path],
 ) -> Summary | None:
-    """Segment the video of a job into its folder; return what was done, or None if it is finished already.
+    """Segment the video of a job into its folder; return a `Summary`, or None if the results are finished already.
 
     Args:
-        job: whose video is segmented.
+        job: the video and the folder of its results.
         frames: of the video, from `opened`.
-        given: what is given in it, from `opened`.
+        given: the `Prompt`s, from `opened`.
         model: of the engine.
         engine: that segments.
-        options: how.
-        read: the paths of all that is read for this job or for others beside it, which no result may replace.
+        options: how the video is segmented.
+        read: the paths that are read for this job or for other jobs, which no result may replace.
 
     Raises:
-        InputError: if results would replace what is read, or another run's results, or for a model that is exported
-            where it is to be fine-tuned.
+        InputError: if results would replace files that are read, or the results of another run; if the model is to be
+            fine-tuned and is an exported model.
     """
     if options.finetuning.finetune and isinstance(model, exported.ExportedModel):
         raise InputError(f"{model.path} is exported, --finetune needs a checkpoint; give that")
-    read, found = list(read), FOUND if options.video.box else ()
+    read = list(read)
+    found = list(FOUND if options.video.box else ())
     videos = tracking.videos_written(given, options.video.cutout)
     _check_places(job, model, options, read, [*found, *videos])
     size = model_choice.size(model, frames.size, options.im_size)
@@ -75,7 +76,7 @@ def segment_job(
         _check_finetuned(job.folder, given)
     writes = [*videos, *found, tracking.mask_name(frames.first)]
     with _open_run(job, given, size, model, options, read, writes) as run:
-        # Scores may be asked for now, of masks that a run without scores has finished.
+        # Scores may be asked for now where a run without scores has finished the masks.
         anew = options.save_score and not run.is_finished("scores", [])
         with run.part("video", videos, anew=anew) as part:
             if part.finished:
@@ -86,17 +87,7 @@ def segment_job(
             if options.finetuning.finetune:
                 engine = _finetuned_engine(job, given, size, model, options, run)
             predictor = Predictor(MirroredEngine(engine) if options.flip_test else engine, size, refine=refine)
-            with progress_bar(total=frames.estimate, prepared_after=2, unit="frame") as bar:
-                done = tracking.segment(
-                    predictor,
-                    frames,
-                    given,
-                    job.folder,
-                    save_score=options.save_score,
-                    cutout=options.video.cutout,
-                    progress=bar.update,
-                    tell=part.announce,
-                )
+            done = _track(job, frames, given, predictor, options, part.announce)
             if options.save_score:
                 run.finish("scores", done.scores)
             part.files = [*found, *done.files]
@@ -104,7 +95,15 @@ def segment_job(
     return done
 
 
-def _open_run(job, given, size, model, options, read, writes):
+def _open_run(
+    job: Job,
+    given: list[Prompt],
+    size: tuple[int, int],
+    model: SegmentationModel,
+    options: UserVideoOptions,
+    read: Iterable[Path],
+    writes: Sequence[str],
+) -> AbstractContextManager[manifest.Run]:
     """Return the context manager of the run that makes a job's results; see `manifest.open_run`."""
     made_of = tracking.provenance(job.path, given, options.video.box) | {"im_size": size}
     return manifest.open_run(
@@ -118,8 +117,24 @@ def _open_run(job, given, size, model, options, read, writes):
     )
 
 
-def _check_places(job, model, options, read, written):
-    """Raise InputError if results would go where something is read, or would be read from where results go."""
+def _track(
+    job: Job,
+    frames: Frames,
+    given: list[Prompt],
+    predictor: Predictor,
+    options: UserVideoOptions,
+    tell: Callable[..., object],
+) -> Summary:
+    """Track the objects and write the results, with a progress bar; see `tracking.segment`."""
+    save_score, cutout = options.save_score, options.video.cutout
+    with progress_bar(total=frames.estimate, prepared_after=2, unit="frame") as bar:
+        return tracking.segment(predictor, frames, given, job.folder, save_score, cutout, bar.update, tell)
+
+
+def _check_places(
+    job: Job, model: SegmentationModel, options: UserVideoOptions, read: Iterable[Path], written: Sequence[str]
+) -> None:
+    """Raise InputError if results would replace files that are read, or if files are read from folders of results."""
     finetuned = job.folder / FINETUNED
     refuse_writing_over_inputs((job.folder / name for name in (MASKS, SCORES, *written)), read)
     outputs = [job.folder / MASKS, *([finetuned] if options.finetuning.finetune else [])]
@@ -127,7 +142,7 @@ def _check_places(job, model, options, read, written):
     refuse_inputs_inside_outputs(model.files, [finetuned])
 
 
-def _report(job, done):
+def _report(job: Job, done: Summary) -> None:
     if done.damaged:
         logger.info(f"{job.path}: {done.damaged} damaged packets were skipped")
     if done.missing:
@@ -136,16 +151,23 @@ def _report(job, done):
     logger.info(f"{done.frames} frames, objects {objects}: {job.folder}/overlay.mp4, {job.folder}/masks/")
 
 
-def _finetuned_engine(job, given, size, model, options, run):
-    """Return the engine of a network that is trained on what is given, from the model's weights on."""
+def _finetuned_engine(
+    job: Job,
+    given: list[Prompt],
+    size: tuple[int, int],
+    model: SegmentationModel,
+    options: UserVideoOptions,
+    run: manifest.Run,
+) -> Engine:
+    """Return the engine of a network that is trained on the given objects, starting from the model's weights."""
     from osmn.models import tensorflow_model  # TensorFlow takes seconds to import
     from osmn.user_video import finetuning
 
     video, training = options.video, options.finetuning
-    start = StartOptions(size, options.given, options.precision, model.path, engine=options.engine)
+    start = StartOptions(size, options.given, options.precision, model.path or "", engine=options.engine)
     network = tensorflow_model.new_for_training(start)
     written = _examples(given)
-    # Earlier versions did not note them; `_check_finetuned` has seen whose they are.
+    # Earlier versions did not note these files; `_check_finetuned` has checked that a run made them.
     with (
         run.part(FINETUNED, ours=written, anew=True) as part,
         open_frames(job.path, video.start, video.end, video.stride) as frames,
@@ -156,15 +178,15 @@ def _finetuned_engine(job, given, size, model, options, run):
     return trained.start_engine()
 
 
-def _examples(given):
+def _examples(given: list[Prompt]) -> list[str]:
     """Return the names, among the results, of the images and masks that the model is trained on."""
     from osmn.user_video.finetuning import example_files  # TensorFlow takes seconds to import
 
     return [f"{FINETUNED}/{name}" for name in example_files(given)]
 
 
-def _check_finetuned(results, given):
-    """Raise InputError for a model that no run has made, or for its images: training would go on from it."""
+def _check_finetuned(results: Path, given: list[Prompt]) -> None:
+    """Raise InputError for a model, or its images, that no run has made: the training would go on from that model."""
     if not (results / FINETUNED).is_dir() or manifest.read_run(results) is not None:
         return
     there = [path for path in (results / name for name in _examples(given)) if path.exists()]
@@ -176,7 +198,7 @@ def _check_finetuned(results, given):
         )
 
 
-def _delete_finetuned(folder):
+def _delete_finetuned(folder: Path) -> None:
     """Delete the models of another run."""
     if folder.is_dir():
         from osmn.models import checkpoints  # TensorFlow takes seconds to import
