@@ -96,7 +96,7 @@ def test_a_folder_means_its_newest_checkpoint_by_number(tmp_path):
 def missing_variable(folder, model):
     values = model.values
     checkpoints.write_variables(folder / "model", without(values, "osmn/score/biases", "osmn/conv5_16/weights"))
-    return folder / "model", ("lacks osmn/conv5_16/weights, osmn/score/biases", "--base_model")
+    return folder / "model", ("lacks osmn/conv5_16/weights, osmn/score/biases", "base_model")
 
 
 def misshapen_variable(folder, model):

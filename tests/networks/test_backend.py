@@ -30,31 +30,23 @@ def configured(folder, **settings):
     return {"KERAS_HOME": str(folder)}
 
 
+SEGMENTING = ("--data_path", "DATA", "--whole_model_path", ROOT / "models/osmn_lite", "--result_path", "OUT/results")
+
+
 @pytest.mark.parametrize(
     "command",
     [
-        ("osmn_coco_pretrain.py",),
-        ("osmn_eval_youtube.py",),
-        ("osmn_export.py", "--output", "x"),
-        ("osmn_online_finetune.py",),
-        ("osmn_online_finetune_ytvos.py",),
-        ("osmn_train_eval.py",),
-        ("osmn_train_eval_ytvos.py",),
-        ("preprocessing/rescale_vgg.py", "vgg", "images", "out"),
+        ("osmn_export.py", "--whole_model_path", ROOT / "models/osmn_lite", "--output", "OUT/model"),
+        ("osmn_online_finetune.py", *SEGMENTING, "--model_save_path", "OUT/models"),
+        ("osmn_train_eval.py", *SEGMENTING, "--model_save_path", "OUT/models"),
+        ("osmn_train_eval.py", *SEGMENTING, "--only_testing"),
     ],
-    ids=lambda command: command[0],
+    ids=["export", "online", "training", "testing"],
 )
-def test_another_backend_is_refused_in_one_line(tmp_path, command):
-    paths = [f"--{name}=x" for name in ("model_save_path", "result_path", "whole_model_path")]
-    if command[0] == "osmn_coco_pretrain.py":
-        paths.remove("--result_path=x")
-    elif command[0] == "osmn_eval_youtube.py":
-        paths.remove("--model_save_path=x")
-    elif command[0] == "osmn_export.py":
-        paths = ["--whole_model_path=x"]
-    elif not command[0].startswith("osmn"):
-        paths = []
-    refused = run(*command, *paths, KERAS_BACKEND="jax")
+def test_another_backend_is_refused_in_one_line(davis, tmp_path, command):
+    places = {"DATA": str(davis), "OUT/results": tmp_path / "results"}
+    places |= {"OUT/models": tmp_path / "models", "OUT/model": tmp_path / "model"}
+    refused = run(*[places.get(word, word) for word in command], KERAS_BACKEND="jax")
     assert refused.returncode == 2
     assert "Traceback" not in refused.stderr
     (line,) = [line for line in refused.stderr.splitlines() if line.startswith("error: ")]
