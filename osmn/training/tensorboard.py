@@ -8,17 +8,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import tensorflow as tf
-from tqdm import tqdm
 
 from osmn.config import ModelConfig
 from osmn.inputs.samples import Sample
 from osmn.models import checkpoints
 
-if TYPE_CHECKING:  # `trainer` imports more than this module needs.
+if TYPE_CHECKING:  # `trainer` imports more than this module needs, and bars are made in osmn/progress.py alone.
+    import tqdm
+
     from osmn.training.trainer import Losses
 
 
-def report(bar: tqdm, losses: Losses, rate: float, images: int) -> None:
+def report(bar: tqdm.tqdm, losses: Losses, rate: float, images: int) -> None:
     """Show a step's losses, its learning rate and the speed at the progress bar; a step has so many `images`."""
     loss, l2 = float(losses.segmentation), float(losses.l2)
     speed = (bar.format_dict["rate"] or 0) * images
