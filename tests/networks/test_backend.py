@@ -11,6 +11,7 @@ import pytest
 import tensorflow as tf
 
 from helpers import ROOT, zero_networks
+from helpers.script_places import make_places
 from osmn import networks
 from osmn.config import ModelConfig
 from osmn.models.pretrained import imagenet
@@ -36,17 +37,22 @@ SEGMENTING = ("--data_path", "DATA", "--whole_model_path", ROOT / "models/osmn_l
 @pytest.mark.parametrize(
     "command",
     [
-        ("osmn_export.py", "--whole_model_path", ROOT / "models/osmn_lite", "--output", "OUT/model"),
-        ("osmn_online_finetune.py", *SEGMENTING, "--model_save_path", "OUT/models"),
-        ("osmn_train_eval.py", *SEGMENTING, "--model_save_path", "OUT/models"),
-        ("osmn_train_eval.py", *SEGMENTING, "--only_testing"),
+        "osmn_coco_pretrain.py --data_path {coco} --whole_model_path {model} --model_save_path {out}",
+        "osmn_eval_youtube.py --data_path {objects} --whole_model_path {model} --result_path {out}",
+        "osmn_export.py --whole_model_path {model} --output {out}",
+        "osmn_online_finetune.py --data_path {davis} --whole_model_path {model} --model_save_path {out}"
+        " --result_path {out}",
+        "osmn_online_finetune_ytvos.py --data_path {ytvos} --whole_model_path {model} --model_save_path {out}"
+        " --result_path {out}",
+        "osmn_train_eval.py --data_path {davis} --model_save_path {out} --result_path {out}",
+        "osmn_train_eval_ytvos.py --only_testing --data_path {ytvos} --whole_model_path {model} --result_path {out}",
+        "preprocessing/rescale_vgg.py {model} {frames} {out}",
     ],
-    ids=["export", "online", "training", "testing"],
+    ids=lambda command: command.split()[0],
 )
 def test_another_backend_is_refused_in_one_line(davis, tmp_path, command):
-    places = {"DATA": str(davis), "OUT/results": tmp_path / "results"}
-    places |= {"OUT/models": tmp_path / "models", "OUT/model": tmp_path / "model"}
-    refused = run(*[places.get(word, word) for word in command], KERAS_BACKEND="jax")
+    places = make_places(davis, tmp_path)
+    refused = run(*command.format(**places).split(), KERAS_BACKEND="jax")
     assert refused.returncode == 2
     assert "Traceback" not in refused.stderr
     (line,) = [line for line in refused.stderr.splitlines() if line.startswith("error: ")]
