@@ -31,9 +31,6 @@ def configured(folder, **settings):
     return {"KERAS_HOME": str(folder)}
 
 
-SEGMENTING = ("--data_path", "DATA", "--whole_model_path", ROOT / "models/osmn_lite", "--result_path", "OUT/results")
-
-
 @pytest.mark.parametrize(
     "command",
     [
