@@ -8,7 +8,6 @@ from osmn.cli.entry import reports_input_errors
 from osmn.cli.options import Report
 from osmn.cli.parser import Parser, read
 from osmn.evaluation.davis import DATASET
-from osmn.files import locks
 from osmn.options import file_name, option
 from osmn.report.write import score_and_report
 
@@ -56,10 +55,8 @@ def parser():
 def main(argv=None):
     """Parse the arguments, score, print and write the tables."""
     args = parser().parse(argv)
-    report = read(args, Report)
     where, selection = (args.data_path, args.result_path), {"version": args.version, "split": args.split}
-    with locks.writing(args.result_path):
-        score_and_report(DATASET, *where, selection, report.wanted, report.against, vis_path=args.vis_path)
+    score_and_report(DATASET, *where, selection, read(args, Report), vis_path=args.vis_path)
 
 
 if __name__ == "__main__":

@@ -50,7 +50,6 @@ def main(argv=None):
     checks.check_model(args)
     checks.check_results(args.result_path, videos, args.shard)
     from osmn.evaluation.youtube_objects import DATASET
-    from osmn.files import locks
     from osmn.inference import segmenting  # TensorFlow takes seconds to import
     from osmn.networks import devices
     from osmn.report.write import score_and_report
@@ -60,9 +59,7 @@ def main(argv=None):
     print(model.summary(args.im_size))
     segmenting.segment_videos(model, videos, read(args, SegmentingOptions), options.values(args, "data_path"))
     if args.shard[1] == 1:
-        with locks.writing(args.result_path):
-            report = read(args, options.Report)
-            score_and_report(DATASET, args.data_path, args.result_path, {}, report.wanted, report.against)
+        score_and_report(DATASET, args.data_path, args.result_path, {}, read(args, options.Report))
     else:
         print("this was one share of the videos: score all of them by youtube_eval.py")
 

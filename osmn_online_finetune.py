@@ -47,7 +47,6 @@ def main(argv=None):
     checks.check_results(args.result_path, videos, args.shard)
     checks.check_folder(args.model_save_path, args.shard)
     from osmn.evaluation.davis import DATASET, can_be_scored
-    from osmn.files import locks
     from osmn.models import tensorflow_model
     from osmn.networks import devices
     from osmn.report.write import score_and_report
@@ -65,9 +64,7 @@ def main(argv=None):
     online.finetune_and_segment(model, videos, run, testing, origin, rehearsal)
     where, selection = (args.data_path, args.result_path), {"version": args.data_version, "split": args.test_split}
     if can_be_scored(*where, videos, shards=args.shard[1]):
-        report = read(args, options.Report)
-        with locks.writing(args.result_path):
-            score_and_report(DATASET, *where, selection, report.wanted, report.against)
+        score_and_report(DATASET, *where, selection, read(args, options.Report))
 
 
 if __name__ == "__main__":

@@ -84,7 +84,6 @@ def main(argv=None):
         checks.check_folder(args.model_save_path)
     checks.check_results(args.result_path, videos, args.shard)
     from osmn.evaluation.davis import DATASET, can_be_scored
-    from osmn.files import locks
     from osmn.inference import segmenting
     from osmn.networks import devices, replicas
     from osmn.report.write import score_and_report
@@ -103,9 +102,7 @@ def main(argv=None):
     segmenting.segment_videos(model, videos, testing, origin, replace=not args.only_testing)
     where, selection = (args.data_path, args.result_path), {"version": args.data_version, "split": args.test_split}
     if can_be_scored(*where, videos, shards=args.shard[1]):
-        report = read(args, options.Report)
-        with locks.writing(args.result_path):
-            score_and_report(DATASET, *where, selection, report.wanted, report.against)
+        score_and_report(DATASET, *where, selection, read(args, options.Report))
 
 
 if __name__ == "__main__":

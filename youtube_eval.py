@@ -8,7 +8,6 @@ from osmn.cli.entry import reports_input_errors
 from osmn.cli.options import Report
 from osmn.cli.parser import Parser, read
 from osmn.evaluation.youtube_objects import DATASET
-from osmn.files import locks
 from osmn.options import option
 from osmn.report.write import score_and_report
 
@@ -43,9 +42,7 @@ def parser():
 def main(argv=None):
     """Parse the arguments, score, print and write the tables."""
     args = parser().parse(argv)
-    report = read(args, Report)
-    with locks.writing(args.result_path):
-        score_and_report(DATASET, args.data_path, args.result_path, {}, report.wanted, report.against)
+    score_and_report(DATASET, args.data_path, args.result_path, {}, read(args, Report))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ from osmn.cli.entry import reports_input_errors
 from osmn.cli.options import Report
 from osmn.cli.parser import Parser, read
 from osmn.evaluation.ytvos import DATASET
-from osmn.files import locks
 from osmn.options import file_name, option
 from osmn.report.write import score_and_report
 
@@ -52,9 +51,8 @@ def parser():
 def main(argv=None):
     """Parse the arguments, score, print and write the table."""
     args = parser().parse(argv)
-    report, selection = read(args, Report), {"split": args.split, "unseen": args.unseen}
-    with locks.writing(args.result_path):
-        score_and_report(DATASET, args.data_path, args.result_path, selection, report.wanted, report.against)
+    selection = {"split": args.split, "unseen": args.unseen}
+    score_and_report(DATASET, args.data_path, args.result_path, selection, read(args, Report))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """What scoring and reports must know of a dataset, and the scores that a report shows."""
 
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -75,3 +75,11 @@ class Dataset:
     scored: Callable[..., AbstractContextManager[Any]]
     tables: Callable[..., str]
     evaluated: Callable[..., Evaluated]
+
+    @contextmanager
+    def results(
+        self, data_path: Path | str, result_path: Path | str, selection: Mapping[str, Any]
+    ) -> Iterator[Evaluated]:
+        """Score a result folder, and give the block its `Evaluated`, whose results can be read in the block."""
+        with self.scored(data_path, result_path, **selection) as scores:
+            yield self.evaluated(scores, data_path, result_path, **selection)

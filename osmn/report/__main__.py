@@ -70,10 +70,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     if "version" in dataset.selection and not args.data_version:
         selection["version"] = _version(args.result_path)
     with contextlib.ExitStack() as opened:
-        results = []
-        for path in filter(None, (args.result_path, args.against)):
-            scores = opened.enter_context(dataset.scored(args.data_path, path, **selection))
-            results.append(dataset.evaluated(scores, args.data_path, path, **selection))
+        paths = filter(None, (args.result_path, args.against))
+        results = [opened.enter_context(dataset.results(args.data_path, path, selection)) for path in paths]
         page.write(results[0], args.output, *results[1:])
 
 

@@ -5,7 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from osmn.cli.options import Report
 from osmn.evaluation.dataset import Dataset
+from osmn.files import locks
 from osmn.report import page
 
 
@@ -28,10 +30,7 @@ def write_report(
         against: the folder of another result, which is scored too; None for a report of a single result.
     """
     with contextlib.ExitStack() as stack:
-        other = None
-        if against:
-            others = stack.enter_context(dataset.scored(data_path, against, **selection))
-            other = dataset.evaluated(others, data_path, against, **selection)
+        other = stack.enter_context(dataset.results(data_path, against, selection)) if against else None
         page.write(dataset.evaluated(scores, data_path, result_path, **selection), against=other)
 
 
@@ -40,25 +39,25 @@ def score_and_report(
     data_path: Path | str,
     result_path: Path | str,
     selection: Mapping[str, Any],
-    report: bool = False,
-    against: Path | str | None = None,
+    report: Report,
     **scoring: Any,
 ) -> None:
-    """Score results, print the tables and write them; with `report` also write the web page.
+    """Score results, print the tables and write them, and the web page if it is asked for.
+
+    No other run may write into the result folder meanwhile.
 
     Args:
         dataset: the dataset.
         data_path: the dataset's folder.
         result_path: the folder of the results.
         selection: {name: value}: which part of the dataset is scored.
-        report: write the web page.
-        against: the folder of another result that the page compares with; None for a report of a single result.
+        report: whether the page is asked for, and the other result that it compares with.
         scoring: further arguments of the dataset's `scored`.
 
     Raises:
         InputError: if data or results are missing or damaged, or if a file cannot be written.
     """
-    with dataset.scored(data_path, result_path, **selection, **scoring) as scores:
+    with locks.writing(result_path), dataset.scored(data_path, result_path, **selection, **scoring) as scores:
         print(dataset.tables(scores, result_path, **selection))
-        if report:
-            write_report(dataset, scores, data_path, result_path, selection, against)
+        if report.wanted:
+            write_report(dataset, scores, data_path, result_path, selection, report.against)
