@@ -19,13 +19,17 @@ from osmn.cli.entry import reports_input_errors
 from osmn.files.atomic import replacing
 from osmn.parallel import in_processes
 
+def work(seconds):
+    for _ in range(20 * seconds):
+        time.sleep(0.05)  # Short, because a signal that comes just before a sleep begins does not end it.
+
 @reports_input_errors
 def main(argv):
     with replacing(sys.argv[1] + "/half.txt") as path:
         path.write_text("half")
         jobs = [(60,)] * 2
         print("begun", flush=True)
-        list(in_processes(time.sleep, jobs, int(sys.argv[2])))
+        list(in_processes(work, jobs, int(sys.argv[2])))
 
 if __name__ == "__main__":
     main(None)
