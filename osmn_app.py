@@ -7,6 +7,7 @@ network and sends nothing anywhere; what visitors upload is removed when they le
 """
 
 import dataclasses
+import functools
 import os
 import socket
 import threading
@@ -59,16 +60,11 @@ def main(argv=None):
     # Gradio reads them when it is imported: it is to send nothing anywhere.
     os.environ |= {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_OFFLINE": "1"}
     optional_import("gradio", "requirements-app.txt")
-    from osmn.inference.predictor import Predictor
     from osmn.user_video.webapp.page import launch
     from osmn.user_video.webapp.session import Sessions
 
     model, engine = options.load_user_model(args)
-
-    def predictor(frame_size):
-        return Predictor(engine, model_choice.size(model, frame_size, args.im_size))
-
-    with Sessions(predictor) as sessions:
+    with Sessions(functools.partial(model_choice.start_predictor, model, engine, im_size=args.im_size)) as sessions:
         os.environ["GRADIO_TEMP_DIR"] = str(sessions.folder)  # Uploads come into it too, and go with it.
         try:
             app = launch(sessions, args.host, args.port, args.max_upload)

@@ -60,13 +60,12 @@ def main(argv=None):
     if args.output:
         checkpoint_files.check_output(args.output, [path])
     from osmn.evaluation import in_memory
-    from osmn.inference.memory import check_images
     from osmn.inference.predictor import Predictor
     from osmn.models import checkpoints, tensorflow_model
     from osmn.models.engines.tensorflow import TensorFlowEngine
-    from osmn.networks import devices
+    from osmn.models.memory import check_images
 
-    devices.configure([args.gpu_id])
+    options.use_devices(args)
     model = tensorflow_model.load(args.whole_model_path, options.model_options(args), args.precision or "float32")
     check_images(model.config, args.im_size)
     print(model.summary(args.im_size))

@@ -1,6 +1,7 @@
 """Pretrain OSMN on COCO (stage 1) from ImageNet weights."""
 
 import dataclasses
+import functools
 from dataclasses import field
 
 from osmn.cli import options, training
@@ -73,15 +74,8 @@ def main(argv=None):
     checks.check_validation_videos(training.validation(args))
     checks.check_folder(args.model_save_path)
     from osmn.inputs.sources import coco_sources
-    from osmn.models import tensorflow_model
-    from osmn.networks import devices, replicas
-    from osmn.training import run
 
-    devices.configure(args.gpu_id, args.deterministic)
-    with replicas.strategy().scope():
-        model = tensorflow_model.new_for_training(start)
-        print(model.summary(args.im_size))
-        run.train(training.training_run(args), model, coco_sources(args.data_path, args.data_shares))
+    training.train(args, start, functools.partial(coco_sources, args.data_path, args.data_shares))
 
 
 if __name__ == "__main__":

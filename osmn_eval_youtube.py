@@ -50,11 +50,9 @@ def main(argv=None):
     checks.check_model(args)
     checks.check_results(args.result_path, videos, args.shard)
     from osmn.evaluation.youtube_objects import DATASET
-    from osmn.inference import segmenting  # TensorFlow takes seconds to import
-    from osmn.networks import devices
+    from osmn.inference import segmenting
     from osmn.report.write import score_and_report
 
-    devices.configure([args.gpu_id])
     model = options.load_model(args)
     print(model.summary(args.im_size))
     segmenting.segment_videos(model, videos, read(args, SegmentingOptions), options.values(args, "data_path"))

@@ -112,10 +112,9 @@ def main(argv=None):
         exported.require_new(args.output)
     if args.precision == "int8":
         davis.videos(args.calibration_path, 2016, args.calibration_split)
+    options.use_devices(args)  # The CPU: a training may have all of the GPU's memory.
     from osmn.models import tensorflow_model
-    from osmn.networks import devices  # TensorFlow takes seconds to import
 
-    devices.configure([])  # A training may have all of the GPU's memory.
     own = args.precision if args.format == "saved_model" else "float32"
     model = tensorflow_model.load(args.whole_model_path, options.model_options(args), own)
     other = tensorflow_model.load(args.average_with, options.model_options(args), own) if args.average_with else None
@@ -140,8 +139,8 @@ def write_checkpoint(args, network):
 
 def write_graphs(args, model, other=None):
     """Write a folder of graphs of a model, averaged with `other`; say by how much they differ from the network."""
-    from osmn.inference.memory import check_images
     from osmn.models import export, exported
+    from osmn.models.memory import check_images
 
     size = tuple(args.im_size or map(min, CHECK_SIZE, model.config.aligned_size or CHECK_SIZE))
     check_images(model.config, size, objects=CHECK_OBJECTS)

@@ -47,14 +47,11 @@ def main(argv=None):
     checks.check_results(args.result_path, videos, args.shard)
     checks.check_folder(args.model_save_path, args.shard)
     from osmn.evaluation.davis import DATASET, can_be_scored
-    from osmn.models import tensorflow_model
-    from osmn.networks import devices
     from osmn.report.write import score_and_report
     from osmn.training import online  # TensorFlow takes seconds to import
 
-    devices.configure([args.gpu_id], args.deterministic)
-    model = tensorflow_model.new_for_training(start)
-    print(model.summary(args.im_size))
+    options.use_devices(args)
+    model = training.new_model(args, start)
     run, testing = training.training_run(args), read(args, SegmentingOptions)
     origin, rehearsal = options.values(args, "data_path", "data_version"), None
     if asked_for.rehearsal_share:

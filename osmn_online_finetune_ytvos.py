@@ -55,13 +55,10 @@ def main(argv=None):
         ytvos.check_listed(args.data_path, "train")
     checks.check_results(args.result_path, videos, args.shard)
     checks.check_folder(args.model_save_path, args.shard)
-    from osmn.models import tensorflow_model
-    from osmn.networks import devices
     from osmn.training import online  # TensorFlow takes seconds to import
 
-    devices.configure([args.gpu_id], args.deterministic)
-    model = tensorflow_model.new_for_training(start)
-    print(model.summary(args.im_size))
+    options.use_devices(args)
+    model = training.new_model(args, start)
     print(f"propagating through {'every frame' if args.all_frames else 'the frames that meta.json lists'}")
     run, testing = training.training_run(args), read(args, SegmentingOptions)
     origin, rehearsal = options.values(args, "data_path", "all_frames"), None

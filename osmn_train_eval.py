@@ -1,6 +1,7 @@
 """Finetune OSMN on DAVIS (stage 2), propagate masks through a split and score them."""
 
 import dataclasses
+import functools
 from dataclasses import field
 
 from osmn.cli import options, training
@@ -47,21 +48,14 @@ def parse(argv):
     return args
 
 
-def train(args):
-    """Train as asked for; return the model to test."""
+def find_sources(args):
+    """Return the sources of the samples to train on."""
     from osmn.data import davis
     from osmn.inputs import sources
-    from osmn.models import tensorflow_model
-    from osmn.training import run
 
-    model = tensorflow_model.new_for_training(training.start_options(args))
-    print(model.summary(args.im_size))
-    if model.path is None:
-        print("no --whole_model_path: training starts from random weights")
     samples = read(args, VideoSamples)
     examples = davis.examples(args.data_path, args.data_version, "train", samples.validity)
-    found = sources.with_stills(examples, samples.flip_target, samples.coco_path, samples.coco_share)
-    return run.train(training.training_run(args, args.data_path), model, found)
+    return sources.with_stills(examples, samples.flip_target, samples.coco_path, samples.coco_share)
 
 
 @reports_input_errors
@@ -73,11 +67,12 @@ def main(argv=None):
     from osmn.data import davis
 
     videos = davis.videos(args.data_path, args.data_version, args.test_split, args.use_full_res)
+    start = training.start_options(args)
     if args.only_testing:
         checks.check_model(args)
     else:
         checks.check_cluster()
-        checks.check_start(training.start_options(args))
+        checks.check_start(start)
         davis.example_folders(args.data_path, args.data_version, "train")
         checks.check_stills(args.coco_path)
         checks.check_validation_videos(training.validation(args, args.data_path))
@@ -85,18 +80,15 @@ def main(argv=None):
     checks.check_results(args.result_path, videos, args.shard)
     from osmn.evaluation.davis import DATASET, can_be_scored
     from osmn.inference import segmenting
-    from osmn.networks import devices, replicas
     from osmn.report.write import score_and_report
 
-    devices.configure(args.gpu_id, args.deterministic)
     if args.only_testing:
         model = options.load_model(args)
         print(model.summary(args.im_size))
     else:
-        with replicas.strategy().scope():
-            model = train(args)
-            if not replicas.is_chief():
-                return
+        model = training.train(args, start, functools.partial(find_sources, args), args.data_path)
+        if model is None:
+            return
     origin = options.values(args, "data_path", "data_version", "use_full_res")
     testing = read(args, SegmentingOptions)
     segmenting.segment_videos(model, videos, testing, origin, replace=not args.only_testing)

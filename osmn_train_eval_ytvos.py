@@ -1,6 +1,7 @@
 """Train OSMN on YouTube-VOS, and propagate masks through one of its splits."""
 
 import dataclasses
+import functools
 from dataclasses import field
 
 from osmn.cli import options, training
@@ -49,20 +50,14 @@ def parse(argv):
     return args
 
 
-def train(args):
-    """Train as asked for; return the model to test."""
+def find_sources(args):
+    """Return the sources of the samples to train on."""
     from osmn.data import ytvos
     from osmn.inputs import sources
-    from osmn.models import tensorflow_model
-    from osmn.training import run
 
-    pretrained = read(args, ImageNetWeights)
-    model = tensorflow_model.new_for_training(training.start_options(args, pretrained=pretrained))
-    print(model.summary(args.im_size))
     samples = read(args, VideoSamples)
     examples = ytvos.examples(args.data_path, tuple(args.im_size), samples.validity, args.use_cached_list)
-    found = sources.with_stills(examples, samples.flip_target, samples.coco_path, samples.coco_share)
-    return run.train(training.training_run(args), model, found)
+    return sources.with_stills(examples, samples.flip_target, samples.coco_path, samples.coco_share)
 
 
 @reports_input_errors
@@ -74,28 +69,26 @@ def main(argv=None):
     from osmn.data import ytvos
 
     videos = ytvos.videos(args.data_path, args.test_split, args.all_frames)
+    start = training.start_options(args, pretrained=read(args, ImageNetWeights))
     if args.only_testing:
         checks.check_model(args)
     else:
         checks.check_cluster()
-        checks.check_start(training.start_options(args, pretrained=read(args, ImageNetWeights)))
+        checks.check_start(start)
         ytvos.check_listed(args.data_path, "train")
         checks.check_stills(args.coco_path)
         checks.check_validation_videos(training.validation(args))
         checks.check_folder(args.model_save_path)
     checks.check_results(args.result_path, videos, args.shard)
     from osmn.inference import segmenting
-    from osmn.networks import devices, replicas
 
-    devices.configure(args.gpu_id, args.deterministic)
     if args.only_testing:
         model = options.load_model(args)
         print(model.summary(args.im_size))
     else:
-        with replicas.strategy().scope():
-            model = train(args)
-            if not replicas.is_chief():
-                return
+        model = training.train(args, start, functools.partial(find_sources, args))
+        if model is None:
+            return
     print(f"propagating through {'every frame' if args.all_frames else 'the frames that meta.json lists'}")
     origin = options.values(args, "data_path", "all_frames")
     testing = read(args, SegmentingOptions)

@@ -17,7 +17,6 @@ from osmn.cli import options
 from osmn.cli.entry import reports_input_errors
 from osmn.data import davis
 from osmn.evaluation import in_memory
-from osmn.networks import devices
 from osmn.options import option, positive
 
 
@@ -36,7 +35,6 @@ def main(argv=None):
     args = to.parse(argv)
     options.required(args, "whole_model_path")
     im_size = tuple(args.im_size)
-    devices.configure(args.gpu_id, args.deterministic)
     model = options.load_model(args)
     print(model.summary(im_size))
     engine = model.start_engine(args.vg_pad_ratio)

@@ -24,7 +24,6 @@ from osmn.evaluation.metrics import region_similarity
 from osmn.files.images import read_image, write_image
 from osmn.inference.predictor import Predictor
 from osmn.masks import resized
-from osmn.networks import devices
 from osmn.options import finite, option, positive
 
 GAP = 1.1  # from the object's centre to the look-alike's, in widths of the object's box
@@ -114,7 +113,6 @@ def main(argv=None):
     args = to.parse(argv)
     options.required(args, "whole_model_path")
     im_size = tuple(args.im_size)
-    devices.configure(args.gpu_id, args.deterministic)
     model = options.load_model(args)
     print(model.summary(im_size))
     engine = model.start_engine(args.vg_pad_ratio)

@@ -31,7 +31,7 @@ from osmn.inputs.guides import GUIDE_SIDE
 from osmn.inputs.options import PipelineOptions
 from osmn.inputs.pipeline import Pipeline
 from osmn.models.engines import PRECISIONS
-from osmn.networks import devices
+from osmn.networks import devices, replicas
 from osmn.training.trainer import Trainer
 from preprocessing import preprocess_davis
 
@@ -51,7 +51,7 @@ def coco_source(data_path):
 def batches(source, options):
     """Return the batches, of one size, of more steps than are measured."""
     made = PipelineOptions(tuple(options.im_size), batch_size=options.batch_size)
-    return Pipeline([source], ModelConfig(options.base_model), made).batches(0, 1000000)
+    return Pipeline([source], ModelConfig(options.base_model), made, replicas.distribute).batches(0, 1000000)
 
 
 def make_trainer(precision, options):

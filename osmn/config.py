@@ -50,6 +50,8 @@ NETWORKS = {
     ),
 }
 BASE_MODELS = tuple(NETWORKS)
+# As published: in testing, each side of the crop that is a visual guide moves outward by this part of its side.
+PAD_RATIO = 0.03
 LONGEST_SIDE = 16384  # Of images, in pixels.
 SIZE: dict[str, Any] = {"type": positive(int, LONGEST_SIDE), "nargs": 2, "metavar": ("W", "H")}
 IM_SIZE = option("image size", **SIZE)

@@ -3,7 +3,6 @@
 import collections
 import concurrent.futures
 import itertools
-import json
 import multiprocessing
 import os
 import signal
@@ -19,7 +18,6 @@ from osmn.errors import InputError
 FRAMES_WORTH_A_PROCESS = 250  # Starting a process takes about as long as scoring so many frames.
 
 Item = TypeVar("Item")
-Kind = TypeVar("Kind")
 Result = TypeVar("Result")
 
 
@@ -115,38 +113,3 @@ class WriteBehind:
         if error is None:
             for future in self._pending:
                 future.result()
-
-
-JSON_KINDS: dict[type, str] = {dict: "an object", list: "a list", str: "text", int: "a whole number"}
-
-
-def processes_in_cluster(text: str | None) -> int:
-    """Return how many processes train together, by the value of `TF_CONFIG`; None or "" stands for one process.
-
-    Raises InputError for a value that describes no cluster with this process in it.
-    """
-    if not text:
-        return 1
-    try:
-        config = _of_kind(json.loads(text), dict, "it")
-        cluster = _of_kind(config.get("cluster"), dict, "cluster")
-        task = _of_kind(config.get("task"), dict, "task")
-        for kind, addresses in cluster.items():
-            if kind not in ("chief", "worker"):
-                raise ValueError(f"cluster has {kind!r}; chief and worker are known")
-            for address in _of_kind(addresses, list, f"cluster's {kind}"):
-                _of_kind(address, str, f"an address of {kind}")
-        kind, index = _of_kind(task.get("type"), str, "task's type"), _of_kind(task.get("index"), int, "task's index")
-        if kind not in cluster:
-            raise ValueError(f"task's type is {kind!r}, which cluster does not have")
-        if not 0 <= index < len(cluster[kind]):
-            raise ValueError(f"task's index is {index}, but cluster has {len(cluster[kind])} of {kind}")
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"TF_CONFIG in the environment is no cluster: {error}; see doc/scaling.md") from None
-    return sum(map(len, cluster.values()))
-
-
-def _of_kind(value: object, kind: type[Kind], name: str) -> Kind:
-    if not isinstance(value, kind) or isinstance(value, bool):
-        raise ValueError(f"{name} is {json.dumps(value)[:80]}, not {JSON_KINDS[kind]}")
-    return value

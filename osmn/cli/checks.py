@@ -9,7 +9,7 @@ import os
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from osmn.cli import options
+from osmn.cli import cluster, options
 from osmn.data import coco, davis
 from osmn.data.types import Video
 from osmn.files import locks
@@ -17,14 +17,13 @@ from osmn.inference import load
 from osmn.models import checkpoint_files
 from osmn.models.pretrained import source_files
 from osmn.models.start import StartOptions
-from osmn.parallel import processes_in_cluster
 from osmn.results import layout
 from osmn.training.options import Validation
 
 
 def check_cluster() -> None:
     """Check the machines that `TF_CONFIG` names for a training, if it names any."""
-    processes_in_cluster(os.environ.get("TF_CONFIG"))
+    cluster.check(os.environ.get("TF_CONFIG"))
 
 
 def check_model(args: argparse.Namespace) -> None:

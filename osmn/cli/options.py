@@ -13,6 +13,7 @@ from osmn.cli import parser
 from osmn.config import IM_SIZE, SIZE, ModelConfig
 from osmn.errors import InputError
 from osmn.inference.options import SegmentingOptions
+from osmn.models import exported
 from osmn.models.engines import ENGINE, PRECISION, Engine
 from osmn.models.interface import SegmentationModel
 from osmn.options import file_name, folder, non_negative, option
@@ -169,10 +170,20 @@ def model_options(args: argparse.Namespace) -> dict[str, Any]:
     return parser.given(args, ModelConfig)
 
 
+def use_devices(args: argparse.Namespace) -> None:
+    """Have TensorFlow compute on the devices that parsed arguments name, and on the CPU for a script without any."""
+    from osmn.networks import devices  # TensorFlow takes seconds to import
+
+    gpu_ids = getattr(args, "gpu_id", ())
+    devices.configure([gpu_ids] if isinstance(gpu_ids, int) else gpu_ids, parser.read(args, Determinism).deterministic)
+
+
 def load_model(args: argparse.Namespace) -> SegmentationModel:
-    """Return the model that parsed arguments name, to segment with it; see `load.load_model`."""
+    """Return the model that parsed arguments name, to segment with it on their devices; see `load.load_model`."""
     from osmn.inference import load
 
+    if not exported.is_exported(args.whole_model_path):
+        use_devices(args)
     model: SegmentationModel = load.load_model(args.whole_model_path, model_options(args), args.precision, args.engine)
     return model
 
@@ -181,9 +192,10 @@ def load_user_model(args: argparse.Namespace) -> tuple[SegmentationModel, Engine
     """Return the model that parsed arguments name for a user's own video, and its engine; see `model_choice.load`."""
     from osmn.user_video import model_choice
 
-    loaded: tuple[SegmentationModel, Engine] = model_choice.load(
-        args.whole_model_path, model_options(args), args.precision, args.engine, args.gpu_id
-    )
+    asked_for = args.whole_model_path, model_options(args), args.precision, args.engine
+    if not exported.is_exported(model_choice.check(*asked_for)):
+        use_devices(args)
+    loaded: tuple[SegmentationModel, Engine] = model_choice.load(*asked_for)
     return loaded
 
 

@@ -1,10 +1,13 @@
 """The options of training that scripts share, in groups, and reading them."""
 
+from __future__ import annotations
+
 import argparse
 import dataclasses
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
-from osmn.cli.options import Determinism, model_options
+from osmn.cli.options import Determinism, model_options, use_devices
 from osmn.cli.parser import Parser, read
 from osmn.config import NETWORKS, ModelConfig
 from osmn.errors import InputError
@@ -12,6 +15,10 @@ from osmn.inputs.options import Augmentation, PipelineOptions, VideoSamples
 from osmn.models.start import ImageNetWeights, StartOptions
 from osmn.options import declared
 from osmn.training.options import RehearsalOptions, TrainerOptions, TrainingOptions, TrainingRun, Validation
+
+if TYPE_CHECKING:  # TensorFlow takes seconds to import.
+    from osmn.inputs.sources import Source
+    from osmn.models.tensorflow_model import Model
 
 
 def add_training_options(to: Parser, data_aug_scales: tuple[float, ...]) -> None:
@@ -102,6 +109,44 @@ def training_run(args: argparse.Namespace, validate_path: str | None = None) -> 
         read(args, TrainerOptions, dropout_seed=args.seed),
         validation(args, validate_path) if training.validate_iters else None,
     )
+
+
+def new_model(args: argparse.Namespace, start: StartOptions) -> Model:
+    """Return the model that a training begins with, and say what it is; its devices are in use (`use_devices`)."""
+    from osmn.models import tensorflow_model
+
+    model = tensorflow_model.new_for_training(start)
+    print(model.summary(args.im_size))
+    return model
+
+
+def train(
+    args: argparse.Namespace,
+    start: StartOptions,
+    find_sources: Callable[[], list[Source]],
+    validate_path: str | None = None,
+) -> Model | None:
+    """Train on the devices that parsed arguments name; return the model to test.
+
+    Args:
+        args: the parsed arguments.
+        start: what the training starts from.
+        find_sources: returns the sources of the samples, in the scope of the devices.
+        validate_path: see `training_run`.
+
+    Returns:
+        The model, or None where another process of the training, on another machine, is the one that goes on with it.
+    """
+    use_devices(args)
+    from osmn.networks import replicas
+    from osmn.training import run
+
+    with replicas.strategy().scope():
+        model = new_model(args, start)
+        if model.path is None and start.pretrained is None:
+            print("no --whole_model_path: training starts from random weights")
+        trained = run.train(training_run(args, validate_path), model, find_sources())
+        return trained if replicas.is_chief() else None
 
 
 def validation(args: argparse.Namespace, validate_path: str | None = None) -> Validation:

@@ -4,8 +4,7 @@ import dataclasses
 from dataclasses import field
 from typing import Any
 
-from osmn.config import IM_SIZE
-from osmn.inputs.published import PAD_RATIO
+from osmn.config import IM_SIZE, PAD_RATIO
 from osmn.options import Shard, identity, option, shard, share
 
 

@@ -13,11 +13,11 @@ from osmn.errors import InputError
 from osmn.files.images import read_image, write_mask
 from osmn.files.scores import write_scores
 from osmn.inference import crf
-from osmn.inference.memory import check_images
 from osmn.inference.options import SegmentingOptions
 from osmn.inference.predictor import Predictor, Segmentation, without_objects
 from osmn.models.engines.mirrored import MirroredEngine
 from osmn.models.interface import SegmentationModel
+from osmn.models.memory import check_images
 from osmn.parallel import WriteBehind, read_ahead
 from osmn.progress import progress_bar
 from osmn.results import layout, manifest
@@ -78,7 +78,7 @@ def segment_videos(
             for video in left:
                 bar.set_postfix_str(video.name)
                 written = layout.video_files(video, output)
-                with run.part(video.name, written) as part:
+                with run.part(video.name, written, anew=True) as part:  # `left` has no finished video.
                     part.announce(*written)
                     segment_video(predictor, video, options.result_path, output, bar.update)
 

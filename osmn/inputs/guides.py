@@ -8,9 +8,9 @@ it is fixed when a function is traced. A mask is boolean, or numeric and true wh
 
 import tensorflow as tf
 
-from osmn.config import ModelConfig
+from osmn.config import PAD_RATIO, ModelConfig
 from osmn.inputs.geometry import bounding_box, move_sides, resize_image, resize_mask, size_of
-from osmn.inputs.published import GUIDE_SIDE, MAD_TO_SIGMA, MASK_DILATION, MIN_SIGMA, PAD_RATIO
+from osmn.inputs.published import GUIDE_SIDE, MAD_TO_SIGMA, MASK_DILATION, MIN_SIGMA
 
 
 def normalize(image: tf.Tensor, config: ModelConfig) -> tf.Tensor:

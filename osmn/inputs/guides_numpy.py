@@ -7,8 +7,8 @@ of the same names in `guides`; `_profile` does what `guides.mask_ellipse` and `g
 import numpy as np
 from PIL import Image
 
-from osmn.config import ModelConfig
-from osmn.inputs.published import GUIDE_SIDE, MAD_TO_SIGMA, MASK_DILATION, MIN_SIGMA, PAD_RATIO
+from osmn.config import PAD_RATIO, ModelConfig
+from osmn.inputs.published import GUIDE_SIDE, MAD_TO_SIGMA, MASK_DILATION, MIN_SIGMA
 from osmn.masks import resized
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, TypeAlias, TypeVar
 
 import tensorflow as tf
 
@@ -12,10 +12,12 @@ from osmn.config import ModelConfig
 from osmn.inputs import distractors, samples
 from osmn.inputs.options import PipelineOptions
 from osmn.inputs.sources import Source, shares
-from osmn.networks import replicas
 from osmn.parallel import processors
 
 Chosen = TypeVar("Chosen")
+# (First position, positions, samples in a batch) -> the dataset of these positions of all batches.
+MakeDataset: TypeAlias = Callable[[int, int, int], tf.data.Dataset]
+DatasetOfBatches: TypeAlias = tf.data.Dataset | tf.distribute.DistributedDataset
 
 PREFETCHED_BATCHES = 2
 # Keep apart the random streams that share a sample's seed.
@@ -48,6 +50,11 @@ class Distractor(NamedTuple):
     paste_seed: tf.Tensor
 
 
+def on_one_device(make_dataset: MakeDataset, batch_size: int) -> tf.data.Dataset:
+    """Return the dataset of whole batches that `make_dataset`, a `MakeDataset`, makes."""
+    return make_dataset(0, batch_size, batch_size)
+
+
 class Pipeline:
     """The samples of a run and its batches; a step and a position in its batch are ints or integer scalars, from 0.
 
@@ -55,10 +62,17 @@ class Pipeline:
         sources: list of `sources.Source`.
         config: the `ModelConfig` of the network's inputs.
         options: `options.PipelineOptions`.
+        distribute: (`MakeDataset`, batch size) -> the batches, split over devices; `networks.replicas.distribute`.
     """
 
-    def __init__(self, sources: Sequence[Source], config: ModelConfig, options: PipelineOptions) -> None:
-        self._sources, self._config, self._options = sources, config, options
+    def __init__(
+        self,
+        sources: Sequence[Source],
+        config: ModelConfig,
+        options: PipelineOptions,
+        distribute: Callable[[MakeDataset, int], DatasetOfBatches] = on_one_device,
+    ) -> None:
+        self._sources, self._config, self._options, self._distribute = sources, config, options, distribute
 
     def example(self, step: int | tf.Tensor, position: int | tf.Tensor) -> tuple[int | tf.Tensor, tf.Tensor]:
         """Return (source number, example number) of a sample.
@@ -117,9 +131,9 @@ class Pipeline:
         return dataset.batch(rows, drop_remainder=True).prefetch(PREFETCHED_BATCHES).with_options(untuned)
 
     def batches(self, first: int, last: int) -> Batches:
-        """Return the `Batches` of the steps in `range(first, last)`, split over the replicas of the strategy."""
+        """Return the `Batches` of the steps in `range(first, last)`."""
         batch_size = self._options.batch_size
-        dataset = replicas.distribute(lambda *part: self.dataset(first, last, part), batch_size)
+        dataset = self._distribute(lambda *part: self.dataset(first, last, part), batch_size)
         return Batches(dataset, first, self.check)
 
     def check(self, step: int) -> None:
@@ -169,9 +183,7 @@ class Batches:
         check: (step) -> None; raises InputError for a damaged file.
     """
 
-    def __init__(
-        self, dataset: tf.data.Dataset | tf.distribute.DistributedDataset, first: int, check: Callable[[int], None]
-    ) -> None:
+    def __init__(self, dataset: DatasetOfBatches, first: int, check: Callable[[int], None]) -> None:
         self._dataset, self._first, self._check = dataset, first, check
         self.element_spec = dataset.element_spec
 

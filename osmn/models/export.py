@@ -21,11 +21,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import tensorflow as tf
 
+from osmn.config import PAD_RATIO
 from osmn.errors import in_short
 from osmn.evaluation.metrics import region_similarity
 from osmn.files import locks
 from osmn.files.atomic import temporary_folder
-from osmn.inputs.published import GUIDE_SIDE, PAD_RATIO
+from osmn.inputs.published import GUIDE_SIDE
 from osmn.models import checkpoints, exported
 from osmn.models.engines import FRAME, GUIDE
 from osmn.models.engines.openvino import OpenVinoEngine, compiled_at, read_graph

@@ -9,11 +9,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from osmn.config import ModelConfig, from_values, resolve
+from osmn.config import PAD_RATIO, ModelConfig, from_values, resolve
 from osmn.errors import InputError, argument
 from osmn.files import sealed_json
 from osmn.files.atomic import replacing, size_and_crc
-from osmn.inputs.published import PAD_RATIO
 from osmn.models.engines import FRAME, GUIDE, Engine
 from osmn.results import manifest
 

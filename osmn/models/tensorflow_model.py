@@ -14,9 +14,8 @@ import numpy as np
 import tensorflow as tf
 
 from osmn import networks
-from osmn.config import ModelConfig
+from osmn.config import PAD_RATIO, ModelConfig
 from osmn.errors import InputError, argument
-from osmn.inputs.published import PAD_RATIO
 from osmn.models import checkpoint_files, checkpoints
 from osmn.models.engines import ENGINE_KINDS, Engine
 from osmn.models.pretrained import imagenet

@@ -13,7 +13,6 @@ import tensorflow as tf
 
 from osmn.errors import InputError
 from osmn.networks import Part
-from osmn.parallel import processes_in_cluster
 
 Tensors = TypeVar("Tensors")  # A tensor, or a list of tensors.
 
@@ -21,14 +20,20 @@ Tensors = TypeVar("Tensors")  # A tensor, or a list of tensors.
 def strategy() -> tf.distribute.Strategy:
     """Return the tf.distribute strategy: of `TF_CONFIG`'s machines, of several visible GPUs, or the default strategy.
 
-    Call it before TensorFlow runs anything; build the network and train in its scope. Raises InputError for a
-    `TF_CONFIG` that describes no cluster with this process in it.
+    Call it before TensorFlow runs anything; build the network and train in its scope. `TF_CONFIG` has been checked.
     """
-    if processes_in_cluster(os.environ.get("TF_CONFIG")) > 1:
+    if processes() > 1:
         return tf.distribute.MultiWorkerMirroredStrategy()
     if len(tf.config.get_visible_devices("GPU")) > 1:
         return tf.distribute.MirroredStrategy()
     return tf.distribute.get_strategy()
+
+
+def processes() -> int:
+    """Return how many processes train together, by `TF_CONFIG` in the environment."""
+    if not os.environ.get("TF_CONFIG"):
+        return 1
+    return sum(map(len, tf.distribute.cluster_resolver.TFConfigClusterResolver().cluster_spec().as_dict().values()))
 
 
 def count() -> int:

@@ -6,10 +6,11 @@ from pathlib import Path
 from osmn.config import ModelConfig
 from osmn.errors import InputError
 from osmn.files.overlap import refuse_inputs_inside_outputs
-from osmn.inference.memory import check_images
 from osmn.inputs.pipeline import Pipeline
 from osmn.inputs.sources import Source
 from osmn.models import checkpoint_files, tensorflow_model
+from osmn.models.memory import check_images
+from osmn.networks import replicas
 from osmn.training import loop
 from osmn.training.options import TrainingRun, Validation
 from osmn.training.predicted_masks import OwnMasks
@@ -33,7 +34,7 @@ def train(
             belong to the model that the training starts from; and as `loop.train` raises it.
     """
     made = run.pipeline
-    batches = Pipeline(sources, model.network.config, made).batches
+    batches = Pipeline(sources, model.network.config, made, replicas.distribute).batches
     if made.own_masks and model.config.no_spatial_modulator:
         raise InputError(
             "--own_masks does nothing for a network without spatial modulator (--no_spatial_modulator);"

@@ -6,17 +6,16 @@ from typing import Any
 
 from osmn.errors import InputError
 from osmn.inference.load import check_model, load_model
-from osmn.inference.memory import check_images
-from osmn.inference.predictor import network_size
-from osmn.models import exported
+from osmn.inference.predictor import Predictor, network_size
 from osmn.models.engines import Engine
 from osmn.models.interface import SegmentationModel
+from osmn.models.memory import check_images
 
 SHIPPED = Path(__file__).resolve().parents[2] / "models/osmn_lite"
 
 
 def load(
-    path: Path | str | None, given: Mapping[str, Any] | None, precision: str | None, engine: str | None, gpu_id: int
+    path: Path | str | None, given: Mapping[str, Any] | None, precision: str | None, engine: str | None
 ) -> tuple[SegmentationModel, Engine]:
     """Return the model and its engine, which serves all videos; see `load.load_model`.
 
@@ -25,14 +24,8 @@ def load(
         given: {`ModelConfig` field: value} of what the caller says of the model.
         precision: see `load.load_model`.
         engine: see `load.load_model`.
-        gpu_id: number of the GPU; a machine without that GPU uses the CPU.
     """
-    path = check(path, given, precision, engine)
-    if not exported.is_exported(path):
-        from osmn.networks import devices  # TensorFlow takes seconds to import
-
-        devices.configure([gpu_id])
-    model = load_model(path, given, precision, engine)
+    model = load_model(check(path, given, precision, engine), given, precision, engine)
     return model, model.start_engine()
 
 
@@ -61,3 +54,13 @@ def size(
     width, height = im_size or network_size(frame_size, min(trained) if trained else None)
     check_images(model.config, (width, height))
     return width, height
+
+
+def start_predictor(
+    model: SegmentationModel,
+    engine: Engine,
+    frame_size: tuple[int, int],
+    im_size: tuple[int, int] | None = None,
+) -> Predictor:
+    """Return a `Predictor` for a video of frames of `frame_size`, by the engine of a model; `im_size` as in `size`."""
+    return Predictor(engine, size(model, frame_size, im_size))

@@ -124,8 +124,9 @@ class UserVideoOptions:
     flip_test: bool = False
     overwrite: bool = False
 
+    @property
     def identity_options(self) -> dict[str, Any]:
-        """Return {option: value} of the options that change masks; to write scores too changes no mask."""
+        """{option: value} of the options that change masks; to write scores too changes no mask."""
         video, finetuning = self.video, self.finetuning
         found: dict[str, Any] = {"stride": video.stride, "crf_postprocessing": self.crf_postprocessing}
         for name, where in (("start", video.start), ("end", video.end)):

@@ -108,7 +108,7 @@ def _open_run(
     made_of = tracking.provenance(job.path, given, options.video.box) | {"im_size": size}
     return manifest.open_run(
         job.folder,
-        model.provenance(options.identity_options() | made_of),
+        model.provenance(options.identity_options | made_of),
         "--result_path",
         manifest.Existing.of(options.overwrite),
         clear=lambda: _delete_finetuned(job.folder / FINETUNED),

@@ -12,7 +12,7 @@ import osmn_train_eval
 import osmn_train_eval_ytvos
 from helpers import ROOT
 from helpers.ytvos_videos import paint, write_video
-from osmn.parallel import processes_in_cluster
+from osmn.networks import replicas
 
 TWO_DEVICES = """
 import sys
@@ -24,6 +24,7 @@ from osmn import networks
 from osmn.config import ModelConfig
 from osmn.inputs import pipeline, samples, sources
 from osmn.inputs.options import PipelineOptions
+from osmn.networks import replicas
 from osmn.training.options import TrainerOptions
 from osmn.training.trainer import Trainer
 from tests.helpers.goldens import weight
@@ -39,7 +40,7 @@ def load(number, seed):
 
 config = ModelConfig(base_model, no_visual_modulator=base_model != "lite", scale_value=0.02)
 made = PipelineOptions((96, 64), (0.5, 1.0), batch_size=4)
-made = pipeline.Pipeline([sources.Source(load, None, 7)], config, made)
+made = pipeline.Pipeline([sources.Source(load, None, 7)], config, made, replicas.distribute)
 
 def train(strategy):
     with strategy.scope():
@@ -118,13 +119,17 @@ def test_a_tf_config_that_is_no_cluster_is_one_line(davis, tmp_path, monkeypatch
     ("cluster", "processes"),
     [({"worker": ["a:1"]}, 1), (CLUSTER, 2), ({"chief": ["a:1"], "worker": ["b:1"]}, 2)],
 )
-def test_all_processes_of_a_cluster_count(cluster, processes):
-    assert processes_in_cluster(json.dumps({"cluster": cluster, "task": TASK})) == processes
+def test_all_processes_of_a_cluster_count(monkeypatch, cluster, processes):
+    monkeypatch.setenv("TF_CONFIG", json.dumps({"cluster": cluster, "task": TASK}))
+    assert replicas.processes() == processes
 
 
 @pytest.mark.parametrize("text", [None, ""])
-def test_without_a_tf_config_one_process_trains(text):
-    assert processes_in_cluster(text) == 1
+def test_without_a_tf_config_one_process_trains(monkeypatch, text):
+    monkeypatch.delenv("TF_CONFIG", raising=False)
+    if text is not None:
+        monkeypatch.setenv("TF_CONFIG", text)
+    assert replicas.processes() == 1
 
 
 def run_two_devices(base_model, rate, dropout_seed=None, **options):

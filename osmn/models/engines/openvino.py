@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from osmn.config import ModelConfig
+from osmn.config import PAD_RATIO, ModelConfig
 from osmn.errors import InputError, in_short
 from osmn.inputs.guides_numpy import spatial_guide, visual_guide
-from osmn.inputs.published import PAD_RATIO
 from osmn.models.engines import FRAME, GUIDE
 from osmn.optional_packages import engine_import
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import tensorflow as tf
 
+from osmn.config import PAD_RATIO
 from osmn.inputs import guides
-from osmn.inputs.published import PAD_RATIO
 from osmn.networks import Osmn, devices
 
 if TYPE_CHECKING:

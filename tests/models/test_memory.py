@@ -6,7 +6,7 @@ import pytest
 
 from osmn.config import ModelConfig
 from osmn.errors import InputError, naming_options
-from osmn.inference.memory import check_images
+from osmn.models.memory import check_images
 
 
 @pytest.mark.parametrize(
