@@ -18,6 +18,7 @@ from osmn.evaluation.davis import sequences as davis_sequences
 from osmn.evaluation.metrics import contour, contour_tolerance, region_similarity
 from osmn.evaluation.scoring import read_result, score
 from osmn.files.images import read_labels, write_labels
+from osmn.masks import Size
 from osmn.parallel import worthwhile_processes
 from osmn.results.layout import MASKS
 
@@ -31,7 +32,7 @@ def plain_scores(sequences):
             truth = read_labels(path)
             if sequence.source == MASKS:
                 truth = (truth != 0).astype(np.uint8)
-            result = read_result(sequence, path.stem, truth.shape[::-1])
+            result = read_result(sequence, path.stem, Size.of(truth))
             for pair, object_id in zip(row, sequence.object_ids, strict=True):
                 masks = truth == object_id, result == object_id
                 pair[:] = region_similarity(*masks), _plain_contour_accuracy(*masks)
@@ -59,7 +60,7 @@ def write_synthetic(folder, frames, objects, size=(854, 480)):
     centres, speeds = rng.uniform(0.2, 0.8, (objects, 2)) * size, rng.uniform(-2, 2, (objects, 2))
     for index in range(frames):
         for path, offset in ((data / "Annotations/480p", 0), (results, 5)):
-            labels = np.zeros(size[::-1], np.uint8)
+            labels = np.zeros(Size(*size).shape, np.uint8)
             for object_id, (centre, speed) in enumerate(zip(centres, speeds, strict=True), 1):
                 cx, cy = centre + index * speed + offset
                 labels[(x - cx) ** 2 + (y - cy) ** 2 <= 70**2] = object_id

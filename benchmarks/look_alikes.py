@@ -23,7 +23,7 @@ from osmn.evaluation import in_memory
 from osmn.evaluation.metrics import region_similarity
 from osmn.files.images import read_image, write_image
 from osmn.inference.predictor import Predictor
-from osmn.masks import resized
+from osmn.masks import Size, resized
 from osmn.options import finite, option, positive
 
 GAP = 1.1  # from the object's centre to the look-alike's, in widths of the object's box
@@ -77,7 +77,7 @@ def pasted(video, masks, degrees):
         (truth,) = in_memory.true_masks(video, masks, path)
         if not side:  # Of the first frame: where there is more room.
             side = 1 if np.flatnonzero(truth.any(axis=0)).mean() < truth.shape[1] / 2 else -1
-        frame, copy = with_look_alike(read_image(path, truth.shape[::-1]), truth, side, degrees)
+        frame, copy = with_look_alike(read_image(path, Size.of(truth)), truth, side, degrees)
         frames.append(frame)
         truths.append(truth)
         copies.append(copy)
@@ -92,7 +92,7 @@ def propagated_j(engine, frames, truths, im_size):
     found = []
     for frame, truth in zip(frames[1:-1], truths[1:-1], strict=True):
         (mask,) = predictor.step(frame).masks
-        found.append(region_similarity(truth, resized(mask, truth.shape[::-1])))
+        found.append(region_similarity(truth, resized(mask, Size.of(truth))))
     return np.mean(found)
 
 

@@ -1,11 +1,29 @@
 """Masks as arrays: merging objects into labels, resizing labels, their colors, and drawing them over an image."""
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
 
 OPACITY = 0.5  # Of the colors in an overlay.
+
+
+class Size(NamedTuple):
+    """A size in pixels, in the order of image files and options: the width first. Arrays have the height first."""
+
+    width: int
+    height: int
+
+    @classmethod
+    def of(cls, image: np.ndarray) -> "Size":
+        """Return the size of an image or a mask, (H, W) or (H, W, C)."""
+        return cls(image.shape[1], image.shape[0])
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """The (height, width), as arrays have it."""
+        return self.height, self.width
 
 
 def merge(

@@ -15,7 +15,7 @@ from osmn.data.types import Reference, Video
 from osmn.errors import InputError
 from osmn.evaluation.metrics import region_similarity
 from osmn.files.images import read_image
-from osmn.masks import resized
+from osmn.masks import Size, resized
 from osmn.results import layout
 
 
@@ -111,7 +111,7 @@ def compare(ours: Iterable[np.ndarray], truths: Iterable[np.ndarray]) -> list[tu
     """Return (J, area relative to the true mask's) of each mask of `ours`, bool (h, w), and its truth, bool (H, W)."""
     rows = []
     for mask, truth in zip(ours, truths, strict=True):
-        whole = resized(mask, truth.shape[::-1])
+        whole = resized(mask, Size.of(truth))
         rows.append((region_similarity(truth, whole), whole.sum() / max(1, truth.sum())))
     return rows
 

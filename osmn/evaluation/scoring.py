@@ -17,7 +17,7 @@ from osmn.files.atomic import named_write_errors, remove_unfinished
 from osmn.files.images import read_labels, write_labels
 from osmn.files.overlap import refuse_writing_over_inputs
 from osmn.files.scores import read_scores
-from osmn.masks import merge, resized
+from osmn.masks import Size, merge, resized
 from osmn.parallel import in_processes, worthwhile_processes
 from osmn.progress import progress_bar
 from osmn.results.layout import MASKS, SCORES
@@ -162,7 +162,7 @@ def _score_job(sequence: Sequence, vis_path: Path | str | None) -> np.ndarray:
         truth = read_labels(path)
         if sequence.source == MASKS:
             truth = (truth != 0).astype(np.uint8)
-        result = read_result(sequence, path.stem, truth.shape[::-1])
+        result = read_result(sequence, path.stem, Size.of(truth))
         scores.append(frame_scores(truth, result, sequence.object_ids))
         if vis_path is not None:
             shown = Path(vis_path) / sequence.name / f"{path.stem}.png"

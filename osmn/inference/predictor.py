@@ -14,7 +14,7 @@ from osmn.config import LONGEST_SIDE
 from osmn.errors import InputError
 from osmn.inference import arguments
 from osmn.inference.load import load_model
-from osmn.masks import merge, resized
+from osmn.masks import Size, merge, resized
 from osmn.models.engines import Engine
 
 SIDE_MULTIPLE = 32  # The networks' coarsest features have a 32nd of the image's sides.
@@ -53,7 +53,7 @@ def without_objects(size: tuple[int, int], frame_size: tuple[int, int]) -> Segme
 
     `size`, of the network, and `frame_size` are (width, height).
     """
-    shape = (0, *size[::-1])
+    shape = (0, *Size(*size).shape)
     return Segmentation((), np.zeros(shape, np.float32), np.zeros(shape, bool), frame_size)
 
 
@@ -186,7 +186,7 @@ class Predictor:
         if others and (object_id is None or None in others):
             raise InputError("an object without an id is the only one of a video; give each of several an id")
         frame = last if frame is None else arguments.frame(frame)
-        mask = arguments.mask(mask, frame.shape[1::-1], size)
+        mask = arguments.mask(mask, Size.of(frame), size)
         self._gammas[object_id] = self._engine.gammas(frame, mask)
         self._masks[object_id] = resized(mask, size)
         self._join_gammas()
@@ -232,7 +232,7 @@ class Predictor:
         last, small_size = self._started()
         self._frame = arguments.frame(frame, like=last)
         small = _resized(frame, small_size) if small is None else arguments.frame(small)
-        size = frame.shape[1::-1]
+        size = Size.of(frame)
         if not self._masks:
             return without_objects(small_size, size)
         masks = np.stack(list(self._masks.values()))
@@ -263,11 +263,11 @@ class Predictor:
         return _resized(arguments.frame(frame), self._size_for(frame))
 
     def _size_for(self, frame: np.ndarray) -> tuple[int, int]:
-        return self.im_size or network_size(frame.shape[1::-1], self._short_side)
+        return self.im_size or network_size(Size.of(frame), self._short_side)
 
 
 def _resized(frame: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    if frame.shape[1::-1] == size:
+    if Size.of(frame) == size:
         return frame
     return np.asarray(Image.fromarray(frame).resize(size, Image.Resampling.BILINEAR))
 

@@ -15,6 +15,7 @@ from osmn.files.scores import write_scores
 from osmn.inference import crf
 from osmn.inference.options import SegmentingOptions
 from osmn.inference.predictor import Predictor, Segmentation, without_objects
+from osmn.masks import Size
 from osmn.models.engines.mirrored import MirroredEngine
 from osmn.models.interface import SegmentationModel
 from osmn.models.memory import check_images
@@ -111,7 +112,7 @@ def segment_video(
                 for object_id, probability in probabilities.items():
                     write(write_scores, layout.object_folder(folder, object_id) / f"{name}.npy", probability)
             if given:
-                size = next(iter(given.values())).shape[::-1]
+                size = layout.size_of(given)
             if output.merges(video) and (given or probabilities):
                 write(layout.write_merged, folder / f"{name}.png", size, probabilities, given)
             progress()
@@ -130,8 +131,7 @@ def follow(predictor: Predictor, video: Video) -> Iterator[tuple[int, Segmentati
             segmentation = predictor.step(frame)
         else:
             predictor.start(frame)
-            size = frame.shape[1::-1]
-            segmentation = without_objects(size, size)
+            segmentation = without_objects(Size.of(frame), Size.of(frame))
         given = {}
         if number in video.references:
             given = layout.reference_masks(video.references[number])

@@ -9,7 +9,7 @@ from PIL import Image
 
 from osmn.config import PAD_RATIO, ModelConfig
 from osmn.inputs.published import GUIDE_SIDE, MAD_TO_SIGMA, MASK_DILATION, MIN_SIGMA
-from osmn.masks import resized
+from osmn.masks import Size, resized
 
 
 def visual_guide(frame: np.ndarray, mask: np.ndarray, config: ModelConfig, pad_ratio: float = PAD_RATIO) -> np.ndarray:
@@ -25,7 +25,7 @@ def visual_guide(frame: np.ndarray, mask: np.ndarray, config: ModelConfig, pad_r
     Returns:
         float32 (224, 224, 3), BGR, normalized; all zeros for an empty mask.
     """
-    mask = resized(mask, frame.shape[1::-1])
+    mask = resized(mask, Size.of(frame))
     rows, columns = (mask.any(axis=axis).nonzero()[0] for axis in (1, 0))
     if rows.size:
         # As released: the object's last row and column are lost; a single row or column is kept.
@@ -45,7 +45,7 @@ def _to_square(frame: np.ndarray, mask: np.ndarray, keep_aspect_ratio: bool) -> 
     """Resize a crop to (224, 224): stretched, or fitted inside and padded equally with zeros."""
     width, height = GUIDE_SIDE, GUIDE_SIDE
     if keep_aspect_ratio:
-        width, height = (max(GUIDE_SIDE * side // max(mask.shape), 1) for side in mask.shape[::-1])
+        width, height = (max(GUIDE_SIDE * side // max(mask.shape), 1) for side in Size.of(mask))
     frame = np.asarray(Image.fromarray(frame).resize((width, height), Image.Resampling.BILINEAR))
     left, top = (GUIDE_SIDE - width) // 2, (GUIDE_SIDE - height) // 2
     margins = (top, GUIDE_SIDE - height - top), (left, GUIDE_SIDE - width - left)

@@ -12,7 +12,7 @@ from osmn.files.atomic import replacing
 from osmn.files.images import read_image, read_labels
 from osmn.files.names import frame_files, subfolders
 from osmn.files.overlap import refuse_writing_over_inputs
-from osmn.masks import overlay
+from osmn.masks import Size, overlay
 
 TILE_WIDTH, GAP, TITLE_HEIGHT, CAPTION_WIDTH = 224, 6, 26, 58
 PICTURES = (".png", ".jpg")
@@ -94,8 +94,8 @@ def _tiles(images: Path, kinds: Mapping[str, Path], count: int, photographs: boo
     tiles: dict[str, list[Image.Image]] = {kind: [] for kind in kinds}
     for frame in (frames[index] for index in chosen):
         image = read_image(frame)
-        size = TILE_WIDTH, max(1, round(TILE_WIDTH * image.shape[0] / image.shape[1]))
-        image = read_image(frame, size) if photographs else np.full((*size[::-1], 3), INK, np.uint8)
+        size = Size(TILE_WIDTH, max(1, round(TILE_WIDTH * image.shape[0] / image.shape[1])))
+        image = read_image(frame, size) if photographs else np.full((*size.shape, 3), INK, np.uint8)
         for kind, folder in kinds.items():
             labels = read_labels(folder / images.name / f"{frame.stem}.png", size)
             tiles[kind].append(Image.fromarray(overlay(image, labels)))

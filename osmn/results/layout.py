@@ -11,7 +11,7 @@ from osmn.errors import InputError
 from osmn.files.atomic import remove_unfinished
 from osmn.files.images import read_labels, write_labels
 from osmn.files.overlap import refuse_writing_over_inputs
-from osmn.masks import labelled, merge, resized
+from osmn.masks import Size, labelled, merge, resized
 
 # Which files of a video's folder hold its results.
 MASKS = "masks"  # <frame>.png, foreground where it is not 0.
@@ -80,6 +80,11 @@ def reference_masks(reference: Reference) -> dict[int | None, np.ndarray]:
     return {i: labels > 0 if i is None else labels == i for i in reference.object_ids}
 
 
+def size_of(objects: Mapping[int | None, np.ndarray]) -> Size:
+    """Return the size of the masks or probabilities of a frame's objects, of which there is at least one."""
+    return Size.of(next(iter(objects.values())))
+
+
 def write_merged(
     path: Path | str,
     size: tuple[int, int],
@@ -96,11 +101,11 @@ def write_merged(
             count as probabilities 0 and 1 of the size (h, w); without probabilities, they are the result.
     """
     if probabilities:
-        small = next(iter(probabilities.values())).shape[::-1]
+        small = size_of(probabilities)
         maps = {**probabilities, **{i: resized(mask, small) for i, mask in given.items()}}
         labels = merge(list(maps.values()), [i for i in maps if i is not None])  # Objects without ids are not merged.
     else:
-        labels = labelled({i: mask for i, mask in given.items() if i is not None}, (size[1], size[0]))
+        labels = labelled({i: mask for i, mask in given.items() if i is not None}, Size(*size).shape)
     write_labels(path, resized(labels, size))
 
 

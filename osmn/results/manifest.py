@@ -23,7 +23,7 @@ from osmn.files.atomic import regular_bytes, remove_unfinished, replacing, size_
 from osmn.files.generated import remove_made
 from osmn.files.overlap import PathSet
 from osmn.results import notes
-from osmn.version import __version__
+from osmn.version import program
 
 RUN = "run.json"
 TRAINING = "training.json"  # Of the models of online fine-tuning, whose folder may also be that of the results.
@@ -44,7 +44,7 @@ def provenance(
         options: {name: value} of all options that change results, and of no others; those in `PATHS` become absolute.
     """
     made_by = {
-        "program": f"osmn {__version__}",
+        "program": program(),
         "model": str(model),
         "model_sha256": model_sha256,
         "config": dataclasses.asdict(config),

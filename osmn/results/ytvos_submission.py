@@ -14,7 +14,7 @@ from osmn.files.atomic import named_write_errors, remove_unfinished, replacing
 from osmn.files.images import is_indexed, read_labels, write_labels
 from osmn.files.overlap import refuse_writing_over_inputs
 from osmn.files.scores import read_scores
-from osmn.masks import merge, resized
+from osmn.masks import Size, merge, resized
 from osmn.parallel import in_processes, worthwhile_processes
 from osmn.progress import progress_bar
 from osmn.results.layout import SCORES, find_source
@@ -117,9 +117,9 @@ def _merge_video(listing: Listing, truths: Path, results: Path, output: Path, he
             write_labels(path, resized(labels, width_height))
 
 
-def _annotated_size(listing: Listing, truths: Path) -> tuple[int, int]:
-    """Return the (width, height) of a video's annotations."""
-    return read_labels(truths / f"{next(iter(listing.objects_by_frame))}.png").shape[::-1]
+def _annotated_size(listing: Listing, truths: Path) -> Size:
+    """Return the size of a video's annotations."""
+    return Size.of(read_labels(truths / f"{next(iter(listing.objects_by_frame))}.png"))
 
 
 def _merged_frame(
@@ -144,7 +144,7 @@ def _merged_frame(
             raise InputError(f"{path} has {shape[0]} rows, not {height}; leave out that argument")
     starting = [object_id for object_id in object_ids if object_id not in scores]
     if starting:
-        truth = read_labels(truths / f"{frame}.png", shape[::-1])
+        truth = read_labels(truths / f"{frame}.png", Size.of(next(iter(scores.values()))))
         scores.update({object_id: truth == object_id for object_id in starting})
     return merge(list(scores.values()), list(scores))
 
@@ -192,13 +192,14 @@ def zip_submission(
 
 
 def _check_video(listing: Listing, truths: Path, folder: Path) -> None:
-    width, height = _annotated_size(listing, truths)
+    wanted = _annotated_size(listing, truths)
     for frame in listing.objects_by_frame:
         path = folder / f"{frame}.png"
         labels = _read_whole(path)
-        if labels.shape != (height, width):
+        size = Size.of(labels)
+        if size != wanted:
             raise InputError(
-                f"{path} is {labels.shape[1]}x{labels.shape[0]}, not {width}x{height} as the annotation;"
+                f"{path} is {size.width}x{size.height}, not {wanted.width}x{wanted.height} as the annotation;"
                 " merge the results again"
             )
         unknown = set(np.unique(labels).tolist()) - {0, *listing.starts}

@@ -213,7 +213,7 @@ def merge_objects(video: Video, folder: Path) -> None:
     for number, frame in enumerate(video.frames):
         given = layout.reference_masks(video.references[number]) if number in video.references else {}
         if given:
-            size = next(iter(given.values())).shape[::-1]
+            size = layout.size_of(given)
         scores = {
             object_id: read_scores(layout.object_folder(folder, object_id) / f"{frame.stem}.npy")
             for object_id, numbers in segmented.items()

@@ -16,6 +16,7 @@ import numpy as np
 from av.stream import Disposition
 
 from osmn.errors import InputError
+from osmn.masks import Size
 from osmn.parallel import run_ahead
 from osmn.user_video.media.damage import DamageCounter
 from osmn.user_video.media.rgb import ToRGB
@@ -140,7 +141,7 @@ class Frames:
             raise
         self.start = Fraction(0) if start is None else first.seconds
         self.first = first
-        self.size: tuple[int, int] = first.image.shape[1::-1]
+        self.size = Size.of(first.image)
         self._reading = run_ahead(itertools.chain([first], selected), ahead)
 
     @property

@@ -27,7 +27,7 @@ from osmn.errors import InputError
 from osmn.files.images import read_labels
 from osmn.inference import arguments
 from osmn.inference.predictor import Predictor
-from osmn.masks import with_objects
+from osmn.masks import Size, with_objects
 from osmn.user_video.media.reader import frame_at, open_frames
 from osmn.user_video.prompts import Prompt, grabcut
 from osmn.user_video.tracking import MASKS, History, Results, track
@@ -176,7 +176,7 @@ class Session:
         """Return the object ids in a frame, uint8 (H, W): the objects that are given there over the newest result."""
         number = self._checked(number)
         path = self._mask_file(self._names[number])
-        labels = read_labels(path) if path.exists() else np.zeros(self.size[::-1], np.uint8)
+        labels = read_labels(path) if path.exists() else np.zeros(Size(*self.size).shape, np.uint8)
         return with_objects(labels, self._given.get(number, {}))
 
     def paint(self, number: int, labels: np.ndarray) -> None:
