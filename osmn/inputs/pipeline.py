@@ -103,12 +103,11 @@ class Pipeline:
             views = self._distract(views, self.distractor(step, position))
         size = samples.batch_size_scale(options.seed, step, options.im_size, options.data_aug_scales)
 
-        def make(target: samples.TargetAugmentation) -> samples.Sample:
-            return samples.training_sample(views, size, self._config, options.augmentation, sample_seed, target)
+        def vary(each: Source) -> samples.RawSample:
+            return samples.augmented_target(views, each.augmentation, options.augmentation, sample_seed)
 
-        augmentations = list(dict.fromkeys(each.augmentation for each in self._sources))
-        which = tf.constant([augmentations.index(each.augmentation) for each in self._sources])[source]
-        sample = _choose(which, [functools.partial(make, each) for each in augmentations])
+        varied = _choose(source, [functools.partial(vary, each) for each in self._sources])
+        sample = samples.training_sample(varied, size, self._config, options.augmentation, sample_seed)
         return samples.Sample(*map(tf.ensure_shape, sample, samples.SHAPES))
 
     def dataset(self, first: int, last: int, part: tuple[int, int, int] | None = None) -> tf.data.Dataset:

@@ -265,18 +265,34 @@ def training_sample(
     Returns:
         A Sample whose image, spatial guide and label have the size `size`.
     """
-    guide_seed, spatial_seed, crop_seed, flip_seed = tf.unstack(tf.random.split(seed, 4))
+    guide_seed, spatial_seed, _, _ = tf.unstack(tf.random.split(seed, 4))
+    views = augmented_target(views, target, augmentation, seed)
+    previous_mask = resize_mask(views.previous_mask, size)
+    return Sample(
+        guide=augmented_visual_guide(views.guide_frame, views.guide_mask, config, augmentation, guide_seed),
+        spatial=perturbed_spatial_guide(previous_mask[None], config, augmentation, spatial_seed)[0],
+        image=guides.normalize(resize_image(views.frame, size), config),
+        label=tf.cast(resize_mask(views.label, size), tf.float32)[..., None],
+    )
+
+
+def augmented_target(
+    views: RawSample, target: TargetAugmentation, augmentation: Augmentation, seed: tf.Tensor
+) -> RawSample:
+    """Return a `RawSample` whose frame, label and previous mask are varied at random.
+
+    Args:
+        views: RawSample.
+        target: what varies.
+        augmentation: Augmentation.
+        seed: (2,), the sample's.
+    """
+    _, _, crop_seed, flip_seed = tf.unstack(tf.random.split(seed, 4))
     frame, previous_mask, label = views.frame, guides.plane(views.previous_mask), guides.plane(views.label)
     if target.crop:
-        frame, masks = random_crop(
-            frame, tf.stack([previous_mask, label], axis=-1), augmentation.random_crop_ratio, crop_seed
-        )
+        masks = tf.stack([previous_mask, label], axis=-1)
+        frame, masks = random_crop(frame, masks, augmentation.random_crop_ratio, crop_seed)
         previous_mask, label = tf.unstack(masks, axis=-1)
     if target.flip:
         frame, previous_mask, label = random_flip([frame, previous_mask, label], flip_seed)
-    return Sample(
-        guide=augmented_visual_guide(views.guide_frame, views.guide_mask, config, augmentation, guide_seed),
-        spatial=perturbed_spatial_guide(resize_mask(previous_mask, size)[None], config, augmentation, spatial_seed)[0],
-        image=guides.normalize(resize_image(frame, size), config),
-        label=tf.cast(resize_mask(label, size), tf.float32)[..., None],
-    )
+    return views._replace(frame=frame, previous_mask=previous_mask, label=label)
