@@ -1,6 +1,12 @@
 """One-shot video object segmentation by network modulation (Yang et al., CVPR 2018), in TensorFlow 2."""
 
+from typing import TYPE_CHECKING
+
 from osmn.version import __version__
+
+if TYPE_CHECKING:  # For mypy and editors; `__getattr__` imports them.
+    from osmn.config import ModelConfig
+    from osmn.inference.predictor import Predictor, Segmentation
 
 __all__ = ["ModelConfig", "Predictor", "Segmentation", "__version__"]
 

@@ -2,6 +2,7 @@
 
 import tensorflow as tf
 
+from helpers import goldens
 from osmn import networks
 
 
@@ -15,6 +16,13 @@ class Zeros(networks.Initialization):
 def build(config, dtype="float32"):
     """Return the network of a `ModelConfig`, of zeros: to be given weights, unlike any that are loaded."""
     return networks.network_class(config)(config, dtype, Zeros())
+
+
+def build_golden(config, dtype="float32"):
+    """Return the network of a `ModelConfig` with the weights behind the golden files."""
+    network = build(config, dtype)
+    goldens.assign_weights(network)
+    return network
 
 
 def forget(network):

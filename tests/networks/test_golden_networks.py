@@ -37,13 +37,6 @@ MARGIN = 3  # Ours and the published error are two more draws; they may be large
 SUMMED = 5e-5  # A bias's gradient is a sum of 15360 values of both signs, in float32, in an order of the processor.
 
 
-def build(variant, dtype="float32"):
-    """Return a network with the weights behind the golden files."""
-    network = zero_networks.build(goldens.VARIANTS[variant], dtype)
-    goldens.assign_weights(network)
-    return network
-
-
 def batches(variant, dtype="float32"):
     """Return the golden batch, and then those whose guide, spatial guide and image are moved."""
     *inputs, label = goldens.inputs(variant)
@@ -98,7 +91,7 @@ def golden(request):
     made = SimpleNamespace(
         variant=variant,
         published=goldens.outputs(variant),
-        network=build(variant),
+        network=zero_networks.build_golden(goldens.VARIANTS[variant]),
         batch=next(batches(variant)),
     )
     yield made
@@ -147,7 +140,7 @@ def training(golden, gradients):
 @pytest.fixture(scope="module")
 def judge():
     """Return a `Rounding` of `lite` for each mode, judged in float64: the same on every processor."""
-    network, found = build("lite", "float64"), {}
+    network, found = zero_networks.build_golden(goldens.VARIANTS["lite"], "float64"), {}
     for mode in ("eval", "train"):
         found[mode] = Rounding(gradient_norms(network, mode, "lite"), floor=1e-5)
         goldens.assign_weights(network)
@@ -236,7 +229,7 @@ def test_gradient_norms_of_lite_are_those_of_float64(golden, gradients, judge, m
 @pytest.mark.slow  # And it takes 10 GB.
 @pytest.mark.parametrize("golden", [v for v in goldens.VARIANTS if v != "lite"], indirect=True)
 def test_gradient_norms_of_vgg_in_float64_are_the_published_ones(golden, gradients):
-    network = build(golden.variant, "float64")
+    network = zero_networks.build_golden(goldens.VARIANTS[golden.variant], "float64")
     evaluator = Trainer(network, TrainerOptions(dropout_seed=None, fix_bn=True))
     batch = next(batches(golden.variant, "float64"))
     right = [float(tf.norm(gradient)) for gradient in tf.function(evaluator.gradients)(batch)[2]]
@@ -275,5 +268,5 @@ def test_one_number_among_lites_weights_that_is_off_by_a_hundredth_is_found(judg
 
     monkeypatch.setattr(goldens, "weight", spoilt)
     monkeypatch.setitem(MOVES, "lite", 0)
-    norms = gradient_norms(build("lite"), mode, "lite")
+    norms = gradient_norms(zero_networks.build_golden(goldens.VARIANTS["lite"]), mode, "lite")
     assert judge[mode].excess({name: of_one[0] for name, of_one in norms.items()}) > 1

@@ -29,13 +29,6 @@ EITHER_WAY = pytest.mark.parametrize("way", WAYS)
 HEIGHT, WIDTH = 101, 163  # Odd, and no multiple of any stride.
 
 
-def build(config, dtype="float32"):
-    """Return a network with the weights behind the golden files."""
-    network = zero_networks.build(config, dtype)
-    goldens.assign_weights(network)
-    return network
-
-
 def sigmoid(x):
     return 1 / (1 + np.exp(-np.asarray(x, np.float64)))
 
@@ -45,7 +38,7 @@ def sigmoid(x):
 
 @pytest.fixture(scope="module")
 def build_once():
-    """Return `build`, with every network made once, without its visual modulator: the tests pass gammas."""
+    """Return a function like `zero_networks.build_golden` that makes every network once, without visual modulator."""
     built = {}
 
     def build_small(base_model, **switches):
@@ -54,7 +47,7 @@ def build_once():
             with pytest.MonkeyPatch.context() as patch:
                 if base_model != "lite":
                     patch.setattr(vgg, "VisualModulator", lambda *_: None)
-                built[config] = build(config)
+                built[config] = zero_networks.build_golden(config)
         goldens.assign_weights(built[config])  # Moving statistics may have moved.
         return built[config]
 
@@ -210,7 +203,7 @@ def test_fix_seg_freezes_the_segmentation_net_but_its_fusion(base_model):
 
 
 def test_fix_seg_trains_only_the_rest():
-    network = build(ModelConfig("lite", no_visual_modulator=True))
+    network = zero_networks.build_golden(ModelConfig("lite", no_visual_modulator=True))
     before = weights_of(network)
     batch = Sample(*map(tf.constant, goldens.inputs("lite", seed=6, height=32, width=32)))
     options = TrainerOptions(dropout_seed=None, fix_bn=True, fix_seg=True)
@@ -237,7 +230,7 @@ def test_logits_in_training_are_a_function_of_the_dropout_seed(build_once):
 
 @pytest.mark.parametrize("variant", ["osvos_novis", "lite"])
 def test_bfloat16_gives_nearly_the_published_probabilities(computes_bfloat16, variant):
-    network = build(goldens.VARIANTS[variant], dtype="bfloat16")
+    network = zero_networks.build_golden(goldens.VARIANTS[variant], dtype="bfloat16")
     guide, spatial, image, _ = goldens.inputs(variant)
     logits = network(guide, spatial, image)
     assert logits.dtype == tf.float32
