@@ -67,7 +67,17 @@ def draw_model():
     axes = figure.add_axes((0, 0, 1, 1))
     figure.patch.set_facecolor("white")
 
-    # The modulators and what they see.
+    _draw_modulators(axes)
+    _draw_segmentation(axes)
+    _draw_mask(axes)
+    axes.set_xlim(0, 11.8)
+    axes.set_ylim(0.25, 7.85)
+    axes.axis("off")
+    return figure
+
+
+def _draw_modulators(axes):
+    """Draw the two modulators, and beside them what they see."""
     right = PICTURE_X + PICTURE_WIDTH
     picture(axes, VISUAL_Y, scene, "visual guide:\nfirst frame, cut out", ground="#000000")
     picture(axes, SPATIAL_Y, gaussian, "spatial guide:\nwhere it was last")
@@ -80,7 +90,9 @@ def draw_model():
         arrow(axes, (right, middle), (STAGE_X[0], middle), color)
     arrow(axes, (right, FRAME_Y), (STAGE_X[0], FRAME_Y))
 
-    # The segmentation net.
+
+def _draw_segmentation(axes):
+    """Draw the segmentation net's stages, and what the modulators do to them."""
     for stage, (x, channels, count) in enumerate(zip(STAGE_X, CHANNELS, CONVOLUTIONS, strict=True), 1):
         box(axes, x, STAGE_Y, STAGE_WIDTH, STAGE_HEIGHT, f"stage {stage}\n{count} $\\times$ conv\n{channels}", NETWORK)
         middle = x + STAGE_WIDTH / 2
@@ -104,7 +116,9 @@ def draw_model():
     rule += "($\\gamma$: a number, $\\beta$: a map, for each channel)"
     axes.text(STAGE_X[2] - 0.6, VISUAL_Y + 0.12, rule, fontsize=10, color=INK, va="bottom", linespacing=1.3)
 
-    # The mask, which gives the spatial guide of the next frame.
+
+def _draw_mask(axes):
+    """Draw the fusion of the side outputs, and the mask, which gives the spatial guide of the next frame."""
     left, middle = STAGE_X[1], FUSE_Y + 0.35
     box(
         axes,
@@ -116,16 +130,11 @@ def draw_model():
         OUTPUT,
     )
     picture(axes, middle, scene, "mask", ground="#000000", fish="#ffffff")
-    arrow(axes, (left, middle), (right, middle), OUTPUT)
+    arrow(axes, (left, middle), (PICTURE_X + PICTURE_WIDTH, middle), OUTPUT)
     loop = 0.16
     axes.plot([PICTURE_X, loop, loop], [middle, middle, SPATIAL_Y], color=SPATIAL, linewidth=1.4, linestyle=(0, (3, 2)))
     arrow(axes, (loop, SPATIAL_Y), (PICTURE_X, SPATIAL_Y), SPATIAL)
     axes.text(loop + 0.07, 2.25, "next frame", fontsize=9.5, color=SPATIAL, va="center", rotation=90)
-
-    axes.set_xlim(0, 11.8)
-    axes.set_ylim(0.25, 7.85)
-    axes.axis("off")
-    return figure
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from osmn.files import locks, sealed_json
 from osmn.files.atomic import regular_bytes, remove_unfinished, replacing, size_and_crc
 from osmn.files.generated import remove_made
 from osmn.files.overlap import PathSet
-from osmn.results import notes
+from osmn.results import finished_parts
 from osmn.version import program
 
 RUN = "run.json"
@@ -160,7 +160,7 @@ class Run:
                 was finished.
         """
         try:
-            content = json.loads(regular_bytes(notes.marker(self._folder, part)))
+            content = json.loads(regular_bytes(finished_parts.marker(self._folder, part)))
             noted = dict(content["files"])
             if content["run"] != self._key:
                 return False
@@ -169,7 +169,7 @@ class Run:
         if not noted.keys() >= set(expected) or any(self._state(name) != kept for name, kept in noted.items()):
             return False
         # A run that was killed just after it had finished the part leaves the journal.
-        notes.journal(self._folder, part).unlink(missing_ok=True)
+        finished_parts.journal(self._folder, part).unlink(missing_ok=True)
         return True
 
     @contextlib.contextmanager
@@ -181,7 +181,7 @@ class Run:
         """
         if self._ours is not None:
             self._ours.update(ours)
-        with notes.adding_to(notes.journal(self._folder, part)) as note:
+        with finished_parts.adding_to(finished_parts.journal(self._folder, part)) as note:
 
             def tell(*names: str) -> None:
                 self.check_free(names)
@@ -196,8 +196,8 @@ class Run:
 
         Files that earlier runs made for the part, and that still exist, stay noted.
         """
-        marker, journal = notes.marker(self._folder, part), notes.journal(self._folder, part)
-        others = ((notes.files_in(marker) or set()) | (notes.files_in(journal) or set())) - set(files)
+        marker, journal = finished_parts.marker(self._folder, part), finished_parts.journal(self._folder, part)
+        others = ((finished_parts.files_in(marker) or set()) | (finished_parts.files_in(journal) or set())) - set(files)
         noted = {
             "run": self._key,
             "files": {name: self._state(name) for name in files},
@@ -209,9 +209,9 @@ class Run:
 
     def forget(self) -> None:
         """Note every part as unfinished; the files of runs stay noted."""
-        for marker in list((self._folder / notes.FINISHED).rglob("*.json")):
-            with notes.adding_to(marker.with_suffix(notes.MAKING)) as note:
-                note(sorted(notes.files_in(marker) or ()))
+        for marker in list((self._folder / finished_parts.FINISHED).rglob("*.json")):
+            with finished_parts.adding_to(marker.with_suffix(finished_parts.MAKING)) as note:
+                note(sorted(finished_parts.files_in(marker) or ()))
             marker.unlink(missing_ok=True)
 
     def _state(self, name: str) -> list[int] | None:
@@ -268,7 +268,9 @@ def open_run(
                     " replace them"
                 )
             held.require_alone()
-        run = Run(folder, made_by, option, None if existing is Existing.REPLACE_ALL else notes.files_of_runs(folder))
+        run = Run(
+            folder, made_by, option, None if existing is Existing.REPLACE_ALL else finished_parts.files_of_runs(folder)
+        )
         run.check_free(writes)
         if difference is not None or (before is None and replace):
             clear()
@@ -276,7 +278,7 @@ def open_run(
         elif before is not None and _key(before) != _key(made_by):
             _take_over(folder, _key(before), _key(made_by))
         if held.alone:
-            remove_unfinished(folder / notes.FINISHED)
+            remove_unfinished(folder / finished_parts.FINISHED)
         if before != made_by:
             with replacing(folder / name) as temporary:
                 temporary.write_text(sealed_json.to_json(made_by), encoding="utf-8")
@@ -297,7 +299,7 @@ def _as_now(made_by: dict[str, Any]) -> dict[str, Any]:
 
 def _take_over(folder: Path, before: str, now: str) -> None:
     """Change the key of all finished parts from `before` to `now`, which stands for the same results."""
-    for marker in list((folder / notes.FINISHED).rglob("*.json")):
+    for marker in list((folder / finished_parts.FINISHED).rglob("*.json")):
         with contextlib.suppress(OSError, ValueError, RecursionError):  # A damaged note is skipped.
             content = json.loads(regular_bytes(marker))
             if isinstance(content, dict) and content.get("run") == before:
@@ -308,9 +310,9 @@ def _take_over(folder: Path, before: str, now: str) -> None:
 def _remove_results(folder: Path, read: Iterable[Path | str]) -> None:
     """Remove all files in a folder that runs have noted, except those in `read`, and the notes themselves."""
     inputs = PathSet(read)
-    made = {name for names in notes.files_by_note(folder) for name in names or ()}
+    made = {name for names in finished_parts.files_by_note(folder) for name in names or ()}
     remove_made(folder, [name for name in made if inputs.containing(folder / name) is None])
-    shutil.rmtree(folder / notes.FINISHED, ignore_errors=True)
+    shutil.rmtree(folder / finished_parts.FINISHED, ignore_errors=True)
 
 
 def read_run(folder: Path | str, name: str = RUN) -> dict[str, Any] | None:

@@ -8,7 +8,7 @@ import pytest
 
 from osmn.config import ModelConfig
 from osmn.errors import InputError
-from osmn.results import manifest, notes
+from osmn.results import finished_parts, manifest
 
 
 def made_by(model="m.ckpt", sha="aa", scale=1.0, **options):
@@ -123,7 +123,7 @@ def test_a_part_that_is_finished_is_not_being_made_any_more_however_the_run_ende
     with run.making("car") as tell:
         tell("car/1.png")
     write(tmp_path, "car/1.png")
-    journal = tmp_path / f".osmn-finished/car{notes.MAKING}"
+    journal = tmp_path / f".osmn-finished/car{finished_parts.MAKING}"
     content = journal.read_bytes()
     run.finish("car", ["car/1.png"])
     assert not journal.exists()

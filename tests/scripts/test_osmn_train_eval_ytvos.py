@@ -21,7 +21,7 @@ from osmn.data.types import shard_of
 from osmn.files.atomic import UNFINISHED, replacing
 from osmn.files.images import read_image, read_labels
 from osmn.inference import segmenting
-from osmn.results.notes import MAKING
+from osmn.results.finished_parts import MAKING
 from osmn.training import online
 
 
