@@ -1,34 +1,12 @@
 """Pretrain OSMN on COCO (stage 1) from ImageNet weights."""
 
-import dataclasses
 import functools
-from dataclasses import field
 
 from osmn.cli import options, training
 from osmn.cli.entry import reports_input_errors
 from osmn.cli.parser import Parser, read
-from osmn.errors import InputError
-from osmn.inputs.options import Augmentation
+from osmn.inputs.options import Augmentation, CocoData
 from osmn.models.start import ImageNetWeights, StartOptions
-from osmn.options import option, positive
-
-
-@dataclasses.dataclass(frozen=True)
-class CocoData:
-    """Folders of COCO's layout, and how many of the samples come from each."""
-
-    data_path: tuple[str, ...] = field(
-        default=("data/COCO",), metadata=option("COCO folder (README, 'Data'), or several", nargs="+")
-    )
-    data_shares: tuple[float, ...] | None = field(
-        default=None,
-        metadata=option(
-            "of the samples from each --data_path, in any unit; by their numbers of instances where not given",
-            positive(float),
-            nargs="+",
-            metavar="SHARE",
-        ),
-    )
 
 
 def parser():
@@ -53,10 +31,7 @@ def parse(argv):
     options.required(args, "model_save_path")
     training.check_embedding_start(args)
     training.validation(args)
-    if args.data_shares and len(args.data_shares) != len(args.data_path):
-        raise InputError(
-            f"--data_shares has {len(args.data_shares)} numbers; give one for each --data_path: {len(args.data_path)}"
-        )
+    read(args, CocoData)  # It says what is wrong with it.
     return args
 
 

@@ -6,7 +6,6 @@ from dataclasses import field
 from osmn.cli import options
 from osmn.cli.entry import reports_input_errors
 from osmn.cli.parser import Parser, read
-from osmn.inference.options import SegmentingOptions
 from osmn.models.start import StartOptions
 from osmn.options import option
 
@@ -50,12 +49,11 @@ def main(argv=None):
     checks.check_model(args)
     checks.check_results(args.result_path, videos, args.shard)
     from osmn.evaluation.youtube_objects import DATASET
-    from osmn.inference import segmenting
     from osmn.report.write import score_and_report
 
     model = options.load_model(args)
     print(model.summary(args.im_size))
-    segmenting.segment_videos(model, videos, read(args, SegmentingOptions), options.values(args, "data_path"))
+    options.segment_videos(args, model, videos, options.values(args, "data_path"))
     if args.shard[1] == 1:
         score_and_report(DATASET, args.data_path, args.result_path, {}, read(args, options.Report))
     else:

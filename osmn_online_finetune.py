@@ -3,7 +3,6 @@
 from osmn.cli import options, training
 from osmn.cli.entry import reports_input_errors
 from osmn.cli.parser import Parser, read
-from osmn.inference.options import SegmentingOptions
 from osmn.models.start import StartOptions
 
 
@@ -52,7 +51,7 @@ def main(argv=None):
 
     options.use_devices(args)
     model = training.new_model(args, start)
-    run, testing = training.training_run(args), read(args, SegmentingOptions)
+    run, testing = training.training_run(args), options.segmenting_options(args)
     origin, rehearsal = options.values(args, "data_path", "data_version"), None
     if asked_for.rehearsal_share:
         origin |= vars(asked_for)

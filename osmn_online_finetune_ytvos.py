@@ -5,8 +5,7 @@ from dataclasses import field
 
 from osmn.cli import options, training
 from osmn.cli.entry import reports_input_errors
-from osmn.cli.parser import Parser, read
-from osmn.inference.options import SegmentingOptions
+from osmn.cli.parser import Parser
 from osmn.models.start import StartOptions
 from osmn.options import option
 
@@ -60,7 +59,7 @@ def main(argv=None):
     options.use_devices(args)
     model = training.new_model(args, start)
     print(f"propagating through {'every frame' if args.all_frames else 'the frames that meta.json lists'}")
-    run, testing = training.training_run(args), read(args, SegmentingOptions)
+    run, testing = training.training_run(args), options.segmenting_options(args)
     origin, rehearsal = options.values(args, "data_path", "all_frames"), None
     if args.rehearsal_share:
         origin |= options.values(args, "rehearsal_share")

@@ -7,7 +7,6 @@ from dataclasses import field
 from osmn.cli import options, training
 from osmn.cli.entry import reports_input_errors
 from osmn.cli.parser import Parser, read
-from osmn.inference.options import SegmentingOptions
 from osmn.inputs.options import VideoSamples
 from osmn.models.start import StartOptions
 from osmn.options import option
@@ -79,7 +78,6 @@ def main(argv=None):
         checks.check_folder(args.model_save_path)
     checks.check_results(args.result_path, videos, args.shard)
     from osmn.evaluation.davis import DATASET, can_be_scored
-    from osmn.inference import segmenting
     from osmn.report.write import score_and_report
 
     if args.only_testing:
@@ -90,8 +88,7 @@ def main(argv=None):
         if model is None:
             return
     origin = options.values(args, "data_path", "data_version", "use_full_res")
-    testing = read(args, SegmentingOptions)
-    segmenting.segment_videos(model, videos, testing, origin, replace=not args.only_testing)
+    options.segment_videos(args, model, videos, origin, replace=not args.only_testing)
     where, selection = (args.data_path, args.result_path), {"version": args.data_version, "split": args.test_split}
     if can_be_scored(*where, videos, shards=args.shard[1]):
         score_and_report(DATASET, *where, selection, read(args, options.Report))

@@ -7,7 +7,6 @@ from dataclasses import field
 from osmn.cli import options, training
 from osmn.cli.entry import reports_input_errors
 from osmn.cli.parser import Parser, read
-from osmn.inference.options import SegmentingOptions
 from osmn.inputs.options import VideoSamples
 from osmn.models.start import ImageNetWeights, StartOptions
 from osmn.options import option
@@ -80,7 +79,6 @@ def main(argv=None):
         checks.check_validation_videos(training.validation(args))
         checks.check_folder(args.model_save_path)
     checks.check_results(args.result_path, videos, args.shard)
-    from osmn.inference import segmenting
 
     if args.only_testing:
         model = options.load_model(args)
@@ -91,8 +89,7 @@ def main(argv=None):
             return
     print(f"propagating through {'every frame' if args.all_frames else 'the frames that meta.json lists'}")
     origin = options.values(args, "data_path", "all_frames")
-    testing = read(args, SegmentingOptions)
-    segmenting.segment_videos(model, videos, testing, origin, replace=not args.only_testing)
+    options.segment_videos(args, model, videos, origin, replace=not args.only_testing)
     print(f"masks and merged PNGs are in {args.result_path}; ytvos_merge_result.py makes the submission of them")
 
 

@@ -13,7 +13,6 @@ from osmn.cli import cluster, options
 from osmn.data import coco, davis
 from osmn.data.types import Video
 from osmn.files import locks
-from osmn.inference import load
 from osmn.models import checkpoint_files
 from osmn.models.pretrained import source_files
 from osmn.models.start import StartOptions
@@ -28,7 +27,7 @@ def check_cluster() -> None:
 
 def check_model(args: argparse.Namespace) -> None:
     """Check the model to segment with, and that its configuration agrees with the options of parsed arguments."""
-    load.check_model(args.whole_model_path, options.model_options(args), args.precision, args.engine)
+    options.check_user_model(args)
 
 
 def check_start(start: StartOptions) -> None:

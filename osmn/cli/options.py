@@ -6,8 +6,9 @@ arguments are shown at once.
 
 import argparse
 import dataclasses
+from collections.abc import Mapping, Sequence
 from dataclasses import field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from osmn.cli import parser
 from osmn.config import IM_SIZE, SIZE, ModelConfig
@@ -17,6 +18,9 @@ from osmn.models import exported
 from osmn.models.engines import ENGINE, PRECISION, Engine
 from osmn.models.interface import SegmentationModel
 from osmn.options import file_name, folder, non_negative, option
+
+if TYPE_CHECKING:  # It takes NumPy.
+    from osmn.data.types import Video
 
 GPU = "GPU; the CPU where there is none"
 
@@ -179,13 +183,34 @@ def use_devices(args: argparse.Namespace) -> None:
 
 
 def load_model(args: argparse.Namespace) -> SegmentationModel:
-    """Return the model that parsed arguments name, to segment with it on their devices; see `load.load_model`."""
+    """Return the model that parsed arguments name, or the shipped one, to segment with it on their devices."""
     from osmn.inference import load
+    from osmn.user_video import model_choice
 
-    if not exported.is_exported(args.whole_model_path):
+    asked_for = model_options(args), args.precision, args.engine
+    path = model_choice.check(args.whole_model_path, *asked_for)
+    if not exported.is_exported(path):
         use_devices(args)
-    model: SegmentationModel = load.load_model(args.whole_model_path, model_options(args), args.precision, args.engine)
+    model: SegmentationModel = load.load_model(path, *asked_for)
     return model
+
+
+def segmenting_options(args: argparse.Namespace) -> SegmentingOptions:
+    """Return the `SegmentingOptions` that parsed arguments give."""
+    return parser.read(args, SegmentingOptions)
+
+
+def segment_videos(
+    args: argparse.Namespace,
+    model: SegmentationModel,
+    videos: "Sequence[Video]",
+    origin: Mapping[str, Any],
+    replace: bool = False,
+) -> None:
+    """Segment videos as parsed arguments say; see `segmenting.segment_videos`."""
+    from osmn.inference import segmenting
+
+    segmenting.segment_videos(model, videos, segmenting_options(args), origin, replace)
 
 
 def load_user_model(args: argparse.Namespace) -> tuple[SegmentationModel, Engine]:

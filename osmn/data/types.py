@@ -1,6 +1,6 @@
 """What every dataset yields: videos to segment and examples to train on."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -8,22 +8,40 @@ import numpy as np
 
 
 class Reference(NamedTuple):
-    """A mask that gives objects: its path and the ids of the objects; the id None stands for every label above 0."""
+    """A mask that gives objects: its path and the ids of the objects; the id None stands for every label above 0.
+
+    `own` is {object id: path} where each object has a mask of its own, which shows nothing else; `mask` is one of them.
+    """
 
     mask: Path
     object_ids: tuple[int | None, ...]
+    own: Mapping[int, Path] | None = None
+
+    @property
+    def masks(self) -> list[Path]:
+        """The paths of all masks."""
+        return [self.mask] if self.own is None else list(self.own.values())
+
+    def of_object(self, object_id: int | None) -> "Reference":
+        """Return the reference of a single object."""
+        if self.own is None or object_id is None:
+            return self._replace(object_ids=(object_id,))
+        path = self.own[object_id]
+        return Reference(path, (object_id,), {object_id: path})
 
 
 class Video(NamedTuple):
     """A video to segment: its frames in order, and {frame number: Reference} of its objects.
 
     `listed` has the numbers of the frames to write results for, {object id: set}; it is None for all frames.
+    `object_names` is {object id: name} where the dataset has names of objects; None where their ids are their names.
     """
 
     name: str
     frames: tuple[Path, ...]
     references: dict[int, Reference]
     listed: dict[int | None, set[int]] | None = None
+    object_names: Mapping[int, str] | None = None
 
     @property
     def object_ids(self) -> list[int | None]:
@@ -33,7 +51,8 @@ class Video(NamedTuple):
     @property
     def folders_read(self) -> set[Path]:
         """The folders that contain the video's frames and its references' masks."""
-        return {path.parent for path in (*self.frames, *(reference.mask for reference in self.references.values()))}
+        masks = (path for reference in self.references.values() for path in reference.masks)
+        return {path.parent for path in (*self.frames, *masks)}
 
     def shortened(self, frames: int) -> "Video":
         """Return the video's first `frames` frames, which must include the reference frames."""
@@ -56,7 +75,7 @@ class Video(NamedTuple):
     def of_object(self, object_id: int | None) -> "Video":
         """Return the video with only one of its objects."""
         number = self.reference_number(object_id)
-        return self._replace(references={number: self.references[number]._replace(object_ids=(object_id,))})
+        return self._replace(references={number: self.references[number].of_object(object_id)})
 
 
 class Guide(NamedTuple):
@@ -82,8 +101,9 @@ class Example(NamedTuple):
 def reference_example(video: Video, object_id: int | None) -> Example:
     """Return the `Example` of online fine-tuning: reference frame and mask serve as guide, previous mask and target."""
     number = video.reference_number(object_id)
-    frame, mask = str(video.frames[number]), str(video.references[number].mask)
-    return Example((Guide(frame, mask),), mask, frame, mask, object_id or 0)
+    reference = video.references[number].of_object(object_id)
+    frame, mask = str(video.frames[number]), str(reference.mask)
+    return Example((Guide(frame, mask),), mask, frame, mask, 0 if reference.own else object_id or 0)
 
 
 def shard_of(videos: Sequence[Video], shard: tuple[int, int]) -> list[Video]:

@@ -85,8 +85,8 @@ def dilate(mask: np.ndarray, radius: int) -> np.ndarray:
     return dilated
 
 
-def frame_scores(truth: np.ndarray, result: np.ndarray, object_ids: Sequence[int]) -> np.ndarray:
-    """Return J and F, (objects, 2), of the objects in two (H, W) label images.
+def frame_scores(truth: np.ndarray, result: np.ndarray, object_ids: Sequence[int], absent: float = 1.0) -> np.ndarray:
+    """Return J and F, (objects, 2), of the objects in two (H, W) label images; `absent` of objects in neither.
 
     Each object is compared inside the box of its two masks, one pixel wider. Outside of the box is neither mask nor
     contour, so the numbers are those of the whole image.
@@ -96,7 +96,7 @@ def frame_scores(truth: np.ndarray, result: np.ndarray, object_ids: Sequence[int
     crop = _widened([(_extent(occupied.any(1)), _extent(occupied.any(0)))])
     truth, result = truth[crop], result[crop]
     truth_boxes, result_boxes = (ndimage.find_objects(labels, max(object_ids)) for labels in (truth, result))
-    scores = np.ones((len(object_ids), 2))
+    scores = np.full((len(object_ids), 2), absent)
     for row, object_id in zip(scores, object_ids, strict=True):
         found = [box for box in (truth_boxes[object_id - 1], result_boxes[object_id - 1]) if box is not None]
         if found:

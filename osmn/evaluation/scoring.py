@@ -4,7 +4,7 @@ A frame is not kept after it is scored, so memory does not grow with the number 
 """
 
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,9 +20,10 @@ from osmn.files.scores import read_scores
 from osmn.masks import Size, merge, resized
 from osmn.parallel import in_processes, worthwhile_processes
 from osmn.progress import progress_bar
-from osmn.results.layout import MASKS, SCORES
+from osmn.results.layout import MASKS, OBJECTS, SCORES
 
 FRAMES_PER_JOB = 16
+VOID = 255  # Beside the ids of objects: pixels that nobody has decided; they count as background.
 
 
 class Sequence(NamedTuple):
@@ -32,8 +33,11 @@ class Sequence(NamedTuple):
         name: the sequence's name.
         truths: the paths of the annotations of the scored frames, <frame>.png.
         result_folder: the folder of the sequence's results.
-        source: MASKS, MERGED or SCORES: the files that hold the results.
+        source: MASKS, MERGED, SCORES or OBJECTS: the files that hold the results.
         object_ids: the ids of the scored objects.
+        own: {object id: {frame name: path}} of annotations that show one object each, which is scored in these frames;
+            `truths` then has one of each frame. Empty where annotations show all objects.
+        others: ids of objects that results may show, and that are not scored.
     """
 
     name: str
@@ -41,6 +45,8 @@ class Sequence(NamedTuple):
     result_folder: Path
     source: str
     object_ids: tuple[int, ...]
+    own: Mapping[int, Mapping[str, Path]] = {}
+    others: tuple[int, ...] = ()
 
 
 class Scored(NamedTuple):
@@ -65,9 +71,11 @@ def require_folders(result_path: Path | str, names: Iterable[str]) -> None:
 
 
 def result_files(sequence: Sequence, frame: str) -> list[Path]:
-    """Return the paths that the result of a frame is read from: a path per object for SCORES, else a single path."""
-    if sequence.source == SCORES:
-        return [sequence.result_folder / str(object_id) / f"{frame}.npy" for object_id in sequence.object_ids]
+    """Return the paths that the result of a frame is read from: a path per object or, of MASKS and MERGED, one path."""
+    if sequence.source in (SCORES, OBJECTS):
+        suffix = "npy" if sequence.source == SCORES else "png"
+        ids = [i for i in sequence.object_ids if not sequence.own or frame in sequence.own[i]]
+        return [sequence.result_folder / str(object_id) / f"{frame}.{suffix}" for object_id in ids]
     return [sequence.result_folder / f"{frame}.png"]
 
 
@@ -86,20 +94,31 @@ def read_result(sequence: Sequence, frame: str, size: tuple[int, int]) -> np.nda
                     f" {scores[0].shape[1]}x{scores[0].shape[0]}; run the evaluation again for this sequence"
                 )
         return resized(merge(scores, sequence.object_ids), size)
+    if sequence.source == OBJECTS:  # Where they overlap, the smaller id is shown.
+        merged = np.zeros(Size(*size).shape, np.uint8)
+        for object_id in reversed(sequence.object_ids):
+            path = sequence.result_folder / str(object_id) / f"{frame}.png"
+            if path in paths:
+                merged[read_labels(path, size) != 0] = object_id
+        return merged
     labels = read_labels(paths[0], size)
     if sequence.source == MASKS:
         shown: np.ndarray = labels != 0
         return shown.astype(np.uint8)
-    if labels.max() > max(sequence.object_ids):
+    last = max(sequence.object_ids + sequence.others)
+    if labels.max() > last:
         raise InputError(
-            f"{paths[0]} holds object {labels.max()}, but the last object of {sequence.name} is"
-            f" {max(sequence.object_ids)}; merged PNGs hold object ids, not 0/255 masks"
+            f"{paths[0]} holds object {labels.max()}, but the last object of {sequence.name} is {last};"
+            " merged PNGs hold object ids, not 0/255 masks"
         )
     return labels
 
 
 def score(
-    sequences: list[Sequence], vis_path: Path | str | None = None, processes: int | None = None
+    sequences: list[Sequence],
+    vis_path: Path | str | None = None,
+    processes: int | None = None,
+    absent: float = 1.0,
 ) -> list[np.ndarray]:
     """Return, for each of `sequences` in order, an array (frames, objects, 2) of J and F.
 
@@ -108,6 +127,7 @@ def score(
         vis_path: a folder for the results as they are scored, as indexed PNGs, <sequence>/<frame>.png; None to write
             no files.
         processes: how many processes to use; by default as many as the work is worth, at most one per processor.
+        absent: J and F of an object that neither truth nor result shows.
 
     Raises:
         InputError: if a result is missing or damaged, or if `vis_path` is among the data or the results.
@@ -122,7 +142,7 @@ def score(
     jobs, owners = [], []
     for index, sequence in enumerate(sequences):
         for start in range(0, len(sequence.truths), FRAMES_PER_JOB):
-            jobs.append((sequence._replace(truths=sequence.truths[start : start + FRAMES_PER_JOB]), vis_path))
+            jobs.append((sequence._replace(truths=sequence.truths[start : start + FRAMES_PER_JOB]), vis_path, absent))
             owners.append(index)
     frames = sum(len(sequence.truths) for sequence in sequences)
     scores: list[list[np.ndarray]] = [[] for _ in sequences]
@@ -155,17 +175,34 @@ def _require_results(sequence: Sequence) -> None:
                 )
 
 
-def _score_job(sequence: Sequence, vis_path: Path | str | None) -> np.ndarray:
+def _score_job(sequence: Sequence, vis_path: Path | str | None, absent: float) -> np.ndarray:
     """Return the scores, (frames, objects, 2), of a few frames of a sequence."""
     scores = []
     for path in sequence.truths:
+        if sequence.own:
+            scores.append(_own_scores(sequence, path.stem, absent))
+            continue
         truth = read_labels(path)
         if sequence.source == MASKS:
             truth = (truth != 0).astype(np.uint8)
+        elif max(sequence.object_ids) < VOID:
+            truth = np.where(truth == VOID, np.uint8(0), truth)
         result = read_result(sequence, path.stem, Size.of(truth))
-        scores.append(frame_scores(truth, result, sequence.object_ids))
+        scores.append(frame_scores(truth, result, sequence.object_ids, absent))
         if vis_path is not None:
             shown = Path(vis_path) / sequence.name / f"{path.stem}.png"
             with named_write_errors(shown):
                 write_labels(shown, result)
     return np.stack(scores)
+
+
+def _own_scores(sequence: Sequence, frame: str, absent: float) -> np.ndarray:
+    """Return the scores, (objects, 2), of objects with masks of their own in a frame; NaN of those without a mask."""
+    scores = np.full((len(sequence.object_ids), 2), np.nan)
+    for row, object_id in zip(scores, sequence.object_ids, strict=True):
+        if frame in sequence.own[object_id]:
+            truth = read_labels(sequence.own[object_id][frame]) != 0
+            path = sequence.result_folder / str(object_id) / f"{frame}.png"
+            result = read_labels(path, Size.of(truth)) != 0
+            row[:] = frame_scores(truth.astype(np.uint8), result.astype(np.uint8), (1,), absent)[0]
+    return scores

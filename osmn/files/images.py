@@ -142,9 +142,20 @@ def write_mask(path: Path | str, mask: np.ndarray) -> None:
 
 def write_labels(path: Path | str, labels: np.ndarray) -> None:
     """Write uint8 (H, W) object ids as an indexed PNG in the DAVIS palette."""
+    _write_runs(path, _indexed(labels))
+
+
+def encoded_labels(labels: np.ndarray) -> bytes:
+    """Return the bytes of the PNG that `write_labels` writes."""
+    content = io.BytesIO()
+    _indexed(labels).save(content, "PNG", compress_type=zlib.Z_RLE)
+    return content.getvalue()
+
+
+def _indexed(labels: np.ndarray) -> Image.Image:
     image = Image.fromarray(np.asarray(labels, np.uint8), mode="P")
     image.putpalette(davis_palette())
-    _write_runs(path, image)
+    return image
 
 
 def _write_runs(path: Path | str, image: Image.Image) -> None:

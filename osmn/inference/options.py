@@ -4,8 +4,8 @@ import dataclasses
 from dataclasses import field
 from typing import Any
 
-from osmn.config import IM_SIZE, PAD_RATIO
-from osmn.options import Shard, identity, option, shard, share
+from osmn.config import IM_SIZE, LONGEST_SIDE, PAD_RATIO
+from osmn.options import Shard, identity, option, positive, shard, share
 
 
 @dataclasses.dataclass(frozen=True)
@@ -14,7 +14,8 @@ class SegmentingOptions:
 
     Attributes:
         result_path: folder of the results.
-        im_size: (width, height) of the network's input and of the objects' masks.
+        im_size: (width, height) of the network's input and of the objects' masks; None: frames keep their shape.
+        short_side: of frames that keep their shape, the short side, about; None: that of the model's training.
         save_score: also write each object's probabilities.
         crf_postprocessing: refine each mask by a dense CRF before it is written and propagated.
         vg_pad_ratio: the visual guide's crop grows by this part of its sides.
@@ -24,7 +25,7 @@ class SegmentingOptions:
     """
 
     result_path: str = field(metadata=option("folder of the masks", changes_results=False))
-    im_size: tuple[int, int] = field(metadata=IM_SIZE)
+    im_size: tuple[int, int] | None = field(metadata=IM_SIZE)
     save_score: bool = field(
         default=False, metadata=option("also write each object's probabilities (.npy)", changes_results=False)
     )
@@ -36,6 +37,14 @@ class SegmentingOptions:
         default=False,
         metadata=option(
             "segment each frame's mirror image too, and average: often better, twice the time", came_later=True
+        ),
+    )
+    short_side: int | None = field(
+        default=None,
+        metadata=option(
+            "in place of IM_SIZE: frames keep their shape, and this is their short side, about",
+            positive(int, LONGEST_SIDE),
+            came_later=True,
         ),
     )
     shard: tuple[int, int] = field(

@@ -29,9 +29,12 @@ logger = logging.getLogger(__name__)
 def start_predictor(model: SegmentationModel, options: SegmentingOptions) -> Predictor:
     """Return a `Predictor` that runs a model as its `SegmentingOptions` say."""
     refine = crf.refiner() if options.crf_postprocessing else None
-    check_images(model.config, options.im_size)
+    im_size, short_side = options.im_size, None
+    if im_size is None or options.short_side is not None:
+        im_size, short_side = None, options.short_side or min(model.config.im_size or (0,)) or None
+    check_images(model.config, im_size or (short_side or 1, short_side or 1))
     engine = model.start_engine(options.vg_pad_ratio)
-    return Predictor(MirroredEngine(engine) if options.flip_test else engine, options.im_size, refine=refine)
+    return Predictor(MirroredEngine(engine) if options.flip_test else engine, im_size, short_side, refine)
 
 
 def segment_videos(
@@ -122,8 +125,7 @@ def follow(predictor: Predictor, video: Video) -> Iterator[tuple[int, Segmentati
     """Yield (frame number, `Segmentation`, {object id: reference mask}) of each frame of a `Video`.
 
     The masks are bool (H, W), of their files' size, and only of objects that are given in the frame: these are followed
-    from the next frame on. Frames are read ahead; the memory for them does not grow with the video's length. The
-    predictor has an `im_size`.
+    from the next frame on. Frames are read ahead; the memory for them does not grow with the video's length.
     """
     frames = read_ahead(lambda path: read_image(path, predictor.im_size), video.frames)
     for number, frame in enumerate(frames):
@@ -131,11 +133,12 @@ def follow(predictor: Predictor, video: Video) -> Iterator[tuple[int, Segmentati
             segmentation = predictor.step(frame)
         else:
             predictor.start(frame)
-            segmentation = without_objects(Size.of(frame), Size.of(frame))
+            small = predictor.at_network_size(frame)
+            segmentation = without_objects(Size.of(small), Size.of(frame))
         given = {}
         if number in video.references:
             given = layout.reference_masks(video.references[number])
-            whole = read_image(video.frames[number])
+            whole = frame if predictor.im_size is None else read_image(video.frames[number])
             for object_id, mask in given.items():
                 if not mask.any():
                     name = "an object" if object_id is None else f"object {object_id}"

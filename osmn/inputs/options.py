@@ -4,7 +4,7 @@ import dataclasses
 from dataclasses import field
 
 from osmn.config import IM_SIZE, LONGEST_SIDE
-from osmn.errors import InputError
+from osmn.errors import InputError, argument
 from osmn.options import non_negative, option, positive, seed, share
 
 SEED = option("of initial weights, order, augmentation and dropout", seed)
@@ -110,3 +110,28 @@ class VideoSamples:
     def validity(self) -> tuple[float, float] | None:
         """(label_valid_ratio, bbox_valid_ratio) of the frames that may be guides; None where the first frame is it."""
         return (self.label_valid_ratio, self.bbox_valid_ratio) if self.randomize_guide else None
+
+
+@dataclasses.dataclass(frozen=True)
+class CocoData:
+    """Folders of COCO's layout, and how many of the samples come from each."""
+
+    data_path: tuple[str, ...] = field(
+        default=("data/COCO",), metadata=option("COCO folder (README, 'Data'), or several", nargs="+")
+    )
+    data_shares: tuple[float, ...] | None = field(
+        default=None,
+        metadata=option(
+            "of the samples from each --data_path, in any unit; by their numbers of instances where not given",
+            positive(float),
+            nargs="+",
+            metavar="SHARE",
+        ),
+    )
+
+    def __post_init__(self) -> None:
+        if self.data_shares and len(self.data_shares) != len(self.data_path):
+            raise InputError(
+                f"{argument('data_shares')} has {len(self.data_shares)} numbers; give one for each"
+                f" {argument('data_path')}: {len(self.data_path)}"
+            )

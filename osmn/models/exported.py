@@ -39,9 +39,12 @@ class ExportedModel:
         """The paths that the model is read from: its folder."""
         return [self.path]
 
-    def summary(self, im_size: tuple[int, int]) -> str:
-        """Return a line that says what computes: model, size (width, height), precision, device."""
-        size = "x".join(map(str, im_size))
+    def summary(self, im_size: tuple[int, int] | None) -> str:
+        """Return a line that says what computes: model, size (width, height), precision, device.
+
+        `im_size` None stands for frames that keep their shape.
+        """
+        size = "x".join(map(str, im_size)) if im_size else "frames in their own shape"
         return f"{self.config.base_model} of {self.path}, {size}, {self.precision}, CPU by OpenVINO"
 
     @functools.cached_property

@@ -31,7 +31,7 @@ class SegmentationModel(Protocol):
     def fingerprint(self) -> str:
         """The SHA-256 of the weights, in hex."""
 
-    def summary(self, im_size: tuple[int, int]) -> str:
+    def summary(self, im_size: tuple[int, int] | None) -> str:
         """Return a line that says what computes: model, size (width, height), precision, device."""
 
     def provenance(self, options: Mapping[str, Any]) -> dict[str, Any]:

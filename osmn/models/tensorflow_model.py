@@ -53,10 +53,13 @@ class Model:
         """The paths of the checkpoint's files."""
         return checkpoint_files.model_files(self.path) if self.path else []
 
-    def summary(self, im_size: tuple[int, int]) -> str:
-        """Return a line that says what computes: model, size (width, height), precision, device."""
+    def summary(self, im_size: tuple[int, int] | None) -> str:
+        """Return a line that says what computes: model, size (width, height), precision, device.
+
+        `im_size` None stands for frames that keep their shape.
+        """
         origin = f" of {self.path}" if self.path else ""
-        size = "x".join(map(str, im_size))
+        size = "x".join(map(str, im_size)) if im_size else "frames in their own shape"
         device = ENGINE_KINDS[self.engine].device or devices.name()
         return f"{self.network.config.base_model}{origin}, {size}, {self.precision}, {device}"
 

@@ -17,6 +17,7 @@ from osmn.masks import Size, labelled, merge, resized
 MASKS = "masks"  # <frame>.png, foreground where it is not 0.
 MERGED = "merged PNGs"  # <frame>.png, indexed, with object ids.
 SCORES = "score files"  # <id>/<frame>.npy, a probability map per object.
+OBJECTS = "masks of objects"  # <id>/<frame>.png, foreground where it is not 0; objects may overlap.
 
 
 class Output(NamedTuple):
@@ -76,6 +77,8 @@ def remove_scores(folder: Path, video: Video) -> None:
 
 def reference_masks(reference: Reference) -> dict[int | None, np.ndarray]:
     """Return {object id: bool (H, W)} of a `Reference`, in its file's size."""
+    if reference.own is not None:
+        return {object_id: read_labels(path) > 0 for object_id, path in reference.own.items()}
     labels = read_labels(reference.mask)
     return {i: labels > 0 if i is None else labels == i for i in reference.object_ids}
 

@@ -1,6 +1,5 @@
 """YouTube-VOS: merge the objects of each video into the indexed PNGs of the challenge, check and zip them."""
 
-import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,13 +9,14 @@ import numpy as np
 from osmn.data.ytvos import Listing, annotations, read_listings
 from osmn.errors import InputError
 from osmn.files import locks
-from osmn.files.atomic import named_write_errors, remove_unfinished, replacing
+from osmn.files.atomic import named_write_errors, remove_unfinished
 from osmn.files.images import is_indexed, read_labels, write_labels
 from osmn.files.overlap import refuse_writing_over_inputs
 from osmn.files.scores import read_scores
 from osmn.masks import Size, merge, resized
 from osmn.parallel import in_processes, worthwhile_processes
 from osmn.progress import progress_bar
+from osmn.results.archive import check_archive, write_archive
 from osmn.results.layout import SCORES, find_source
 
 
@@ -149,12 +149,6 @@ def _merged_frame(
     return merge(list(scores.values()), list(scores))
 
 
-def check_archive(path: Path | str) -> None:
-    """Raise InputError unless `path` ends in .zip, as no file of the data or of the results does."""
-    if Path(path).suffix.lower() != ".zip":
-        raise InputError(f"{path} is not an archive's name; end it in .zip")
-
-
 def zip_submission(
     data_path: Path | str, split: str, folder: Path | str, zip_path: Path | str, processes: int | None = None
 ) -> None:
@@ -177,18 +171,8 @@ def zip_submission(
     listings, truths, folder = read_listings(data_path, split), annotations(data_path, split), Path(folder)
     jobs = [(listing, truths / listing.name, folder / listing.name) for listing in listings]
     _run(_check_video, listings, jobs, "checking", processes)
-    with (
-        locks.writing(Path(zip_path).parent, wait=locks.MOMENT),
-        named_write_errors(zip_path),
-        replacing(zip_path) as temporary,
-        zipfile.ZipFile(temporary, "w") as archive,
-    ):
-        for listing in listings:
-            for frame in listing.objects_by_frame:
-                # The date is fixed, so that equal results make equal archives. PNGs are compressed already.
-                entry = zipfile.ZipInfo(f"Annotations/{listing.name}/{frame}.png", (1980, 1, 1, 0, 0, 0))
-                entry.external_attr = 0o644 << 16
-                archive.writestr(entry, (folder / listing.name / f"{frame}.png").read_bytes())
+    names = (f"{listing.name}/{frame}.png" for listing in listings for frame in listing.objects_by_frame)
+    write_archive(zip_path, ((f"Annotations/{name}", (folder / name).read_bytes()) for name in names))
 
 
 def _check_video(listing: Listing, truths: Path, folder: Path) -> None:

@@ -45,6 +45,7 @@ ONLINE_YTVOS = (
     " --model_save_path {out}"
 )
 OBJECTS = "osmn_eval_youtube --data_path {objects} --whole_model_path {model} --result_path {out}"
+VOS = "osmn_vos {davis} --dataset davis2017 --whole_model_path {model} --result_path {out}"
 CALIBRATE = "osmn_calibrate --data_path {davis} --whole_model_path {model}"
 EXPORT = "osmn_export --whole_model_path {model} --output {out}"
 SEGMENT = "osmn_segment {frames} --mask {mask} --result_path {out} --whole_model_path {model}"
@@ -82,6 +83,13 @@ WRONG = {
     "online YouTube-VOS, start": (f"{ONLINE_YTVOS} --start_id nope", "there is no such video in this split"),
     "YouTube-Objects, data": (f"{OBJECTS} --data_path /nope", "/nope/all.txt does not exist"),
     "YouTube-Objects, model": (f"{OBJECTS} --whole_model_path /nope", NO_MODEL),
+    "folders, data": (
+        "osmn_vos /nope --dataset davis2017 --result_path {out}",
+        "/nope/ImageSets/2017/val.txt does not exist",
+    ),
+    "folders, masks": (f"{VOS} --masks /nope", "/nope/"),
+    "folders, model": (f"{VOS} --whole_model_path /nope", NO_MODEL),
+    "folders, results": (f"{VOS} --result_path {{file}}", A_FILE),
     "calibration, data": (f"{CALIBRATE} --data_path /nope", NO_DAVIS),
     "calibration, model": (f"{CALIBRATE} --whole_model_path /nope", NO_MODEL),
     "calibration, output": (f"{CALIBRATE} --output {{model}}", "would be written, but {model} is read"),
@@ -100,7 +108,14 @@ WRONG = {
 }
 RIGHT = {"testing": EVAL, "online": ONLINE, "YouTube-VOS": f"{YTVOS} --only_testing", "calibration": CALIBRATE}
 RIGHT |= {"training from random weights": TRAIN.replace("--whole_model_path {model} ", "")}
-RIGHT |= {"YouTube-Objects": OBJECTS, "training": TRAIN, "export": EXPORT, "rescaling": RESCALE, "own video": SEGMENT}
+RIGHT |= {
+    "YouTube-Objects": OBJECTS,
+    "training": TRAIN,
+    "folders": VOS,
+    "export": EXPORT,
+    "rescaling": RESCALE,
+    "own video": SEGMENT,
+}
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import pytest
 
 from helpers.davis_sequences import BOX, EMPTY, rectangle, write_sequence
 from osmn.data.davis import examples, is_annotated, videos
-from osmn.data.types import Guide
+from osmn.data.types import Guide, Reference
 from osmn.errors import InputError
 from osmn.files.images import write_labels
 
@@ -185,7 +185,7 @@ def test_video_objects_are_the_labels_of_the_first_frame_and_no_number_between(t
     (video,) = videos(tmp_path, 2017, "val")
     assert video.name == "seq"
     assert [path.name for path in video.frames] == ["00000.jpg", "00001.jpg"]
-    assert video.references == {0: (tmp_path / "Annotations/480p/seq/00000.png", (1, 3))}
+    assert video.references == {0: Reference(tmp_path / "Annotations/480p/seq/00000.png", (1, 3))}
     (video,) = videos(tmp_path, 2016, "val")
     assert video.references[0].object_ids == (None,)
 

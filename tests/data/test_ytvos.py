@@ -11,6 +11,7 @@ import tensorflow as tf
 from helpers.trees import change_cache
 from helpers.ytvos_videos import COLOURS, COLUMN, NEXT_COLUMN, SIZE, paint, write_training_video, write_video
 from osmn.data import ytvos
+from osmn.data.types import Reference
 from osmn.errors import InputError
 from osmn.inputs.sources import video_loader
 
@@ -48,7 +49,7 @@ def test_frames_may_be_pngs_and_come_in_natural_order(tmp_path):
     (listed,), (every,) = (ytvos.videos(tmp_path, "valid", all_frames) for all_frames in (False, True))
     assert [path.name for path in listed.frames] == ["8.JPG", "9.png", "11.png"]
     assert [path.name for path in every.frames] == ["8.JPG", "9.png", "10.JPG", "11.png"]
-    assert listed.references == every.references == {0: (tmp_path / "valid/Annotations/v/8.png", (1,))}
+    assert listed.references == every.references == {0: Reference(tmp_path / "valid/Annotations/v/8.png", (1,))}
     assert every.listed == {1: {0, 1, 3}}
     assert described(ytvos.examples(tmp_path, SIZE)) == [(1, [8], 8, 9, 9), (1, [8], 9, 11, 11)]
 

@@ -1,0 +1,174 @@
+"""Videos in folders, of any dataset: <frames>/<video>/<frame>, and masks in either of two layouts.
+
+<masks>/<video>/<frame>.png are labels: each object has an id. <masks>/<video>/<object>/<frame>.png are binary: each
+object has a folder, and objects may overlap. The folders of videos may lie in folders themselves, such as BURST's
+<dataset>/<video>. An object is given by the first mask that shows it, and by its own pixels there.
+"""
+
+import concurrent.futures
+import logging
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from osmn.data.types import Reference, Video
+from osmn.errors import InputError
+from osmn.files.images import read_labels
+from osmn.files.names import frame_files, mask_files, read_names, subfolders
+from osmn.progress import progress_bar
+
+VOID = 255  # Beside the ids of objects: pixels that nobody has decided.
+MOST_OBJECTS = 255
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Folders:
+    """Where a dataset has its videos.
+
+    Attributes:
+        frames: the folder of the videos' folders of frames.
+        masks: the folder of the videos' folders of masks.
+        listed: a text file of the videos' names; None: the videos are the folders that have masks.
+    """
+
+    frames: Path
+    masks: Path
+    listed: Path | None = None
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the videos, in the list's order, or in natural order; InputError if there is none."""
+        if self.listed is not None:
+            return read_names(self.listed, "give --list the file that names the videos")
+        names = [path.relative_to(self.masks).as_posix() for path in _video_folders(self.masks, self.frames)]
+        if not names:
+            raise InputError(f"{self.masks} has no folder that {self.frames} has too; check both paths")
+        return names
+
+    @property
+    def origin(self) -> dict[str, str]:
+        """{name: path} of where the videos come from, for a manifest."""
+        return {"data_path": str(self.masks), "frames": os.path.realpath(self.frames)}
+
+    def videos(self) -> list[Video]:
+        """Return the `Video`s, read anew; raise InputError if there is none, or as `video` does."""
+        bar = progress_bar(self.names, brief=True, desc="masks", unit="video", leave=False)
+        found = [each for name in bar if (each := video(self, name)) is not None]
+        if not found:
+            raise InputError(f"{self.masks} has no video with an object")
+        return found
+
+
+def _video_folders(masks: Path, frames: Path) -> list[Path]:
+    """Return the folders of masks whose videos have frames, at most two levels deep."""
+    found = []
+    for folder in subfolders(masks):
+        inner = [path for path in subfolders(folder) if (frames / path.relative_to(masks)).is_dir()]
+        found += inner or ([folder] if (frames / folder.name).is_dir() else [])
+    return found
+
+
+@dataclass(frozen=True)
+class Annotations:
+    """The masks of a video.
+
+    Attributes:
+        labels: {frame name: path} of masks that show all objects by their ids; empty where objects have folders.
+        objects: {object id: {frame name: path}} of the objects that have folders; ids count from 1.
+        names: {object id: the name of its folder}, for these objects.
+    """
+
+    labels: Mapping[str, Path]
+    objects: Mapping[int, Mapping[str, Path]]
+    names: Mapping[int, str]
+
+    @property
+    def frames(self) -> set[str]:
+        """The names of the annotated frames."""
+        return {*self.labels}.union(*self.objects.values())
+
+
+def annotations(folders: Folders, name: str) -> Annotations:
+    """Return the `Annotations` of a video.
+
+    Raises InputError if its folder has no masks, or more objects than a mask has labels.
+    """
+    folder = folders.masks / name
+    labels = mask_files(folder, required=False)
+    own = [] if labels else [path for path in subfolders(folder) if mask_files(path, required=False)]
+    if not labels and not own:
+        raise InputError(f"{folder} has no masks: neither <frame>.png nor <object>/<frame>.png; check the path")
+    if len(own) > MOST_OBJECTS:
+        raise InputError(f"{folder} has {len(own)} objects; at most {MOST_OBJECTS} can be segmented at a time")
+    return Annotations(
+        labels,
+        {number: mask_files(path) for number, path in enumerate(own, 1)},
+        {number: path.name for number, path in enumerate(own, 1)},
+    )
+
+
+def shown(path: Path) -> tuple[int, ...]:
+    """Return the labels above 0 in a mask, in their order."""
+    return tuple(int(label) for label in np.unique(read_labels(path)) if label)
+
+
+def presence(found: Annotations, frames: Iterable[str]) -> Iterator[tuple[str, tuple[int | None, ...]]]:
+    """Yield (frame name, ids of the objects that its masks show) of each annotated frame, in the order of `frames`.
+
+    `VOID` is no object. In a video whose masks have no other label it is the one object, without id: None.
+    """
+    order = [name for name in frames if name in found.frames]
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        if found.objects:
+            for name in order:
+                ids = [object_id for object_id, own in found.objects.items() if name in own]
+                masks = pool.map(lambda object_id, frame=name: shown(found.objects[object_id][frame]), ids)
+                yield name, tuple(object_id for object_id, labels in zip(ids, masks, strict=True) if labels)
+            return
+        all_labels = list(pool.map(shown, (found.labels[name] for name in order)))
+    binary = {label for labels in all_labels for label in labels} == {VOID}
+    for name, labels in zip(order, all_labels, strict=True):
+        yield name, tuple(None if binary else label for label in labels if binary or label != VOID)
+
+
+def starts(found: Annotations, frames: Iterable[str]) -> dict[str, list[int | None]]:
+    """Return {frame name: ids of the objects whose first mask is of that frame}, in the order of `frames`."""
+    begun: dict[str, list[int | None]] = {}
+    known: set[int | None] = set()
+    for name, ids in presence(found, frames):
+        new = [object_id for object_id in ids if object_id not in known]
+        known.update(new)
+        if new:
+            begun[name] = new
+        if found.objects and len(known) == len(found.objects):
+            break  # The ids of labels are known only at the end.
+    return begun
+
+
+def video(folders: Folders, name: str) -> Video | None:
+    """Return the `Video`, whose objects may appear in any frame; None, with a warning, if no mask shows an object.
+
+    Raises InputError if a folder does not exist, or if a mask has no frame.
+    """
+    frames, found = frame_files(folders.frames / name), annotations(folders, name)
+    for frame in sorted(found.frames):
+        if frame not in frames:
+            raise InputError(
+                f"{folders.frames / name} has no frame {frame}, though {folders.masks / name} has its mask"
+            )
+    begun = starts(found, frames)
+    if not begun:
+        logger.warning(f"{folders.masks / name} shows no object: left out")
+        return None
+    numbers = {frame: number for number, frame in enumerate(frames)}
+    references = {}
+    for frame, ids in begun.items():
+        own = {object_id: found.objects[object_id][frame] for object_id in ids if object_id} if found.objects else None
+        mask = next(iter(own.values())) if own else found.labels[frame]
+        references[numbers[frame]] = Reference(mask, tuple(ids), own)
+    return Video(name, tuple(frames.values()), references, object_names=found.names or None)

@@ -1,0 +1,86 @@
+"""Datasets whose folders, rule of scoring and archive are known by name: a row each (doc/datasets.md)."""
+
+import dataclasses
+from dataclasses import field
+from pathlib import Path
+from typing import NamedTuple
+
+from osmn.data.folders import Folders
+from osmn.errors import InputError
+from osmn.evaluation.rules import RULES, Rule
+from osmn.options import option
+
+
+class Preset(NamedTuple):
+    """A dataset in folders; paths are below the dataset's own folder, and `{split}` stands for the split's name.
+
+    Attributes:
+        frames: the folder of the videos' frames.
+        masks: the folder of the videos' masks.
+        listed: the list of the videos; "" where the folders of masks tell.
+        split: the split that is segmented where none is asked for.
+        rule: the name of the rule that the dataset scores by.
+        archive: a name of `results.archive.FORMS`: what its server takes.
+    """
+
+    frames: str
+    masks: str
+    listed: str
+    split: str
+    rule: str
+    archive: str = "videos"
+
+    def folders(self, data_path: Path | str, split: str | None = None) -> Folders:
+        """Return the dataset's `Folders` below `data_path`."""
+        root, split = Path(data_path), split or self.split
+        paths = (self.frames.format(split=split), self.masks.format(split=split), self.listed.format(split=split))
+        return Folders(root / paths[0], root / paths[1], root / paths[2] if paths[2] else None)
+
+
+_SPLIT_FIRST = "{split}/JPEGImages", "{split}/Annotations"
+PRESETS = {
+    "davis2017": Preset("JPEGImages/480p", "Annotations/480p", "ImageSets/2017/{split}.txt", "val", "davis"),
+    "lvos": Preset(*_SPLIT_FIRST, "", "valid", "lvos", "annotations"),
+    "mose": Preset(*_SPLIT_FIRST, "", "valid", "davis"),
+    "pumavos": Preset("JPEGImages", "Annotations", "", "all", "sav"),
+    "sav": Preset("JPEGImages_24fps", "Annotations_6fps", "{split}.txt", "sav_val", "sav", "objects"),
+    "visor": Preset("JPEGImages/480p", "Annotations/480p", "ImageSets/2022/{split}.txt", "val", "visor"),
+    "vost": Preset("JPEGImages_10fps", "Annotations", "ImageSets/{split}.txt", "val", "vost"),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class VosData:
+    """Videos in folders, of a dataset that is known by name or of any other, and how they are scored."""
+
+    data_path: str | None = field(
+        default=None, metadata=option("folder of the dataset that --dataset names", nargs="?", positional=True)
+    )
+    dataset: str | None = field(default=None, metadata=option("name of the dataset", choices=tuple(PRESETS)))
+    split: str | None = field(default=None, metadata=option("split of the dataset (default: that of its evaluation)"))
+    frames: str | None = field(default=None, metadata=option("folder of the videos' frames, in place of the dataset's"))
+    masks: str | None = field(default=None, metadata=option("folder of the videos' masks, in place of the dataset's"))
+    list: str | None = field(
+        default=None, metadata=option("text file with the names of the videos (default: all that have masks)")
+    )
+    rule: str | None = field(
+        default=None, metadata=option("what is scored (default: as the dataset does, else davis)", choices=tuple(RULES))
+    )
+
+    def resolved(self) -> tuple[Folders, Rule, str]:
+        """Return where the videos are, what is scored, and the form of the archive.
+
+        Raises InputError if they are not said, or said twice.
+        """
+        if self.dataset is None:
+            if not (self.frames and self.masks) or self.data_path or self.split:
+                raise InputError("give DATA_PATH and --dataset NAME, or --frames FOLDER and --masks FOLDER")
+            found, rule, archive = Folders(Path(self.frames), Path(self.masks)), "davis", "videos"
+        else:
+            if not self.data_path:
+                raise InputError(f"give DATA_PATH, the folder of {self.dataset}")
+            preset = PRESETS[self.dataset]
+            found, rule, archive = preset.folders(self.data_path, self.split), preset.rule, preset.archive
+        given = {"frames": self.frames, "masks": self.masks, "listed": self.list}
+        found = dataclasses.replace(found, **{name: Path(path) for name, path in given.items() if path})
+        return found, RULES[self.rule or rule], archive

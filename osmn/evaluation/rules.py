@@ -1,0 +1,52 @@
+"""What datasets count: rules over the frame scores, each as its dataset's public scorer has it (doc/datasets.md)."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+FRAMES = ("inner", "after", "range")
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How the scores of objects in annotated frames become a dataset's score: the mean over objects.
+
+    Attributes:
+        name: the name as an option takes it.
+        all_objects: objects that appear later count, too; else only those of the first annotated frame.
+        frames: "inner": from the second annotated frame of the video on. "after": from the frame after the object's
+            first on. "range": between the object's first and last frame, without both.
+        last: the video's last annotated frame counts.
+        since_shown: of "inner" frames, those before truth or result first show the object do not count, and an object
+            that no counted truth shows is left out.
+        measures: "J" and "F"; "J_last" is J in the last quarter of an object's frames.
+    """
+
+    name: str
+    all_objects: bool = False
+    frames: str = "inner"
+    last: bool = False
+    since_shown: bool = False
+    measures: tuple[str, ...] = ("J", "F")
+
+    def values(self, scores: np.ndarray) -> tuple[float, ...]:
+        """Return an object's `measures` from its J and F, (frames, 2), of the frames that count."""
+        j, f = scores.T
+        known = {"J": j, "F": f, "J_last": j[math.floor(0.75 * len(j)) :]}
+        return tuple(float(known[name].mean()) for name in self.measures)
+
+
+# Sources: davis2017-evaluation ac7c43f, lvos-evaluation 25cb02d, VOST fe27457, SA-V's evaluator in sam2 2b90b9f (which
+# counts as vos-benchmark 0.1.0 does), VISOR-VOS 0707a68; of YouTube-VOS the description of its server.
+RULES = {
+    rule.name: rule
+    for rule in (
+        Rule("davis"),
+        Rule("ytvos", all_objects=True, frames="after", last=True),
+        Rule("lvos", all_objects=True, frames="range"),
+        Rule("vost", measures=("J", "J_last")),
+        Rule("sav", all_objects=True, since_shown=True),
+        Rule("visor", last=True),
+    )
+}

@@ -1,0 +1,218 @@
+"""Scores of any dataset in folders (`data.folders`), by a `rules.Rule`."""
+
+import contextlib
+import logging
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from osmn.data import folders
+from osmn.data.folders import Annotations, Folders
+from osmn.data.types import Video
+from osmn.errors import InputError
+from osmn.evaluation.dataset import Dataset, Evaluated
+from osmn.evaluation.rules import Rule
+from osmn.evaluation.scoring import Scored, Sequence, require_folders, score
+from osmn.evaluation.tables import decimals, write_tables
+from osmn.files.names import natural_key
+from osmn.progress import progress_bar
+from osmn.results.layout import MASKS, MERGED, OBJECTS
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class ObjectScore:
+    """The scores of an object: as many as its rule has measures; the name is that of its folder, or its id."""
+
+    sequence: str
+    name: str
+    frames: int
+    values: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Scores:
+    """The scores of a dataset.
+
+    Attributes:
+        rule: what counts.
+        objects: the scores of each object.
+        scored: the scores of each video's frames.
+    """
+
+    rule: Rule
+    objects: tuple[ObjectScore, ...]
+    scored: tuple[Scored, ...]
+
+    @property
+    def means(self) -> tuple[float, ...]:
+        """The means over all objects, of each measure."""
+        return tuple(np.mean([score.values for score in self.objects], axis=0).tolist())
+
+    @property
+    def headline(self) -> list[tuple[str, float]]:
+        """The dataset's scores: J&F where both are measured, then each measure."""
+        both = [("J&F", sum(self.means) / 2)] if self.rule.measures == ("J", "F") else []
+        return both + list(zip(self.rule.measures, self.means, strict=True))
+
+
+@dataclass(frozen=True)
+class _Video:
+    """A video's annotations as scoring needs them: its annotated frames, and which of them show an object, by numbers.
+
+    `shown` is {object id: numbers, at least one}.
+    """
+
+    name: str
+    found: Annotations
+    frames: tuple[str, ...]
+    shown: dict[int | None, list[int]]
+
+    def objects(self, rule: Rule) -> list[int | None]:
+        """Return the ids of the objects that a rule counts."""
+        return [object_id for object_id, numbers in sorted(self.shown.items()) if rule.all_objects or numbers[0] == 0]
+
+    def counted(self, object_id: int | None, rule: Rule) -> range:
+        """Return the numbers of the frames in which an object may count."""
+        shown = self.shown[object_id]
+        if rule.frames == "range":
+            return range(shown[0] + 1, shown[-1])
+        own = self.found.objects.get(object_id or 0)
+        annotated = [number for number, name in enumerate(self.frames) if own is None or name in own]
+        start = shown[0] if rule.frames == "after" else annotated[0]
+        return range(start + 1, annotated[-1] + rule.last)
+
+
+def _read(where: Folders, name: str) -> _Video:
+    found = folders.annotations(where, name)
+    frames = tuple(sorted(found.frames, key=natural_key))
+    shown: dict[int | None, list[int]] = {}
+    for number, (_, ids) in enumerate(folders.presence(found, frames)):
+        for object_id in ids:
+            shown.setdefault(object_id, []).append(number)
+    return _Video(name, found, frames, shown)
+
+
+def _sequence(video: _Video, rule: Rule, result_path: Path) -> Sequence | None:
+    """Return the Sequence of a video's frames and objects that may count; None if there are none."""
+    ids = [object_id for object_id in video.objects(rule) if video.counted(object_id, rule)]
+    numbers = sorted({number for object_id in ids for number in video.counted(object_id, rule)})
+    if not ids:
+        return None
+    frames, folder = [video.frames[number] for number in numbers], result_path / video.name
+    if video.found.objects:
+        own = {object_id: video.found.objects[object_id] for object_id in ids if object_id}
+        any_of = {name: path for masks in own.values() for name, path in masks.items()}
+        paths = tuple(any_of[name] for name in frames if name in any_of)
+        return Sequence(video.name, paths, folder, OBJECTS, tuple(own), own)
+    source = MASKS if ids == [None] else MERGED
+    others = tuple(object_id or 1 for object_id in video.shown)
+    paths = tuple(video.found.labels[name] for name in frames)
+    return Sequence(video.name, paths, folder, source, tuple(object_id or 1 for object_id in ids), others=others)
+
+
+def _count(video: _Video, rule: Rule, sequence: Sequence, values: np.ndarray) -> None:
+    """Make the scores, (frames, objects, 2), NaN in place where they do not count, and 1 where both masks are empty.
+
+    They come with infinity where both masks are empty.
+    """
+    numbers = [video.frames.index(path.stem) for path in sequence.truths]
+    ids = [object_id for object_id in video.objects(rule) if video.counted(object_id, rule)]
+    for column, object_id in enumerate(ids):
+        scores, counted = values[:, column], video.counted(object_id, rule)
+        scores[[number not in counted for number in numbers]] = np.nan
+        if rule.since_shown:
+            known = np.flatnonzero(np.isfinite(scores[:, 0]))
+            in_truth = any(number in counted for number in video.shown[object_id])
+            scores[: known[0] if len(known) and in_truth else None] = np.nan
+        scores[np.isinf(scores)] = 1
+
+
+@contextlib.contextmanager
+def scored(
+    data_path: Path | str, result_path: Path | str, where: Folders, rule: Rule, processes: int | None = None
+) -> Iterator[Scores]:
+    """Give the block the `Scores` of a result folder.
+
+    Args:
+        data_path: not used; the dataset is in `where`.
+        result_path: the folder of the results.
+        where: the dataset's folders.
+        rule: what counts.
+        processes: see `scoring.score`.
+
+    Raises:
+        InputError: if data or results are missing or damaged, or if nothing can be scored.
+    """
+    names = where.names
+    require_folders(result_path, names)
+    videos = [_read(where, name) for name in progress_bar(names, brief=True, desc="masks", unit="video", leave=False)]
+    chosen = [(video, _sequence(video, rule, Path(result_path))) for video in videos]
+    for video, sequence in chosen:
+        if sequence is None:
+            logger.warning(f"{video.name} has {len(video.frames)} annotated frames: none to score")
+    pairs = [(video, sequence) for video, sequence in chosen if sequence is not None]
+    if not pairs:
+        raise InputError(f"{where.masks} has no video with annotations to score")
+    sequences = [sequence for _, sequence in pairs]
+    tables = tuple(map(Scored, sequences, score(sequences, processes=processes, absent=np.inf)))
+    objects = []
+    for (video, sequence), table in zip(pairs, tables, strict=True):
+        _count(video, rule, sequence, table.values)
+        for column, object_id in enumerate(sequence.object_ids):
+            counted = table.of(column)
+            if len(counted):
+                name = video.found.names.get(object_id, str(object_id))
+                objects.append(ObjectScore(video.name, name, len(counted), rule.values(counted)))
+    if not objects:
+        raise InputError(f"{where.masks}: the rule {rule.name} counts no object of any video")
+    yield Scores(rule, tuple(objects), tables)
+
+
+def can_be_scored(where: Folders, rule: Rule) -> bool:
+    """Tell whether a video has masks of so many frames that some may count."""
+    least = 2 if rule.last else 3
+    return any(len(folders.annotations(where, name).frames) >= least for name in where.names)
+
+
+def objects_line(videos: Iterable[Video], rule: Rule) -> str:
+    """Return a line that says in which frames the objects of `videos` are given, and how many the rule leaves out."""
+    numbers = [video.reference_number(object_id) for video in videos for object_id in video.object_ids]
+    first, late = numbers.count(0), len(numbers) - numbers.count(0)
+    left = "" if rule.all_objects or not late else f", which the rule of {rule.name} leaves out of the scores"
+    return f"objects given in frame 0: {first}, later: {late}{left}"
+
+
+def tables(scores: Scores, result_path: Path | str, rule: Rule, **_: object) -> str:
+    """Return `Scores` as text, to be printed; write `per_object.csv` into `result_path`."""
+    columns = ("sequence", "object", "frames", *rule.measures)
+    rows = [(each.sequence, each.name, each.frames, *decimals(*each.values)) for each in scores.objects]
+    files = write_tables(result_path, None, "per_object.csv", columns, rows)
+    titled = [(f"{each.sequence}/{each.name}", each.frames, each.values) for each in scores.objects]
+    titled.append(("all", sum(each.frames for each in scores.objects), scores.means))
+    width = max(len(title) for title, *_ in titled)
+    lines = [f"{'':{width}}  {'frames':>7}" + "".join(f"{name:>8}" for name in rule.measures)]
+    lines += [f"{title:{width}}  {frames:7}" + "".join(f"{v:8.3f}" for v in values) for title, frames, values in titled]
+    lines.append(f"\nwritten: {files}")
+    lines += [f"{name}: {value:.3f}" for name, value in scores.headline]
+    return "\n".join(lines)
+
+
+def evaluated(scores: Scores, data_path: Path | str, result_path: Path | str, where: Folders, rule: Rule) -> Evaluated:
+    """Return the `Evaluated` of `Scores`."""
+    title = f"{where.masks}, by the rule of {rule.name}"
+    return Evaluated.of(title, result_path, where.frames, ("J", "F"), scores.headline, scores.scored)
+
+
+DATASET = Dataset(
+    name="videos in folders",
+    sign="frames and masks",
+    looks_like=lambda folder: False,  # Its folders are given by name.
+    selection={"where": None, "rule": None},
+    scored=scored,
+    tables=tables,
+    evaluated=evaluated,
+)

@@ -1,0 +1,107 @@
+"""Videos in folders: which objects they have, and which mask gives each."""
+
+import numpy as np
+import pytest
+
+from helpers.folder_videos import box, write_frames, write_label_masks, write_own_masks
+from osmn.data.folders import Folders
+from osmn.errors import InputError
+from osmn.files.images import write_labels
+from osmn.results.layout import reference_masks
+
+ONE, TWO = box(4, 4, 20, 12), box(30, 20, 20, 12)
+NAMES = ["frame00009", "frame00010", "frame00011"]
+LATE = [{1: ONE}, {1: ONE}, {1: ONE, 2: TWO}]
+
+
+def folders(root, masks=LATE, names=NAMES, name="clip", **more):
+    write_frames(root / "frames" / name, masks, names)
+    write_label_masks(root / "masks" / name, masks, names, **more)
+    return Folders(root / "frames", root / "masks")
+
+
+def test_an_object_is_given_by_the_first_mask_that_shows_it(tmp_path):
+    (video,) = folders(tmp_path).videos()
+    assert video.object_ids == [1, 2]
+    assert [video.reference_number(object_id) for object_id in (1, 2)] == [0, 2]
+    assert video.references[2].object_ids == (2,)  # Object 1 is there, too, and is not given again.
+
+
+def test_frames_are_in_the_order_of_their_numbers(tmp_path):
+    (video,) = folders(tmp_path, names=["8", "9", "10"]).videos()
+    assert [path.stem for path in video.frames] == ["8", "9", "10"]
+
+
+def test_255_beside_objects_is_no_object(tmp_path):
+    (video,) = folders(tmp_path, void=box(0, 40, 64, 8)).videos()
+    assert video.object_ids == [1, 2]
+
+
+def test_masks_of_0_and_255_are_one_object_without_id(tmp_path):
+    write_frames(tmp_path / "frames/clip", LATE, NAMES)
+    (tmp_path / "masks/clip").mkdir(parents=True)
+    write_labels(tmp_path / "masks/clip" / f"{NAMES[0]}.png", np.where(ONE, np.uint8(255), np.uint8(0)))
+    (video,) = Folders(tmp_path / "frames", tmp_path / "masks").videos()
+    assert video.object_ids == [None]
+    np.testing.assert_array_equal(reference_masks(video.references[0])[None], ONE)
+
+
+def test_objects_with_folders_keep_their_names_and_may_overlap(tmp_path):
+    whole = ONE | box(10, 10, 30, 20)
+    write_frames(tmp_path / "frames/clip", [{1: whole}] * 3, NAMES)
+    write_own_masks(tmp_path / "masks/clip", [{1: whole, 2: ONE}] * 3, NAMES, {1: "000", 2: "001"})
+    (video,) = Folders(tmp_path / "frames", tmp_path / "masks").videos()
+    assert video.object_names == {1: "000", 2: "001"}
+    given = reference_masks(video.references[0])
+    np.testing.assert_array_equal(given[1], whole)
+    np.testing.assert_array_equal(given[2], ONE)
+
+
+def test_an_object_with_a_folder_may_come_later(tmp_path):
+    masks = [{1: ONE, 2: np.zeros_like(ONE)}, {1: ONE, 2: TWO}, {1: ONE, 2: TWO}]
+    write_frames(tmp_path / "frames/clip", [{1: ONE}] * 3, NAMES)
+    write_own_masks(tmp_path / "masks/clip", masks, NAMES, {1: "a", 2: "b"})
+    (video,) = Folders(tmp_path / "frames", tmp_path / "masks").videos()
+    assert [video.reference_number(object_id) for object_id in (1, 2)] == [0, 1]
+    assert list(reference_masks(video.references[1])) == [2]
+    alone = video.of_object(2)
+    assert alone.object_ids == [2] and alone.references[1].mask == tmp_path / "masks/clip/b" / f"{NAMES[1]}.png"
+
+
+def test_videos_may_lie_two_levels_deep(tmp_path):
+    where = folders(tmp_path, name="LaSOT/bear-2")
+    write_frames(tmp_path / "frames/flat", LATE, NAMES)
+    write_label_masks(tmp_path / "masks/flat", LATE, NAMES)
+    assert where.names == ["LaSOT/bear-2", "flat"]
+
+
+def test_a_list_chooses_the_videos(tmp_path):
+    folders(tmp_path, name="a")
+    where = folders(tmp_path, name="b")
+    (tmp_path / "list.txt").write_text("b\n")
+    assert Folders(where.frames, where.masks, tmp_path / "list.txt").names == ["b"]
+
+
+def test_a_video_without_an_object_is_left_out_with_a_line(tmp_path, caplog):
+    folders(tmp_path, name="a")
+    where = folders(tmp_path, masks=[{}, {}, {}], name="empty")
+    assert [video.name for video in where.videos()] == ["a"]
+    assert "masks/empty shows no object: left out" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("remove", "said"),
+    [
+        ("frames/clip/frame00010.png", "has no frame frame00010, though"),
+        ("frames/clip", "has no folder that"),
+    ],
+)
+def test_what_is_missing_is_named(tmp_path, remove, said):
+    where = folders(tmp_path)
+    path = tmp_path / remove
+    if path.is_dir():
+        path.rename(tmp_path / "elsewhere")
+    else:
+        path.unlink()
+    with pytest.raises(InputError, match=said):
+        where.videos()

@@ -1,0 +1,137 @@
+"""Scores of videos in folders: what each dataset's rule counts, worked out by hand."""
+
+import importlib.util
+
+import numpy as np
+import pytest
+
+from helpers.folder_videos import box, write_frames, write_label_masks, write_own_masks
+from osmn.data.folders import Folders
+from osmn.errors import InputError
+from osmn.evaluation import vos
+from osmn.evaluation.rules import RULES
+from osmn.files.images import write_mask
+
+ONE, TWO = box(4, 4, 20, 12), box(30, 20, 20, 12)
+HALF_ONE, HALF_TWO, QUARTER = box(4, 4, 10, 12), box(30, 20, 10, 12), box(4, 4, 5, 12)
+NAMES = [str(number) for number in range(8, 14)]  # In the order of their numbers, not of their letters.
+TRUTH = [{1: ONE}, {1: ONE}, *[{1: ONE, 2: TWO}] * 4]  # The second object comes in the third frame.
+# J of object 1 is 1, 1/2, 1/2, 1, 1/4, 1/2, that of object 2 is 1, 1/2, 1, 1/2 from the third frame on.
+RESULT = [
+    {1: ONE},
+    {1: HALF_ONE},
+    {1: HALF_ONE, 2: TWO},
+    {1: ONE, 2: HALF_TWO},
+    {1: QUARTER, 2: TWO},
+    {1: HALF_ONE, 2: HALF_TWO},
+]
+
+
+@pytest.fixture
+def where(tmp_path):
+    write_frames(tmp_path / "frames/clip", TRUTH, NAMES)
+    write_label_masks(tmp_path / "masks/clip", TRUTH, NAMES)
+    write_label_masks(tmp_path / "results/clip", RESULT, NAMES)
+    return Folders(tmp_path / "frames", tmp_path / "masks")
+
+
+def scores(where, tmp_path, rule):
+    with vos.scored(None, tmp_path / "results", where, RULES[rule]) as found:
+        return found
+
+
+def j_of(found):
+    return {(score.sequence, score.name): (score.frames, round(score.values[0], 6)) for score in found.objects}
+
+
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [
+        ("davis", {"1": (4, (1 / 2 + 1 / 2 + 1 + 1 / 4) / 4)}),
+        ("visor", {"1": (5, (1 / 2 + 1 / 2 + 1 + 1 / 4 + 1 / 2) / 5)}),
+        ("lvos", {"1": (4, (1 / 2 + 1 / 2 + 1 + 1 / 4) / 4), "2": (2, (1 / 2 + 1) / 2)}),
+        ("ytvos", {"1": (5, (1 / 2 + 1 / 2 + 1 + 1 / 4 + 1 / 2) / 5), "2": (3, (1 / 2 + 1 + 1 / 2) / 3)}),
+        ("sav", {"1": (4, (1 / 2 + 1 / 2 + 1 + 1 / 4) / 4), "2": (3, (1 + 1 / 2 + 1) / 3)}),
+        ("vost", {"1": (4, (1 / 2 + 1 / 2 + 1 + 1 / 4) / 4)}),
+    ],
+)
+def test_each_rule_counts_its_objects_and_frames(where, tmp_path, rule, expected):
+    assert j_of(scores(where, tmp_path, rule)) == {
+        ("clip", name): (frames, round(value, 6)) for name, (frames, value) in expected.items()
+    }
+
+
+def test_vost_also_measures_the_last_quarter_of_the_inner_frames(where, tmp_path):
+    found = scores(where, tmp_path, "vost")
+    assert found.headline == [("J", pytest.approx(0.5625)), ("J_last", pytest.approx(0.25))]
+
+
+def test_the_score_is_the_mean_over_objects(where, tmp_path):
+    found = scores(where, tmp_path, "lvos")
+    assert dict(found.headline)["J"] == pytest.approx((0.5625 + 0.75) / 2)
+    assert dict(found.headline)["J&F"] == pytest.approx(sum(found.means) / 2)
+
+
+def test_void_in_the_truth_counts_as_background(where, tmp_path):
+    before = j_of(scores(where, tmp_path, "davis"))
+    write_label_masks(tmp_path / "masks/clip", TRUTH, NAMES, void=box(0, 40, 64, 8))
+    assert j_of(scores(where, tmp_path, "davis")) == before
+
+
+def test_an_object_that_neither_truth_nor_result_shows_is_right_but_for_sav_before_it_comes(where, tmp_path):
+    found = scores(where, tmp_path, "sav")  # Object 2 has 4 inner frames, in the first of which nothing shows it.
+    assert j_of(found)["clip", "2"][0] == 3
+
+
+def test_sparse_truth_is_scored_where_it_is(where, tmp_path):
+    for name in (NAMES[1], NAMES[3]):
+        (tmp_path / f"masks/clip/{name}.png").unlink()
+    assert j_of(scores(where, tmp_path, "davis")) == {("clip", "1"): (2, (1 / 2 + 1 / 4) / 2)}
+
+
+def test_objects_with_folders_are_scored_alone_so_that_overlap_costs_nothing(tmp_path):
+    whole = ONE | TWO
+    truth = [{1: whole, 2: ONE}] * 4
+    write_frames(tmp_path / "frames/clip", [{1: whole}] * 4, NAMES[:4])
+    write_own_masks(tmp_path / "masks/clip", truth, NAMES[:4], {1: "000", 2: "001"})
+    for number, name in enumerate(NAMES[:4]):
+        write_mask(tmp_path / f"results/clip/1/{name}.png", whole)
+        write_mask(tmp_path / f"results/clip/2/{name}.png", HALF_ONE if number == 1 else ONE)
+    found = scores(Folders(tmp_path / "frames", tmp_path / "masks"), tmp_path, "sav")
+    assert j_of(found) == {("clip", "000"): (2, 1.0), ("clip", "001"): (2, 0.75)}
+
+
+def test_a_video_that_is_too_short_is_left_out_with_a_line_and_the_others_are_scored(where, tmp_path, caplog):
+    write_frames(tmp_path / "frames/short", TRUTH[:2], NAMES[:2])
+    for folder in ("masks", "results"):
+        write_label_masks(tmp_path / folder / "short", TRUTH[:2], NAMES[:2])
+    assert {sequence for sequence, _ in j_of(scores(where, tmp_path, "davis"))} == {"clip"}
+    assert "short has 2 annotated frames: none to score" in caplog.text
+
+
+def test_a_missing_result_is_named(where, tmp_path):
+    (tmp_path / f"results/clip/{NAMES[2]}.png").unlink()
+    with pytest.raises(InputError, match=rf"results/clip/{NAMES[2]}\.png does not exist"):
+        scores(where, tmp_path, "davis")
+
+
+def test_tables_name_each_object_and_end_in_the_score(where, tmp_path):
+    found = scores(where, tmp_path, "lvos")
+    text = vos.tables(found, tmp_path / "results", RULES["lvos"])
+    assert text.splitlines()[-3].startswith("J&F: ")
+    rows = (tmp_path / "results/per_object.csv").read_text().splitlines()
+    assert rows[0] == "sequence,object,frames,J,F" and rows[1].startswith("clip,1,4,0.562500,")
+
+
+@pytest.mark.skipif(importlib.util.find_spec("vos_benchmark") is None, reason="needs vos-benchmark 0.1.0")
+@pytest.mark.slow
+def test_the_rule_of_sav_is_what_vos_benchmark_counts(where, tmp_path):
+    from vos_benchmark.benchmark import benchmark
+
+    arguments = {"strict": False, "num_processes": 1, "verbose": False, "skip_first_and_last": True}
+    *_, objects = benchmark([str(tmp_path / "masks")], [str(tmp_path / "results")], **arguments)
+    j, f = objects[0]["clip"]
+    found = {int(score.name): score.values for score in scores(where, tmp_path, "sav").objects}
+    assert found.keys() == j.keys()
+    for object_id, values in found.items():
+        np.testing.assert_allclose(values, (j[object_id] / 100, f[object_id] / 100), atol=1e-9)

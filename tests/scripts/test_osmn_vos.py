@@ -1,0 +1,139 @@
+"""osmn_vos.py: videos in folders are segmented, scored and packed."""
+
+import zipfile
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import osmn_vos
+from helpers.folder_videos import box, write_frames, write_label_masks, write_own_masks
+from helpers.scripts import error, words
+from osmn.files.images import read_labels
+from osmn.results.manifest import read_run
+
+ONE, TWO = box(4, 4, 30, 24), box(36, 20, 24, 20)
+NAMES = [f"{number:05d}" for number in range(5)]
+TRUTH = [{1: ONE}, {1: ONE}, *[{1: ONE, 2: TWO}] * 3]
+MODEL = ("--whole_model_path", "models/osmn_lite")
+SMALL = ("--im_size", 64, 48)
+
+pytestmark = pytest.mark.usefixtures("follower")
+
+
+@pytest.fixture
+def mose(tmp_path):
+    """A folder of MOSE's layout whose second object comes in the third frame."""
+    root = tmp_path / "MOSE"
+    write_frames(root / "valid/JPEGImages/00f7ab12", TRUTH, NAMES)
+    write_label_masks(root / "valid/Annotations/00f7ab12", TRUTH, NAMES)
+    return root
+
+
+def run(*arguments):
+    osmn_vos.main(words(*arguments))
+
+
+def test_an_object_that_comes_later_is_followed_from_its_first_mask_on(mose, tmp_path, capsys):
+    run(mose, "--dataset", "mose", "--rule", "lvos", *SMALL, "--result_path", tmp_path / "out")
+    merged = [set(np.unique(read_labels(tmp_path / f"out/00f7ab12/{name}.png"))) for name in NAMES]
+    assert [2 in labels for labels in merged] == [False, False, True, True, True]
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[-1] == "objects given in frame 0: 1, later: 1"
+    assert any(line.startswith("J&F: ") for line in printed)
+
+
+def test_a_rule_that_leaves_late_objects_out_says_so(mose, tmp_path, capsys):
+    run(mose, "--dataset", "mose", *SMALL, "--result_path", tmp_path / "out")
+    expected = "objects given in frame 0: 1, later: 1, which the rule of davis leaves out of the scores"
+    assert capsys.readouterr().out.splitlines()[-1] == expected
+
+
+def test_later_masks_change_no_result(mose, tmp_path):
+    run(mose, "--dataset", "mose", *SMALL, "--result_path", tmp_path / "out")
+    for name in NAMES[3:]:
+        write_label_masks(mose / "valid/Annotations/00f7ab12", [{1: TWO, 2: ONE}], [name])
+    run(mose, "--dataset", "mose", *SMALL, "--result_path", tmp_path / "again")
+    for name in NAMES:
+        first, second = (tmp_path / f"{folder}/00f7ab12/{name}.png" for folder in ("out", "again"))
+        assert first.read_bytes() == second.read_bytes()
+
+
+def test_only_first_masks_are_segmented_and_packed_without_scores(mose, tmp_path, capsys):
+    for name in NAMES[1:]:
+        (mose / f"valid/Annotations/00f7ab12/{name}.png").unlink()
+    run(mose, "--dataset", "mose", *SMALL, "--result_path", tmp_path / "out", "--zip", tmp_path / "mose.zip")
+    with zipfile.ZipFile(tmp_path / "mose.zip") as archive:
+        assert archive.namelist() == [f"00f7ab12/{name}.png" for name in NAMES]
+        with archive.open("00f7ab12/00003.png") as file:
+            assert Image.open(file).mode == "P"
+    assert "there are no masks to score them by" in capsys.readouterr().out
+
+
+def test_archives_of_lvos_lie_in_a_folder_annotations(mose, tmp_path):
+    run(mose, "--dataset", "lvos", *SMALL, "--result_path", tmp_path / "out", "--zip", tmp_path / "lvos.zip")
+    with zipfile.ZipFile(tmp_path / "lvos.zip") as archive:
+        assert archive.namelist() == [f"Annotations/00f7ab12/{name}.png" for name in NAMES]
+
+
+@pytest.fixture
+def sav(tmp_path):
+    """A folder of SA-V's layout: overlapping objects, every other frame annotated."""
+    root = tmp_path / "sav"
+    write_frames(root / "JPEGImages_24fps/sav_000102", [{1: ONE}] * 5, NAMES)
+    annotated = NAMES[::2]
+    write_own_masks(
+        root / "Annotations_6fps/sav_000102", [{1: ONE, 2: box(4, 4, 12, 24)}] * 3, annotated, {1: "000", 2: "001"}
+    )
+    (root / "sav_val.txt").write_text("sav_000102\n")
+    return root
+
+
+def test_overlapping_objects_are_scored_and_packed_each_alone(sav, tmp_path, capsys):
+    run(sav, "--dataset", "sav", *SMALL, "--result_path", tmp_path / "out", "--zip", tmp_path / "sav.zip")
+    with zipfile.ZipFile(tmp_path / "sav.zip") as archive:
+        wanted = {f"sav_000102/{name}/{frame}.png" for name in ("000", "001") for frame in NAMES}
+        assert set(archive.namelist()) == wanted
+        with archive.open("sav_000102/001/00000.png") as file:
+            np.testing.assert_array_equal(np.asarray(Image.open(file)), box(4, 4, 12, 24))
+    printed = capsys.readouterr().out
+    assert "sav_000102/000" in printed and "sav_000102/001" in printed
+
+
+def test_frames_keep_their_shape_at_a_short_side(mose, tmp_path):
+    run(mose, "--dataset", "mose", "--short_side", 32, "--result_path", tmp_path / "out")
+    assert read_labels(tmp_path / "out/00f7ab12/1/00003.png").shape == (32, 32)  # Of 64x48, in multiples of 32.
+    assert read_labels(tmp_path / "out/00f7ab12/00003.png").shape == (48, 64)
+    assert read_run(tmp_path / "out")["options"]["short_side"] == 32
+
+
+def test_the_same_command_again_leaves_finished_videos_out_and_scores_them(mose, tmp_path, capsys):
+    command = (mose, "--dataset", "mose", *SMALL, "--result_path", tmp_path / "out")
+    run(*command)
+    first = capsys.readouterr().out
+    run(*command)
+    second = capsys.readouterr().out
+    assert "1 of 1 videos are finished" in second
+    assert [line for line in first.splitlines() if line.startswith("J")] == [
+        line for line in second.splitlines() if line.startswith("J")
+    ]
+
+
+def test_results_can_be_scored_alone_with_a_report(mose, tmp_path, capsys):
+    run(mose, "--dataset", "mose", *SMALL, "--result_path", tmp_path / "out")
+    run(mose, "--dataset", "mose", "--result_path", tmp_path / "out", "--only_scoring", "--report")
+    assert (tmp_path / "out/report.html").is_file()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--dataset", "mose"), "give DATA_PATH, the folder of mose"),
+        (("--frames", "F"), "give DATA_PATH and --dataset NAME, or --frames FOLDER and --masks FOLDER"),
+        (("nope", "--dataset", "vost"), "nope/ImageSets/val.txt does not exist"),
+        (("nope", "--dataset", "mose"), "nope/valid/Annotations does not exist"),
+        (("nope", "--dataset", "mose", "--zip", "a.tar"), "a.tar is not an archive's name; end it in .zip"),
+    ],
+)
+def test_what_is_wrong_is_one_line(tmp_path, capsys, arguments, said):
+    assert said in error(capsys, osmn_vos.main, *arguments, "--result_path", tmp_path / "out")
