@@ -268,9 +268,8 @@ def open_run(
                     " replace them"
                 )
             held.require_alone()
-        run = Run(
-            folder, made_by, option, None if existing is Existing.REPLACE_ALL else finished_parts.files_of_runs(folder)
-        )
+        ours = None if existing is Existing.REPLACE_ALL else finished_parts.files_of_runs(folder)
+        run = Run(folder, made_by, option, ours)
         run.check_free(writes)
         if difference is not None or (before is None and replace):
             clear()
@@ -280,10 +279,14 @@ def open_run(
         if held.alone:
             remove_unfinished(folder / finished_parts.FINISHED)
         if before != made_by:
-            with replacing(folder / name) as temporary:
-                temporary.write_text(sealed_json.to_json(made_by), encoding="utf-8")
+            _write(folder / name, made_by)
         held.admit()
         yield run
+
+
+def _write(path: Path, made_by: dict[str, Any]) -> None:
+    with replacing(path) as temporary:
+        temporary.write_text(sealed_json.to_json(made_by), encoding="utf-8")
 
 
 def _key(made_by: Mapping[str, Any]) -> str:
