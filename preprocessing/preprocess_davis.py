@@ -2,7 +2,7 @@
 
 From `DATA_DIR/Annotations/480p/<sequence>/<frame>.png` (indexed) it makes, as 8-bit grey PNGs of values 0 and 255,
 
-    Annotations/480p_split/<sequence>/<object>/<frame>.png   the objects: the labels of the first frame
+    Annotations/480p_split/<sequence>/<object>/<frame>.png   the objects, each from its first frame on
     Annotations/480p_all/<sequence>/<frame>.png              the union of all labels
 
     python preprocessing/preprocess_davis.py DATA_DIR
@@ -18,6 +18,7 @@ import numpy as np
 
 from osmn.cli.entry import reports_input_errors
 from osmn.data.davis import labels_shown
+from osmn.data.folders import VOID
 from osmn.errors import InputError
 from osmn.files import locks
 from osmn.files.generated import check_places, made_before, remade
@@ -36,15 +37,19 @@ def split_sequence(root, name):
     """
     split, union = folders = folders_made(name)
     frames = mask_files(root / "480p" / name)
-    first = next(iter(frames.values()))
-    objects = {number: f"{split}/{number}" for number in labels_shown(object_ids(read_labels(first)), first)}
-    names = [f"{folder}/{frame}.png" for folder in (union, *objects.values()) for frame in frames]
+    labels = object_ids({frame: read_labels(path) for frame, path in frames.items()})
+    objects = {}  # {object id: names of the frames from the first on that shows it}
+    for place, frame in enumerate(frames):
+        for number in labels_shown(labels[frame]):
+            objects.setdefault(number, list(frames)[place:])
+    names = [f"{union}/{frame}.png" for frame in frames]
+    names += [f"{split}/{number}/{frame}.png" for number, of_object in objects.items() for frame in of_object]
     with remade(root, folders, names, masks_in(root, split, union)):
-        for frame, path in frames.items():
-            labels = object_ids(read_labels(path))
-            write_mask(root / union / f"{frame}.png", labels > 0)
-            for number, folder in objects.items():
-                write_mask(root / folder / f"{frame}.png", labels == number)
+        for frame in frames:
+            write_mask(root / union / f"{frame}.png", (labels[frame] > 0) & (labels[frame] != VOID))
+            for number, of_object in objects.items():
+                if frame in of_object:
+                    write_mask(root / split / str(number) / f"{frame}.png", labels[frame] == number)
 
 
 def folders_made(name):
@@ -62,8 +67,10 @@ def masks_in(root, split, union):
 
 
 def object_ids(labels):
-    """Return labels (H, W) with object 1 for 255 where that is the only label, as in a download of DAVIS 2016."""
-    return labels // 255 if np.isin(labels, (0, 255)).all() else labels
+    """Return {frame: labels (H, W)} with object 1 for 255 where no frame has another label, as in DAVIS 2016."""
+    if all(np.isin(of_frame, (0, VOID)).all() for of_frame in labels.values()):
+        return {frame: of_frame // VOID for frame, of_frame in labels.items()}
+    return labels
 
 
 @reports_input_errors

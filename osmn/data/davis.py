@@ -1,12 +1,13 @@
 """DAVIS: its splits, which frames are annotated and with which objects, its videos and training examples."""
 
 import concurrent.futures
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from osmn.data.folders import VOID, Annotations, starts
 from osmn.data.types import Example, Guide, Reference, Video
 from osmn.errors import InputError
 from osmn.files.images import read_labels
@@ -44,20 +45,20 @@ def object_ids(annotation: Path, version: int) -> tuple[int | None, ...]:
 def shown_ids(annotation: Path) -> tuple[int, ...]:
     """Return the ids of the objects in an annotation of DAVIS 2017.
 
-    Raises InputError, naming the file, for an annotation without objects, or with a label that is no object id.
+    Raises InputError, naming the file, for an annotation without objects, or with 255 as its only label.
     """
-    ids = labels_shown(read_labels(annotation), annotation)
+    labels = read_labels(annotation)
+    ids = labels_shown(labels)
+    if not ids and labels.any():
+        raise InputError(f"{annotation} has 255 as its largest label, not an object's id; take it as version 2016")
     if not ids:
         raise InputError(f"{annotation} shows no object: every pixel is 0; replace it")
     return ids
 
 
-def labels_shown(labels: np.ndarray, path: Path | str) -> tuple[int, ...]:
-    """Return the object ids in labels, uint8 (H, W), of an annotation at `path`; raise InputError for the label 255."""
-    ids = tuple(int(label) for label in np.unique(labels) if label)
-    if 255 in ids:
-        raise InputError(f"{path} has 255 as its largest label, not an object's id; take it as version 2016")
-    return ids
+def labels_shown(labels: np.ndarray) -> tuple[int, ...]:
+    """Return the object ids in labels, uint8 (H, W); 255 is void."""
+    return tuple(int(label) for label in np.unique(labels) if label not in (0, VOID))
 
 
 def videos(data_path: Path | str, version: int, split: str, use_full_res: bool = False) -> list[Video]:
@@ -65,7 +66,8 @@ def videos(data_path: Path | str, version: int, split: str, use_full_res: bool =
 
     Args:
         data_path: a DAVIS folder.
-        version: 2016 (all objects are a single object) or 2017 (each object).
+        version: 2016 (all objects are a single object) or 2017 (each object, from the first annotation on that shows
+            it; 255 beside objects is void).
         split: the split's name, as "val".
         use_full_res: take the frames of JPEGImages/Full-Resolution instead of 480p.
 
@@ -81,9 +83,18 @@ def videos(data_path: Path | str, version: int, split: str, use_full_res: bool =
         if first not in masks:
             path = Path(data_path) / ANNOTATIONS / name / f"{first}.png"
             raise InputError(f"{path} does not exist; it must show the objects in the first frame")
-        reference = Reference(masks[first], object_ids(masks[first], version))
-        found.append(Video(name, tuple(frames.values()), {0: reference}))
+        references = {0: Reference(masks[first], object_ids(masks[first], version))}
+        if version == 2017:
+            references |= _late(masks, frames)
+        found.append(Video(name, tuple(frames.values()), references))
     return found
+
+
+def _late(masks: Mapping[str, Path], frames: Mapping[str, Path]) -> dict[int, Reference]:
+    """Return {frame number: Reference} of the objects that appear after the first frame."""
+    numbers = {name: number for number, name in enumerate(frames)}
+    begun = starts(Annotations(masks, {}, {}), frames).items()
+    return {numbers[name]: Reference(masks[name], tuple(ids)) for name, ids in begun if numbers[name]}
 
 
 def is_annotated(data_path: Path | str, found: Iterable[Video]) -> bool:

@@ -16,7 +16,8 @@ from osmn.evaluation.dataset import Dataset, Evaluated
 from osmn.evaluation.metrics import Statistics, statistics
 from osmn.evaluation.scoring import Scored, Sequence, require_folders, score
 from osmn.evaluation.tables import decimals, iou_lines, write_tables
-from osmn.results.layout import MASKS, SCORES, find_source, score_folders
+from osmn.files.images import read_labels
+from osmn.results.layout import MASKS, MERGED, SCORES, find_source, score_folders
 
 logger = logging.getLogger(__name__)
 COLUMNS = ("sequence", "object", "J_mean", "J_recall", "J_decay", "F_mean", "F_recall", "F_decay")
@@ -94,24 +95,43 @@ def sequences(data_path: Path | str, result_path: Path | str, version: int, spli
     For `version` 2016 all labels above 0 are a single object. For 2017 the results are a sequence's score files, if it
     has them, else its merged PNGs. Raises InputError if data or results are missing, or do not fit each other.
     """
-    names, found = davis.sequence_names(data_path, version, split), list[Sequence]()
+    names, found, short = davis.sequence_names(data_path, version, split), list[Sequence](), list[str]()
     require_folders(result_path, names)
     for name in names:
         truths, result_folder = tuple(davis.annotations(data_path, name).values()), Path(result_path) / name
         if len(truths) < 3:
-            raise InputError(f"{truths[0].parent} has {len(truths)} annotations; the first and the last are not scored")
-        object_ids: tuple[int, ...] = (1,)
-        source = MASKS
-        if version == 2017:
-            object_ids = davis.shown_ids(truths[0])
-            source = find_source(result_folder, [t.stem for t in truths])
-            if source == SCORES and max(score_folders(result_folder)) > object_ids[-1]:
-                raise InputError(
-                    f"{result_folder}/{max(score_folders(result_folder))} is a result for an object that"
-                    f" {truths[0]} does not have; remove it, or score the data it was made for"
-                )
-        found.append(Sequence(name, truths[1:-1], result_folder, source, object_ids))
+            short.append(f"{truths[0].parent} has {len(truths)} annotations; the first and the last are not scored")
+            continue
+        if version == 2016:
+            found.append(Sequence(name, truths[1:-1], result_folder, MASKS, (1,)))
+        else:
+            found.append(_sequence_of_objects(name, truths, result_folder))
+    if not found:
+        raise InputError(short[0])
+    for each in short:
+        logger.warning(f"{each}: left out")
     return found
+
+
+def _sequence_of_objects(name: str, truths: tuple[Path, ...], result_folder: Path) -> Sequence:
+    """Return the Sequence of DAVIS 2017: its objects are those in the first annotation, and say which come later."""
+    object_ids = davis.shown_ids(truths[0])
+    source = find_source(result_folder, [t.stem for t in truths])
+    others = tuple(object_id for object_id in score_folders(result_folder) if object_id not in object_ids)
+    if others:
+        shown = {object_id for truth in truths for object_id in davis.labels_shown(read_labels(truth))}
+        unknown = [object_id for object_id in others if object_id not in shown]
+        if unknown and source == SCORES:
+            raise InputError(
+                f"{result_folder}/{unknown[-1]} is a result for an object that {truths[0]} does not have; remove it, or"
+                " score the data it was made for"
+            )
+        others = tuple(object_id for object_id in others if object_id in shown)
+    if others:
+        named = ", ".join(map(str, others))
+        logger.info(f"{name}: objects that come after the first frame are not scored, as DAVIS counts: {named}")
+        source = MERGED  # Of all objects, as they were segmented together.
+    return Sequence(name, truths[1:-1], result_folder, source, object_ids, others=others)
 
 
 def tables(scores: Scores, result_path: Path | str, **_: object) -> str:

@@ -193,13 +193,31 @@ def test_video_objects_are_the_labels_of_the_first_frame_and_no_number_between(t
 NOT_IDS = "has 255 as its largest label.*take it as version 2016"
 
 
-@pytest.mark.parametrize("labels, problem", [([0, 255], NOT_IDS), ([1, 255], NOT_IDS), ([0, 0], "shows no object")])
+@pytest.mark.parametrize("labels, problem", [([0, 255], NOT_IDS), ([0, 0], "shows no object")])
 def test_videos_of_2017_need_object_ids_in_the_first_annotation(tmp_path, labels, problem):
     write_sequence(tmp_path, "seq", {1: [BOX] * 2}, "val")
     write_annotation(tmp_path, labels)
     with pytest.raises(InputError, match=rf"seq/00000\.png {problem}"):
         videos(tmp_path, 2017, "val")
     videos(tmp_path, 2016, "val")
+
+
+def test_255_beside_object_ids_is_void_and_no_object(tmp_path):
+    write_sequence(tmp_path, "seq", {1: [BOX] * 2}, "val")
+    write_annotation(tmp_path, [1, 255])
+    (video,) = videos(tmp_path, 2017, "val")
+    assert video.object_ids == [1]
+
+
+def test_an_object_that_comes_after_the_first_frame_is_given_there(tmp_path):
+    write_sequence(tmp_path, "seq", {1: [BOX] * 4}, "val")
+    labels = BOX.astype(np.uint8)
+    labels[0, 0] = 2
+    write_labels(tmp_path / "Annotations/480p/seq/00002.png", labels)
+    (video,) = videos(tmp_path, 2017, "val")
+    assert [video.reference_number(object_id) for object_id in (1, 2)] == [0, 2]
+    (video,) = videos(tmp_path, 2016, "val")
+    assert video.object_ids == [None]
 
 
 def test_full_resolution_frames_are_taken_on_demand(tmp_path):

@@ -33,7 +33,7 @@ def davis(tmp_path):
     return tmp_path
 
 
-def test_davis_objects_are_the_labels_of_the_first_frame(davis):
+def test_davis_objects_have_masks_from_their_first_frame_on(davis):
     preprocess_davis.main([str(davis)])
 
     split = davis / "Annotations/480p_split"
@@ -41,7 +41,7 @@ def test_davis_objects_are_the_labels_of_the_first_frame(davis):
     np.testing.assert_array_equal(read(split / "dogs/2/00000.png"), [[0, 0, 255], [0, 0, 255]])
     np.testing.assert_array_equal(read(split / "dogs/1/00001.png"), [[255, 0, 0], [0, 0, 0]])
     assert not read(split / "dogs/2/00001.png").any()
-    assert not (split / "dogs/3").exists()
+    assert [path.stem for path in (split / "dogs/3").iterdir()] == ["00001"]  # It comes later.
     assert not (split / "gap/2").exists()  # A number that is skipped is no object, as in testing.
     np.testing.assert_array_equal(read(split / "gap/3/00000.png"), [[255, 0]])
 
@@ -94,18 +94,21 @@ def test_davis_names_a_colour_annotation(davis, capsys):
     assert str(path) in error(capsys, preprocess_davis.main, davis)
 
 
-def test_davis_names_an_annotation_whose_largest_label_is_no_object(davis, capsys):
-    path = davis / "Annotations/480p/dogs/00000.png"
-    write_labels(path, labels([[0, 1, 255]]))
-    line = error(capsys, preprocess_davis.main, davis)
-    assert f"{path} has 255 as its largest label, not an object's id" in line
-    assert not (davis / "Annotations/480p_split/dogs").exists()
+def test_255_beside_the_objects_of_davis_is_void_in_every_frame(davis):
+    annotations = davis / "Annotations"
+    write_labels(annotations / "480p/dogs/00000.png", labels([[0, 1, 255]]))
+    write_labels(annotations / "480p/dogs/00001.png", labels([[0, 0, 255]]))
+    preprocess_davis.main([str(davis)])
+    for folder in ("480p_all/dogs", "480p_split/dogs/1"):
+        shown = [read(annotations / folder / f"0000{number}.png").tolist() for number in (0, 1)]
+        assert shown == [[[0, 255, 0]], [[0, 0, 0]]]
+    assert not (annotations / "480p_split/dogs/255").exists()
 
 
 def test_davis_has_no_folders_for_objects_that_are_never_seen(davis):
     write_labels(davis / "Annotations/480p/dogs/00000.png", labels([[0, 1, 254]]))
     preprocess_davis.main([str(davis)])
-    assert sorted(os.listdir(davis / "Annotations/480p_split/dogs")) == ["1", "254"]
+    assert sorted(os.listdir(davis / "Annotations/480p_split/dogs")) == ["1", "254", "3"]
 
 
 def test_davis_names_an_empty_sequence(davis, capsys):

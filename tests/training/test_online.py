@@ -137,9 +137,8 @@ def test_scores_are_printed(davis, whole, copied, capsys):
 
 def test_an_object_is_the_same_whatever_was_trained_before_it(davis, whole, tmp_path):
     shutil.copytree(davis, tmp_path / "davis")
-    annotation = tmp_path / "davis/Annotations/480p/pair/00000.png"
-    # Object 2 alone, now with the id 1.
-    write_labels(annotation, read_labels(annotation) == 2)
+    for annotation in (tmp_path / "davis/Annotations/480p/pair").iterdir():
+        write_labels(annotation, read_labels(annotation) == 2)  # Object 2 alone, now with the id 1.
     assert finetune(tmp_path / "davis", tmp_path) == ["pair/1"]
     assert tree(tmp_path / "results/pair/1") == tree(whole / "results/pair/2")
     ours, theirs = tree(tmp_path / "models/pair/1", "osmn*"), tree(whole / "models/pair/2", "osmn*")
