@@ -3,14 +3,13 @@
 from osmn.cli import options, training
 from osmn.cli.entry import reports_input_errors
 from osmn.cli.parser import Parser, read
-from osmn.models.start import StartOptions
 
 
 def parser():
     """Return the script's options."""
     to = Parser(__doc__)
     to.add(options.DavisData)
-    to.add(StartOptions, "whole_model_path", help="weights that each object starts from")
+    options.add_model_path_option(to, "weights that each object starts from")
     options.add_model_options(to)
     options.add_size_option(to, (854, 480))
     training.add_training_options(to, data_aug_scales=(0.5, 0.8, 1.0))

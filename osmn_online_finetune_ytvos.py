@@ -6,7 +6,6 @@ from dataclasses import field
 from osmn.cli import options, training
 from osmn.cli.entry import reports_input_errors
 from osmn.cli.parser import Parser
-from osmn.models.start import StartOptions
 from osmn.options import option
 
 
@@ -21,7 +20,7 @@ def parser():
     """Return the script's options."""
     to = Parser(__doc__)
     to.add(options.YtvosData)
-    to.add(StartOptions, "whole_model_path", help="weights that each object starts from")
+    options.add_model_path_option(to, "weights that each object starts from")
     to.add(Resumption)
     options.add_model_options(to)
     options.add_size_option(to, (448, 256))

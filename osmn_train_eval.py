@@ -8,7 +8,6 @@ from osmn.cli import options, training
 from osmn.cli.entry import reports_input_errors
 from osmn.cli.parser import Parser, read
 from osmn.inputs.options import VideoSamples
-from osmn.models.start import StartOptions
 from osmn.options import option
 
 
@@ -24,7 +23,7 @@ def parser(description=__doc__):
     """Return the script's options; `description` is what `-h` says of it."""
     to = Parser(description)
     to.add(options.DavisData)
-    to.add(StartOptions, "whole_model_path")
+    options.add_model_path_option(to)
     to.add(Parts)
     options.add_model_options(to)
     options.add_size_option(to, (854, 480))

@@ -18,6 +18,7 @@ SCRIPTS = {
     "osmn_segment.py": "osmn_segment",
     "osmn_app.py": "osmn_app",
     "osmn_vos.py": "osmn_vos",
+    "osmn_import.py": "osmn_import",
     "osmn_train_eval.py": "osmn_train_eval",
     "osmn_train_eval_ytvos.py": "osmn_train_eval_ytvos",
     "osmn_eval_youtube.py": "osmn_eval_youtube",

@@ -17,6 +17,7 @@ from osmn.inference.options import SegmentingOptions
 from osmn.models import exported
 from osmn.models.engines import ENGINE, PRECISION, Engine
 from osmn.models.interface import SegmentationModel
+from osmn.models.start import StartOptions
 from osmn.options import file_name, folder, non_negative, option
 
 if TYPE_CHECKING:  # It takes NumPy.
@@ -139,6 +140,11 @@ def add_model_options(to: parser.Parser) -> None:
         "vg_keep_aspect_ratio",
     )
     group.add(ModelConfig, *names, only_given=True)
+
+
+def add_model_path_option(to: parser.Group, help: str | None = None) -> None:
+    """Add the path of the model that a script starts from; `help` is what `-h` says of it in this script."""
+    to.add(StartOptions, "whole_model_path", help=help)
 
 
 def add_user_model_options(to: parser.Parser) -> None:

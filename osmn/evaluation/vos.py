@@ -104,8 +104,12 @@ def _sequence(video: _Video, rule: Rule, result_path: Path) -> Sequence | None:
         return None
     frames, folder = [video.frames[number] for number in numbers], result_path / video.name
     if video.found.objects:
-        own = {object_id: video.found.objects[object_id] for object_id in ids if object_id}
-        any_of = {name: path for masks in own.values() for name, path in masks.items()}
+        masks = {object_id: video.found.objects[object_id] for object_id in ids if object_id}
+        any_of = {name: path for of_object in masks.values() for name, path in of_object.items()}
+        own = {}
+        for object_id, of_object in masks.items():  # An object has results after the frame in which it is given.
+            later = video.frames[video.shown[object_id][0] + 1 :]
+            own[object_id] = {name: of_object[name] for name in later if name in of_object}
         paths = tuple(any_of[name] for name in frames if name in any_of)
         return Sequence(video.name, paths, folder, OBJECTS, tuple(own), own)
     source = MASKS if ids == [None] else MERGED
@@ -119,10 +123,13 @@ def _count(video: _Video, rule: Rule, sequence: Sequence, values: np.ndarray) ->
 
     They come with infinity where both masks are empty.
     """
-    numbers = [video.frames.index(path.stem) for path in sequence.truths]
+    numbers = np.array([video.frames.index(path.stem) for path in sequence.truths])
     ids = [object_id for object_id in video.objects(rule) if video.counted(object_id, rule)]
     for column, object_id in enumerate(ids):
         scores, counted = values[:, column], video.counted(object_id, rule)
+        if sequence.own:
+            start = video.shown[object_id][0]
+            scores[numbers == start], scores[numbers < start] = 1, np.inf
         scores[[number not in counted for number in numbers]] = np.nan
         if rule.since_shown:
             known = np.flatnonzero(np.isfinite(scores[:, 0]))

@@ -101,6 +101,20 @@ def test_objects_with_folders_are_scored_alone_so_that_overlap_costs_nothing(tmp
     assert j_of(found) == {("clip", "000"): (2, 1.0), ("clip", "001"): (2, 0.75)}
 
 
+def test_an_object_with_a_folder_is_empty_before_it_is_given_and_right_where_it_is(tmp_path):
+    empty = np.zeros_like(ONE)
+    truth = [{1: ONE, 2: empty}, {1: ONE, 2: empty}, {1: ONE, 2: TWO}, {1: ONE, 2: TWO}, {1: ONE, 2: TWO}]
+    write_frames(tmp_path / "frames/clip", [{1: ONE}] * 5, NAMES[:5])
+    write_own_masks(tmp_path / "masks/clip", truth, NAMES[:5], {1: "a", 2: "b"})
+    for number, name in enumerate(NAMES[:5]):
+        write_mask(tmp_path / f"results/clip/1/{name}.png", ONE)
+        if number >= 2:  # Black in the frame in which it is given, as results have it.
+            write_mask(tmp_path / f"results/clip/2/{name}.png", empty if number == 2 else HALF_TWO)
+    where = Folders(tmp_path / "frames", tmp_path / "masks")
+    assert j_of(scores(where, tmp_path, "sav")) == {("clip", "a"): (3, 1.0), ("clip", "b"): (2, 0.75)}
+    assert j_of(scores(where, tmp_path, "ytvos"))["clip", "b"] == (2, 0.5)
+
+
 def test_a_video_that_is_too_short_is_left_out_with_a_line_and_the_others_are_scored(where, tmp_path, caplog):
     write_frames(tmp_path / "frames/short", TRUTH[:2], NAMES[:2])
     for folder in ("masks", "results"):

@@ -1,0 +1,56 @@
+"""Bring masks from a JSON file into folders for osmn_vos.py, and results back into such a file.
+
+"osmn_import.py burst annotations/val/all_classes.json MASKS" writes MASKS/<video>/<object>/<frame>.png; then
+"osmn_vos.py --frames frames/val --masks MASKS --rule sav --result_path OUT" segments and scores the videos, and
+"osmn_import.py burst annotations/val/all_classes.json results.json --masks MASKS --result_path OUT" writes OUT as the
+dataset's own scorer takes it. burst: BURST. ytvis: YouTube-VIS, OVIS, UVO.
+"""
+
+import dataclasses
+from dataclasses import field
+
+from osmn.cli import options
+from osmn.cli.entry import reports_input_errors
+from osmn.cli.parser import Parser, read
+from osmn.data.tracks import FORMATS, read_file
+from osmn.options import option
+
+
+@dataclasses.dataclass(frozen=True)
+class Files:
+    """What is read and written."""
+
+    kind: str = field(metadata=option("kind of the JSON file", choices=tuple(FORMATS), positional=True))
+    source: str = field(metadata=option("JSON file with the masks", positional=True))
+    output: str = field(metadata=option("folder of the masks, or JSON file of the results", positional=True))
+    masks: str | None = field(default=None, metadata=option("for results: the folder that was written before"))
+    result_path: str | None = field(default=None, metadata=option("for results: their folder"))
+
+
+def parser():
+    """Return the script's options."""
+    to = Parser(__doc__)
+    to.add(Files)
+    return to
+
+
+@reports_input_errors
+def main(argv=None):
+    """Run the script; see `-h`."""
+    args = parser().parse(argv)
+    files = read(args, Files)
+    if files.masks or files.result_path:
+        options.required(args, "masks", "result_path")
+    from osmn.results import track_files
+
+    content, videos = read_file(files.source, files.kind)
+    if files.result_path:
+        track_files.export_results(files.output, files.kind, content, files.masks, files.result_path)
+        print(f"written: {files.output}, results of {len(videos)} videos")
+    else:
+        count = track_files.import_masks(files.source, videos, files.output)
+        print(f"written: {files.output}, {count} masks of {len(videos)} videos")
+
+
+if __name__ == "__main__":
+    main()

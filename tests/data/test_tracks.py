@@ -1,0 +1,136 @@
+"""Masks in JSON files of BURST and YouTube-VIS: into folders, and results back."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+from pycocotools import mask as coco_mask
+
+import osmn_import
+from helpers.folder_videos import SIZE, box
+from helpers.scripts import error, words
+from osmn.data.tracks import read_file
+from osmn.files.images import read_labels, write_mask
+
+ONE, TWO, HALF = box(4, 4, 20, 12), box(12, 10, 30, 20), box(4, 4, 10, 12)
+IMAGES = ["frame0001.jpg", "frame0004.jpg", "frame0010.jpg"]
+
+
+def rle(mask):
+    found = coco_mask.encode(np.asfortranarray(mask, np.uint8))
+    return {"size": found["size"], "counts": found["counts"].decode()}
+
+
+def burst():
+    shown = [{"7": ONE}, {"7": ONE, "12": TWO}, {"12": TWO}]
+    sequence = {"dataset": "LaSOT", "seq_name": "bear-2", "width": SIZE[0], "height": SIZE[1], "id": 3}
+    segmentations = [{name: {"rle": rle(mask)["counts"], "is_gt": True} for name, mask in of.items()} for of in shown]
+    return {"sequences": [sequence | {"annotated_image_paths": IMAGES, "segmentations": segmentations}], "split": "val"}
+
+
+def youtube_vis():
+    video = {"id": 1, "width": SIZE[0], "height": SIZE[1], "file_names": [f"clip/{name}" for name in IMAGES]}
+    annotations = [
+        {"id": 5, "video_id": 1, "category_id": 9, "segmentations": [rle(ONE), rle(ONE), None]},
+        {"id": 6, "video_id": 1, "category_id": 2, "segmentations": [None, rle(TWO), rle(TWO)]},
+    ]
+    return {"videos": [video], "annotations": annotations}
+
+
+FILES = {"burst": (burst, "LaSOT/bear-2", ("7", "12")), "ytvis": (youtube_vis, "clip", ("5", "6"))}
+
+
+@pytest.fixture(params=FILES)
+def given(request, tmp_path):
+    """Return (kind, path of the file, the video's name, the objects' names)."""
+    content, video, objects = FILES[request.param]
+    path = tmp_path / "masks.json"
+    path.write_text(json.dumps(content()))
+    return request.param, path, video, objects
+
+
+def test_every_object_gets_a_folder_with_a_mask_of_each_annotated_frame(given, tmp_path):
+    kind, path, video, (first, second) = given
+    osmn_import.main(words(kind, path, tmp_path / "masks"))
+    shown = {}
+    for name in (first, second):
+        files = sorted((tmp_path / "masks" / video / name).iterdir())
+        assert [file.stem for file in files] == ["frame0001", "frame0004", "frame0010"]
+        shown[name] = [read_labels(file) > 0 for file in files]
+    empty = np.zeros_like(ONE)
+    np.testing.assert_array_equal(shown[first], [ONE, ONE, empty])
+    np.testing.assert_array_equal(shown[second], [empty, TWO, TWO])  # It overlaps the other object.
+
+
+def test_results_become_the_file_that_the_scorer_takes(given, tmp_path):
+    kind, path, video, (first, second) = given
+    osmn_import.main(words(kind, path, tmp_path / "masks"))
+    numbers = {name: number for number, name in enumerate(sorted((first, second), key=int), 1)}
+    results = tmp_path / "results" / video
+    write_mask(results / str(numbers[first]) / "frame0004.png", HALF)
+    write_mask(results / str(numbers[first]) / "frame0010.png", np.zeros_like(ONE))
+    write_mask(results / str(numbers[second]) / "frame0010.png", TWO)
+    places = ("--masks", tmp_path / "masks", "--result_path", tmp_path / "results")
+    osmn_import.main(words(kind, path, tmp_path / "results.json", *places))
+    found = json.loads((tmp_path / "results.json").read_text())
+    if kind == "burst":
+        (video_found,) = read_file(tmp_path / "results.json", "burst")[1]
+        assert {name: list(frames) for name, frames in video_found.tracks.items()} == {
+            first: ["frame0001", "frame0004"],
+            second: ["frame0004", "frame0010"],
+        }
+        assert found["split"] == "val" and found["sequences"][0]["id"] == 3
+        half = found["sequences"][0]["segmentations"][1][first]["rle"]
+        np.testing.assert_array_equal(coco_mask.decode({"size": SIZE[::-1], "counts": half}), HALF)
+    else:
+        assert [(each["video_id"], each["category_id"], each["score"]) for each in found] == [(1, 9, 1.0), (1, 2, 1.0)]
+        assert [each is None for each in found[0]["segmentations"]] == [False, False, True]
+        np.testing.assert_array_equal(coco_mask.decode(found[0]["segmentations"][1]), HALF)
+        assert found[1]["segmentations"][0] is None
+
+
+def test_run_lengths_that_are_not_compressed_are_read(tmp_path):
+    content = youtube_vis()
+    values = ONE.ravel(order="F")
+    edges = np.flatnonzero(np.diff(values)) + 1
+    runs = np.diff([0, *edges, values.size]).tolist()
+    content["annotations"][0]["segmentations"][0] = {"size": list(SIZE[::-1]), "counts": runs}
+    (tmp_path / "masks.json").write_text(json.dumps(content))
+    osmn_import.main(words("ytvis", tmp_path / "masks.json", tmp_path / "masks"))
+    np.testing.assert_array_equal(read_labels(tmp_path / "masks/clip/5/frame0001.png") > 0, ONE)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda content: content.pop("sequences"), r"no JSON file of burst \(it lacks 'sequences'\)"),
+        (lambda content: content["sequences"][0].pop("width"), "it lacks 'width'"),
+        (lambda content: content["sequences"][0].update(seq_name="../up"), "is not the name of a visible file"),
+        (lambda content: content["sequences"][0]["segmentations"].pop(), "no JSON file of burst"),
+    ],
+)
+def test_a_file_of_another_kind_is_one_line(tmp_path, capsys, change, said):
+    content = burst()
+    change(content)
+    path = tmp_path / "masks.json"
+    path.write_text(json.dumps(content))
+    line = error(capsys, osmn_import.main, "burst", path, tmp_path / "masks")
+    assert str(path) in line and re.search(said, line)
+    assert not (tmp_path / "masks").exists()
+
+
+def test_results_need_the_folder_of_the_masks(given, tmp_path, capsys):
+    kind, path, *_ = given
+    line = error(capsys, osmn_import.main, kind, path, tmp_path / "out.json", "--result_path", tmp_path)
+    assert "--masks must be given" in line
+
+
+def test_a_missing_result_is_named(given, tmp_path, capsys):
+    kind, path, video, _ = given
+    osmn_import.main(words(kind, path, tmp_path / "masks"))
+    (tmp_path / "results").mkdir()
+    places = ("--masks", tmp_path / "masks", "--result_path", tmp_path / "results")
+    line = error(capsys, osmn_import.main, kind, path, tmp_path / "results.json", *places)
+    assert f"results/{video}/" in line and "does not exist" in line
+    assert not (tmp_path / "results.json").exists()
