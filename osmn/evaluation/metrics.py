@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 from scipy import ndimage
 
@@ -85,13 +86,17 @@ def dilate(mask: np.ndarray, radius: int) -> np.ndarray:
     return dilated
 
 
-def frame_scores(truth: np.ndarray, result: np.ndarray, object_ids: Sequence[int], absent: float = 1.0) -> np.ndarray:
+def frame_scores(
+    truth: np.ndarray, result: np.ndarray, object_ids: Sequence[int], absent: float = 1.0, mose2: bool = False
+) -> np.ndarray:
     """Return J and F, (objects, 2), of the objects in two (H, W) label images; `absent` of objects in neither.
+
+    With `mose2` they are as MOSE v2 measures them; see `mose2_scores`.
 
     Each object is compared inside the box of its two masks, one pixel wider. Outside of the box is neither mask nor
     contour, so the numbers are those of the whole image.
     """
-    tolerance = contour_tolerance(truth.shape)
+    tolerance, largest = contour_tolerance(truth.shape), CONTOUR_TOLERANCE * math.hypot(*truth.shape)
     occupied = (truth | result) != 0
     crop = _widened([(_extent(occupied.any(1)), _extent(occupied.any(0)))])
     truth, result = truth[crop], result[crop]
@@ -102,8 +107,35 @@ def frame_scores(truth: np.ndarray, result: np.ndarray, object_ids: Sequence[int
         if found:
             crop = _widened(found)
             masks = truth[crop] == object_id, result[crop] == object_id
-            row[:] = region_similarity(*masks), contour_accuracy(*masks, tolerance)
+            if mose2:
+                row[:] = mose2_scores(*masks, largest)
+            else:
+                row[:] = region_similarity(*masks), contour_accuracy(*masks, tolerance)
     return scores
+
+
+def mose2_scores(truth: np.ndarray, result: np.ndarray, largest: float) -> tuple[float, float]:
+    """Return J and F of two boolean (H, W) masks, at least one of them not empty, as MOSE v2's scorer measures them.
+
+    J counts one more pixel in intersection and union. F's tolerance is a tenth of the root of the true mask's area,
+    rounded up, and at most `largest`: 0.008 of the image's diagonal, not rounded. Source: score.py and metricsv2.py of
+    MOSE-api 241977a.
+    """
+    union = np.count_nonzero(truth | result)
+    j = (np.count_nonzero(truth & result) + 1) / (union + 1)
+    area = np.count_nonzero(truth)
+    tolerance = min(largest, math.ceil(0.1 * math.sqrt(area))) if area else largest
+    contours = [contour(mask).astype(np.uint8) for mask in (truth, result)]
+    lengths = [int(np.count_nonzero(each)) for each in contours]
+    if 0 in lengths:
+        return j, float(not any(lengths))
+    # Where the radius is no whole number, the disk's pixels are not at whole numbers from its center, as there.
+    side = np.arange(-tolerance, tolerance + 1)
+    disk = (side[:, None] ** 2 + side**2 <= tolerance**2).astype(np.uint8)
+    near = [cv2.dilate(each, disk, borderType=cv2.BORDER_CONSTANT, borderValue=0) for each in contours]
+    matched = [np.count_nonzero((own != 0) & (other != 0)) for own, other in zip(contours, near[::-1], strict=True)]
+    recall, precision = matched[0] / lengths[0], matched[1] / lengths[1]
+    return j, 2 * precision * recall / (precision + recall) if precision + recall else 0.0
 
 
 def _extent(occupied: np.ndarray) -> slice:

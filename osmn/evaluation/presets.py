@@ -42,6 +42,7 @@ PRESETS = {
     "davis2017": Preset("JPEGImages/480p", "Annotations/480p", "ImageSets/2017/{split}.txt", "val", "davis"),
     "lvos": Preset(*_SPLIT_FIRST, "", "valid", "lvos", "annotations"),
     "mose": Preset(*_SPLIT_FIRST, "", "valid", "davis"),
+    "mosev2": Preset(*_SPLIT_FIRST, "", "valid", "mose2"),
     "pumavos": Preset("JPEGImages", "Annotations", "", "all", "sav"),
     "sav": Preset("JPEGImages_24fps", "Annotations_6fps", "{split}.txt", "sav_val", "sav", "objects"),
     "visor": Preset("JPEGImages/480p", "Annotations/480p", "ImageSets/2022/{split}.txt", "val", "visor"),

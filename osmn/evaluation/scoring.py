@@ -119,6 +119,7 @@ def score(
     vis_path: Path | str | None = None,
     processes: int | None = None,
     absent: float = 1.0,
+    mose2: bool = False,
 ) -> list[np.ndarray]:
     """Return, for each of `sequences` in order, an array (frames, objects, 2) of J and F.
 
@@ -128,6 +129,7 @@ def score(
             no files.
         processes: how many processes to use; by default as many as the work is worth, at most one per processor.
         absent: J and F of an object that neither truth nor result shows.
+        mose2: measure J and F as MOSE v2 does.
 
     Raises:
         InputError: if a result is missing or damaged, or if `vis_path` is among the data or the results.
@@ -142,7 +144,9 @@ def score(
     jobs, owners = [], []
     for index, sequence in enumerate(sequences):
         for start in range(0, len(sequence.truths), FRAMES_PER_JOB):
-            jobs.append((sequence._replace(truths=sequence.truths[start : start + FRAMES_PER_JOB]), vis_path, absent))
+            jobs.append(
+                (sequence._replace(truths=sequence.truths[start : start + FRAMES_PER_JOB]), vis_path, absent, mose2)
+            )
             owners.append(index)
     frames = sum(len(sequence.truths) for sequence in sequences)
     scores: list[list[np.ndarray]] = [[] for _ in sequences]
@@ -175,12 +179,12 @@ def _require_results(sequence: Sequence) -> None:
                 )
 
 
-def _score_job(sequence: Sequence, vis_path: Path | str | None, absent: float) -> np.ndarray:
+def _score_job(sequence: Sequence, vis_path: Path | str | None, absent: float, mose2: bool) -> np.ndarray:
     """Return the scores, (frames, objects, 2), of a few frames of a sequence."""
     scores = []
     for path in sequence.truths:
         if sequence.own:
-            scores.append(_own_scores(sequence, path.stem, absent))
+            scores.append(_own_scores(sequence, path.stem, absent, mose2))
             continue
         truth = read_labels(path)
         if sequence.source == MASKS:
@@ -188,7 +192,7 @@ def _score_job(sequence: Sequence, vis_path: Path | str | None, absent: float) -
         elif max(sequence.object_ids) < VOID:
             truth = np.where(truth == VOID, np.uint8(0), truth)
         result = read_result(sequence, path.stem, Size.of(truth))
-        scores.append(frame_scores(truth, result, sequence.object_ids, absent))
+        scores.append(frame_scores(truth, result, sequence.object_ids, absent, mose2))
         if vis_path is not None:
             shown = Path(vis_path) / sequence.name / f"{path.stem}.png"
             with named_write_errors(shown):
@@ -196,7 +200,7 @@ def _score_job(sequence: Sequence, vis_path: Path | str | None, absent: float) -
     return np.stack(scores)
 
 
-def _own_scores(sequence: Sequence, frame: str, absent: float) -> np.ndarray:
+def _own_scores(sequence: Sequence, frame: str, absent: float, mose2: bool) -> np.ndarray:
     """Return the scores, (objects, 2), of objects with masks of their own in a frame; NaN of those without a mask."""
     scores = np.full((len(sequence.object_ids), 2), np.nan)
     for row, object_id in zip(scores, sequence.object_ids, strict=True):
@@ -204,5 +208,5 @@ def _own_scores(sequence: Sequence, frame: str, absent: float) -> np.ndarray:
             truth = read_labels(sequence.own[object_id][frame]) != 0
             path = sequence.result_folder / str(object_id) / f"{frame}.png"
             result = read_labels(path, Size.of(truth)) != 0
-            row[:] = frame_scores(truth.astype(np.uint8), result.astype(np.uint8), (1,), absent)[0]
+            row[:] = frame_scores(truth.astype(np.uint8), result.astype(np.uint8), (1,), absent, mose2)[0]
     return scores

@@ -13,7 +13,7 @@ from osmn.data.folders import Annotations, Folders
 from osmn.data.types import Video
 from osmn.errors import InputError
 from osmn.evaluation.dataset import Dataset, Evaluated
-from osmn.evaluation.rules import Rule
+from osmn.evaluation.rules import Rule, absences
 from osmn.evaluation.scoring import Scored, Sequence, require_folders, score
 from osmn.evaluation.tables import decimals, write_tables
 from osmn.files.names import natural_key
@@ -25,12 +25,18 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class ObjectScore:
-    """The scores of an object: as many as its rule has measures; the name is that of its folder, or its id."""
+    """The scores of an object: as many as its rule has measures; the name is that of its folder, or its id.
+
+    By the rule of MOSE v2 `gone` is J&F where it has disappeared, and `back` where it has come back; None where it
+    never does.
+    """
 
     sequence: str
     name: str
     frames: int
     values: tuple[float, ...]
+    gone: float | None = None
+    back: float | None = None
 
 
 @dataclass(frozen=True)
@@ -56,7 +62,11 @@ class Scores:
     def headline(self) -> list[tuple[str, float]]:
         """The dataset's scores: J&F where both are measured, then each measure."""
         both = [("J&F", sum(self.means) / 2)] if self.rule.measures == ("J", "F") else []
-        return both + list(zip(self.rule.measures, self.means, strict=True))
+        measured = both + list(zip(self.rule.measures, self.means, strict=True))
+        for name in ("gone", "back"):
+            known = [value for each in self.objects if (value := getattr(each, name)) is not None]
+            measured += [(f"J&F where objects are {name}", float(np.mean(known)))] if known else []
+        return measured
 
 
 @dataclass(frozen=True)
@@ -138,6 +148,16 @@ def _count(video: _Video, rule: Rule, sequence: Sequence, values: np.ndarray) ->
         scores[np.isinf(scores)] = 1
 
 
+def _absences(
+    video: _Video, object_id: int, sequence: Sequence, counted: np.ndarray
+) -> tuple[float | None, float | None]:
+    """Return J&F of an object in the frames without it, and in those in which it is back; None where it never is."""
+    shown = {video.frames[number] for number in video.shown[None if None in video.shown else object_id]}
+    absent = np.array([path.stem not in shown for path in sequence.truths])
+    gone, back = (float(np.mean(stretches)) if stretches else None for stretches in absences(counted, absent))
+    return gone, back
+
+
 @contextlib.contextmanager
 def scored(
     data_path: Path | str, result_path: Path | str, where: Folders, rule: Rule, processes: int | None = None
@@ -165,7 +185,7 @@ def scored(
     if not pairs:
         raise InputError(f"{where.masks} has no video with annotations to score")
     sequences = [sequence for _, sequence in pairs]
-    tables = tuple(map(Scored, sequences, score(sequences, processes=processes, absent=np.inf)))
+    tables = tuple(map(Scored, sequences, score(sequences, processes=processes, absent=np.inf, mose2=rule.mose2)))
     objects = []
     for (video, sequence), table in zip(pairs, tables, strict=True):
         _count(video, rule, sequence, table.values)
@@ -173,7 +193,8 @@ def scored(
             counted = table.of(column)
             if len(counted):
                 name = video.found.names.get(object_id, str(object_id))
-                objects.append(ObjectScore(video.name, name, len(counted), rule.values(counted)))
+                gone, back = _absences(video, object_id, sequence, counted) if rule.mose2 else (None, None)
+                objects.append(ObjectScore(video.name, name, len(counted), rule.values(counted), gone, back))
     if not objects:
         raise InputError(f"{where.masks}: the rule {rule.name} counts no object of any video")
     yield Scores(rule, tuple(objects), tables)

@@ -53,6 +53,7 @@ def j_of(found):
         ("ytvos", {"1": (5, (1 / 2 + 1 / 2 + 1 + 1 / 4 + 1 / 2) / 5), "2": (3, (1 / 2 + 1 + 1 / 2) / 3)}),
         ("sav", {"1": (4, (1 / 2 + 1 / 2 + 1 + 1 / 4) / 4), "2": (3, (1 + 1 / 2 + 1) / 3)}),
         ("vost", {"1": (4, (1 / 2 + 1 / 2 + 1 + 1 / 4) / 4)}),
+        ("mose2", {"1": (4, (121 / 241 + 121 / 241 + 1 + 61 / 241) / 4)}),  # Of 240 pixels, one more in both.
     ],
 )
 def test_each_rule_counts_its_objects_and_frames(where, tmp_path, rule, expected):
@@ -70,6 +71,18 @@ def test_the_score_is_the_mean_over_objects(where, tmp_path):
     found = scores(where, tmp_path, "lvos")
     assert dict(found.headline)["J"] == pytest.approx((0.5625 + 0.75) / 2)
     assert dict(found.headline)["J&F"] == pytest.approx(sum(found.means) / 2)
+
+
+def test_mose2_also_measures_where_objects_are_gone_and_back(tmp_path):
+    truth = [{1: ONE}, {1: ONE}, {}, {}, {1: ONE}, {1: ONE}]
+    result = [{1: ONE}, {1: ONE}, {1: ONE}, {}, {1: HALF_ONE}, {1: ONE}]
+    write_frames(tmp_path / "frames/clip", truth, NAMES)
+    write_label_masks(tmp_path / "masks/clip", truth, NAMES)
+    write_label_masks(tmp_path / "results/clip", result, NAMES)
+    found = dict(scores(Folders(tmp_path / "frames", tmp_path / "masks"), tmp_path, "mose2").headline)
+    # Gone for two frames: J 1/241 and F 0 in the first, 1 and 1 in the second.
+    assert found["J&F where objects are gone"] == pytest.approx(((1 / 241 + 1) / 2 + (0 + 1) / 2) / 2)
+    assert 0.5 < found["J&F where objects are back"] < 1
 
 
 def test_void_in_the_truth_counts_as_background(where, tmp_path):
