@@ -45,6 +45,8 @@ def read_listings(data_path: Path | str, split: str) -> list[Listing]:
         listed = read_json(path)["videos"]
         listings = [_listing(name, entry["objects"]) for name, entry in sorted(listed.items()) if entry["objects"]]
     except OSError as error:
+        if path.with_name(f"{split}_meta.json").is_file():
+            raise InputError(f"{data_path} looks like LVOS; run osmn_vos.py {data_path} --dataset lvos") from None
         raise InputError(f"{path} cannot be read ({error.strerror}); DATA_PATH must be a YouTube-VOS folder") from None
     except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
         raise InputError(f"{path} is not a YouTube-VOS meta.json ({_reason(error)}); download it again") from None
@@ -63,9 +65,13 @@ def _reason(error: Exception) -> str:
     return str(error) if isinstance(error, ValueError) else repr(error)
 
 
-def _listing(name: object, objects: dict[str, Any]) -> Listing:
+def _listing(name: object, objects: Any) -> Listing:
     """Return a video's Listing; raise an error of any kind if `objects` is not as meta.json describes a video."""
     name = plain_name(name)
+    if isinstance(objects, list) and all(isinstance(object_id, str) for object_id in objects):
+        raise ValueError("it is MOSE v2's; run osmn_vos.py DATA_PATH --dataset mosev2")
+    if any(isinstance(entry, dict) and "frame_range" in entry for entry in objects.values()):
+        raise ValueError("it is LVOS's; run osmn_vos.py DATA_PATH --dataset lvos")
     frames: dict[int, list[str]] = {}
     categories: dict[int, str | None] = {}
     for text, entry in objects.items():

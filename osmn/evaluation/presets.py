@@ -36,6 +36,11 @@ class Preset(NamedTuple):
         paths = (self.frames.format(split=split), self.masks.format(split=split), self.listed.format(split=split))
         return Folders(root / paths[0], root / paths[1], root / paths[2] if paths[2] else None)
 
+    def fits(self, data_path: Path | str) -> bool:
+        """Tell whether a folder holds the dataset's frames, masks and list, of its own split."""
+        found = self.folders(data_path)
+        return found.frames.is_dir() and found.masks.is_dir() and (found.listed is None or found.listed.is_file())
+
 
 _SPLIT_FIRST = "{split}/JPEGImages", "{split}/Annotations"
 PRESETS = {
@@ -81,7 +86,20 @@ class VosData:
             if not self.data_path:
                 raise InputError(f"give DATA_PATH, the folder of {self.dataset}")
             preset = PRESETS[self.dataset]
+            _check(self.data_path, self.dataset, self.split, self.frames, self.masks)
             found, rule, archive = preset.folders(self.data_path, self.split), preset.rule, preset.archive
         given = {"frames": self.frames, "masks": self.masks, "listed": self.list}
         found = dataclasses.replace(found, **{name: Path(path) for name, path in given.items() if path})
         return found, RULES[self.rule or rule], archive
+
+
+def _check(data_path: str, name: str, split: str | None, *given: str | None) -> None:
+    """Raise InputError if a folder does not have a dataset's folders; `given` are those that are said apart."""
+    wanted = PRESETS[name].folders(data_path, split)
+    missing = [path for path, other in zip((wanted.frames, wanted.masks), given, strict=True) if not other]
+    missing = [path for path in missing if not path.is_dir()]
+    if not missing:
+        return
+    like = [other for other, preset in PRESETS.items() if preset.fits(data_path)]
+    hint = f"; {data_path} looks like {' or '.join(like)}" if like else ""
+    raise InputError(f"{missing[0]} does not exist, as {name} has it{hint}; check DATA_PATH, --dataset and --split")

@@ -85,7 +85,7 @@ WRONG = {
     "YouTube-Objects, model": (f"{OBJECTS} --whole_model_path /nope", NO_MODEL),
     "folders, data": (
         "osmn_vos /nope --dataset davis2017 --result_path {out}",
-        "/nope/ImageSets/2017/val.txt does not exist",
+        "/nope/JPEGImages/480p does not exist, as davis2017 has it",
     ),
     "folders, masks": (f"{VOS} --masks /nope", "/nope/"),
     "folders, model": (f"{VOS} --whole_model_path /nope", NO_MODEL),

@@ -130,3 +130,24 @@ def test_a_cache_is_stale_when_meta_json_changes(cached, change):
 @pytest.mark.parametrize("other", [{"size": HALF}, {"validity": (0.004, 0.2)}, {"validity": (0.003, 0.21)}])
 def test_a_cache_is_stale_for_other_ratios_and_another_size(cached, other):
     assert guides(cached, **other)[-1] == [5, 10]
+
+
+@pytest.mark.parametrize(
+    ("objects", "said"),
+    [
+        (["1", "2"], "it is MOSE v2's; run osmn_vos.py DATA_PATH --dataset mosev2"),
+        ({"1": {"frame_range": {"start": "00000001"}}}, "it is LVOS's; run osmn_vos.py DATA_PATH --dataset lvos"),
+    ],
+)
+def test_a_meta_json_of_another_dataset_is_named(tmp_path, objects, said):
+    (tmp_path / "valid").mkdir()
+    (tmp_path / "valid/meta.json").write_text(json.dumps({"videos": {"v": {"objects": objects}}}))
+    with pytest.raises(InputError, match=rf"valid/meta\.json is not a YouTube-VOS meta\.json \({said}\)"):
+        ytvos.videos(tmp_path, "valid")
+
+
+def test_a_folder_of_lvos_is_named(tmp_path):
+    (tmp_path / "valid").mkdir()
+    (tmp_path / "valid/valid_meta.json").write_text("{}")
+    with pytest.raises(InputError, match="looks like LVOS; run osmn_vos.py .* --dataset lvos"):
+        ytvos.videos(tmp_path, "valid")

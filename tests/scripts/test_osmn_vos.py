@@ -130,10 +130,15 @@ def test_results_can_be_scored_alone_with_a_report(mose, tmp_path, capsys):
     [
         (("--dataset", "mose"), "give DATA_PATH, the folder of mose"),
         (("--frames", "F"), "give DATA_PATH and --dataset NAME, or --frames FOLDER and --masks FOLDER"),
-        (("nope", "--dataset", "vost"), "nope/ImageSets/val.txt does not exist"),
-        (("nope", "--dataset", "mose"), "nope/valid/Annotations does not exist"),
-        (("nope", "--dataset", "mose", "--zip", "a.tar"), "a.tar is not an archive's name; end it in .zip"),
+        (("nope", "--dataset", "vost"), "nope/JPEGImages_10fps does not exist, as vost has it; check DATA_PATH"),
+        (("--frames", "F", "--masks", "M", "--zip", "a.tar"), "a.tar is not an archive's name; end it in .zip"),
+        (("--frames", "F", "--masks", "M"), "M does not exist; check the data path"),
     ],
 )
 def test_what_is_wrong_is_one_line(tmp_path, capsys, arguments, said):
     assert said in error(capsys, osmn_vos.main, *arguments, "--result_path", tmp_path / "out")
+
+
+def test_the_dataset_that_a_folder_looks_like_is_named(sav, tmp_path, capsys):
+    line = error(capsys, osmn_vos.main, sav, "--dataset", "vost", "--result_path", tmp_path / "out")
+    assert f"{sav / 'JPEGImages_10fps'} does not exist, as vost has it; {sav} looks like sav;" in line
