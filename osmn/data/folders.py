@@ -34,11 +34,13 @@ class Folders:
         frames: the folder of the videos' folders of frames.
         masks: the folder of the videos' folders of masks.
         listed: a text file of the videos' names; None: the videos are the folders that have masks.
+        single: all labels above 0 are one object, without id.
     """
 
     frames: Path
     masks: Path
     listed: Path | None = None
+    single: bool = False
 
     @property
     def names(self) -> list[str]:
@@ -81,11 +83,13 @@ class Annotations:
         labels: {frame name: path} of masks that show all objects by their ids; empty where objects have folders.
         objects: {object id: {frame name: path}} of the objects that have folders; ids count from 1.
         names: {object id: the name of its folder}, for these objects.
+        single: all labels above 0 are one object, without id.
     """
 
     labels: Mapping[str, Path]
     objects: Mapping[int, Mapping[str, Path]]
     names: Mapping[int, str]
+    single: bool = False
 
     @property
     def frames(self) -> set[str]:
@@ -109,6 +113,7 @@ def annotations(folders: Folders, name: str) -> Annotations:
         labels,
         {number: mask_files(path) for number, path in enumerate(own, 1)},
         {number: path.name for number, path in enumerate(own, 1)},
+        folders.single,
     )
 
 
@@ -131,9 +136,11 @@ def presence(found: Annotations, frames: Iterable[str]) -> Iterator[tuple[str, t
                 yield name, tuple(object_id for object_id, labels in zip(ids, masks, strict=True) if labels)
             return
         all_labels = list(pool.map(shown, (found.labels[name] for name in order)))
-    binary = {label for labels in all_labels for label in labels} == {VOID}
-    for name, labels in zip(order, all_labels, strict=True):
-        yield name, tuple(None if binary else label for label in labels if binary or label != VOID)
+    if found.single or {label for labels in all_labels for label in labels} == {VOID}:
+        yield from ((name, (None,) if labels else ()) for name, labels in zip(order, all_labels, strict=True))
+    else:
+        for name, labels in zip(order, all_labels, strict=True):
+            yield name, tuple(label for label in labels if label != VOID)
 
 
 def starts(found: Annotations, frames: Iterable[str]) -> dict[str, list[int | None]]:

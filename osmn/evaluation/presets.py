@@ -3,7 +3,7 @@
 import dataclasses
 from dataclasses import field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from osmn.data.folders import Folders
 from osmn.errors import InputError
@@ -21,6 +21,7 @@ class Preset(NamedTuple):
         split: the split that is segmented where none is asked for.
         rule: the name of the rule that the dataset scores by.
         archive: a name of `results.archive.FORMS`: what its server takes.
+        single: all labels above 0 are one object.
     """
 
     frames: str
@@ -29,12 +30,13 @@ class Preset(NamedTuple):
     split: str
     rule: str
     archive: str = "videos"
+    single: bool = False
 
     def folders(self, data_path: Path | str, split: str | None = None) -> Folders:
         """Return the dataset's `Folders` below `data_path`."""
         root, split = Path(data_path), split or self.split
         paths = (self.frames.format(split=split), self.masks.format(split=split), self.listed.format(split=split))
-        return Folders(root / paths[0], root / paths[1], root / paths[2] if paths[2] else None)
+        return Folders(root / paths[0], root / paths[1], root / paths[2] if paths[2] else None, self.single)
 
     def fits(self, data_path: Path | str) -> bool:
         """Tell whether a folder holds the dataset's frames, masks and list, of its own split."""
@@ -44,6 +46,9 @@ class Preset(NamedTuple):
 
 _SPLIT_FIRST = "{split}/JPEGImages", "{split}/Annotations"
 PRESETS = {
+    "davis2016": Preset(
+        "JPEGImages/480p", "Annotations/480p", "ImageSets/2016/{split}.txt", "val", "davis", single=True
+    ),
     "davis2017": Preset("JPEGImages/480p", "Annotations/480p", "ImageSets/2017/{split}.txt", "val", "davis"),
     "lvos": Preset(*_SPLIT_FIRST, "", "valid", "lvos", "annotations"),
     "mose": Preset(*_SPLIT_FIRST, "", "valid", "davis"),
@@ -88,8 +93,9 @@ class VosData:
             preset = PRESETS[self.dataset]
             _check(self.data_path, self.dataset, self.split, self.frames, self.masks)
             found, rule, archive = preset.folders(self.data_path, self.split), preset.rule, preset.archive
-        given = {"frames": self.frames, "masks": self.masks, "listed": self.list}
-        found = dataclasses.replace(found, **{name: Path(path) for name, path in given.items() if path})
+        paths = {"frames": self.frames, "masks": self.masks, "listed": self.list}
+        given: dict[str, Any] = {name: Path(path) for name, path in paths.items() if path}
+        found = dataclasses.replace(found, **given)
         return found, RULES[self.rule or rule], archive
 
 

@@ -11,7 +11,8 @@ from osmn.errors import InputError
 from osmn.files import locks
 from osmn.files.atomic import named_write_errors, regular_bytes, replacing
 from osmn.files.images import encoded_labels, read_labels
-from osmn.results.layout import object_folder, reference_masks, size_of
+from osmn.masks import Size
+from osmn.results.layout import object_folder, reference_masks
 
 FORMS = {
     "videos": "{video}/{frame}.png",
@@ -48,33 +49,36 @@ def result_entries(videos: Iterable[Video], result_path: Path | str, form: str) 
     """Yield the entries of an archive of results, in the `form` of a name of `FORMS`.
 
     Of "objects" there is a PNG of 0 and 1 for each object, of the size of its first mask; of the other forms an indexed
-    PNG of all objects. Raises InputError if a result is missing or damaged.
+    PNG of all objects, of that size too. Raises InputError if a result is missing or damaged.
     """
     for video in videos:
         folder = Path(result_path) / video.name
-        if form != "objects":
-            for frame in (frame for number, frame in enumerate(video.frames) if number >= min(video.references)):
-                path = folder / f"{frame.stem}.png"
-                content = named_bytes(path)
+        if form == "objects" or None in video.object_ids:
+            for object_id in video.object_ids:
+                name = (video.object_names or {}).get(object_id or 1, str(object_id))
+                for stem, labels in _labels_of_object(video, object_id, object_folder(folder, object_id)):
+                    yield FORMS[form].format(video=video.name, object=name, frame=stem), encoded_labels(labels)
+        else:
+            for frame in video.frames[min(video.references) :]:
+                content = _named_bytes(folder / f"{frame.stem}.png")
                 yield FORMS[form].format(video=video.name, frame=frame.stem), content
-            continue
-        for object_id in video.object_ids:
-            name = (video.object_names or {}).get(object_id or 1, str(object_id))
-            start = video.reference_number(object_id)
-            mask = reference_masks(video.references[start].of_object(object_id))
-            size = size_of(mask)
-            for number, frame in enumerate(video.frames):
-                if number < start:
-                    labels = np.zeros(size.shape, np.uint8)
-                elif number == start:
-                    labels = mask[object_id].astype(np.uint8)
-                else:
-                    shown = read_labels(object_folder(folder, object_id) / f"{frame.stem}.png", size)
-                    labels = (shown != 0).astype(np.uint8)
-                yield FORMS[form].format(video=video.name, object=name, frame=frame.stem), encoded_labels(labels)
 
 
-def named_bytes(path: Path) -> bytes:
+def _labels_of_object(video: Video, object_id: int | None, folder: Path) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield (frame name, uint8 (H, W) of 0 and 1) of each frame, of the size of the object's first mask."""
+    start = video.reference_number(object_id)
+    mask = reference_masks(video.references[start].of_object(object_id))[object_id]
+    for number, frame in enumerate(video.frames):
+        if number < start:
+            yield frame.stem, np.zeros(mask.shape, np.uint8)
+        elif number == start:
+            yield frame.stem, mask.astype(np.uint8)
+        else:
+            shown = read_labels(folder / f"{frame.stem}.png", Size.of(mask)) != 0
+            yield frame.stem, shown.astype(np.uint8)
+
+
+def _named_bytes(path: Path) -> bytes:
     """Return the bytes of a result; raise InputError if it is missing."""
     try:
         return regular_bytes(path)

@@ -1,5 +1,7 @@
 """Videos in folders: which objects they have, and which mask gives each."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -44,6 +46,12 @@ def test_masks_of_0_and_255_are_one_object_without_id(tmp_path):
     (video,) = Folders(tmp_path / "frames", tmp_path / "masks").videos()
     assert video.object_ids == [None]
     np.testing.assert_array_equal(reference_masks(video.references[0])[None], ONE)
+
+
+def test_all_labels_are_one_object_where_a_dataset_says_so(tmp_path):
+    where = dataclasses.replace(folders(tmp_path), single=True)
+    (video,) = where.videos()
+    assert video.object_ids == [None] and list(video.references) == [0]
 
 
 def test_objects_with_folders_keep_their_names_and_may_overlap(tmp_path):

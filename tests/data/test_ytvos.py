@@ -149,5 +149,5 @@ def test_a_meta_json_of_another_dataset_is_named(tmp_path, objects, said):
 def test_a_folder_of_lvos_is_named(tmp_path):
     (tmp_path / "valid").mkdir()
     (tmp_path / "valid/valid_meta.json").write_text("{}")
-    with pytest.raises(InputError, match="looks like LVOS; run osmn_vos.py .* --dataset lvos"):
+    with pytest.raises(InputError, match=r"looks like LVOS; run osmn_vos\.py .* --dataset lvos"):
         ytvos.videos(tmp_path, "valid")

@@ -100,6 +100,23 @@ def test_overlapping_objects_are_scored_and_packed_each_alone(sav, tmp_path, cap
     assert "sav_000102/000" in printed and "sav_000102/001" in printed
 
 
+def test_davis_2016_is_one_object_packed_at_the_size_of_its_mask(tmp_path):
+    root = tmp_path / "DAVIS"
+    write_frames(root / "JPEGImages/480p/bear", TRUTH, NAMES)
+    write_label_masks(root / "Annotations/480p/bear", TRUTH, NAMES)
+    (root / "ImageSets/2016").mkdir(parents=True)
+    (root / "ImageSets/2016/val.txt").write_text("bear\n")
+    places = ("--result_path", tmp_path / "out", "--zip", tmp_path / "out.zip")
+    run(root, "--dataset", "davis2016", "--im_size", 32, 32, *places)
+    with zipfile.ZipFile(tmp_path / "out.zip") as archive:
+        assert archive.namelist() == [f"bear/{name}.png" for name in NAMES]
+        with archive.open("bear/00000.png") as file:
+            np.testing.assert_array_equal(np.asarray(Image.open(file)), ONE)
+        with archive.open("bear/00003.png") as file:
+            assert Image.open(file).size == (64, 48)
+    assert (tmp_path / "out/per_object.csv").read_text().splitlines()[1].startswith("bear,1,3,")
+
+
 def test_frames_keep_their_shape_at_a_short_side(mose, tmp_path):
     run(mose, "--dataset", "mose", "--short_side", 32, "--result_path", tmp_path / "out")
     assert read_labels(tmp_path / "out/00f7ab12/1/00003.png").shape == (32, 32)  # Of 64x48, in multiples of 32.
