@@ -30,6 +30,7 @@ def parser(description=__doc__):
     training.add_training_options(to, data_aug_scales=(0.5, 0.8, 1.0))
     training.add_guide_choice_options(to)
     training.add_distractor_options(to)
+    training.add_more_videos_options(to)
     training.add_coco_mixing_options(to)
     training.add_validation_options(to, "DATA_PATH")
     options.add_testing_options(to)
@@ -46,14 +47,13 @@ def parse(argv):
     return args
 
 
-def find_sources(args):
+def find_sources(args, samples):
     """Return the sources of the samples to train on."""
     from osmn.data import davis
     from osmn.inputs import sources
 
-    samples = read(args, VideoSamples)
     examples = davis.examples(args.data_path, args.data_version, "train", samples.validity)
-    return sources.with_stills(examples, samples.flip_target, samples.coco_path, samples.coco_share)
+    return sources.of_training(examples, samples)
 
 
 @reports_input_errors
@@ -65,6 +65,7 @@ def main(argv=None):
     from osmn.data import davis
 
     videos = davis.videos(args.data_path, args.data_version, args.test_split, args.use_full_res)
+    samples = read(args, VideoSamples)
     start = training.start_options(args)
     if args.only_testing:
         checks.check_model(args)
@@ -72,6 +73,7 @@ def main(argv=None):
         checks.check_cluster()
         checks.check_start(start)
         davis.example_folders(args.data_path, args.data_version, "train")
+        checks.check_more_videos(samples.more_videos)
         checks.check_stills(args.coco_path)
         checks.check_validation_videos(training.validation(args, args.data_path))
         checks.check_folder(args.model_save_path)
@@ -83,7 +85,7 @@ def main(argv=None):
         model = options.load_model(args)
         print(model.summary(args.im_size))
     else:
-        model = training.train(args, start, functools.partial(find_sources, args), args.data_path)
+        model = training.train(args, start, functools.partial(find_sources, args, samples), args.data_path)
         if model is None:
             return
     origin = options.values(args, "data_path", "data_version", "use_full_res")

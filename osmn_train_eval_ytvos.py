@@ -32,6 +32,7 @@ def parser():
     training.add_imagenet_options(to)
     training.add_guide_choice_options(to)
     training.add_distractor_options(to)
+    training.add_more_videos_options(to)
     training.add_coco_mixing_options(to)
     training.add_validation_options(to)
     options.add_testing_options(to)
@@ -49,14 +50,13 @@ def parse(argv):
     return args
 
 
-def find_sources(args):
+def find_sources(args, samples):
     """Return the sources of the samples to train on."""
     from osmn.data import ytvos
     from osmn.inputs import sources
 
-    samples = read(args, VideoSamples)
     examples = ytvos.examples(args.data_path, tuple(args.im_size), samples.validity, args.use_cached_list)
-    return sources.with_stills(examples, samples.flip_target, samples.coco_path, samples.coco_share)
+    return sources.of_training(examples, samples)
 
 
 @reports_input_errors
@@ -68,6 +68,7 @@ def main(argv=None):
     from osmn.data import ytvos
 
     videos = ytvos.videos(args.data_path, args.test_split, args.all_frames)
+    samples = read(args, VideoSamples)
     start = training.start_options(args, pretrained=read(args, ImageNetWeights))
     if args.only_testing:
         checks.check_model(args)
@@ -75,6 +76,7 @@ def main(argv=None):
         checks.check_cluster()
         checks.check_start(start)
         ytvos.check_listed(args.data_path, "train")
+        checks.check_more_videos(samples.more_videos)
         checks.check_stills(args.coco_path)
         checks.check_validation_videos(training.validation(args))
         checks.check_folder(args.model_save_path)
@@ -84,7 +86,7 @@ def main(argv=None):
         model = options.load_model(args)
         print(model.summary(args.im_size))
     else:
-        model = training.train(args, start, functools.partial(find_sources, args))
+        model = training.train(args, start, functools.partial(find_sources, args, samples))
         if model is None:
             return
     print(f"propagating through {'every frame' if args.all_frames else 'the frames that meta.json lists'}")

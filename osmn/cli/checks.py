@@ -6,11 +6,12 @@ call the checks in the order in which the work would raise their errors.
 
 import argparse
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 from osmn.cli import cluster, options
 from osmn.data import coco, davis
+from osmn.data.folders import Folders
 from osmn.data.types import Video
 from osmn.files import locks
 from osmn.models import checkpoint_files
@@ -38,6 +39,12 @@ def check_start(start: StartOptions) -> None:
     if not config.no_visual_modulator:
         source_files.check_source(start.pretrained.vis_mod_model_path)
     source_files.check_source(start.pretrained.seg_model_path)
+
+
+def check_more_videos(more: Iterable[Sequence[str]]) -> None:
+    """Check further folders of videos to train on, (folder of frames, folder of masks) each."""
+    for frames, masks in more:
+        _ = Folders(Path(frames), Path(masks)).names
 
 
 def check_stills(data_paths: Sequence[str]) -> None:

@@ -55,6 +55,11 @@ def add_distractor_options(to: Parser, videos: bool = True) -> None:
         group.add(VideoSamples, "flip_target")
 
 
+def add_more_videos_options(to: Parser) -> None:
+    """Add the options of training on videos of several datasets."""
+    to.group("more videos among the samples").add(VideoSamples, "more_videos", "video_shares")
+
+
 def add_coco_mixing_options(to: Parser) -> None:
     """Add the options of mixing still images into a training on videos."""
     group = to.group("still images among the videos' frames")

@@ -6,6 +6,7 @@ object has a folder, and objects may overlap. The folders of videos may lie in f
 """
 
 import concurrent.futures
+import itertools
 import logging
 import os
 from collections.abc import Iterable, Iterator, Mapping
@@ -14,10 +15,11 @@ from pathlib import Path
 
 import numpy as np
 
-from osmn.data.types import Reference, Video
+from osmn.data.types import Example, Guide, Reference, Video
 from osmn.errors import InputError
 from osmn.files.images import read_labels
 from osmn.files.names import frame_files, mask_files, read_names, subfolders
+from osmn.masks import covered_shares
 from osmn.progress import progress_bar
 
 VOID = 255  # Beside the ids of objects: pixels that nobody has decided.
@@ -95,6 +97,11 @@ class Annotations:
     def frames(self) -> set[str]:
         """The names of the annotated frames."""
         return {*self.labels}.union(*self.objects.values())
+
+    def mask(self, object_id: int | None, frame: str) -> Path:
+        """Return the path of the mask that shows an object in an annotated frame."""
+        own = self.objects.get(object_id or 0)
+        return self.labels[frame] if own is None else own[frame]
 
 
 def annotations(folders: Folders, name: str) -> Annotations:
@@ -179,3 +186,51 @@ def video(folders: Folders, name: str) -> Video | None:
         mask = next(iter(own.values())) if own else found.labels[frame]
         references[numbers[frame]] = Reference(mask, tuple(ids), own)
     return Video(name, tuple(frames.values()), references, object_names=found.names or None)
+
+
+def examples(where: Folders, validity: tuple[float, float] | None = None) -> list[Example]:
+    """Return the training `Example`s: every two consecutive masks of an object that show it.
+
+    `validity` is as in `osmn.data.davis.examples`. Raises InputError as `video` does, or if there is no example.
+    """
+    found: list[Example] = []
+    bar = progress_bar(where.names, brief=True, desc="masks", unit="video", leave=False)
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        for name in bar:
+            frames, masks = frame_files(where.frames / name), annotations(where, name)
+            _check_frames(where, name, frames, masks)
+            shown: dict[int | None, dict[int, Guide]] = {}
+            for number, (frame, ids) in enumerate(presence(masks, frames)):
+                for object_id in ids:
+                    path = masks.mask(object_id, frame)
+                    shown.setdefault(object_id, {})[number] = Guide(str(frames[frame]), str(path))
+            for object_id, masks_of in shown.items():
+                label = 0 if object_id is None or object_id in masks.objects else object_id
+                guides = _guides(list(masks_of.values()), label, validity, pool)
+                for (before, a), (number, b) in itertools.pairwise(masks_of.items()):
+                    if number == before + 1:  # No mask without the object lies between.
+                        found.append(Example(guides, a.mask, b.frame, b.mask, label))
+    if not found:
+        raise InputError(f"{where.masks} has no object with two consecutive masks: there is nothing to train on")
+    return found
+
+
+def _guides(
+    shown: list[Guide], label: int, validity: tuple[float, float] | None, pool: concurrent.futures.Executor
+) -> tuple[Guide, ...]:
+    """Return the guides of an object that is shown in these frames: the first, or those that show enough of it."""
+    if validity is None:
+        return (shown[0],)
+
+    def enough(guide: Guide) -> bool:
+        labels = read_labels(guide.mask)
+        area, fill = covered_shares(labels == label if label else labels > 0)
+        return area > validity[0] and fill > validity[1]
+
+    return tuple(guide for guide, valid in zip(shown, pool.map(enough, shown), strict=True) if valid) or (shown[0],)
+
+
+def _check_frames(where: Folders, name: str, frames: Mapping[str, Path], found: Annotations) -> None:
+    for frame in sorted(found.frames):
+        if frame not in frames:
+            raise InputError(f"{where.frames / name} has no frame {frame}, though {where.masks / name} has its mask")

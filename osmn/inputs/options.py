@@ -93,6 +93,9 @@ class VideoSamples:
         label_valid_ratio: share of the image that the object covers at least, in such a frame.
         bbox_valid_ratio: share of its box that the object covers at least, in such a frame.
         flip_target: mirror frame, label and previous mask at random.
+        more_videos: (folder of frames, folder of masks) of further datasets, as `data.folders` reads them.
+        video_shares: of the samples from videos, the shares of the script's own dataset and of each of `more_videos`,
+            in any unit; None: by their numbers of examples.
         coco_path: folders of still images; empty for videos alone.
         coco_share: share of the samples that come from still images, where there are still images.
     """
@@ -101,10 +104,36 @@ class VideoSamples:
     label_valid_ratio: float = field(default=0.003, metadata=option("valid: the object's share of the image", share))
     bbox_valid_ratio: float = field(default=0.2, metadata=option("valid: the object's share of its box", share))
     flip_target: bool = field(default=False, metadata=option("mirror frame, label and previous mask at random"))
+    more_videos: tuple[list[str], ...] = field(
+        default=(),
+        metadata=option(
+            "folders of frames and of masks of more videos (doc/datasets.md); several times for several datasets",
+            nargs=2,
+            metavar=("FRAMES", "MASKS"),
+            repeated=True,
+        ),
+    )
+    video_shares: tuple[float, ...] | None = field(
+        default=None,
+        metadata=option(
+            "of the samples from videos: the share of DATA_PATH, then of each --more_videos, in any unit; by their"
+            " numbers of examples where not given",
+            positive(float),
+            nargs="+",
+            metavar="SHARE",
+        ),
+    )
     coco_path: tuple[str, ...] = field(
         default=(), metadata=option("COCO folders to draw samples from too; without it the next two idle", nargs="+")
     )
     coco_share: float = field(default=0.5, metadata=option("of samples from --coco_path", share, metavar="SHARE"))
+
+    def __post_init__(self) -> None:
+        if self.video_shares and len(self.video_shares) != 1 + len(self.more_videos):
+            raise InputError(
+                f"{argument('video_shares')} has {len(self.video_shares)} numbers; give one for DATA_PATH and one for"
+                f" each {argument('more_videos')}: {1 + len(self.more_videos)}"
+            )
 
     @property
     def validity(self) -> tuple[float, float] | None:

@@ -10,11 +10,13 @@ import numpy as np
 import tensorflow as tf
 from pycocotools import mask as coco_masks
 
-from osmn.data import coco
+from osmn.data import coco, folders
+from osmn.data.folders import Folders
 from osmn.data.types import Example
 from osmn.errors import InputError, in_short
 from osmn.files.images import read_for_tensorflow, read_image, read_labels
 from osmn.inputs import samples
+from osmn.inputs.options import VideoSamples
 
 logger = logging.getLogger(__name__)
 
@@ -60,14 +62,17 @@ def mixed(sources: Sequence[Source], others: Sequence[Source], share: float) -> 
     return [dataclasses.replace(each, weight=weight) for each, weight in zip([*sources, *others], weights, strict=True)]
 
 
-def with_stills(
-    examples: Sequence[Example], flip_target: bool, coco_paths: Sequence[str], coco_share: float
-) -> list[Source]:
-    """Return the `Source`s of a training on videos; still images, if there are any, give `coco_share` of the samples.
+def of_training(examples: Sequence[Example], options: VideoSamples) -> list[Source]:
+    """Return the `Source`s of a training on the `Example`s of a dataset, and on what its `VideoSamples` name beside it.
 
-    `examples` and `flip_target` are as in `video_source`, `coco_paths` as in `coco_sources`.
+    Raises InputError if a folder of them cannot be read.
     """
-    return mixed([video_source(examples, flip_target)], coco_sources(coco_paths), coco_share)
+    more = [Folders(Path(frames), Path(masks)) for frames, masks in options.more_videos]
+    found = [examples, *(folders.examples(where, options.validity) for where in more)]
+    videos = [video_source(each, options.flip_target) for each in found]
+    if options.video_shares:
+        videos = [dataclasses.replace(each, weight=w) for each, w in zip(videos, options.video_shares, strict=True)]
+    return mixed(videos, coco_sources(options.coco_path), options.coco_share)
 
 
 # Videos

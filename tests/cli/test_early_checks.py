@@ -61,6 +61,7 @@ WRONG = {
     "training, data": (f"{TRAIN} --data_path /nope", NO_DAVIS),
     "training, split": (f"{TRAIN} --test_split nope", NO_SPLIT),
     "training, model": (f"{TRAIN} --whole_model_path /nope", NO_MODEL),
+    "training, more videos": (f"{TRAIN} --more_videos /nope /nope", "/nope does not exist; check the data path"),
     "training, stills": (f"{TRAIN} --coco_path /nope", NO_COCO),
     "training, validation": (f"{TRAIN} --validate_iters 5 --validate_split 2017/nope", NO_SPLIT),
     "training, models": (f"{TRAIN} --model_save_path {{file}}", A_FILE),

@@ -94,7 +94,7 @@ def test_new_options_of_training_default_to_what_is_published():
 
 TRAINING = ("--lr_schedule", "--warmup_iters", "--loss", "--ema")
 STILLS = ("--distractors", "--own_masks", "--random_crop_ratio")
-VIDEOS = (*STILLS, "--flip_target", "--coco_path", "--coco_share")
+VIDEOS = (*STILLS, "--flip_target", "--coco_path", "--coco_share", "--more_videos", "--video_shares")
 
 
 @pytest.mark.parametrize(

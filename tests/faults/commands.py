@@ -18,6 +18,7 @@ from helpers.ytvos_videos import VIDEOS, paint, write_video
 from osmn import networks
 from osmn.config import ModelConfig
 from osmn.data.synthetic import make_dataset, repeat_first_mask
+from osmn.data.tracks import encoded
 from osmn.files.atomic import size_and_crc
 from osmn.files.images import write_labels, write_mask
 from osmn.files.locks import LOCK
@@ -156,6 +157,18 @@ COMMANDS = {
     "testing": Command("osmn_train_eval", davis("--only_testing", "--save_score", *TEST), "results", "iou.txt"),
     "testing ytvos": Command(
         "osmn_train_eval_ytvos", ytvos("--only_testing", "--save_score", *TEST), "results", "crowd/00005.png"
+    ),
+    "testing folders": Command(
+        "osmn_vos",
+        lambda data, out: [
+            *(data / "davis", "--dataset", "davis2017", "--result_path", out / "results", "--zip", out / "results.zip"),
+            *TEST,
+        ],
+        "results",
+        "per_object.csv",
+    ),
+    "importing": Command(
+        "osmn_import", lambda data, out: ["burst", data / "burst.json", out / "masks"], "masks", "made/clip/1/0.png"
     ),
     "testing youtube-objects": Command(
         "osmn_eval_youtube",
@@ -316,6 +329,11 @@ def make_data(root):
     pixels = np.random.default_rng(0).integers(0, 256, (30, 40, 3), np.uint8)
     images = [write_image(root / "coco", number, pixels) for number in (1, 2)]
     write_annotations(root / "coco", images, [(number, [polygon(4, 4, 22, 26)], {}) for number in (1, 2)])
+    counts = encoded(np.arange(SIZE[0] * SIZE[1]).reshape(SIZE[::-1]) % 5 < 2).decode()
+    sequence = {"dataset": "made", "seq_name": "clip", "width": SIZE[0], "height": SIZE[1]}
+    sequence["annotated_image_paths"] = [f"{number}.png" for number in range(3)]
+    sequence["segmentations"] = [{"1": {"rle": counts}}, {"1": {"rle": counts}, "2": {"rle": counts}}, {}]
+    (root / "burst.json").write_text(json.dumps({"sequences": [sequence]}))
     (root / "own/frames").mkdir(parents=True)
     for number in range(4):
         Image.fromarray(np.full((*SIZE[::-1], 3), 10 * number, np.uint8)).save(root / f"own/frames/{number}.png")

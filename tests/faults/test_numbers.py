@@ -100,7 +100,7 @@ def line_of(capsys):
 
 
 def test_every_script_takes_part_here_and_all_that_write_where_commands_run():
-    assert len(SCRIPTS) == 20
+    assert len(SCRIPTS) == 22
     assert set(SCRIPTS) - {command.module for command in commands.COMMANDS.values()} == {"demo", "osmn_app"}
 
 

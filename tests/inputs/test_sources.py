@@ -5,11 +5,15 @@ import pytest
 import tensorflow as tf
 from PIL import ExifTags, Image
 
+from helpers import folder_videos
 from helpers.davis_sequences import BOX, SIZE, rectangle, write_sequence
+from osmn.data import folders
 from osmn.data.davis import examples
+from osmn.data.folders import Folders
 from osmn.errors import InputError
 from osmn.files.images import read_for_tensorflow, read_image, read_labels
 from osmn.inputs import sources
+from osmn.inputs.options import VideoSamples
 from osmn.inputs.sources import Source, mixed, video_loader
 
 # -- Files read by TensorFlow -----------------------------------------------------------------------------------------
@@ -147,3 +151,20 @@ def test_mixed_sources_have_the_share_asked_for_whatever_their_sizes():
     made = mixed([large], [middle, small], 0.4)
     np.testing.assert_allclose(sources.shares(made), [0.6, 0.3, 0.1])
     assert [each.count for each in made] == [1000, 30, 10]
+
+
+def test_a_training_draws_from_its_dataset_from_more_videos_and_from_stills_by_their_shares(tmp_path):
+    box_mask = folder_videos.box(4, 4, 20, 12)
+    for name, length in (("a", 4), ("b", 3)):
+        names = [str(number) for number in range(length)]
+        folder_videos.write_frames(tmp_path / name / "frames/v", [{1: box_mask}] * length, names)
+        folder_videos.write_label_masks(tmp_path / name / "masks/v", [{1: box_mask}] * length, names)
+    own = folders.examples(Folders(tmp_path / "a/frames", tmp_path / "a/masks"))
+    more = ([str(tmp_path / "b/frames"), str(tmp_path / "b/masks")],)
+    by_number = sources.of_training(own, VideoSamples(more_videos=more))
+    np.testing.assert_allclose(sources.shares(by_number), [3 / 5, 2 / 5])
+    chosen = sources.of_training(own, VideoSamples(more_videos=more, video_shares=(1, 3), flip_target=True))
+    np.testing.assert_allclose(sources.shares(chosen), [1 / 4, 3 / 4])
+    assert all(source.augmentation.flip for source in chosen)
+    with pytest.raises(InputError, match="video_shares has 1 numbers; give one for DATA_PATH and one for each"):
+        VideoSamples(more_videos=more, video_shares=(1,))
