@@ -16,8 +16,7 @@ from dataclasses import field
 from osmn.cli import options
 from osmn.cli.entry import reports_input_errors
 from osmn.cli.parser import Parser
-from osmn.errors import InputError
-from osmn.optional_packages import optional_import
+from osmn.errors import InputError, optional_import
 from osmn.options import option, positive
 
 

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from osmn.version import __version__
+from osmn.results.program import __version__
 
 if TYPE_CHECKING:  # For mypy and editors; `__getattr__` imports them.
     from osmn.config import ModelConfig

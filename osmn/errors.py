@@ -1,7 +1,9 @@
-"""Errors in the user's input: a file or an argument that the program cannot use."""
+"""Errors in the user's input: a file, an argument or a missing package that the program cannot do with."""
 
 import contextlib
+import importlib
 from collections.abc import Callable, Iterator
+from types import ModuleType
 from typing import Any
 
 _in_script = False  # Whether the caller gives options on a command line, and not arguments in Python.
@@ -43,3 +45,11 @@ def argument_kind() -> str:
 def in_short(error: object) -> str:
     """Return the message of another library's error for use within a line: at most 200 characters."""
     return " ".join(str(error).split())[:200]
+
+
+def optional_import(name: str, requirements: str) -> ModuleType:
+    """Return the package `name`; raise InputError, which names the file `requirements`, if the package is missing."""
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise InputError(f"{name} is not installed ({error}); pip install -r {requirements}") from None

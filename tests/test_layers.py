@@ -8,7 +8,7 @@ import pytest
 
 from helpers import ROOT
 
-ORDER = ("version", "errors", "optional_packages", "parallel", "progress", "masks", "files", "options", "config")
+ORDER = ("errors", "parallel", "progress", "masks", "files", "options", "config")
 ORDER += ("data", "networks", "inputs", "results", "evaluation", "models", "inference", "training", "user_video")
 ORDER += ("cli", "report")
 SCORING = ("osmn.evaluation.tables", "osmn.report.write", "osmn.results.ytvos_submission")

@@ -28,11 +28,10 @@ from osmn.files import locks
 from osmn.files.atomic import temporary_folder
 from osmn.inputs.published import GUIDE_SIDE
 from osmn.models import checkpoints, exported
-from osmn.models.engines import FRAME, GUIDE
+from osmn.models.engines import FRAME, GUIDE, engine_import
 from osmn.models.engines.openvino import OpenVinoEngine, compiled_at, read_graph
 from osmn.networks import Osmn
 from osmn.networks.backend import keras
-from osmn.optional_packages import engine_import
 
 if TYPE_CHECKING:  # OpenVINO may not be installed.
     import openvino

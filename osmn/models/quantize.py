@@ -20,10 +20,9 @@ from osmn.inputs.guides import normalize
 from osmn.inputs.guides_numpy import spatial_guide
 from osmn.masks import resized
 from osmn.models import export
-from osmn.models.engines import FRAME
+from osmn.models.engines import FRAME, engine_import
 from osmn.models.interface import SegmentationModel
 from osmn.networks.layers import TAPS
-from osmn.optional_packages import engine_import
 
 if TYPE_CHECKING:  # It may not be installed.
     import openvino

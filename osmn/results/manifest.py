@@ -23,7 +23,7 @@ from osmn.files.atomic import regular_bytes, remove_unfinished, replacing, size_
 from osmn.files.generated import remove_made
 from osmn.files.overlap import PathSet
 from osmn.results import finished_parts
-from osmn.version import program
+from osmn.results.program import program
 
 RUN = "run.json"
 TRAINING = "training.json"  # Of the models of online fine-tuning, whose folder may also be that of the results.

@@ -284,7 +284,7 @@ def test_the_same_export_again_is_left_alone_and_one_that_is_damaged_or_another_
 @pytest.mark.parametrize("package", ["openvino", "nncf"])
 def test_the_engines_report_nothing_and_keep_no_identity_of_the_user(lite, tmp_path, package):
     pytest.importorskip(package)
-    home, script = tmp_path / "home", "import osmn_export, sys; from osmn.optional_packages import engine_import;"
+    home, script = tmp_path / "home", "import osmn_export, sys; from osmn.models.engines import engine_import;"
     home.mkdir()
     script += (
         f"engine_import('{package}'); osmn_export.main(sys.argv[1:]); assert not sys.modules['openvino_telemetry']"

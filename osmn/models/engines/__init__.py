@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from types import ModuleType
+from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
 
+from osmn.errors import optional_import
 from osmn.options import option
 
 if TYPE_CHECKING:  # NumPy takes a tenth of a second to import, and command lines import this module.
@@ -80,3 +83,15 @@ class Engine(Protocol):
             masks: bool (N, H, W): the objects in the frame before.
             gammas: of the N objects, a list of float32 (N, 1, 1, C).
         """
+
+
+def engine_import(name: str) -> ModuleType:
+    """Return a package that only the engines other than TensorFlow, and the export for these engines, need.
+
+    The package must not send data to anyone. OpenVINO and NNCF report their use to Google Analytics, from a separate
+    process that outlives a killed program, and keep an identity in the user's home. They do so by the package
+    `openvino_telemetry`; this function makes that package look missing.
+    """
+    modules = cast(dict[str, ModuleType | None], sys.modules)  # Python takes None for a package that is missing.
+    modules.setdefault("openvino_telemetry", None)
+    return optional_import(name, "requirements-engines.txt")

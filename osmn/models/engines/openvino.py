@@ -12,8 +12,7 @@ import numpy as np
 from osmn.config import PAD_RATIO, ModelConfig
 from osmn.errors import InputError, in_short
 from osmn.inputs.guides_numpy import spatial_guide, visual_guide
-from osmn.models.engines import FRAME, GUIDE
-from osmn.optional_packages import engine_import
+from osmn.models.engines import FRAME, GUIDE, engine_import
 
 if TYPE_CHECKING:  # It may not be installed.
     import openvino

@@ -7,19 +7,21 @@ import sys
 import pytest
 
 from helpers import ROOT
-from osmn.version import __version__
+from osmn.results.program import __version__
 
 
 @pytest.fixture
 def checkout(tmp_path):
     """A folder with the module of the version alone."""
-    (tmp_path / "osmn").mkdir()
-    shutil.copy(ROOT / "osmn/version.py", tmp_path / "osmn")
+    (tmp_path / "osmn/results").mkdir(parents=True)
+    for name in ("__init__.py", "results/__init__.py"):
+        (tmp_path / "osmn" / name).touch()
+    shutil.copy(ROOT / "osmn/results/program.py", tmp_path / "osmn/results")
     return tmp_path
 
 
 def program(folder):
-    code = "from osmn.version import program; print(program())"
+    code = "from osmn.results.program import program; print(program())"
     return subprocess.check_output([sys.executable, "-c", code], cwd=folder, text=True).strip()
 
 
@@ -41,7 +43,7 @@ def test_in_a_checkout_the_commit_is_named_and_whether_files_differ_from_it(chec
     monkeypatch.setenv("GIT_DIR", str(ROOT / ".git"))  # As in a hook of another repository.
     assert program(checkout) == f"osmn {__version__}, commit {commit}"
     monkeypatch.delenv("GIT_DIR")
-    with (checkout / "osmn/version.py").open("a") as module:
+    with (checkout / "osmn/results/program.py").open("a") as module:
         module.write("# changed\n")
     assert program(checkout) == f"osmn {__version__}, commit {commit}, changed"
 

@@ -5,7 +5,7 @@ import subprocess
 from pathlib import Path
 
 __version__ = "1.0.0"
-CHECKOUT = Path(__file__).resolve().parents[1]
+CHECKOUT = Path(__file__).resolve().parents[2]
 
 
 @functools.cache
