@@ -71,7 +71,7 @@ def main(argv=None):
     if args.zip:
         archive.write_archive(args.zip, archive.result_entries(videos, args.result_path, form))
         print(f"written: {args.zip}")
-    selection = {"where": where, "rule": rule}
+    selection = {"where": where, "rule": rule, "unseen": args.unseen}
     if vos.can_be_scored(where, rule):
         score_and_report(vos.DATASET, where.masks, args.result_path, selection, read(args, options.Report))
     else:

@@ -78,6 +78,11 @@ class VosData:
         default=None, metadata=option("what is scored (default: as the dataset does, else davis)", choices=tuple(RULES))
     )
 
+    unseen: str | None = field(
+        default=None,
+        metadata=option("text file with the names of videos that training had nothing like: their scores apart"),
+    )
+
     def resolved(self) -> tuple[Folders, Rule, str]:
         """Return where the videos are, what is scored, and the form of the archive.
 

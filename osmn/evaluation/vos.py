@@ -16,7 +16,7 @@ from osmn.evaluation.dataset import Dataset, Evaluated
 from osmn.evaluation.rules import Rule, absences
 from osmn.evaluation.scoring import Scored, Sequence, require_folders, score
 from osmn.evaluation.tables import decimals, write_tables
-from osmn.files.names import natural_key
+from osmn.files.names import natural_key, read_names
 from osmn.progress import progress_bar
 from osmn.results.layout import MASKS, MERGED, OBJECTS
 
@@ -47,22 +47,34 @@ class Scores:
         rule: what counts.
         objects: the scores of each object.
         scored: the scores of each video's frames.
+        unseen: the names of the videos that training had nothing like; empty where nobody says.
     """
 
     rule: Rule
     objects: tuple[ObjectScore, ...]
     scored: tuple[Scored, ...]
+    unseen: frozenset[str] = frozenset()
 
     @property
     def means(self) -> tuple[float, ...]:
         """The means over all objects, of each measure."""
-        return tuple(np.mean([score.values for score in self.objects], axis=0).tolist())
+        return self._means_of(self.objects)
+
+    @staticmethod
+    def _means_of(objects: Iterable[ObjectScore]) -> tuple[float, ...]:
+        return tuple(np.mean([score.values for score in objects], axis=0).tolist())
 
     @property
     def headline(self) -> list[tuple[str, float]]:
-        """The dataset's scores: J&F where both are measured, then each measure."""
-        both = [("J&F", sum(self.means) / 2)] if self.rule.measures == ("J", "F") else []
-        measured = both + list(zip(self.rule.measures, self.means, strict=True))
+        """The scores: J&F where both are measured, each measure, and the same of seen and of unseen videos."""
+        both = self.rule.measures == ("J", "F")
+        measured = [("J&F", sum(self.means) / 2)] if both else []
+        measured += zip(self.rule.measures, self.means, strict=True)
+        for title, is_unseen in (("seen", False), ("unseen", True)) if self.unseen else ():
+            objects = [each for each in self.objects if (each.sequence in self.unseen) == is_unseen]
+            means = self._means_of(objects) if objects else ()
+            measured += [(f"J&F {title}", sum(means) / 2)] if both and means else []
+            measured += [(f"{name} {title}", mean) for name, mean in zip(self.rule.measures, means, strict=False)]
         for name in ("gone", "back"):
             known = [value for each in self.objects if (value := getattr(each, name)) is not None]
             measured += [(f"J&F where objects are {name}", float(np.mean(known)))] if known else []
@@ -160,7 +172,12 @@ def _absences(
 
 @contextlib.contextmanager
 def scored(
-    data_path: Path | str, result_path: Path | str, where: Folders, rule: Rule, processes: int | None = None
+    data_path: Path | str,
+    result_path: Path | str,
+    where: Folders,
+    rule: Rule,
+    unseen: Path | str | None = None,
+    processes: int | None = None,
 ) -> Iterator[Scores]:
     """Give the block the `Scores` of a result folder.
 
@@ -169,12 +186,14 @@ def scored(
         result_path: the folder of the results.
         where: the dataset's folders.
         rule: what counts.
+        unseen: a text file with the names of the videos that training had nothing like; None: no such list.
         processes: see `scoring.score`.
 
     Raises:
         InputError: if data or results are missing or damaged, or if nothing can be scored.
     """
     names = where.names
+    unseen_names = _unseen(unseen, names)
     require_folders(result_path, names)
     videos = [_read(where, name) for name in progress_bar(names, brief=True, desc="masks", unit="video", leave=False)]
     chosen = [(video, _sequence(video, rule, Path(result_path))) for video in videos]
@@ -197,7 +216,18 @@ def scored(
                 objects.append(ObjectScore(video.name, name, len(counted), rule.values(counted), gone, back))
     if not objects:
         raise InputError(f"{where.masks}: the rule {rule.name} counts no object of any video")
-    yield Scores(rule, tuple(objects), tables)
+    yield Scores(rule, tuple(objects), tables, unseen_names)
+
+
+def _unseen(path: Path | str | None, names: Iterable[str]) -> frozenset[str]:
+    """Return the names in a list that are videos' names, and warn of the others."""
+    if path is None:
+        return frozenset()
+    listed = read_names(path, "--unseen is a list of videos, one a line")
+    others = sorted({*listed} - {*names})
+    if others:
+        logger.warning(f"{path}: no video is named {', '.join(others)}")
+    return frozenset(listed) & frozenset(names)
 
 
 def can_be_scored(where: Folders, rule: Rule) -> bool:
@@ -229,7 +259,9 @@ def tables(scores: Scores, result_path: Path | str, rule: Rule, **_: object) -> 
     return "\n".join(lines)
 
 
-def evaluated(scores: Scores, data_path: Path | str, result_path: Path | str, where: Folders, rule: Rule) -> Evaluated:
+def evaluated(
+    scores: Scores, data_path: Path | str, result_path: Path | str, where: Folders, rule: Rule, **_: object
+) -> Evaluated:
     """Return the `Evaluated` of `Scores`."""
     title = f"{where.masks}, by the rule of {rule.name}"
     return Evaluated.of(title, result_path, where.frames, ("J", "F"), scores.headline, scores.scored)
@@ -239,7 +271,7 @@ DATASET = Dataset(
     name="videos in folders",
     sign="frames and masks",
     looks_like=lambda folder: False,  # Its folders are given by name.
-    selection={"where": None, "rule": None},
+    selection={"where": None, "rule": None, "unseen": None},
     scored=scored,
     tables=tables,
     evaluated=evaluated,

@@ -85,6 +85,19 @@ def test_mose2_also_measures_where_objects_are_gone_and_back(tmp_path):
     assert 0.5 < found["J&F where objects are back"] < 1
 
 
+def test_seen_and_unseen_videos_have_scores_of_their_own(where, tmp_path, caplog):
+    write_frames(tmp_path / "frames/other", TRUTH, NAMES)
+    for folder in ("masks", "results"):
+        write_label_masks(tmp_path / folder / "other", TRUTH, NAMES)
+    (tmp_path / "unseen.txt").write_text("other\nnobody\n")
+    with vos.scored(None, tmp_path / "results", where, RULES["lvos"], tmp_path / "unseen.txt") as found:
+        headline = dict(found.headline)
+    assert headline["J unseen"] == 1 and headline["J&F unseen"] == 1
+    assert headline["J seen"] == pytest.approx((0.5625 + 0.75) / 2)
+    assert headline["J"] == pytest.approx((headline["J seen"] + 1) / 2)
+    assert "no video is named nobody" in caplog.text
+
+
 def test_void_in_the_truth_counts_as_background(where, tmp_path):
     before = j_of(scores(where, tmp_path, "davis"))
     write_label_masks(tmp_path / "masks/clip", TRUTH, NAMES, void=box(0, 40, 64, 8))
