@@ -1,9 +1,10 @@
-"""Bring masks from a JSON file into folders for osmn_vos.py, and results back into such a file.
+"""Bring masks from a dataset's own files into folders for osmn_vos.py, and results back into such a file.
 
 "osmn_import.py burst annotations/val/all_classes.json MASKS" writes MASKS/<video>/<object>/<frame>.png; then
 "osmn_vos.py --frames frames/val --masks MASKS --rule sav --result_path OUT" segments and scores the videos, and
 "osmn_import.py burst annotations/val/all_classes.json results.json --masks MASKS --result_path OUT" writes OUT as the
-dataset's own scorer takes it. burst: BURST. ytvis: YouTube-VIS, OVIS, UVO.
+dataset's own scorer takes it. burst: BURST. ytvis: YouTube-VIS, OVIS, UVO. png16: VIPSeg, KITTI MOTS, MOTSChallenge,
+whose folders of masks of 16 bits take the place of the JSON file.
 """
 
 import dataclasses
@@ -13,6 +14,7 @@ from osmn.cli import options
 from osmn.cli.entry import reports_input_errors
 from osmn.cli.parser import Parser, read
 from osmn.data.tracks import FORMATS, read_file
+from osmn.errors import InputError
 from osmn.options import option
 
 
@@ -20,8 +22,8 @@ from osmn.options import option
 class Files:
     """What is read and written."""
 
-    kind: str = field(metadata=option("kind of the JSON file", choices=tuple(FORMATS), positional=True))
-    source: str = field(metadata=option("JSON file with the masks", positional=True))
+    kind: str = field(metadata=option("kind of the files", choices=(*FORMATS, "png16"), positional=True))
+    source: str = field(metadata=option("JSON file with the masks, or folder of folders of masks", positional=True))
     output: str = field(metadata=option("folder of the masks, or JSON file of the results", positional=True))
     masks: str | None = field(default=None, metadata=option("for results: the folder that was written before"))
     result_path: str | None = field(default=None, metadata=option("for results: their folder"))
@@ -43,6 +45,12 @@ def main(argv=None):
         options.required(args, "masks", "result_path")
     from osmn.results import track_files
 
+    if files.kind == "png16":
+        if files.result_path:
+            raise InputError("results go back into JSON files alone, --masks and --result_path do nothing for png16")
+        count, videos = track_files.import_wide_labels(files.source, files.output)
+        print(f"written: {files.output}, {count} masks of {videos} videos")
+        return
     content, videos = read_file(files.source, files.kind)
     if files.result_path:
         track_files.export_results(files.output, files.kind, content, files.masks, files.result_path)

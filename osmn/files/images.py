@@ -116,6 +116,18 @@ def read_labels(path: Path | str, size: tuple[int, int] | None = None) -> np.nda
     return np.asarray(_resized(image, size, Image.Resampling.NEAREST))
 
 
+def read_wide_labels(path: Path | str) -> np.ndarray:
+    """Return the labels at `path`, a gray PNG of 8 or 16 bits, as int32 (H, W).
+
+    Raises InputError, naming the file, if it is missing, damaged or another kind of image.
+    """
+    image = _opened(path, LABEL_FORMATS)[1]
+    if image.mode not in ("I;16", "I", "L"):
+        raise InputError(f"{path} is a {image.mode} image; its labels are to be gray values of 16 bits")
+    with named_image_errors(path, LABEL_FORMATS):
+        return np.asarray(image).astype(np.int32)
+
+
 def is_indexed(path: Path | str) -> bool:
     """Tell whether a PNG has a palette; raise InputError, naming the file, if it is missing, damaged or no PNG."""
     return _opened(path, LABEL_FORMATS)[1].mode == "P"

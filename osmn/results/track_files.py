@@ -1,4 +1,4 @@
-"""Between a dataset's JSON file of run-length encoded masks and folders: its masks, and results for its scorer."""
+"""Between a dataset's own files of masks and folders: its masks, and results for its scorer."""
 
 import functools
 import json
@@ -13,9 +13,12 @@ from osmn.data.tracks import FORMATS, TrackedVideo, mask_names, write_masks
 from osmn.errors import InputError
 from osmn.files import locks
 from osmn.files.atomic import named_write_errors, replacing
-from osmn.files.images import read_labels
-from osmn.files.overlap import refuse_writing_over_inputs
+from osmn.files.images import read_labels, read_wide_labels, write_mask
+from osmn.files.names import mask_files, subfolders
+from osmn.files.overlap import refuse_inputs_inside_outputs, refuse_writing_over_inputs
 from osmn.progress import progress_bar
+
+WIDE_VOID = {0, 10000}  # No object: void in VIPSeg and background in MOTS, and what MOTS ignores.
 
 
 def import_masks(path: Path | str, videos: Sequence[TrackedVideo], folder: Path | str) -> int:
@@ -36,6 +39,33 @@ def import_masks(path: Path | str, videos: Sequence[TrackedVideo], folder: Path 
                 raise InputError(f"{path}: {error}; download it again") from None
             bar.update()
     return count
+
+
+def import_wide_labels(source: Path | str, folder: Path | str) -> tuple[int, int]:
+    """Write the masks of PNGs of 16 bits, <source>/<video>/<frame>.png, into a folder; return (masks, videos).
+
+    As in VIPSeg and MOTS, each value is an object, and its folder's name; 0 and 10000 are none. Raises InputError for a
+    file that cannot be read, or if the folder cannot be written.
+    """
+    source, folder, count = Path(source), Path(folder), 0
+    videos = {path.name: mask_files(path) for path in subfolders(source)}
+    if not videos:
+        raise InputError(f"{source} has no folders of masks; give the folder that has a folder for each video")
+    refuse_inputs_inside_outputs([path for frames in videos.values() for path in frames.values()], [folder])
+    with locks.writing(folder), progress_bar(total=len(videos), brief=True, desc="masks", unit="video") as bar:
+        for name, frames in videos.items():
+            values = {frame: np.unique(read_wide_labels(path)).tolist() for frame, path in frames.items()}
+            objects = sorted({value for of_frame in values.values() for value in of_frame} - WIDE_VOID)
+            for frame, path in frames.items():
+                labels = read_wide_labels(path)
+                for value in objects:
+                    output = folder / name / str(value) / f"{frame}.png"
+                    with named_write_errors(output):
+                        output.parent.mkdir(parents=True, exist_ok=True)
+                        write_mask(output, labels == value)
+                    count += 1
+            bar.update()
+    return count, len(videos)
 
 
 def export_results(

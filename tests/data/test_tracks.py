@@ -5,6 +5,7 @@ import re
 
 import numpy as np
 import pytest
+from PIL import Image
 from pycocotools import mask as coco_mask
 
 import osmn_import
@@ -134,3 +135,28 @@ def test_a_missing_result_is_named(given, tmp_path, capsys):
     line = error(capsys, osmn_import.main, kind, path, tmp_path / "results.json", *places)
     assert f"results/{video}/" in line and "does not exist" in line
     assert not (tmp_path / "results.json").exists()
+
+
+def write_wide(path, labels):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(labels.astype(np.uint16)).save(path)
+
+
+def test_masks_of_16_bits_become_an_object_per_value_without_void(tmp_path):
+    first, second = np.zeros(SIZE[::-1], int), np.zeros(SIZE[::-1], int)
+    first[ONE], first[:2] = 26001, 10000
+    second[TWO] = 2003
+    for number, labels in enumerate((first, second)):
+        write_wide(tmp_path / f"panomasks/clip/{number:05d}.png", labels)
+    osmn_import.main(words("png16", tmp_path / "panomasks", tmp_path / "masks"))
+    assert sorted(path.name for path in (tmp_path / "masks/clip").iterdir()) == ["2003", "26001"]
+    np.testing.assert_array_equal(read_labels(tmp_path / "masks/clip/26001/00000.png") > 0, ONE)
+    assert not read_labels(tmp_path / "masks/clip/26001/00001.png").any()
+    np.testing.assert_array_equal(read_labels(tmp_path / "masks/clip/2003/00001.png") > 0, TWO)
+
+
+def test_a_colored_mask_is_no_mask_of_16_bits(tmp_path, capsys):
+    (tmp_path / "panomasks/clip").mkdir(parents=True)
+    Image.new("RGB", SIZE).save(tmp_path / "panomasks/clip/00000.png")
+    line = error(capsys, osmn_import.main, "png16", tmp_path / "panomasks", tmp_path / "masks")
+    assert "clip/00000.png is a RGB image; its labels are to be gray values of 16 bits" in line
