@@ -238,10 +238,15 @@ def can_be_scored(where: Folders, rule: Rule) -> bool:
 
 def objects_line(videos: Iterable[Video], rule: Rule) -> str:
     """Return a line that says in which frames the objects of `videos` are given, and how many the rule leaves out."""
-    numbers = [video.reference_number(object_id) for video in videos for object_id in video.object_ids]
-    first, late = numbers.count(0), len(numbers) - numbers.count(0)
+    first = late = 0
+    for video in videos:
+        for number, reference in video.references.items():
+            if number == min(video.references):
+                first += len(reference.object_ids)
+            else:
+                late += len(reference.object_ids)
     left = "" if rule.all_objects or not late else f", which the rule of {rule.name} leaves out of the scores"
-    return f"objects given in frame 0: {first}, later: {late}{left}"
+    return f"objects given by the first mask: {first}, later: {late}{left}"
 
 
 def tables(scores: Scores, result_path: Path | str, rule: Rule, **_: object) -> str:

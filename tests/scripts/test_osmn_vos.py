@@ -39,13 +39,13 @@ def test_an_object_that_comes_later_is_followed_from_its_first_mask_on(mose, tmp
     merged = [set(np.unique(read_labels(tmp_path / f"out/00f7ab12/{name}.png"))) for name in NAMES]
     assert [2 in labels for labels in merged] == [False, False, True, True, True]
     printed = capsys.readouterr().out.splitlines()
-    assert printed[-1] == "objects given in frame 0: 1, later: 1"
+    assert printed[-1] == "objects given by the first mask: 1, later: 1"
     assert any(line.startswith("J&F: ") for line in printed)
 
 
 def test_a_rule_that_leaves_late_objects_out_says_so(mose, tmp_path, capsys):
     run(mose, "--dataset", "mose", *SMALL, "--result_path", tmp_path / "out")
-    expected = "objects given in frame 0: 1, later: 1, which the rule of davis leaves out of the scores"
+    expected = "objects given by the first mask: 1, later: 1, which the rule of davis leaves out of the scores"
     assert capsys.readouterr().out.splitlines()[-1] == expected
 
 
