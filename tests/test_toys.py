@@ -25,11 +25,14 @@ def files(name):
     return changed, {path for _, path in pairs} - changed
 
 
-class Checkout:
-    """A copy of the program with a toy."""
+TOYS = ("dataset", "engine", "network", "option")
 
-    def __init__(self, folder, name):
-        self.folder, diff = folder, ROOT / f"doc/toys/{name}.diff"
+
+class Checkout:
+    """A copy of the program with the toys."""
+
+    def __init__(self, folder):
+        self.folder = folder
         for path in (*COPIED, *(path.name for path in ROOT.glob("*.py"))):
             copy = folder / path
             copy.parent.mkdir(parents=True, exist_ok=True)
@@ -38,7 +41,8 @@ class Checkout:
             else:
                 shutil.copy(ROOT / path, copy)
         # In a repository above the copy, Git would look for the diff's files at the top of that repository.
-        self._run("git", "apply", diff, GIT_CEILING_DIRECTORIES=str(folder.parent))
+        for name in TOYS:
+            self._run("git", "apply", ROOT / f"doc/toys/{name}.diff", GIT_CEILING_DIRECTORIES=str(folder.parent))
 
     def python(self, *words):
         """Run Python in the copy; return what it prints."""
@@ -53,26 +57,24 @@ class Checkout:
         return done.stdout
 
 
-@pytest.fixture
-def checkout(tmp_path):
-    """Return a function that makes the `Checkout` of a toy, lints the toy's files, and runs the toy's own test."""
-
-    def apply(name):
-        made, (changed, added) = Checkout(tmp_path / "copy", name), files(name)
-        made.python("-m", "ruff", "check", *changed, *added)
-        made.python("-m", "ruff", "format", "--check", *changed, *added)
-        (test,) = [path for path in added if path.startswith("tests/")]
-        made.python("-m", "pytest", "-p", "no:cacheprovider", test)
-        return made
-
-    return apply
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """Return a `Checkout`, after the toys' files are linted and their own tests have passed."""
+    checkout = Checkout(tmp_path_factory.mktemp("toys") / "copy")
+    every = [path for name in TOYS for paths in files(name) for path in paths]
+    checkout.python("-m", "ruff", "check", *every)
+    checkout.python("-m", "ruff", "format", "--check", *every)
+    tests = [path for path in every if path.startswith("tests/")]
+    assert len(tests) == len(TOYS)
+    checkout.python("-m", "pytest", "-p", "no:cacheprovider", *tests)  # It fails if one of them does.
+    return checkout
 
 
-def test_a_dataset_takes_four_files_and_a_script_and_is_scored_and_reported(checkout, tmp_path):
+def test_a_dataset_takes_four_files_and_a_script_and_is_scored_and_reported(made, tmp_path):
     changed, added = files("dataset")
     scripts = {path for path in added if "/" not in path}
     assert scripts == {"toy_eval.py"} and len(changed | added) == 5
-    made, data, results = checkout("dataset"), tmp_path / "data", tmp_path / "results"
+    data, results = tmp_path / "data", tmp_path / "results"
     for number, result in enumerate([{}, {1: SQUARE}, {1: (4, 4, 12, 8)}]):  # The last frame has half of it.
         write_frame(data / f"frames/square/{number}.jpg", paint({1: SQUARE}))
         write_labels(data / f"masks/square/{number}.png", paint({1: SQUARE}))
@@ -83,26 +85,23 @@ def test_a_dataset_takes_four_files_and_a_script_and_is_scored_and_reported(chec
     assert "Toy" in page and "0.750" in page
 
 
-def test_an_option_takes_three_files_and_joins_every_script_that_segments_datasets(checkout):
+def test_an_option_takes_three_files_and_joins_every_script_that_segments_datasets(made):
     changed, added = files("option")
     assert len(changed | added) == 3
-    made = checkout("option")
     for script in ("osmn_train_eval.py", "osmn_train_eval_ytvos.py", "osmn_eval_youtube.py", "osmn_online_finetune.py"):
         assert "  --least_pixels N " in made.python(script, "-h")
 
 
-def test_an_engine_takes_three_files_and_is_a_choice_of_the_scripts(checkout):
+def test_an_engine_takes_three_files_and_is_a_choice_of_the_scripts(made):
     changed, added = files("engine")
     assert len(changed | added) == 3
-    made = checkout("engine")
     for script in ("osmn_train_eval.py", "osmn_segment.py", "osmn_app.py"):
         assert "--engine {tensorflow,openvino,copy}" in made.python(script, "-h")
 
 
-def test_a_network_takes_three_files_and_is_a_base_model_of_the_scripts(checkout):
+def test_a_network_takes_three_files_and_is_a_base_model_of_the_scripts(made):
     changed, added = files("network")
     assert len(changed | added) == 3
-    made = checkout("network")
     for script in ("osmn_train_eval.py", "osmn_coco_pretrain.py"):
         assert "--base_model {osvos,masktrack,deeplab,lite,tiny}" in made.python(script, "-h")
 

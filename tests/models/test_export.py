@@ -1,8 +1,11 @@
 """`osmn_export.py` to other formats, and segmenting by OpenVINO: what comes out is what the network computes."""
 
+import contextlib
+import io
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 
@@ -86,12 +89,19 @@ def exported_lite(whole_lite, tmp_path_factory):
     return export(whole_lite, tmp_path_factory.mktemp("exported") / "lite", "openvino")
 
 
-def test_an_export_says_what_it_is_and_how_far_it_is_from_the_network(lite, tmp_path, capsys):
-    export(lite, tmp_path / "out", "openvino")
-    said = capsys.readouterr().out
-    assert said.startswith(f"{tmp_path / 'out'}: openvino, float32; largest differences from the network: ")
+@pytest.fixture(scope="module")
+def exported_small(lite, tmp_path_factory):
+    """Return the folder of an export of `lite`, and what was printed of it; not to be written to."""
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        folder = export(lite, tmp_path_factory.mktemp("small") / "out", "openvino")
+    return folder, printed.getvalue()
+
+
+def test_an_export_says_what_it_is_and_how_far_it_is_from_the_network(lite, exported_small):
+    folder, said = exported_small
+    assert said.startswith(f"{folder}: openvino, float32; largest differences from the network: ")
     assert float(said.rpartition(": ")[2].split()[0]) < 1e-4
-    content = json.loads((tmp_path / "out/model.json").read_text())
+    content = json.loads((folder / "model.json").read_text())
     assert content["format"] == "openvino"
     assert content["config"]["base_model"] == "lite"
     assert content["model_sha256"] == tensorflow_model.load(lite).fingerprint
@@ -266,9 +276,11 @@ def test_a_folder_that_is_there_is_not_written_into(lite, tmp_path, capsys):
     assert "is there already" in error(capsys, osmn_export.main, *line)
 
 
-def test_the_same_export_again_is_left_alone_and_one_that_is_damaged_or_another_is_not(lite, tmp_path, capsys):
+def test_the_same_export_again_is_left_alone_and_one_that_is_damaged_or_another_is_not(
+    lite, exported_small, tmp_path, capsys
+):
     out = tmp_path / "out"
-    export(lite, out, "openvino")
+    shutil.copytree(exported_small[0], out)
     before = {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in out.iterdir()}
     export(lite, out, "openvino")
     assert capsys.readouterr().out.splitlines()[-1] == f"{out}: exported already"
