@@ -47,15 +47,25 @@ def batches(variant, dtype="float32"):
         yield Sample(*(tf.constant(x, dtype) for x in (*moved, label)))
 
 
+class Gradients:
+    """A network's gradients in the mode "eval" or "train", by its present weights; they are traced once."""
+
+    def __init__(self, network, mode):
+        evaluator = Trainer(network, TrainerOptions(dropout_seed=None, fix_bn=mode == "eval"))
+        self._gradients = tf.function(evaluator.gradients)
+        self._trained = [name for name, variable in network.tf1_variables().items() if variable.trainable]
+
+    def norms(self, batch):
+        """Return {trained variable: norm of its gradient}."""
+        values = [float(tf.norm(gradient)) for gradient in self._gradients(batch)[2]]
+        return dict(zip(self._trained, values, strict=True))
+
+
 def gradient_norms(network, mode, variant):
     """Return {trained variable: norms of its gradient for each of the `batches`}, in the mode "eval" or "train"."""
-    evaluator = Trainer(network, TrainerOptions(dropout_seed=None, fix_bn=mode == "eval"))
-    gradients = tf.function(evaluator.gradients)
-    trained = [name for name, variable in network.tf1_variables().items() if variable.trainable]
-    norms = []
-    for batch in batches(variant, network.compute_dtype):
-        norms.append([float(tf.norm(gradient)) for gradient in gradients(batch)[2]])
-    return dict(zip(trained, np.transpose(norms), strict=True))
+    made = Gradients(network, mode)
+    each = [made.norms(batch) for batch in batches(variant, network.compute_dtype)]
+    return {name: [norms[name] for norms in each] for name in each[0]}
 
 
 def deviations(values, right):
@@ -108,16 +118,15 @@ def inference(golden):
     return SimpleNamespace(gammas=gammas, logits=logits.numpy())
 
 
-def three_steps(network, batch, rate):
+def three_steps(trainer, batch, rate):
     """Return the losses (3, 2) of three steps of Adam and the mean moving statistics after them, by name.
 
     The network has the golden weights before and after.
     """
-    trainer = Trainer(network, TrainerOptions(dropout_seed=None))
-    rate = tf.constant(rate, tf.float32)
+    start, rate = trainer.weights(), tf.constant(rate, tf.float32)
     losses = [[float(loss) for loss in trainer.train_step(batch, rate)[0]] for _ in range(3)]
     statistics = {name: value.numpy().mean() for name, value in trainer.state().items() if "/moving_" in name}
-    goldens.assign_weights(network)
+    trainer.reset(start)
     return np.array(losses), statistics
 
 
@@ -133,8 +142,9 @@ def gradients(golden, inference):
 
 @pytest.fixture(scope="module")
 def training(golden, gradients):
-    """Return the losses and statistics of `three_steps`."""
-    return three_steps(golden.network, golden.batch, golden.published["train_lr"])
+    """Return the losses and statistics of `three_steps`, and the trainer, which has the golden weights again."""
+    trainer = Trainer(golden.network, TrainerOptions(dropout_seed=None))
+    return *three_steps(trainer, golden.batch, golden.published["train_lr"]), trainer
 
 
 @pytest.fixture(scope="module")
@@ -247,7 +257,7 @@ def test_three_steps_of_adam_give_the_published_losses(golden, training):
     if golden.variant == "lite":
         # Adam's first step moves every weight by the rate, whatever the size of its gradient, and whatever its sign.
         rate, moved = golden.published["train_lr"], list(batches("lite"))[1:4]
-        allowed += MARGIN * max(deviations(three_steps(golden.network, b, rate)[0], training[0]).max() for b in moved)
+        allowed += MARGIN * max(deviations(three_steps(training[2], b, rate)[0], training[0]).max() for b in moved)
     assert deviations(training[0], golden.published["train_losses"]).max() <= allowed
 
 
@@ -258,15 +268,22 @@ def test_three_steps_give_the_published_moving_statistics(golden, training):
     np.testing.assert_allclose(statistics, golden.published.get("bn_means", []), rtol=1e-4, atol=1e-4)
 
 
+@pytest.fixture(scope="module")
+def to_spoil():
+    """Return `lite` and {mode: `Gradients`}."""
+    network = zero_networks.build_golden(goldens.VARIANTS["lite"])
+    return network, {mode: Gradients(network, mode) for mode in ("eval", "train")}
+
+
 @MODES
 @pytest.mark.parametrize("name", ["osmn/seg/Conv2d_0/weights", "osmn/score/weights", "osmn/Conv2d_out_1/biases"])
-def test_one_number_among_lites_weights_that_is_off_by_a_hundredth_is_found(judge, monkeypatch, name, mode):
+def test_one_number_among_lites_weights_that_is_off_by_a_hundredth_is_found(judge, to_spoil, monkeypatch, name, mode):
     def spoilt(variable, shape, weight=goldens.weight):
         value = weight(variable, shape).copy()
         value.ravel()[value.size // 2] *= 1.01 if variable == name else 1
         return value
 
     monkeypatch.setattr(goldens, "weight", spoilt)
-    monkeypatch.setitem(MOVES, "lite", 0)
-    norms = gradient_norms(zero_networks.build_golden(goldens.VARIANTS["lite"]), mode, "lite")
-    assert judge[mode].excess({name: of_one[0] for name, of_one in norms.items()}) > 1
+    network, gradients = to_spoil
+    goldens.assign_weights(network)
+    assert judge[mode].excess(gradients[mode].norms(next(batches("lite")))) > 1
