@@ -25,7 +25,7 @@ engines: $(VENV)/.installed
 # Else TensorFlow greets on the terminal from every process.
 test: export TF_CPP_MIN_LOG_LEVEL = 3
 test: lint
-	$(BIN)/python -m pytest -rs -m "not slow" -n auto --maxprocesses 4 --dist loadfile
+	$(BIN)/python -m pytest -rs -m "not slow" -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 test-all: lint
 	$(BIN)/python -m pytest -rs

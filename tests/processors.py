@@ -27,7 +27,7 @@ def run(name):
     environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"} | SETTINGS[name]
     # As many workers as with `make test`, but where cores are few.
     command = ["taskset", "-c", ",".join(map(str, cores)), sys.executable, "-m", "pytest", "-rs", "-m", "not slow"]
-    command += ["-n", str(min(len(cores), 4)), "--dist", "loadfile"]
+    command += ["-n", str(min(len(cores), 4)), "--dist", "loadfile", "--no-loadscope-reorder"]
     output = []
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
         for line in process.stdout:
