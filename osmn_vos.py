@@ -1,4 +1,4 @@
-"""Segment and score any dataset in folders: MOSE, LVOS, VOST, SA-V, VISOR, DAVIS 2017, PUMaVOS, or your own.
+"""Segment and score any dataset in folders: MOSE, LVOS, VOST, SA-V, BURST, VISOR, DAVIS, PUMaVOS, or your own.
 
 "osmn_vos.py DATA_PATH --dataset mose --result_path out" takes a dataset that is known by name; "osmn_vos.py --frames F
 --masks M --result_path out" takes folders: F/<video>/<frame>.jpg or .png, and M/<video>/<frame>.png, whose labels are
@@ -54,10 +54,11 @@ def main(argv=None):
     from osmn.cli import checks
     from osmn.evaluation import vos
     from osmn.report.write import score_and_report
-    from osmn.results import archive
+    from osmn.results import archive, track_files
 
     if args.zip:
         archive.check_archive(args.zip)
+    track_files.prepare(where)
     videos = where.videos()
     if not args.only_scoring:
         checks.check_model(args)
@@ -69,7 +70,8 @@ def main(argv=None):
         print("this was one share of the videos: score all of them with --only_scoring")
         return
     if args.zip:
-        archive.write_archive(args.zip, archive.result_entries(videos, args.result_path, form))
+        entries = archive.result_entries(videos, args.result_path, form) if form in archive.FORMS else None
+        archive.write_archive(args.zip, entries or track_files.archive_entries(where, args.result_path))
         print(f"written: {args.zip}")
     selection = {"where": where, "rule": rule, "unseen": args.unseen}
     if vos.can_be_scored(where, rule):

@@ -37,12 +37,14 @@ class Folders:
         masks: the folder of the videos' folders of masks.
         listed: a text file of the videos' names; None: the videos are the folders that have masks.
         single: all labels above 0 are one object, without id.
+        tracks: a JSON file of `tracks.FORMATS["burst"]` that `masks` is made of; None where the dataset has masks.
     """
 
     frames: Path
     masks: Path
     listed: Path | None = None
     single: bool = False
+    tracks: Path | None = None
 
     @property
     def names(self) -> list[str]:

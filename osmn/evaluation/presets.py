@@ -22,6 +22,8 @@ class Preset(NamedTuple):
         rule: the name of the rule that the dataset scores by.
         archive: a name of `results.archive.FORMS`: what its server takes.
         single: all labels above 0 are one object.
+        tracks: JSON files, the first of which that exists has the masks, and `masks` is made of it; none of them where
+            the dataset has folders of masks.
     """
 
     frames: str
@@ -31,21 +33,34 @@ class Preset(NamedTuple):
     rule: str
     archive: str = "videos"
     single: bool = False
+    tracks: tuple[str, ...] = ()
 
     def folders(self, data_path: Path | str, split: str | None = None) -> Folders:
         """Return the dataset's `Folders` below `data_path`."""
         root, split = Path(data_path), split or self.split
         paths = (self.frames.format(split=split), self.masks.format(split=split), self.listed.format(split=split))
-        return Folders(root / paths[0], root / paths[1], root / paths[2] if paths[2] else None, self.single)
+        files = [root / path.format(split=split) for path in self.tracks]
+        tracks = next((path for path in files if path.is_file()), files[0] if files else None)
+        return Folders(root / paths[0], root / paths[1], root / paths[2] if paths[2] else None, self.single, tracks)
 
     def fits(self, data_path: Path | str) -> bool:
         """Tell whether a folder holds the dataset's frames, masks and list, of its own split."""
         found = self.folders(data_path)
-        return found.frames.is_dir() and found.masks.is_dir() and (found.listed is None or found.listed.is_file())
+        masks = found.masks.is_dir() if found.tracks is None else found.tracks.is_file()
+        return found.frames.is_dir() and masks and (found.listed is None or found.listed.is_file())
 
 
 _SPLIT_FIRST = "{split}/JPEGImages", "{split}/Annotations"
 PRESETS = {
+    "burst": Preset(
+        "frames/{split}",
+        "annotations/{split}/masks",
+        "",
+        "val",
+        "sav",
+        "burst",
+        tracks=("annotations/{split}/all_classes.json", "annotations/{split}/first_frame_annotations.json"),
+    ),
     "davis2016": Preset(
         "JPEGImages/480p", "Annotations/480p", "ImageSets/2016/{split}.txt", "val", "davis", single=True
     ),
@@ -108,7 +123,8 @@ def _check(data_path: str, name: str, split: str | None, *given: str | None) -> 
     """Raise InputError if a folder does not have a dataset's folders; `given` are those that are said apart."""
     wanted = PRESETS[name].folders(data_path, split)
     missing = [path for path, other in zip((wanted.frames, wanted.masks), given, strict=True) if not other]
-    missing = [path for path in missing if not path.is_dir()]
+    missing = [path for path in missing if not path.is_dir() and (path != wanted.masks or wanted.tracks is None)]
+    missing += [path for path in (wanted.tracks,) if path is not None and not path.is_file()]
     if not missing:
         return
     like = [other for other, preset in PRESETS.items() if preset.fits(data_path)]

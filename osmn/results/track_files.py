@@ -2,14 +2,14 @@
 
 import functools
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from osmn.data.folders import Folders, annotations
-from osmn.data.tracks import FORMATS, TrackedVideo, mask_names, write_masks
+from osmn.data.tracks import FORMATS, TrackedVideo, mask_names, read_file, write_masks
 from osmn.errors import InputError
 from osmn.files import locks
 from osmn.files.atomic import named_write_errors, replacing
@@ -84,8 +84,36 @@ def export_results(
         InputError: if a result is missing or damaged, or if the file cannot be written.
     """
     with locks.writing(Path(path).parent, wait=locks.MOMENT), named_write_errors(path), replacing(path) as temporary:
-        found = FORMATS[kind].results(content, functools.partial(_result, Path(masks), Path(result_path)))
-        temporary.write_text(json.dumps(found))
+        temporary.write_text(results_text(kind, content, masks, result_path))
+
+
+def results_text(kind: str, content: Mapping[str, Any], masks: Path | str, result_path: Path | str) -> str:
+    """Return the text of the file that `export_results` writes."""
+    return json.dumps(FORMATS[kind].results(content, functools.partial(_result, Path(masks), Path(result_path))))
+
+
+def prepare(where: Folders) -> None:
+    """Make the folder of masks of a dataset that has them in a JSON file, unless it has been made of this very file.
+
+    Raises InputError as `import_masks` does.
+    """
+    if where.tracks is None:
+        return
+    _, videos = read_file(where.tracks, "burst")
+    state = where.tracks.stat()
+    of_file, note = f"{state.st_size} {state.st_mtime_ns}", where.masks / ".osmn-imported"
+    if not note.is_file() or note.read_text() != of_file:
+        import_masks(where.tracks, videos, where.masks)
+        with named_write_errors(note), replacing(note) as temporary:
+            temporary.write_text(of_file)
+
+
+def archive_entries(where: Folders, result_path: Path | str) -> Iterator[tuple[str, bytes]]:
+    """Yield the entry of an archive of results of a dataset whose masks are in a JSON file: results.json."""
+    if where.tracks is None:
+        raise ValueError(f"{where.masks} is made of no JSON file")
+    content, _ = read_file(where.tracks, "burst")
+    yield "results.json", results_text("burst", content, where.masks, result_path).encode()
 
 
 def _result(masks: Path, result_path: Path, video: TrackedVideo, name: str, frame: str) -> np.ndarray:

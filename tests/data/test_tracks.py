@@ -2,6 +2,7 @@
 
 import json
 import re
+import zipfile
 
 import numpy as np
 import pytest
@@ -9,7 +10,8 @@ from PIL import Image
 from pycocotools import mask as coco_mask
 
 import osmn_import
-from helpers.folder_videos import SIZE, box
+import osmn_vos
+from helpers.folder_videos import SIZE, box, write_frames
 from helpers.scripts import error, words
 from osmn.data.tracks import read_file
 from osmn.files.images import read_labels, write_mask
@@ -160,3 +162,24 @@ def test_a_colored_mask_is_no_mask_of_16_bits(tmp_path, capsys):
     Image.new("RGB", SIZE).save(tmp_path / "panomasks/clip/00000.png")
     line = error(capsys, osmn_import.main, "png16", tmp_path / "panomasks", tmp_path / "masks")
     assert "clip/00000.png is a RGB image; its labels are to be gray values of 16 bits" in line
+
+
+def test_burst_is_segmented_scored_and_packed_by_one_command(tmp_path, follower):
+    root = tmp_path / "BURST"
+    content = burst()
+    (root / "annotations/val").mkdir(parents=True)
+    (root / "annotations/val/all_classes.json").write_text(json.dumps(content))
+    write_frames(root / "frames/val/LaSOT/bear-2", [{1: ONE}] * 3, ["frame0001", "frame0004", "frame0010"])
+    places = ("--result_path", tmp_path / "out", "--zip", tmp_path / "burst.zip")
+    command = words(root, "--dataset", "burst", "--im_size", *SIZE, "--whole_model_path", "models/osmn_lite", *places)
+    osmn_vos.main(command)
+    rows = (tmp_path / "out/per_object.csv").read_text().splitlines()
+    assert [row.split(",")[:2] for row in rows[1:]] == [["LaSOT/bear-2", "7"], ["LaSOT/bear-2", "12"]]
+    with zipfile.ZipFile(tmp_path / "burst.zip") as archive:
+        assert archive.namelist() == ["results.json"]
+        found = json.loads(archive.read("results.json"))["sequences"][0]["segmentations"]
+    assert sorted(found[0]) == ["7"]
+    mask = root / "annotations/val/masks/LaSOT/bear-2/7/frame0001.png"
+    before = mask.stat().st_mtime_ns
+    osmn_vos.main(command)
+    assert mask.stat().st_mtime_ns == before  # Made once of this file.
