@@ -189,7 +189,7 @@ def _score_job(sequence: Sequence, vis_path: Path | str | None, absent: float, m
         truth = read_labels(path)
         if sequence.source == MASKS:
             truth = (truth != 0).astype(np.uint8)
-        elif max(sequence.object_ids) < VOID:
+        elif truth.max() == VOID > max(sequence.object_ids):
             truth = np.where(truth == VOID, np.uint8(0), truth)
         result = read_result(sequence, path.stem, Size.of(truth))
         scores.append(frame_scores(truth, result, sequence.object_ids, absent, mose2))
