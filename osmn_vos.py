@@ -70,8 +70,7 @@ def main(argv=None):
         print("this was one share of the videos: score all of them with --only_scoring")
         return
     if args.zip:
-        entries = archive.result_entries(videos, args.result_path, form) if form in archive.FORMS else None
-        archive.write_archive(args.zip, entries or track_files.archive_entries(where, args.result_path))
+        archive.write_archive(args.zip, archive.result_entries(where, videos, args.result_path, form))
         print(f"written: {args.zip}")
     selection = {"where": where, "rule": rule, "unseen": args.unseen}
     if vos.can_be_scored(where, rule):

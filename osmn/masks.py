@@ -78,6 +78,11 @@ def covered_shares(mask: np.ndarray) -> tuple[float, float]:
     return area / mask.size, area / ((rows[-1] - rows[0] + 1) * (columns[-1] - columns[0] + 1))
 
 
+def shows_enough(shares: tuple[float, float], validity: tuple[float, float]) -> bool:
+    """Tell whether `covered_shares` are above those that a mask for a visual guide must cover, of image and box."""
+    return shares[0] > validity[0] and shares[1] > validity[1]
+
+
 def davis_palette() -> list[int]:
     """Return the DAVIS (PASCAL VOC) palette, 768 ints in 0..255: color i spreads the bits of i over R, G, B."""
     ids = np.arange(256)

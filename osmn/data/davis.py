@@ -12,7 +12,7 @@ from osmn.data.types import Example, Guide, Reference, Video
 from osmn.errors import InputError
 from osmn.files.images import read_labels
 from osmn.files.names import frame_files, mask_files, read_names, subfolders
-from osmn.masks import covered_shares
+from osmn.masks import covered_shares, shows_enough
 from osmn.progress import progress_bar
 
 ANNOTATIONS = "Annotations/480p"
@@ -176,7 +176,7 @@ def _object_examples(
     if validity is not None:
         shares = list(pool.map(lambda guide: covered_shares(read_labels(guide.mask) > 0), guides))
         present = [area > 0 for area, _ in shares]
-        valid = [g for g, (area, fill) in zip(guides, shares, strict=True) if area > validity[0] and fill > validity[1]]
+        valid = [guide for guide, of_guide in zip(guides, shares, strict=True) if shows_enough(of_guide, validity)]
     return [
         Example(tuple(valid or guides[:1]), guides[t - 1].mask, guides[t].frame, guides[t].mask)
         for t in range(1, len(guides))

@@ -19,7 +19,7 @@ from osmn.data.types import Example, Guide, Reference, Video
 from osmn.errors import InputError
 from osmn.files.images import read_labels
 from osmn.files.names import frame_files, mask_files, read_names, subfolders
-from osmn.masks import covered_shares
+from osmn.masks import covered_shares, shows_enough
 from osmn.progress import progress_bar
 
 VOID = 255  # Beside the ids of objects: pixels that nobody has decided.
@@ -172,11 +172,7 @@ def video(folders: Folders, name: str) -> Video | None:
     Raises InputError if a folder does not exist, or if a mask has no frame.
     """
     frames, found = frame_files(folders.frames / name), annotations(folders, name)
-    for frame in sorted(found.frames):
-        if frame not in frames:
-            raise InputError(
-                f"{folders.frames / name} has no frame {frame}, though {folders.masks / name} has its mask"
-            )
+    _check_frames(folders, name, frames, found)
     begun = starts(found, frames)
     if not begun:
         logger.warning(f"{folders.masks / name} shows no object: left out")
@@ -226,8 +222,7 @@ def _guides(
 
     def enough(guide: Guide) -> bool:
         labels = read_labels(guide.mask)
-        area, fill = covered_shares(labels == label if label else labels > 0)
-        return area > validity[0] and fill > validity[1]
+        return shows_enough(covered_shares(labels == label if label else labels > 0), validity)
 
     return tuple(guide for guide, valid in zip(shown, pool.map(enough, shown), strict=True) if valid) or (shown[0],)
 

@@ -12,7 +12,7 @@ from osmn.files.cache import cached
 from osmn.files.images import read_labels
 from osmn.files.names import frame_files, natural_key, plain_name
 from osmn.files.sealed_json import read_json
-from osmn.masks import covered_shares
+from osmn.masks import covered_shares, shows_enough
 from osmn.progress import progress_bar
 
 CACHE_VERSION = 1
@@ -196,8 +196,7 @@ def _valid_frames(
         for name, object_ids in listing.objects_by_frame.items():
             labels = read_labels(masks / listing.name / f"{name}.png", im_size)
             for object_id in object_ids:
-                area, fill = covered_shares(labels == object_id)
-                if area > validity[0] and fill > validity[1]:
+                if shows_enough(covered_shares(labels == object_id), validity):
                     valid[str(object_id)].append(name)
         return valid
 

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-FRAMES = ("inner", "after", "range")
-
 
 @dataclass(frozen=True)
 class Rule:

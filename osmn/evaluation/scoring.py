@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from osmn.data.folders import VOID
 from osmn.errors import InputError
 from osmn.evaluation.metrics import frame_scores
 from osmn.files import locks
@@ -23,7 +24,6 @@ from osmn.progress import progress_bar
 from osmn.results.layout import MASKS, OBJECTS, SCORES
 
 FRAMES_PER_JOB = 16
-VOID = 255  # Beside the ids of objects: pixels that nobody has decided; they count as background.
 
 
 class Sequence(NamedTuple):
@@ -190,6 +190,7 @@ def _score_job(sequence: Sequence, vis_path: Path | str | None, absent: float, m
         if sequence.source == MASKS:
             truth = (truth != 0).astype(np.uint8)
         elif truth.max() == VOID > max(sequence.object_ids):
+            # It counts as background.
             truth = np.where(truth == VOID, np.uint8(0), truth)
         result = read_result(sequence, path.stem, Size.of(truth))
         scores.append(frame_scores(truth, result, sequence.object_ids, absent, mose2))

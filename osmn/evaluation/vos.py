@@ -97,8 +97,12 @@ class _Video:
         """Return the ids of the objects that a rule counts."""
         return [object_id for object_id, numbers in sorted(self.shown.items()) if rule.all_objects or numbers[0] == 0]
 
-    def counted(self, object_id: int | None, rule: Rule) -> range:
-        """Return the numbers of the frames in which an object may count."""
+    def counted(self, rule: Rule) -> dict[int | None, range]:
+        """Return {object id: numbers of the frames in which it may count} of the objects that may count anywhere."""
+        found = {object_id: self._counted(object_id, rule) for object_id in self.objects(rule)}
+        return {object_id: numbers for object_id, numbers in found.items() if numbers}
+
+    def _counted(self, object_id: int | None, rule: Rule) -> range:
         shown = self.shown[object_id]
         if rule.frames == "range":
             return range(shown[0] + 1, shown[-1])
@@ -120,10 +124,10 @@ def _read(where: Folders, name: str) -> _Video:
 
 def _sequence(video: _Video, rule: Rule, result_path: Path) -> Sequence | None:
     """Return the Sequence of a video's frames and objects that may count; None if there are none."""
-    ids = [object_id for object_id in video.objects(rule) if video.counted(object_id, rule)]
-    numbers = sorted({number for object_id in ids for number in video.counted(object_id, rule)})
-    if not ids:
+    counted = video.counted(rule)
+    if not counted:
         return None
+    ids, numbers = list(counted), sorted({number for of_object in counted.values() for number in of_object})
     frames, folder = [video.frames[number] for number in numbers], result_path / video.name
     if video.found.objects:
         masks = {object_id: video.found.objects[object_id] for object_id in ids if object_id}
@@ -146,9 +150,8 @@ def _count(video: _Video, rule: Rule, sequence: Sequence, values: np.ndarray) ->
     They come with infinity where both masks are empty.
     """
     numbers = np.array([video.frames.index(path.stem) for path in sequence.truths])
-    ids = [object_id for object_id in video.objects(rule) if video.counted(object_id, rule)]
-    for column, object_id in enumerate(ids):
-        scores, counted = values[:, column], video.counted(object_id, rule)
+    for column, (object_id, counted) in enumerate(video.counted(rule).items()):
+        scores = values[:, column]
         if sequence.own:
             start = video.shown[object_id][0]
             scores[numbers == start], scores[numbers < start] = 1, np.inf

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
+from osmn.data.folders import Folders
+from osmn.data.tracks import read_file
 from osmn.data.types import Video
 from osmn.errors import InputError
 from osmn.files import locks
@@ -13,11 +15,13 @@ from osmn.files.atomic import named_write_errors, regular_bytes, replacing
 from osmn.files.images import encoded_labels, read_labels
 from osmn.masks import Size
 from osmn.results.layout import object_folder, reference_masks
+from osmn.results.track_files import results_text
 
 FORMS = {
     "videos": "{video}/{frame}.png",
     "annotations": "Annotations/{video}/{frame}.png",
     "objects": "{video}/{object}/{frame}.png",
+    "burst": "results.json",
 }
 
 
@@ -45,12 +49,19 @@ def write_archive(zip_path: Path | str, entries: Iterable[tuple[str, bytes]]) ->
             archive.writestr(entry, content)
 
 
-def result_entries(videos: Iterable[Video], result_path: Path | str, form: str) -> Iterator[tuple[str, bytes]]:
+def result_entries(
+    where: Folders, videos: Iterable[Video], result_path: Path | str, form: str
+) -> Iterator[tuple[str, bytes]]:
     """Yield the entries of an archive of results, in the `form` of a name of `FORMS`.
 
-    Of "objects" there is a PNG of 0 and 1 for each object, of the size of its first mask; of the other forms an indexed
-    PNG of all objects, of that size too. Raises InputError if a result is missing or damaged.
+    Of "burst" it is the dataset's JSON file with results in place of its masks; of "objects" there is a PNG of 0 and 1
+    for each object, of the size of its first mask; of the other forms an indexed PNG of all objects, of that size too.
+    Raises InputError if a result is missing or damaged.
     """
+    if where.tracks is not None:
+        dataset, _ = read_file(where.tracks, "burst")
+        yield FORMS[form], results_text("burst", dataset, where.masks, result_path).encode()
+        return
     for video in videos:
         folder = Path(result_path) / video.name
         if form == "objects" or None in video.object_ids:

@@ -2,7 +2,7 @@
 
 import functools
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -99,21 +99,13 @@ def prepare(where: Folders) -> None:
     """
     if where.tracks is None:
         return
-    _, videos = read_file(where.tracks, "burst")
     state = where.tracks.stat()
     of_file, note = f"{state.st_size} {state.st_mtime_ns}", where.masks / ".osmn-imported"
     if not note.is_file() or note.read_text() != of_file:
+        _, videos = read_file(where.tracks, "burst")
         import_masks(where.tracks, videos, where.masks)
         with named_write_errors(note), replacing(note) as temporary:
             temporary.write_text(of_file)
-
-
-def archive_entries(where: Folders, result_path: Path | str) -> Iterator[tuple[str, bytes]]:
-    """Yield the entry of an archive of results of a dataset whose masks are in a JSON file: results.json."""
-    if where.tracks is None:
-        raise ValueError(f"{where.masks} is made of no JSON file")
-    content, _ = read_file(where.tracks, "burst")
-    yield "results.json", results_text("burst", content, where.masks, result_path).encode()
 
 
 def _result(masks: Path, result_path: Path, video: TrackedVideo, name: str, frame: str) -> np.ndarray:
