@@ -20,7 +20,7 @@ class Preset(NamedTuple):
         listed: the list of the videos; "" where the folders of masks tell.
         split: the split that is segmented where none is asked for.
         rule: the name of the rule that the dataset scores by.
-        archive: a name of `results.archive.FORMS`: what its server takes.
+        archive: a name of `results.archive.FORMS`: what its server takes of a dataset without `tracks`.
         single: all labels above 0 are one object.
         tracks: JSON files, the first of which that exists has the masks, and `masks` is made of it; none of them where
             the dataset has folders of masks.
@@ -54,11 +54,11 @@ _SPLIT_FIRST = "{split}/JPEGImages", "{split}/Annotations"
 PRESETS = {
     "burst": Preset(
         "frames/{split}",
-        "annotations/{split}/masks",
+        "annotations/{split}/.osmn-masks",
         "",
         "val",
         "sav",
-        "burst",
+        "objects",
         tracks=("annotations/{split}/all_classes.json", "annotations/{split}/first_frame_annotations.json"),
     ),
     "davis2016": Preset(
@@ -115,6 +115,8 @@ class VosData:
             found, rule, archive = preset.folders(self.data_path, self.split), preset.rule, preset.archive
         paths = {"frames": self.frames, "masks": self.masks, "listed": self.list}
         given: dict[str, Any] = {name: Path(path) for name, path in paths.items() if path}
+        if self.masks:  # The user's own, which are made of no file of the dataset, and must not be written into.
+            given["tracks"] = None
         found = dataclasses.replace(found, **given)
         return found, RULES[self.rule or rule], archive
 
@@ -122,9 +124,9 @@ class VosData:
 def _check(data_path: str, name: str, split: str | None, *given: str | None) -> None:
     """Raise InputError if a folder does not have a dataset's folders; `given` are those that are said apart."""
     wanted = PRESETS[name].folders(data_path, split)
-    missing = [path for path, other in zip((wanted.frames, wanted.masks), given, strict=True) if not other]
-    missing = [path for path in missing if not path.is_dir() and (path != wanted.masks or wanted.tracks is None)]
-    missing += [path for path in (wanted.tracks,) if path is not None and not path.is_file()]
+    masks = (wanted.masks, wanted.masks.is_dir()) if wanted.tracks is None else (wanted.tracks, wanted.tracks.is_file())
+    needed = zip(((wanted.frames, wanted.frames.is_dir()), masks), given, strict=True)
+    missing = [path for (path, there), other in needed if not other and not there]
     if not missing:
         return
     like = [other for other, preset in PRESETS.items() if preset.fits(data_path)]

@@ -21,7 +21,6 @@ FORMS = {
     "videos": "{video}/{frame}.png",
     "annotations": "Annotations/{video}/{frame}.png",
     "objects": "{video}/{object}/{frame}.png",
-    "burst": "results.json",
 }
 
 
@@ -54,13 +53,13 @@ def result_entries(
 ) -> Iterator[tuple[str, bytes]]:
     """Yield the entries of an archive of results, in the `form` of a name of `FORMS`.
 
-    Of "burst" it is the dataset's JSON file with results in place of its masks; of "objects" there is a PNG of 0 and 1
-    for each object, of the size of its first mask; of the other forms an indexed PNG of all objects, of that size too.
-    Raises InputError if a result is missing or damaged.
+    Of "objects" there is a PNG of 0 and 1 for each object, of the size of its first mask; of the other forms an indexed
+    PNG of all objects, of that size too. Of a dataset with masks in a JSON file it is that file, whatever the form,
+    with results in their place. Raises InputError if a result is missing or damaged.
     """
     if where.tracks is not None:
         dataset, _ = read_file(where.tracks, "burst")
-        yield FORMS[form], results_text("burst", dataset, where.masks, result_path).encode()
+        yield "results.json", results_text("burst", dataset, where.masks, result_path).encode()
         return
     for video in videos:
         folder = Path(result_path) / video.name

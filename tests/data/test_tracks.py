@@ -13,6 +13,7 @@ import osmn_import
 import osmn_vos
 from helpers.folder_videos import SIZE, box, write_frames
 from helpers.scripts import error, words
+from helpers.trees import all_files
 from osmn.data.tracks import read_file
 from osmn.files.images import read_labels, write_mask
 
@@ -179,7 +180,25 @@ def test_burst_is_segmented_scored_and_packed_by_one_command(tmp_path, follower)
         assert archive.namelist() == ["results.json"]
         found = json.loads(archive.read("results.json"))["sequences"][0]["segmentations"]
     assert sorted(found[0]) == ["7"]
-    mask = root / "annotations/val/masks/LaSOT/bear-2/7/frame0001.png"
+    mask = root / "annotations/val/.osmn-masks/LaSOT/bear-2/7/frame0001.png"
     before = mask.stat().st_mtime_ns
     osmn_vos.main(command)
     assert mask.stat().st_mtime_ns == before  # Made once of this file.
+
+
+def test_masks_that_are_given_beside_burst_are_the_users_and_stay_as_they_are(tmp_path, follower):
+    root, masks = tmp_path / "BURST", tmp_path / "mine/LaSOT/bear-2/7"
+    (root / "annotations/val").mkdir(parents=True)
+    (root / "annotations/val/all_classes.json").write_text(json.dumps(burst()))
+    write_frames(root / "frames/val/LaSOT/bear-2", [{1: ONE}] * 3, ["frame0001", "frame0004", "frame0010"])
+    for name in ("frame0001", "frame0004", "frame0010"):
+        masks.mkdir(parents=True, exist_ok=True)
+        write_mask(masks / f"{name}.png", HALF)
+    before = all_files(tmp_path / "mine")
+    places = ("--result_path", tmp_path / "out", "--zip", tmp_path / "out.zip", "--masks", tmp_path / "mine")
+    model = ("--whole_model_path", "models/osmn_lite", "--im_size", *SIZE)
+    osmn_vos.main(words(root, "--dataset", "burst", *model, *places))
+    assert all_files(tmp_path / "mine") == before
+    assert not (root / "annotations/val/.osmn-masks").exists()
+    with zipfile.ZipFile(tmp_path / "out.zip") as archive:
+        assert archive.namelist()[0] == "LaSOT/bear-2/7/frame0001.png"
