@@ -21,6 +21,18 @@ from osmn.progress import progress_bar
 WIDE_VOID = {0, 10000}  # No object: void in VIPSeg and background in MOTS, and what MOTS ignores.
 
 
+NOTE = ".osmn-imported"  # In a folder of masks that are imported, from before the first is written.
+
+
+def _claim(folder: Path) -> None:
+    """Note that a folder's masks are imported; raise InputError if it holds what no import has written."""
+    there = next((path for path in folder.iterdir() if not path.name.startswith(".")), None)
+    if there is not None and not (folder / NOTE).is_file():
+        raise InputError(f"{there} is there, and no import has made {folder}; give a new folder")
+    with named_write_errors(folder / NOTE), replacing(folder / NOTE) as temporary:
+        temporary.write_text("")
+
+
 def import_masks(path: Path | str, videos: Sequence[TrackedVideo], folder: Path | str) -> int:
     """Write the masks of the videos of the file `path` into a folder; return their number.
 
@@ -29,6 +41,7 @@ def import_masks(path: Path | str, videos: Sequence[TrackedVideo], folder: Path 
     folder, count = Path(folder), 0
     refuse_writing_over_inputs((folder / name for name in mask_names(videos)), [path])
     with locks.writing(folder), progress_bar(total=len(videos), brief=True, desc="masks", unit="video") as bar:
+        _claim(folder)
         for video in videos:
             try:
                 with named_write_errors(folder / video.name):
@@ -53,6 +66,7 @@ def import_wide_labels(source: Path | str, folder: Path | str) -> tuple[int, int
         raise InputError(f"{source} has no folders of masks; give the folder that has a folder for each video")
     refuse_inputs_inside_outputs([path for frames in videos.values() for path in frames.values()], [folder])
     with locks.writing(folder), progress_bar(total=len(videos), brief=True, desc="masks", unit="video") as bar:
+        _claim(folder)
         for name, frames in videos.items():
             values = {frame: np.unique(read_wide_labels(path)).tolist() for frame, path in frames.items()}
             objects = sorted({value for of_frame in values.values() for value in of_frame} - WIDE_VOID)
@@ -100,7 +114,7 @@ def prepare(where: Folders) -> None:
     if where.tracks is None:
         return
     state = where.tracks.stat()
-    of_file, note = f"{state.st_size} {state.st_mtime_ns}", where.masks / ".osmn-imported"
+    of_file, note = f"{state.st_size} {state.st_mtime_ns}", where.masks / NOTE
     if not note.is_file() or note.read_text() != of_file:
         _, videos = read_file(where.tracks, "burst")
         import_masks(where.tracks, videos, where.masks)

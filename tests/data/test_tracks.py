@@ -202,3 +202,14 @@ def test_masks_that_are_given_beside_burst_are_the_users_and_stay_as_they_are(tm
     assert not (root / "annotations/val/.osmn-masks").exists()
     with zipfile.ZipFile(tmp_path / "out.zip") as archive:
         assert archive.namelist()[0] == "LaSOT/bear-2/7/frame0001.png"
+
+
+def test_masks_are_not_imported_over_files_of_the_users_but_over_an_earlier_import(given, tmp_path, capsys):
+    kind, path, *_ = given
+    (tmp_path / "mine/clip").mkdir(parents=True)
+    (tmp_path / "mine/clip/kept.png").write_bytes(b"mine")
+    line = error(capsys, osmn_import.main, kind, path, tmp_path / "mine")
+    assert f"{tmp_path / 'mine/clip'} is there, and no import has made" in line
+    assert all_files(tmp_path / "mine") == {"clip/kept.png": b"mine"}
+    for _ in range(2):
+        osmn_import.main(words(kind, path, tmp_path / "masks"))
