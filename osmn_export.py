@@ -172,8 +172,8 @@ def write_graphs(args, model, other=None):
         apart = export.largest_differences(graphs, args.format, folder, size, CHECK_OBJECTS)
         if args.precision == "int8":
             some = samples[:: math.ceil(len(samples) / CHECK_FRAMES)]
-            mean, lowest = export.mask_agreement(graphs, args.format, folder, some)
-            print(f"masks of {len(some)} of the frames, IoU with the network's: {mean:.3f}, the lowest {lowest:.3f}")
+            quantize.report_agreement(quantize.agreement(graphs, folder, some), len(some))
+            quantize.report_gain(quantize.durations(graphs, folder, some[0]))
     differences = ", ".join(f"{difference:.1e} of {name}" for name, difference in apart.items())
     print(f"{args.output}: {args.format}, {args.precision}; largest differences from the network: {differences}")
 

@@ -14,7 +14,7 @@ import errno
 import functools
 import math
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +23,6 @@ import tensorflow as tf
 
 from osmn.config import PAD_RATIO
 from osmn.errors import in_short
-from osmn.evaluation.metrics import region_similarity
 from osmn.files import locks
 from osmn.files.atomic import temporary_folder
 from osmn.inputs.published import GUIDE_SIDE
@@ -220,32 +219,15 @@ def largest_differences(
     differences = {}
     if GUIDE in graphs.functions:
         guide = {"visual_guide": noise(objects, GUIDE_SIDE, GUIDE_SIDE, 3)}
-        gammas = _run(graphs, GUIDE, guide)
+        gammas = run(graphs, GUIDE, guide)
         differences["gammas"] = _apart(gammas, runner(file_format, folder, GUIDE)(guide))
         inputs |= gammas
     found = runner(file_format, folder, FRAME)(inputs)
-    return differences | {"probabilities": _apart(_run(graphs, FRAME, inputs), found)}
+    return differences | {"probabilities": _apart(run(graphs, FRAME, inputs), found)}
 
 
-def mask_agreement(
-    graphs: Graphs, file_format: str, folder: Path | str, samples: Sequence[Arrays]
-) -> tuple[float, float]:
-    """Return the mean and the lowest IoU of the masks of the written graphs with the masks of the network.
-
-    Args:
-        graphs: `Graphs`.
-        file_format: a key of `WRITERS`.
-        folder: of the written graphs.
-        samples: inputs of the frame's graph, from `quantize.samples`.
-    """
-    run, ious = runner(file_format, folder, FRAME), []
-    for inputs in samples:
-        wanted, found = (values["probabilities"] > 0.5 for values in (_run(graphs, FRAME, inputs), run(inputs)))
-        ious += [region_similarity(*masks) for masks in zip(wanted, found, strict=True)]
-    return float(np.mean(ious)), float(min(ious))
-
-
-def _run(graphs: Graphs, name: str, inputs: Arrays) -> dict[str, np.ndarray]:
+def run(graphs: Graphs, name: str, inputs: Arrays) -> dict[str, np.ndarray]:
+    """Return {output: array} of one of `Graphs`, by TensorFlow, for {input: array}."""
     tensors = [tf.constant(inputs[spec.name]) for spec in graphs.inputs[name]]
     return {key: value.numpy() for key, value in graphs.functions[name](*tensors).items()}
 

@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import hashlib
 import json
+import logging
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,8 +14,10 @@ from osmn.config import PAD_RATIO, ModelConfig, from_values, resolve
 from osmn.errors import InputError, argument
 from osmn.files import sealed_json
 from osmn.files.atomic import replacing, size_and_crc
-from osmn.models.engines import FRAME, GUIDE, Engine
+from osmn.models.engines import FRAME, GUIDE, Engine, processor
 from osmn.results import manifest
+
+logger = logging.getLogger(__name__)
 
 DESCRIPTION = "model.json"
 OPENVINO = "openvino"
@@ -153,6 +156,8 @@ def load(path: Path | str, given: Mapping[str, Any] | None = None, precision: st
     for file, state in states.items():
         if size_and_crc(path / file) != state:
             raise InputError(f"{path / file} is missing, or not as it was written; export the model again")
+    if wanted == "int8" and (why := processor.here().why_no_int8):
+        logger.warning(f"{path} is in int8, which gains nothing on this processor: {why}")
     return ExportedModel(path, resolve(given or {}, config, name.with_suffix("")), wanted)
 
 

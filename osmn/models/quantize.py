@@ -1,11 +1,16 @@
 """A network's graphs in int8 for OpenVINO, by NNCF: the frame's graph is quantized, the guide's graph is not.
 
-The guide's graph runs once per object, and its errors would stay for the whole video.
+The guide's graph runs once per object, and its errors would stay for the whole video. Weights take half of their range,
+so that no sum saturates on a processor without VNNI; `agreement` shows what the masks lose in either arithmetic.
 """
 
 from __future__ import annotations
 
 import functools
+import logging
+import platform
+import statistics
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,21 +20,31 @@ import numpy as np
 from osmn.config import NetworkKind
 from osmn.data import davis
 from osmn.evaluation import in_memory
+from osmn.evaluation.metrics import region_similarity
 from osmn.files.images import read_image
 from osmn.inputs.guides import normalize
 from osmn.inputs.guides_numpy import spatial_guide
 from osmn.masks import resized
 from osmn.models import export
-from osmn.models.engines import FRAME, engine_import
+from osmn.models.engines import FRAME, arithmetics, engine_import, processor
+from osmn.models.engines.openvino import HINTS, compiled_at, read_graph
 from osmn.models.interface import SegmentationModel
 from osmn.networks.layers import TAPS
 
 if TYPE_CHECKING:  # It may not be installed.
     import openvino
 
+logger = logging.getLogger(__name__)
+
 # What stays in float32 in every network: depthwise convolutions, whose channels have ranges far apart, and sums, such
 # as in modulation.
 NOT_QUANTIZED = ("GroupConvolution", "Add")
+
+
+PROCESSORS = {arithmetics.EXACT: "processors with VNNI", arithmetics.SATURATING: "other x86 processors"}
+CLOSE = 0.95, 0.9  # IoU of masks in int8 with the network's, mean and lowest; below it a warning tells of it.
+GAIN = 0.9  # int8 must take less than this part of another precision's time to be worth its error.
+TURNS = 15  # Frames that are timed in each precision; a frame's time varies by a tenth.
 
 
 def _not_quantized(model: openvino.Model, kind: NetworkKind) -> list[str]:
@@ -100,5 +115,77 @@ def _write(inputs: Sequence[Mapping[str, np.ndarray]], kind: NetworkKind, graphs
                 preset=nncf.QuantizationPreset.MIXED,  # ReLU's features have a range of their own, from 0 up.
                 subset_size=len(inputs),
                 ignored_scope=nncf.IgnoredScope(_not_quantized(model, kind), types=list(NOT_QUANTIZED), validate=False),
+                advanced_parameters=nncf.AdvancedQuantizationParameters(overflow_fix=nncf.OverflowFix.ENABLE),
             )
         openvino.save_model(model, folder / f"{name}.xml", compress_to_fp16=False)
+
+
+def agreement(
+    graphs: export.Graphs, folder: Path | str, inputs: Sequence[Mapping[str, np.ndarray]]
+) -> dict[str, tuple[float, float]]:
+    """Return {arithmetic: (mean, lowest)} of the IoU of written graphs' masks with the network's masks.
+
+    The arithmetics are those of processors with VNNI and of other x86 processors, whichever this processor is.
+
+    Args:
+        graphs: `export.Graphs`.
+        folder: of the written graphs.
+        inputs: of the frame's graph, from `samples`.
+    """
+    wanted = [export.run(graphs, FRAME, each)["probabilities"] > 0.5 for each in inputs]
+    found = {}
+    on_x86 = platform.machine().lower() in ("x86_64", "amd64")
+    for arithmetic in (arithmetics.EXACT, arithmetics.SATURATING) if on_x86 else (arithmetics.EXACT,):
+        masks = arithmetics.probabilities(Path(folder) / f"{FRAME}.xml", inputs, arithmetic)
+        pairs = (
+            pair for ours, theirs in zip(wanted, masks, strict=True) for pair in zip(ours, theirs > 0.5, strict=True)
+        )
+        ious = [region_similarity(*pair) for pair in pairs]
+        found[arithmetic] = float(np.mean(ious)), float(min(ious))
+    return found
+
+
+def durations(graphs: export.Graphs, folder: Path | str, inputs: Mapping[str, np.ndarray]) -> dict[str, float]:
+    """Return {precision: seconds} of a frame on this processor, in float32, in the written int8, and in bfloat16.
+
+    bfloat16 is measured where the processor is fast in it. All take turns; each time is a median.
+
+    Args:
+        graphs: `export.Graphs`.
+        folder: of the graphs in int8.
+        inputs: of the frame's graph.
+    """
+    network = export.openvino_model(graphs, FRAME)
+    models = {"float32": network, "int8": read_graph(Path(folder) / f"{FRAME}.xml")}
+    if processor.here().fast_bfloat16:
+        models["bfloat16"] = network
+    core, shapes = engine_import("openvino").Core(), {name: value.shape for name, value in inputs.items()}
+    compiled = {
+        name: compiled_at(core, model, shapes, {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": HINTS[name]})
+        for name, model in models.items()
+    }
+    times: dict[str, list[float]] = {name: [] for name in compiled}
+    for _ in range(TURNS):
+        for name, run in compiled.items():
+            begin = time.perf_counter()
+            run(inputs)
+            times[name].append(time.perf_counter() - begin)
+    return {name: statistics.median(each) for name, each in times.items()}
+
+
+def report_agreement(found: Mapping[str, tuple[float, float]], frames: int) -> None:
+    """Log what `agreement` returned for so many frames, with a warning where masks are not close to the network's."""
+    for arithmetic, (mean, lowest) in found.items():
+        where = f"{arithmetic} int8 sums, of {PROCESSORS[arithmetic]}"
+        logger.info(f"{where}: masks of {frames} frames, IoU with the network's {mean:.3f}, the lowest {lowest:.3f}")
+        if mean < CLOSE[0] or lowest < CLOSE[1]:
+            logger.warning(f"{where}: masks are not close to the network's; float32 or bfloat16 is better here")
+
+
+def report_gain(times: Mapping[str, float]) -> None:
+    """Log what `durations` returned, with a warning where int8 gains nothing on this processor."""
+    parts = ", ".join(f"{name} {time / times['float32']:.2f}" for name, time in times.items() if name != "float32")
+    logger.info(f"time per frame on this processor, in parts of float32's: {parts}")
+    best = min((name for name in times if name != "int8"), key=lambda name: times[name])
+    if times["int8"] > GAIN * times[best]:
+        logger.warning(f"int8 gains nothing on this processor: {best} is as fast, and closer to the network")

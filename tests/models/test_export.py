@@ -205,36 +205,25 @@ def test_every_network_in_every_format_gives_its_probabilities(base_model, file_
         assert export_module.largest_differences(graphs, file_format, folder, size)["probabilities"] < 1e-4
 
 
-def int8_is_exact():
-    """Tell whether OpenVINO sums the products of an int8 convolution exactly on this processor.
-
-    Without VNNI, which came to Intel in 2019 and to AMD with Zen 4, it adds pairs of products in 16 bits, where large
-    ones saturate.
-    """
-    x = operations.parameter([1, 64, 8, 8], np.float32)
-    quantized = operations.fake_quantize(x, *np.float32([0, 255, 0, 255]), 256)
-    kernel = operations.constant(np.full((64, 64, 1, 1), 127, np.float32))
-    kernel = operations.fake_quantize(kernel, *np.float32([-127, 127, -127, 127]), 255)
-    y = operations.convolution(quantized, kernel, [1, 1], [0, 0], [0, 0], [1, 1])
-    exact = {"INFERENCE_PRECISION_HINT": "f32"}  # Not bfloat16, which rounds the sum.
-    compiled = openvino.compile_model(openvino.Model([operations.result(y)], [x]), "CPU", exact)
-    return np.all(compiled(np.full((1, 64, 8, 8), 255, np.float32))[0] == 64 * 255 * 127)
+SUMS = r"(exact|saturating) int8 sums, of .*: masks of 6 frames, IoU with the network's ([\d.]+), the lowest ([\d.]+)"
 
 
 def int8_agreement(model, davis, folder, capsys):
-    """Export a model in int8; return the mean IoU of its masks with the network's, and the lowest."""
+    """Export a model in int8; return {arithmetic: (mean, lowest)} of the IoU of its masks with the network's."""
     pytest.importorskip("nncf")
     calibration = ("--calibration_path", davis, "--calibration_frames", 6, "--calibration_size", 128, 96)
     export(model, folder / "int8", "openvino", "--precision", "int8", *calibration)
-    (line,) = (line for line in capsys.readouterr().out.splitlines() if line.startswith("masks of "))
-    assert re.match(r"masks of 6 of the frames, IoU with the network's: [\d.]+, the lowest [\d.]+$", line)
-    return [float(number) for number in re.findall(r"0\.\d+|1\.0+", line)]
+    said = capsys.readouterr().out
+    assert re.search(r"^time per frame on this processor, in parts of float32's: int8 [\d.]+", said, re.MULTILINE)
+    return {arithmetic: (float(mean), float(lowest)) for arithmetic, mean, lowest in re.findall(SUMS, said)}
 
 
-def test_masks_of_the_shipped_model_in_int8_are_nearly_the_networks(davis, tmp_path, capsys):
-    mean, lowest = int8_agreement(ROOT / "models/osmn_lite", davis, tmp_path, capsys)
-    # Where products saturate, which no export can know of the processor that will run it, masks are a little worse.
-    assert (mean > 0.9 and lowest > 0.8) if int8_is_exact() else (mean > 0.75 and lowest > 0.6)
+def test_masks_of_the_shipped_model_in_int8_are_nearly_the_networks_on_any_processor(davis, tmp_path, capsys):
+    found = int8_agreement(ROOT / "models/osmn_lite", davis, tmp_path, capsys)
+    assert set(found) == {"exact", "saturating"}
+    assert all(mean > 0.9 and lowest > 0.8 for mean, lowest in found.values())
+    # The weights take half of their range. Otherwise sums saturate on processors without VNNI, and masks differ.
+    assert np.subtract(found["exact"], found["saturating"]) == pytest.approx(0, abs=0.003)
     graph = openvino.Core().read_model(tmp_path / "int8/frame.xml").get_ops()
     channels = {True: [], False: []}
     for operation in (each for each in graph if each.get_type_name() == "Convolution"):
@@ -251,8 +240,8 @@ def test_masks_of_osvos_in_int8_are_nearly_the_networks(davis, tmp_path, capsys)
     for name, variable in network.tf1_variables().items():
         variable.assign(weight(name, variable.shape))
     checkpoints.write_variables(tmp_path / "osmn.ckpt-1", checkpoints.model_values(network), network.config)
-    mean, lowest = int8_agreement(tmp_path / "osmn.ckpt-1", davis, tmp_path, capsys)
-    assert mean > 0.95 and lowest > 0.9
+    found = int8_agreement(tmp_path / "osmn.ckpt-1", davis, tmp_path, capsys)
+    assert all(mean > 0.95 and lowest > 0.9 for mean, lowest in found.values())
 
 
 @pytest.mark.parametrize(
