@@ -1,4 +1,4 @@
-"""Segment and score any dataset in folders: MOSE, LVOS, VOST, SA-V, BURST, VISOR, DAVIS, PUMaVOS, or your own.
+"""Segment and score any dataset: MOSE, LVOS, VOST, SA-V, BURST, VISOR, DAVIS, YouTube-VOS, OVIS, ..., or your own.
 
 "osmn_vos.py DATA_PATH --dataset mose --result_path out" takes a dataset that is known by name; "osmn_vos.py --frames F
 --masks M --result_path out" takes folders: F/<video>/<frame>.jpg or .png, and M/<video>/<frame>.png, whose labels are
@@ -49,35 +49,33 @@ def parse(argv):
 def main(argv=None):
     """Run the script; see `-h`."""
     args = parse(argv)
-    where, rule, form = read(args, VosData).resolved()
+    source = read(args, VosData).source()
     # Before TensorFlow, which takes seconds to import: paths and lists that are wrong are named at once.
     from osmn.cli import checks
-    from osmn.evaluation import vos
+    from osmn.evaluation.vos import objects_line
     from osmn.report.write import score_and_report
-    from osmn.results import archive, track_files
+    from osmn.results.archive import check_archive
 
     if args.zip:
-        archive.check_archive(args.zip)
-    track_files.prepare(where)
-    videos = where.videos()
+        check_archive(args.zip)
+    videos = source.videos()
     if not args.only_scoring:
         checks.check_model(args)
         checks.check_results(args.result_path, videos, args.shard)
         model = options.load_model(args)
         print(model.summary(args.im_size))
-        options.segment_videos(args, model, videos, where.origin)
+        options.segment_videos(args, model, videos, source.origin)
     if args.shard[1] > 1:
         print("this was one share of the videos: score all of them with --only_scoring")
         return
     if args.zip:
-        archive.write_archive(args.zip, archive.result_entries(where, videos, args.result_path, form))
+        source.write_archive(args.zip, videos, args.result_path)
         print(f"written: {args.zip}")
-    selection = {"where": where, "rule": rule, "unseen": args.unseen}
-    if vos.can_be_scored(where, rule):
-        score_and_report(vos.DATASET, where.masks, args.result_path, selection, read(args, options.Report))
+    if source.can_be_scored():
+        score_and_report(source.dataset, source.path, args.result_path, source.selection, read(args, options.Report))
     else:
         print(f"masks are in {args.result_path}; there are no masks to score them by")
-    print(vos.objects_line(videos, rule))
+    print(objects_line(videos, source.rule))
 
 
 if __name__ == "__main__":

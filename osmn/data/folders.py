@@ -37,7 +37,8 @@ class Folders:
         masks: the folder of the videos' folders of masks.
         listed: a text file of the videos' names; None: the videos are the folders that have masks.
         single: all labels above 0 are one object, without id.
-        tracks: a JSON file of `tracks.FORMATS["burst"]` that `masks` is made of; None where the dataset has masks.
+        tracks: a JSON file that `masks` is made of; None where the dataset has masks.
+        kind: the name of that file's format, of `tracks.FORMATS`.
     """
 
     frames: Path
@@ -45,6 +46,7 @@ class Folders:
     listed: Path | None = None
     single: bool = False
     tracks: Path | None = None
+    kind: str = "burst"
 
     @property
     def names(self) -> list[str]:

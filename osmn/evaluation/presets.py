@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 from osmn.data.folders import Folders
 from osmn.errors import InputError
-from osmn.evaluation.rules import RULES, Rule
+from osmn.evaluation.rules import RULES
+from osmn.evaluation.sources import Source, of_folders, of_ytvos
 from osmn.options import option
 
 
@@ -24,6 +25,7 @@ class Preset(NamedTuple):
         single: all labels above 0 are one object.
         tracks: JSON files, the first of which that exists has the masks, and `masks` is made of it; none of them where
             the dataset has folders of masks.
+        kind: the name of these files' format, of `data.tracks.FORMATS`.
     """
 
     frames: str
@@ -34,6 +36,7 @@ class Preset(NamedTuple):
     archive: str = "videos"
     single: bool = False
     tracks: tuple[str, ...] = ()
+    kind: str = "burst"
 
     def folders(self, data_path: Path | str, split: str | None = None) -> Folders:
         """Return the dataset's `Folders` below `data_path`."""
@@ -41,7 +44,8 @@ class Preset(NamedTuple):
         paths = (self.frames.format(split=split), self.masks.format(split=split), self.listed.format(split=split))
         files = [root / path.format(split=split) for path in self.tracks]
         tracks = next((path for path in files if path.is_file()), files[0] if files else None)
-        return Folders(root / paths[0], root / paths[1], root / paths[2] if paths[2] else None, self.single, tracks)
+        frames, masks, listed = root / paths[0], root / paths[1], root / paths[2] if paths[2] else None
+        return Folders(frames, masks, listed, self.single, tracks, self.kind)
 
     def fits(self, data_path: Path | str) -> bool:
         """Tell whether a folder holds the dataset's frames, masks and list, of its own split."""
@@ -68,11 +72,34 @@ PRESETS = {
     "lvos": Preset(*_SPLIT_FIRST, "", "valid", "lvos", "annotations"),
     "mose": Preset(*_SPLIT_FIRST, "", "valid", "davis"),
     "mosev2": Preset(*_SPLIT_FIRST, "", "valid", "mose2"),
+    "ovis": Preset(
+        "{split}", "{split}/.osmn-masks", "", "train", "ytvos", tracks=("annotations_{split}.json",), kind="ytvis"
+    ),
     "pumavos": Preset("JPEGImages", "Annotations", "", "all", "sav"),
     "sav": Preset("JPEGImages_24fps", "Annotations_6fps", "{split}.txt", "sav_val", "sav", "objects"),
+    "uvo": Preset(
+        "uvo_videos_dense_frames",
+        "VideoDenseSet/.osmn-masks-{split}",
+        "",
+        "val",
+        "ytvos",
+        tracks=("VideoDenseSet/UVO_video_{split}_dense.json",),
+        kind="ytvis",
+    ),
     "visor": Preset("JPEGImages/480p", "Annotations/480p", "ImageSets/2022/{split}.txt", "val", "visor"),
     "vost": Preset("JPEGImages_10fps", "Annotations", "ImageSets/{split}.txt", "val", "vost"),
+    "ytvis": Preset(
+        "{split}/JPEGImages",
+        "{split}/.osmn-masks",
+        "",
+        "train",
+        "ytvos",
+        tracks=("{split}/instances.json", "{split}.json"),
+        kind="ytvis",
+    ),
 }
+YTVOS = "ytvos"  # It says in meta.json, not in folders, which objects are where.
+NAMES = tuple(sorted((*PRESETS, YTVOS)))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,7 +109,7 @@ class VosData:
     data_path: str | None = field(
         default=None, metadata=option("folder of the dataset that --dataset names", nargs="?", positional=True)
     )
-    dataset: str | None = field(default=None, metadata=option("name of the dataset", choices=tuple(PRESETS)))
+    dataset: str | None = field(default=None, metadata=option("name of the dataset", choices=NAMES))
     split: str | None = field(default=None, metadata=option("split of the dataset (default: that of its evaluation)"))
     frames: str | None = field(default=None, metadata=option("folder of the videos' frames, in place of the dataset's"))
     masks: str | None = field(default=None, metadata=option("folder of the videos' masks, in place of the dataset's"))
@@ -92,17 +119,20 @@ class VosData:
     rule: str | None = field(
         default=None, metadata=option("what is scored (default: as the dataset does, else davis)", choices=tuple(RULES))
     )
-
     unseen: str | None = field(
         default=None,
-        metadata=option("text file with the names of videos that training had nothing like: their scores apart"),
+        metadata=option(
+            "text file with the names of videos (ytvos: categories) that training had nothing like: their scores apart"
+        ),
     )
 
-    def resolved(self) -> tuple[Folders, Rule, str]:
-        """Return where the videos are, what is scored, and the form of the archive.
+    def source(self) -> Source:
+        """Return the videos with their rule and archive.
 
         Raises InputError if they are not said, or said twice.
         """
+        if self.dataset == YTVOS:
+            return self._of_ytvos()
         if self.dataset is None:
             if not (self.frames and self.masks) or self.data_path or self.split:
                 raise InputError("give DATA_PATH and --dataset NAME, or --frames FOLDER and --masks FOLDER")
@@ -118,7 +148,15 @@ class VosData:
         if self.masks:  # The user's own, which are made of no file of the dataset, and must not be written into.
             given["tracks"] = None
         found = dataclasses.replace(found, **given)
-        return found, RULES[self.rule or rule], archive
+        return of_folders(found, RULES[self.rule or rule], archive, self.unseen)
+
+    def _of_ytvos(self) -> Source:
+        said = [name for name in ("frames", "masks", "list", "rule") if getattr(self, name)]
+        if said:
+            raise InputError(f"--{said[0]} does nothing for ytvos, whose meta.json says it; leave it out")
+        if not self.data_path:
+            raise InputError("give DATA_PATH, the folder of ytvos")
+        return of_ytvos(self.data_path, self.split or "valid", self.unseen)
 
 
 def _check(data_path: str, name: str, split: str | None, *given: str | None) -> None:

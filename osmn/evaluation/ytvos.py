@@ -114,6 +114,16 @@ def scored(
         yield Scores(tuple(objects), sum(len(listing.starts) for listing in listings) - len(objects), tables)
 
 
+def can_be_scored(data_path: Path | str, split: str) -> bool:
+    """Tell whether a split has annotations of more than the frames in which its objects are given.
+
+    Raises InputError if meta.json cannot be read.
+    """
+    folder = annotations(data_path, split)
+    frames = ((listing.name, name) for listing in read_listings(data_path, split) for name in _scored_frames(listing))
+    return any((folder / video / f"{name}.png").is_file() for video, name in frames)
+
+
 def _scored_frames(listing: Listing) -> dict[str, list[int]]:
     """Return {frame: ids of the objects listed for it that do not start there}, without frames without such objects."""
     frames = {

@@ -12,10 +12,9 @@ from osmn.data.types import Video
 from osmn.errors import InputError
 from osmn.files import locks
 from osmn.files.atomic import named_write_errors, regular_bytes, replacing
-from osmn.files.images import encoded_labels, read_labels
-from osmn.masks import Size
+from osmn.files.images import encoded_labels
 from osmn.results.layout import object_folder, reference_masks
-from osmn.results.track_files import results_text
+from osmn.results.track_files import result_of_object, results_text
 
 FORMS = {
     "videos": "{video}/{frame}.png",
@@ -58,8 +57,8 @@ def result_entries(
     with results in their place. Raises InputError if a result is missing or damaged.
     """
     if where.tracks is not None:
-        dataset, _ = read_file(where.tracks, "burst")
-        yield "results.json", results_text("burst", dataset, where.masks, result_path).encode()
+        dataset, _ = read_file(where.tracks, where.kind)
+        yield "results.json", results_text(where.kind, dataset, where.masks, result_path).encode()
         return
     for video in videos:
         folder = Path(result_path) / video.name
@@ -79,13 +78,8 @@ def _labels_of_object(video: Video, object_id: int | None, folder: Path) -> Iter
     start = video.reference_number(object_id)
     mask = reference_masks(video.references[start].of_object(object_id))[object_id]
     for number, frame in enumerate(video.frames):
-        if number < start:
-            yield frame.stem, np.zeros(mask.shape, np.uint8)
-        elif number == start:
-            yield frame.stem, mask.astype(np.uint8)
-        else:
-            shown = read_labels(folder / f"{frame.stem}.png", Size.of(mask)) != 0
-            yield frame.stem, shown.astype(np.uint8)
+        shown = result_of_object(mask, number, start, folder / f"{frame.stem}.png")
+        yield frame.stem, shown.astype(np.uint8)
 
 
 def _named_bytes(path: Path) -> bytes:

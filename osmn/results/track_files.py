@@ -16,6 +16,7 @@ from osmn.files.atomic import named_write_errors, replacing
 from osmn.files.images import read_labels, read_wide_labels, write_mask
 from osmn.files.names import mask_files, subfolders
 from osmn.files.overlap import refuse_inputs_inside_outputs, refuse_writing_over_inputs
+from osmn.masks import Size
 from osmn.progress import progress_bar
 
 WIDE_VOID = {0, 10000}  # No object: void in VIPSeg and background in MOTS, and what MOTS ignores.
@@ -116,7 +117,7 @@ def prepare(where: Folders) -> None:
     state = where.tracks.stat()
     of_file, note = f"{state.st_size} {state.st_mtime_ns}", where.masks / NOTE
     if not note.is_file() or note.read_text() != of_file:
-        _, videos = read_file(where.tracks, "burst")
+        _, videos = read_file(where.tracks, where.kind)
         import_masks(where.tracks, videos, where.masks)
         with named_write_errors(note), replacing(note) as temporary:
             temporary.write_text(of_file)
@@ -125,12 +126,26 @@ def prepare(where: Folders) -> None:
 def _result(masks: Path, result_path: Path, video: TrackedVideo, name: str, frame: str) -> np.ndarray:
     """Return an object's result in a frame, bool (H, W); of its first mask it is that mask, and before it is empty."""
     number = next(number for number, title in _names(masks, video.name) if title == name)
-    shown = [each for each in video.frames if each in video.tracks[name]]
-    if not shown or video.frames.index(frame) < video.frames.index(shown[0]):
+    start = next((each for each in video.frames if each in video.tracks[name]), None)
+    if start is None:
         return np.zeros(video.size.shape, bool)
-    if frame == shown[0]:
-        return read_labels(masks / video.name / name / f"{frame}.png") > 0
-    return read_labels(result_path / video.name / str(number) / f"{frame}.png", video.size) > 0
+    given = read_labels(masks / video.name / name / f"{start}.png") > 0
+    numbers = video.frames.index(frame), video.frames.index(start)
+    return result_of_object(given, *numbers, result_path / video.name / str(number) / f"{frame}.png")
+
+
+def result_of_object(given: np.ndarray, number: int, start: int, path: Path) -> np.ndarray:
+    """Return an object's result in a frame, bool (H, W).
+
+    Args:
+        given: the object's first mask, bool (H, W).
+        number: of the frame.
+        start: number of the frame of that mask: before it the result is empty, and there it is that mask.
+        path: of the PNG that a later frame has.
+    """
+    if number <= start:
+        return given if number == start else np.zeros_like(given)
+    return read_labels(path, Size.of(given)) > 0
 
 
 @functools.lru_cache(1)

@@ -2,7 +2,9 @@
 
 import json
 import re
+import shutil
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,11 +13,12 @@ from pycocotools import mask as coco_mask
 
 import osmn_import
 import osmn_vos
+from helpers.clips import LOSSLESS, make_video, pictures
 from helpers.folder_videos import SIZE, box, write_frames
 from helpers.scripts import error, words
-from helpers.trees import all_files
+from helpers.trees import all_files, files
 from osmn.data.tracks import read_file
-from osmn.files.images import read_labels, write_mask
+from osmn.files.images import read_image, read_labels, write_mask
 
 ONE, TWO, HALF = box(4, 4, 20, 12), box(12, 10, 30, 20), box(4, 4, 10, 12)
 IMAGES = ["frame0001.jpg", "frame0004.jpg", "frame0010.jpg"]
@@ -213,3 +216,52 @@ def test_masks_are_not_imported_over_files_of_the_users_but_over_an_earlier_impo
     assert all_files(tmp_path / "mine") == {"clip/kept.png": b"mine"}
     for _ in range(2):
         osmn_import.main(words(kind, path, tmp_path / "masks"))
+
+
+LAYOUTS = {
+    "ovis": ("train", "annotations_train.json"),
+    "uvo": ("uvo_videos_dense_frames", "VideoDenseSet/UVO_video_val_dense.json"),
+    "ytvis": ("train/JPEGImages", "train/instances.json"),
+}
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_datasets_of_youtube_vis_form_are_segmented_scored_and_packed_by_one_command(tmp_path, follower, name):
+    root, (frames, file) = tmp_path / "data", LAYOUTS[name]
+    (root / file).parent.mkdir(parents=True)
+    (root / file).write_text(json.dumps(youtube_vis()))
+    write_frames(root / frames / "clip", [{1: ONE}, {1: ONE}, {}], [Path(image).stem for image in IMAGES])
+    places = ("--result_path", tmp_path / "out", "--zip", tmp_path / "out.zip")
+    osmn_vos.main(words(root, "--dataset", name, "--im_size", *SIZE, "--whole_model_path", "models/osmn_lite", *places))
+    rows = [row.split(",") for row in (tmp_path / "out/per_object.csv").read_text().splitlines()[1:]]
+    assert [row[:3] for row in rows] == [["clip", "5", "2"], ["clip", "6", "1"]]
+    with zipfile.ZipFile(tmp_path / "out.zip") as archive:
+        found = json.loads(archive.read("results.json"))
+    assert [[each is None for each in one["segmentations"]] for one in found] == [
+        [False, False, True],
+        [True, False, True],
+    ]
+
+
+def test_the_frames_of_video_files_get_folders_and_are_not_made_again(tmp_path, capsys):
+    images = list(pictures(3))
+    (tmp_path / "videos").mkdir()
+    for name in ("a", "b"):
+        make_video(tmp_path / f"videos/{name}.mkv", images, **LOSSLESS)
+    osmn_import.main(words("frames", tmp_path / "videos", tmp_path / "frames"))
+    assert files(tmp_path / "frames") == [f"{name}/{number}.png" for name in ("a", "b") for number in range(3)]
+    np.testing.assert_array_equal(read_image(tmp_path / "frames/b/2.png"), images[2])
+    before = (tmp_path / "frames/a/0.png").stat().st_mtime_ns
+    shutil.rmtree(tmp_path / "frames/b")
+    osmn_import.main(words("frames", tmp_path / "videos", tmp_path / "frames"))
+    assert "the frames of 2 videos, 1 of them before" in capsys.readouterr().out
+    assert (tmp_path / "frames/a/0.png").stat().st_mtime_ns == before
+    assert (tmp_path / "frames/b/2.png").is_file()
+
+
+def test_a_file_that_is_no_video_is_named_and_leaves_nothing_of_it(tmp_path, capsys):
+    (tmp_path / "videos").mkdir()
+    (tmp_path / "videos/a.mp4").write_text("no video")
+    line = error(capsys, osmn_import.main, "frames", tmp_path / "videos", tmp_path / "frames")
+    assert "videos/a.mp4" in line
+    assert all_files(tmp_path / "frames") == {} or not (tmp_path / "frames/a").exists()

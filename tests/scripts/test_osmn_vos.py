@@ -6,9 +6,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import osmn_train_eval_ytvos
 import osmn_vos
+import ytvos_eval
+import ytvos_merge_result
 from helpers.folder_videos import box, write_frames, write_label_masks, write_own_masks
 from helpers.scripts import error, words
+from helpers.trees import tree
+from helpers.ytvos_videos import SIZE as FRAME_SIZE
+from helpers.ytvos_videos import VIDEOS, paint, write_video
+from osmn.evaluation import presets
 from osmn.files.images import read_labels
 from osmn.results.manifest import read_run
 
@@ -159,3 +166,50 @@ def test_what_is_wrong_is_one_line(tmp_path, capsys, arguments, said):
 def test_the_dataset_that_a_folder_looks_like_is_named(sav, tmp_path, capsys):
     line = error(capsys, osmn_vos.main, sav, "--dataset", "vost", "--result_path", tmp_path / "out")
     assert f"{sav / 'JPEGImages_10fps'} does not exist, as vost has it; {sav} looks like sav;" in line
+
+
+def test_youtube_vos_gets_the_results_scores_and_archive_of_its_own_scripts(tmp_path, capsys):
+    for name, (frames, listed) in VIDEOS.items():
+        write_video(tmp_path / "YTVOS/valid", name, {n: paint(boxes) for n, boxes in frames.items()}, listed)
+    data, out, own = tmp_path / "YTVOS", tmp_path / "out", tmp_path / "own"
+    small = (*MODEL, "--im_size", *FRAME_SIZE)
+    run(data, "--dataset", "ytvos", *small, "--result_path", out, "--zip", tmp_path / "out.zip")
+    printed = capsys.readouterr().out.splitlines()
+    osmn_train_eval_ytvos.main(words("--only_testing", "--data_path", data, *small, "--result_path", own))
+    ytvos_merge_result.main(words(data, own, tmp_path / "merged", "valid", "--zip", tmp_path / "own.zip"))
+    capsys.readouterr()
+    ytvos_eval.main(words(data, own, "valid"))
+    assert [line for line in capsys.readouterr().out.splitlines() if line.startswith("G:")] == printed[-2:-1]
+    assert tree(out) == tree(own)
+    assert (tmp_path / "out.zip").read_bytes() == (tmp_path / "own.zip").read_bytes()
+    assert printed[-1] == "objects given by the first mask: 23, later: 2"
+
+
+def test_a_split_of_youtube_vos_with_first_masks_alone_is_not_scored(tmp_path, capsys):
+    data = tmp_path / "YTVOS"
+    write_video(data / "valid", "v", {n: paint({1: (2, 2, 10, 10)}) for n in (0, 5)}, {1: (0, 5)})
+    (data / "valid/Annotations/v/00005.png").unlink()
+    run(data, "--dataset", "ytvos", *MODEL, "--im_size", *FRAME_SIZE, "--result_path", tmp_path / "out")
+    assert "there are no masks to score them by" in capsys.readouterr().out
+
+
+def test_what_meta_json_says_of_youtube_vos_is_not_said_again(tmp_path, capsys):
+    line = error(
+        capsys, osmn_vos.main, tmp_path, "--dataset", "ytvos", "--rule", "davis", "--result_path", tmp_path / "out"
+    )
+    assert "--rule does nothing for ytvos, whose meta.json says it; leave it out" in line
+
+
+def test_a_dataset_that_nobody_has_seen_is_a_row(tmp_path, capsys, monkeypatch):
+    row = presets.Preset("clips/{split}/rgb", "clips/{split}/ids", "{split}.lst", "dev", "lvos", "annotations")
+    monkeypatch.setitem(presets.PRESETS, "vost", row)
+    write_frames(tmp_path / "NEW/clips/dev/rgb/park", TRUTH, NAMES)
+    write_label_masks(tmp_path / "NEW/clips/dev/ids/park", TRUTH, NAMES)
+    (tmp_path / "NEW/dev.lst").write_text("park\n")
+    places = ("--result_path", tmp_path / "out", "--zip", tmp_path / "out.zip")
+    run(tmp_path / "NEW", "--dataset", "vost", *SMALL, *places)
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[-1] == "objects given by the first mask: 1, later: 1"
+    assert any(line.startswith("J&F: ") for line in printed)
+    with zipfile.ZipFile(tmp_path / "out.zip") as archive:
+        assert archive.namelist() == [f"Annotations/park/{name}.png" for name in NAMES]
