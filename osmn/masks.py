@@ -59,6 +59,11 @@ def with_objects(labels: np.ndarray, objects: Mapping[int, np.ndarray]) -> np.nd
     return labels
 
 
+def labels_in(labels: np.ndarray) -> tuple[int, ...]:
+    """Return the values above 0 in labels, uint8 (H, W), in their order."""
+    return tuple((np.flatnonzero(np.bincount(labels.ravel())[1:]) + 1).tolist())
+
+
 def resized(labels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Return labels, uint8 (H, W), or a mask, bool (H, W), at `size` (width, height), nearest neighbor."""
     width, height = size

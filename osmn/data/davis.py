@@ -12,7 +12,7 @@ from osmn.data.types import Example, Guide, Reference, Video
 from osmn.errors import InputError
 from osmn.files.images import read_labels
 from osmn.files.names import frame_files, mask_files, read_names, subfolders
-from osmn.masks import covered_shares, shows_enough
+from osmn.masks import covered_shares, labels_in, shows_enough
 from osmn.progress import progress_bar
 
 ANNOTATIONS = "Annotations/480p"
@@ -58,7 +58,7 @@ def shown_ids(annotation: Path) -> tuple[int, ...]:
 
 def labels_shown(labels: np.ndarray) -> tuple[int, ...]:
     """Return the object ids in labels, uint8 (H, W); 255 is void."""
-    return tuple(int(label) for label in np.unique(labels) if label not in (0, VOID))
+    return tuple(label for label in labels_in(labels) if label != VOID)
 
 
 def videos(data_path: Path | str, version: int, split: str, use_full_res: bool = False) -> list[Video]:

@@ -6,6 +6,7 @@ object has a folder, and objects may overlap. The folders of videos may lie in f
 """
 
 import concurrent.futures
+import functools
 import itertools
 import logging
 import os
@@ -13,13 +14,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from osmn.data.types import Example, Guide, Reference, Video
 from osmn.errors import InputError
 from osmn.files.images import read_labels
 from osmn.files.names import frame_files, mask_files, read_names, subfolders
-from osmn.masks import covered_shares, shows_enough
+from osmn.masks import covered_shares, labels_in, shows_enough
 from osmn.progress import progress_bar
 
 VOID = 255  # Beside the ids of objects: pixels that nobody has decided.
@@ -129,8 +128,17 @@ def annotations(folders: Folders, name: str) -> Annotations:
 
 
 def shown(path: Path) -> tuple[int, ...]:
-    """Return the labels above 0 in a mask, in their order."""
-    return tuple(int(label) for label in np.unique(read_labels(path)) if label)
+    """Return the labels above 0 in a mask, in their order.
+
+    They are remembered, until the file changes: segmenting and scoring ask for the same.
+    """
+    state = path.stat() if path.is_file() else None
+    return _shown(path, (state.st_mtime_ns, state.st_size) if state else None)
+
+
+@functools.cache
+def _shown(path: Path, _: tuple[int, int] | None) -> tuple[int, ...]:
+    return labels_in(read_labels(path))
 
 
 def presence(found: Annotations, frames: Iterable[str]) -> Iterator[tuple[str, tuple[int | None, ...]]]:
