@@ -1,7 +1,5 @@
 """Scores of videos in folders: what each dataset's rule counts, worked out by hand."""
 
-import importlib.util
-
 import numpy as np
 import pytest
 
@@ -161,22 +159,3 @@ def test_tables_name_each_object_and_end_in_the_score(where, tmp_path):
     assert text.splitlines()[-3].startswith("J&F: ")
     rows = (tmp_path / "results/per_object.csv").read_text().splitlines()
     assert rows[0] == "sequence,object,frames,J,F" and rows[1].startswith("clip,1,4,0.562500,")
-
-
-@pytest.mark.skipif(importlib.util.find_spec("vos_benchmark") is None, reason="pip install vos-benchmark==0.1.0")
-@pytest.mark.slow
-def test_the_rule_of_sav_is_what_vos_benchmark_counts(tmp_path):
-    from vos_benchmark.benchmark import benchmark
-
-    names = [name.zfill(5) for name in NAMES]  # It sorts names by their letters.
-    write_frames(tmp_path / "frames/clip", TRUTH, names)
-    write_label_masks(tmp_path / "masks/clip", TRUTH, names)
-    write_label_masks(tmp_path / "results/clip", RESULT, names)
-    where = Folders(tmp_path / "frames", tmp_path / "masks")
-    arguments = {"strict": False, "num_processes": 1, "verbose": False, "skip_first_and_last": True}
-    *_, objects = benchmark([str(tmp_path / "masks")], [str(tmp_path / "results")], **arguments)
-    j, f = objects[0]["clip"]
-    found = {int(score.name): score.values for score in scores(where, tmp_path, "sav").objects}
-    assert found.keys() == j.keys()
-    for object_id, values in found.items():
-        np.testing.assert_allclose(values, (j[object_id] / 100, f[object_id] / 100), atol=1e-9)
