@@ -21,6 +21,7 @@ from osmn.masks import davis_palette
 # Pillow knows dozens of further formats, which are not meant.
 FRAME_FORMATS = ("JPEG", "PNG")
 LABEL_FORMATS = ("PNG",)  # A JPEG's labels would not be exact.
+BITS_PER_SAMPLE = 258  # A tag of TIFF.
 BIT_DEPTH = 24  # Index of the byte of a PNG that holds its bit depth.
 PNG_END = b"\0\0\0\0IEND\xaeB`\x82"
 TENSORFLOW_MODES = {"JPEG": ("RGB", "L"), "MPO": ("RGB", "L"), "PNG": ("RGB", "RGBA", "L", "LA", "P", "1", "I;16", "I")}
@@ -54,10 +55,10 @@ def _upright(path: Path | str, image: Image.Image, formats: tuple[str, ...]) -> 
         return ImageOps.exif_transpose(image) if _is_turned(image) else image
 
 
-def _colors(path: Path | str, image: Image.Image) -> Image.Image:
+def _colors(path: Path | str, image: Image.Image, formats: tuple[str, ...] = FRAME_FORMATS) -> Image.Image:
     """Return the image of the file `path` upright and in RGB; of 16 bits it keeps the upper 8."""
-    image = _upright(path, image, FRAME_FORMATS)
-    with named_image_errors(path, FRAME_FORMATS):
+    image = _upright(path, image, formats)
+    with named_image_errors(path, formats):
         if image.mode.startswith("I"):
             image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
         return image.convert("RGB")
@@ -71,13 +72,65 @@ def _resized(image: Image.Image, size: tuple[int, int] | None, method: Image.Res
     return image if image.size == (width, height) else image.resize((width, height), method)
 
 
-def read_image(path: Path | str, size: tuple[int, int] | None = None) -> np.ndarray:
+def read_image(
+    path: Path | str, size: tuple[int, int] | None = None, formats: tuple[str, ...] = FRAME_FORMATS
+) -> np.ndarray:
     """Return the image at `path`, JPEG or PNG, as RGB uint8 (H, W, 3); `size` (width, height) resizes it bilinearly.
 
-    The image is turned upright, as its EXIF data say. Raises InputError, naming the file, if it is missing or damaged.
+    The image is turned upright, as its EXIF data say. `formats` are Pillow's names of those that it may have. Raises
+    InputError, naming the file, if it is missing or damaged.
     """
-    image = _colors(path, _opened(path, FRAME_FORMATS)[1])
+    image = _colors(path, _opened(path, formats)[1], formats)
     return np.asarray(_resized(image, size, Image.Resampling.BILINEAR))
+
+
+def is_deep(path: Path | str, formats: tuple[str, ...]) -> bool:
+    """Tell whether the image at `path` has more than 8 bits per channel; raises InputError as `read_image` does."""
+    return _is_deep(*_opened(path, formats))
+
+
+def _is_deep(content: bytes, image: Image.Image) -> bool:
+    if image.format == "PNG":
+        return content[BIT_DEPTH] == 16
+    return image.mode[0] in "IF" or max(getattr(image, "tag_v2", {}).get(BITS_PER_SAMPLE, (8,))) > 8
+
+
+def read_deep(path: Path | str, formats: tuple[str, ...]) -> np.ndarray:
+    """Return the image of 16 bits per channel at `path` as RGB, uint16 (H, W, 3), upright.
+
+    Raises InputError as `read_image` does, also for an image of 8 bits, of floating-point values, or of values above 16
+    bits.
+    """
+    content, image = _opened(path, formats)
+    return deep_page(path, content, _upright(path, image, formats))
+
+
+def deep_page(path: Path | str, content: bytes, image: Image.Image, page: int = 0) -> np.ndarray:
+    """Return a page of an image of 16 bits per channel as RGB, uint16 (H, W, 3); see `read_deep`.
+
+    Args:
+        path: of the file.
+        content: its bytes.
+        image: the image of the page, loaded.
+        page: its number.
+    """
+    pixels = None
+    if image.mode.startswith("I"):
+        pixels = np.asarray(image)
+        if pixels.dtype != np.uint16 and (pixels.min() < 0 or pixels.max() > 65535):
+            pixels = None
+    elif _is_deep(content, image) and image.mode != "F":
+        import cv2  # Pillow keeps 8 of 16 bits per color.
+
+        found = cv2.imdecodemulti(
+            np.frombuffer(content, np.uint8), cv2.IMREAD_ANYDEPTH | cv2.IMREAD_COLOR, range=(page, page + 1)
+        )[1]
+        pixels = found[0][..., ::-1] if found and found[0].dtype == np.uint16 else None
+    if pixels is None:
+        raise InputError(
+            f"{path} has other values than the whole numbers of 16 bits; convert all frames to 8 or 16 bits per color"
+        )
+    return np.dstack([pixels] * 3).astype(np.uint16) if pixels.ndim == 2 else pixels
 
 
 def read_for_tensorflow(path: Path | str) -> bytes:

@@ -3,7 +3,7 @@
 import collections
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 from osmn.errors import InputError
@@ -56,13 +56,20 @@ def listed_name(name: object) -> str:
     return listed
 
 
-def frame_files(folder: Path | str, required: bool = True) -> dict[str, Path]:
+def frame_files(
+    folder: Path | str,
+    required: bool = True,
+    suffixes: Sequence[str] = FRAME_SUFFIXES,
+    leave_out: Iterable[Path | str] = (),
+) -> dict[str, Path]:
     """Return {name without suffix: path} of the frames in `folder`, JPEGs and PNGs, in natural order.
 
-    Raises InputError, naming the folder, if it does not exist or holds two frames of the same name, or if frames are
+    `suffixes` may be others; `leave_out` are paths of files that are no frames, where they lie among them. Raises
+    InputError, naming the folder, if it does not exist or holds two frames of the same name, or if frames are
     `required` and it holds no frame.
     """
-    return _files(folder, FRAME_SUFFIXES, "frames", required)
+    others = {os.path.realpath(path) for path in leave_out}
+    return _files(folder, suffixes, "frames", required, others)
 
 
 def mask_files(folder: Path | str, required: bool = True) -> dict[str, Path]:
@@ -83,8 +90,12 @@ def _visible(folder: Path | str) -> list[Path]:
     return [path for path in folder.iterdir() if not path.name.startswith(".")]
 
 
-def _files(folder: Path | str, suffixes: Sequence[str], kind: str, required: bool) -> dict[str, Path]:
+def _files(
+    folder: Path | str, suffixes: Sequence[str], kind: str, required: bool, leave_out: Collection[str] = ()
+) -> dict[str, Path]:
     paths = [path for path in _visible(folder) if path.suffix.lower() in suffixes]
+    if leave_out:
+        paths = [path for path in paths if os.path.realpath(path) not in leave_out]
     found: dict[str, Path] = {}
     for path in sorted(paths, key=lambda path: (natural_key(path.stem), path.suffix)):
         if not path.is_file() and path.exists():  # Reading a pipe, for example, would never end.

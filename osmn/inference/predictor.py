@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections.abc
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,6 +18,7 @@ from osmn.inference.load import load_model
 from osmn.masks import Size, merge, resized
 from osmn.models.engines import Engine
 
+MOST_SQUARES = 4  # Of its short side, in a frame for the network: 4:1 is beyond all usual videos.
 SIDE_MULTIPLE = 32  # The networks' coarsest features have a 32nd of the image's sides.
 
 
@@ -275,11 +277,14 @@ def _resized(frame: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 def network_size(frame_size: tuple[int, int], short_side: int | None) -> tuple[int, int]:
     """Return (width, height) for the network: about `short_side`, multiples of 32; the frame's size for None.
 
-    No side is above `LONGEST_SIDE`: the short side of a very long frame is less than `short_side`.
+    A very long frame gets less than `short_side`: of no more than `MOST_SQUARES` squares of it, so that a strip of a
+    video does not take more than a whole video does; and no side is above `LONGEST_SIDE`.
     """
     width, height = frame_size
     if short_side is None and max(width, height) <= LONGEST_SIDE:
         return width, height
-    scale = min((short_side or LONGEST_SIDE) / min(width, height), LONGEST_SIDE / max(width, height))
+    scale = LONGEST_SIDE / max(width, height)
+    if short_side is not None:
+        scale = min(scale, short_side / min(width, height), short_side * math.sqrt(MOST_SQUARES / (width * height)))
     width, height = (max(SIDE_MULTIPLE, SIDE_MULTIPLE * round(side * scale / SIDE_MULTIPLE)) for side in frame_size)
     return width, height

@@ -19,6 +19,7 @@ from osmn.user_video.media.reader import Frame, position
 
 logger = logging.getLogger(__name__)
 
+AsShown = Callable[[np.ndarray], "np.ndarray | None"]
 ASPECT_TOLERANCE = 0.02  # Of a mask's width over height, relative to the video's: rounded sides differ by less.
 
 
@@ -40,6 +41,10 @@ class Prompt(NamedTuple):
         if self.place is None:
             return True
         return (frame.number if isinstance(self.place, int) else frame.seconds) >= self.place
+
+
+def _nothing(mask: np.ndarray) -> None:
+    """Return no mask: of a video whose frames are shown as they are stored."""
 
 
 class PromptQueue:
@@ -74,12 +79,12 @@ def parse_prompt(text: str, name: str = "") -> Prompt:
     return Prompt(place, path)
 
 
-def read(given: Sequence[Prompt], size: tuple[int, int]) -> list[Prompt]:
+def read(given: Sequence[Prompt], size: tuple[int, int], as_shown: AsShown = _nothing) -> list[Prompt]:
     """Return the `Prompt`s with their objects, read for a video of `size`, (width, height).
 
     Raises InputError as `read_objects` does, before hours are spent on the video.
     """
-    return [each._replace(objects=read_objects(path_of(each), size)) for each in given]
+    return [each._replace(objects=read_objects(path_of(each), size, as_shown)) for each in given]
 
 
 def path_of(prompt: Prompt) -> Path:
@@ -96,15 +101,19 @@ def objects_of(prompt: Prompt) -> Mapping[int, np.ndarray]:
     return prompt.objects
 
 
-def read_objects(path: Path | str, size: tuple[int, int]) -> dict[int, np.ndarray]:
+def read_objects(path: Path | str, size: tuple[int, int], as_shown: AsShown = _nothing) -> dict[int, np.ndarray]:
     """Return {object id: bool (H, W)} of a mask's file for a video of `size`, (width, height).
 
-    A mask of 0 and 255 alone is a single object, 1. Where the mask is resized, that is logged. Raises InputError,
-    naming the file, for a mask without objects or of another aspect ratio than the video.
+    A mask of 0 and 255 alone is a single object, 1. Where the mask is resized, that is logged. A mask that was drawn on
+    a frame as it is stored, not as it is shown, is turned and stretched by `as_shown`, see `reader.Frames.as_shown`.
+    Raises InputError, naming the file, for a mask without objects or of another aspect ratio than the video.
     """
     labels = read_labels(path)
+    if not _has_aspect(labels, size) and (shown := as_shown(labels)) is not None:
+        logger.info(f"{path} is of the video's stored pixels, {_sides(labels)}: it is shown as these are")
+        labels = shown
     height, width = labels.shape
-    if abs(width / height / (size[0] / size[1]) - 1) > ASPECT_TOLERANCE:
+    if not _has_aspect(labels, size):
         raise InputError(
             f"{path} is {width}x{height}, the video {size[0]}x{size[1]}; draw the mask on one of its frames"
         )
@@ -117,6 +126,16 @@ def read_objects(path: Path | str, size: tuple[int, int]) -> dict[int, np.ndarra
         logger.info(f"{path} is resized to the video's size, {size[0]}x{size[1]}")
         labels = resized(labels, size)
     return {i: labels == i for i in ids}
+
+
+def _has_aspect(labels: np.ndarray, size: tuple[int, int]) -> bool:
+    """Tell whether labels have the aspect ratio of `size`, (width, height)."""
+    height, width = labels.shape
+    return abs(width / height / (size[0] / size[1]) - 1) <= ASPECT_TOLERANCE
+
+
+def _sides(labels: np.ndarray) -> str:
+    return "{1}x{0}".format(*labels.shape)
 
 
 def box_mask(image: np.ndarray, boxes: Sequence[Sequence[int]]) -> np.ndarray:
@@ -155,6 +174,7 @@ def grabcut(image: np.ndarray, box: Sequence[int] | np.ndarray) -> np.ndarray:
     mask = np.zeros(image.shape[:2], np.uint8)
     background, foreground = np.zeros((2, 1, 65))  # GrabCut's models of both.
     inside = left, top, right - left, bottom - top
+    cv2.setRNGSeed(0)  # A box has the same object whatever was drawn before, in this process or in another.
     cv2.grabCut(image[..., ::-1].copy(), mask, inside, background, foreground, 5, cv2.GC_INIT_WITH_RECT)
     found = (mask == cv2.GC_FGD) | (mask == cv2.GC_PR_FGD)
     if not found.any():

@@ -18,7 +18,7 @@ from osmn.progress import progress_bar
 from osmn.results import manifest
 from osmn.user_video import model_choice, prompts, tracking
 from osmn.user_video.media.reader import Frames, open_frames
-from osmn.user_video.options import UserVideoOptions
+from osmn.user_video.options import UserVideoOptions, VideoOptions
 from osmn.user_video.prompts import FOUND, Prompt, write_found
 from osmn.user_video.tracking import FINETUNED, MASKS, SCORES, Job, Summary
 
@@ -32,11 +32,19 @@ def opened(job: Job, options: UserVideoOptions) -> Iterator[tuple[Frames, list[P
     Raises InputError for a video or a mask that cannot be read, and for a box without an object.
     """
     video = options.video
-    with open_frames(job.path, video.start, video.end, video.stride) as frames:
+    with _open_frames(job, video) as frames:
+        for remark in frames.remarks:
+            logger.info(remark)
         if video.box:
             yield frames, prompts.in_boxes(frames.first.image, video.box, job.folder)
         else:
-            yield frames, prompts.read(job.given, frames.size)
+            yield frames, prompts.read(job.given, frames.size, frames.as_shown)
+
+
+def _open_frames(job: Job, video: VideoOptions) -> Frames:
+    """Return the frames of a job's video: what is given as a mask is none of them."""
+    masks = [each.path for each in job.given if each.path is not None]
+    return open_frames(job.path, video.start, video.end, video.stride, leave_out=masks)
 
 
 def segment_job(
@@ -170,7 +178,7 @@ def _finetuned_engine(
     # Earlier versions did not note these files; `_check_finetuned` has checked that a run made them.
     with (
         run.part(FINETUNED, ours=written, anew=True) as part,
-        open_frames(job.path, video.start, video.end, video.stride) as frames,
+        _open_frames(job, video) as frames,
     ):
         part.announce(*written)
         folder = job.folder / FINETUNED

@@ -9,7 +9,7 @@ import av
 import numpy as np
 import pytest
 
-from osmn.user_video.media import reader
+from osmn.user_video.media import video_file
 from osmn.user_video.media.reader import open_frames
 
 RATE = 25
@@ -98,14 +98,14 @@ UNEVEN = [Fraction(t, 90000) for t in np.cumsum([3003, 7, 9000, 1501, 45000] * 8
 
 def decoded_frames(monkeypatch):
     """Return a list that grows with every frame that is decoded."""
-    decoded, frames = [], reader._File.frames
+    decoded, frames = [], video_file.VideoFile.frames
 
     def counted(self):
         for frame in frames(self):
             decoded.append(frame[1])
             yield frame
 
-    monkeypatch.setattr(reader._File, "frames", counted)
+    monkeypatch.setattr(video_file.VideoFile, "frames", counted)
     return decoded
 
 

@@ -249,6 +249,7 @@ class Clock(NamedTuple):
     audio: None = None
     start: Fraction = Fraction(0)
     end: None = None
+    last: None = None
 
 
 def write_like(writer, path, clock, seconds, channels, size=(64, 48)):

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import functools
 import itertools
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple
 
 import av
 import numpy as np
-from av.stream import Disposition
 
 from osmn.errors import InputError
 from osmn.masks import Size
 from osmn.parallel import run_ahead
-from osmn.user_video.media.damage import DamageCounter
-from osmn.user_video.media.rgb import ToRGB
-from osmn.user_video.media.sources import FOLDER_RATE, Decoded, Folder, Source, clock, open_container
+from osmn.user_video.media.pictures import Folder, Pages, is_pages
+from osmn.user_video.media.sources import Source
+from osmn.user_video.media.video_file import VideoFile
 
-ANSWER_ALL = ("h264", "hevc")  # Decoders that drop a packet which they cannot parse, where other decoders fail.
 Place = int | float | Fraction  # A frame's number (int), or a time in seconds.
 
 
@@ -57,23 +54,34 @@ def position(text: str) -> int | Fraction:
 
 
 def open_frames(
-    path: Path | str, start: Place | None = None, end: Place | None = None, stride: int = 1, ahead: int = 4
+    path: Path | str,
+    start: Place | None = None,
+    end: Place | None = None,
+    stride: int = 1,
+    ahead: int = 4,
+    leave_out: Collection[Path | str] = (),
 ) -> Frames:
-    """Return the `Frames` of a video file or of a folder of JPEGs and PNGs.
+    """Return the `Frames` of a video file, of a folder of pictures, or of a WebP or TIFF of several.
 
     Args:
-        path: anything that FFmpeg decodes, or a folder, whose frames count as 24 per second.
+        path: anything that FFmpeg decodes, or a folder of pictures, which count as 24 frames per second.
         start: the first frame that is used, an int for its number or a Fraction or float for its seconds. Frames before
             it are decoded, so that it is exact, but not converted.
         end: the first frame that is not used any more, given in the same way.
         stride: every `stride`-th frame is used, from the first frame on.
         ahead: how many frames a thread may read before they are asked for.
+        leave_out: paths of files that are no frames, such as masks, where they lie in the folder.
 
     Raises:
         InputError: naming the path, if it does not exist, is no video, is damaged so that nothing can be read, or has
             no frame from `start` to `end`.
     """
-    source: Source = Folder(Path(path)) if Path(path).is_dir() else _File(Path(path))
+    path = Path(path)
+    source: Source
+    if path.is_dir():
+        source = Folder(path, leave_out)
+    else:
+        source = Pages(path) if is_pages(path) else VideoFile(path)
     return Frames(source, start, end, stride, ahead)
 
 
@@ -83,9 +91,13 @@ def frame_at(path: Path | str, seconds: Fraction) -> np.ndarray | None:
     It is decoded from the last key frame before it on. None where FFmpeg cannot seek in the file, or where no frame has
     exactly this time. Some files mark frames as key frames that are not: compare the image with a checksum.
     """
+    if is_pages(path):
+        return None
     for earlier in (0, 1, 10):  # seconds; some containers seek to where the key frame is decoded, before it is shown
-        source = _File(Path(path))
+        source = VideoFile(Path(path))
         try:
+            if not source.can_seek:
+                return None
             source.seek(seconds - earlier)
             for frame in source.frames():
                 if frame.seconds == seconds:
@@ -114,6 +126,7 @@ class Frames:
             them.
         start: the time of the first frame if `start` was given, else 0.
         end: once all frames are read, the time of the first frame left out by `end`; None if the video ended before.
+        last: once all frames are read, the times of the last one: when it appears, and when it, or the picture, ends.
 
     Args:
         source: of the frames.
@@ -130,6 +143,7 @@ class Frames:
         self.path, self.audio, self.origin = source.path, source.audio, source.origin
         self.time_base, self.rate = source.time_base, source.rate / stride
         self.end: Fraction | None = None
+        self.last: tuple[Fraction, Fraction] | None = None
         self.estimate = _estimate(source, start, end, stride)
         selected = self._selected(start, end, stride)
         try:
@@ -154,6 +168,15 @@ class Frames:
         """How many seconds of picture the file announces but does not have; 0 before its end is reached."""
         return self._source.missing
 
+    @property
+    def remarks(self) -> list[str]:
+        """Lines that say what was made of the video where that may surprise."""
+        return self._source.remarks
+
+    def as_shown(self, mask: np.ndarray) -> np.ndarray | None:
+        """See `Source.as_shown`."""
+        return self._source.as_shown(mask)
+
     def __iter__(self) -> Iterator[Frame]:
         return self._reading
 
@@ -169,15 +192,19 @@ class Frames:
         self._source.close()
 
     def _selected(self, start: Place | None, end: Place | None, stride: int) -> Iterator[Frame]:
-        chosen = 0
+        chosen, seconds = 0, Fraction(0)
         for number, decoded in enumerate(self._source.frames()):
             if end is not None and _reached(end, number, decoded.seconds):
                 self.end = decoded.seconds
+                self.last = seconds, decoded.seconds
                 return
             if start is None or _reached(start, number, decoded.seconds):
                 if chosen % stride == 0:
+                    seconds = decoded.seconds
                     yield Frame(number, decoded.name, decoded.seconds, decoded.convert())
                 chosen += 1
+        if self._source.picture_end is not None:
+            self.last = seconds, self._source.picture_end
 
     def _why_empty(self) -> str:
         if self._source.decoded:
@@ -197,131 +224,3 @@ def _estimate(source: Source, start: Place | None, end: Place | None, stride: in
     )
     counts = [count for count in (source.count, last) if count is not None]
     return max(1, math.ceil((min(counts) - (first or 0)) / stride)) if counts else None
-
-
-class _File:
-    """A video file as a `Source`."""
-
-    def __init__(self, path: Path) -> None:
-        self.path, self._sought = path, False
-        self.decoded, self.missing = 0, 0.0
-        self._container = open_container(path)
-        try:
-            self._stream = self._video_stream()
-        except InputError:
-            self._container.close()
-            raise
-        self._damage = DamageCounter(answers_all=self._stream.codec_context.name in ANSWER_ALL)
-        # FFmpeg's threads stay within a frame, as PyAV sets them: with several frames at a time, the last damaged
-        # frames take good frames along.
-        self.time_base = clock(self._stream)
-        self.rate = self._stream.average_rate or self._stream.guessed_rate or Fraction(FOLDER_RATE)
-        audio = self._container.streams.best("audio")
-        self.audio = path if audio else None
-        starts = [s.start_time * clock(s) for s in (self._stream, audio) if s and s.start_time is not None]
-        # Sound before zero is the run-up of its decoder and does not change the picture's clock.
-        self.origin = max(Fraction(0), min(starts, default=Fraction(0)))
-        self.count: int | None = self._stream.frames or self._duration_in_frames()
-
-    @property
-    def damaged(self) -> int:
-        """How many of the packets and frames that were read are damaged."""
-        return self._damage.count
-
-    def _video_stream(self) -> av.VideoStream:
-        # FFmpeg takes any text for a terminal's picture, and the cover of a song for a video.
-        videos = [s for s in self._container.streams.video if not s.disposition & Disposition.attached_pic]
-        if not videos or self._container.format.name == "tty":
-            raise InputError(f"{self.path} has no video stream; give a video or a folder of frames")
-        if videos[0].codec_context is None:
-            raise InputError(f"{self.path} has a codec that this FFmpeg cannot decode; convert it to H.264")
-        return videos[0]
-
-    def _duration_in_frames(self) -> int | None:
-        if self._stream.duration:
-            return round(self._stream.duration * self.time_base * self.rate)
-        if self._container.duration:
-            return round(Fraction(self._container.duration, av.time_base) * self.rate)
-        return None
-
-    def seek(self, seconds: Fraction) -> None:
-        """Go to the last key frame before a time; FFmpegError where the container cannot."""
-        ticks = math.floor((max(Fraction(0), seconds) + self.origin) / self.time_base)
-        self._container.seek(ticks, backward=True, stream=self._stream)
-        self._sought = True
-
-    def frames(self) -> Iterator[Decoded]:
-        to_rgb = ToRGB(self._stream.sample_aspect_ratio or Fraction(1))
-        frame_ticks = max(1, round(1 / (self.rate * self.time_base)))
-        last = None
-        for frame in self._frames():
-            ticks = frame.pts if frame.pts is not None else frame.dts
-            if last is not None and (ticks is None or ticks < last):  # no time, or the clock was set back
-                ticks = last + frame_ticks
-            elif ticks is None:
-                ticks = round(self.origin / self.time_base)
-            elif ticks == last:
-                ticks += 1  # so that the times of two frames always differ
-            last = ticks
-            number, self.decoded = self.decoded, self.decoded + 1
-            seconds = ticks * self.time_base - self.origin
-            yield Decoded(f"{number:05d}", seconds, functools.partial(self._in_rgb, to_rgb, frame))
-        announced = self._announced_end()
-        if last is not None and announced is not None:
-            missing = announced - (last + frame_ticks) * self.time_base
-            self.missing = float(missing) if 2 * missing > 1 / self.rate else 0.0
-
-    def _in_rgb(self, to_rgb: ToRGB, frame: av.VideoFrame) -> np.ndarray:
-        try:
-            return to_rgb(frame)
-        except av.FFmpegError as error:
-            kind = f"{frame.format.name}, {error.strerror}"
-            raise InputError(
-                f"{self.path} has frames that FFmpeg cannot turn into RGB ({kind}); convert it to H.264"
-            ) from None
-
-    def _announced_end(self) -> Fraction | None:
-        """Return when the picture ends as the file announces it, in seconds of its clock; None if it does not."""
-        stream, tag = self._stream, self._stream.metadata.get("DURATION", "")
-        start = (stream.start_time or 0) * self.time_base
-        if stream.duration:
-            return start + stream.duration * self.time_base
-        if match := re.fullmatch(r"(\d+):(\d+):(\d+(?:\.\d+)?)", tag):  # Matroska's, of each stream
-            hours, minutes, seconds = match.groups()
-            return int(hours) * 3600 + int(minutes) * 60 + Fraction(seconds)
-        if self._container.duration and not self.audio:  # Which may be longer.
-            return start + Fraction(self._container.duration, av.time_base)
-        return None
-
-    def _frames(self) -> Iterator[av.VideoFrame]:
-        """Yield the undamaged frames; after a seek, from the first key frame on."""
-        frames = self._decoded()
-        if self._sought:  # Frames before the first key frame lack the frames that they are made from.
-            frames = itertools.dropwhile(lambda frame: not frame.key_frame, frames)
-            self._sought = False
-        return (frame for frame in frames if not frame.is_corrupt)
-
-    def _decoded(self) -> Iterator[av.VideoFrame]:
-        """Yield all frames that the decoder gives, and count what is damaged."""
-        for packet in self._packets():
-            try:
-                frames = self._stream.decode(packet)
-            except av.FFmpegError:
-                self._damage.packet_failed()
-                continue
-            self._damage.sent(packet)
-            for frame in frames:
-                self._damage.got(frame, packet)
-                yield frame
-        self._damage.ended()
-
-    def _packets(self) -> Iterator[av.Packet | None]:
-        """Yield the packets; the last packet, empty or None, makes the decoder give what it holds back."""
-        try:
-            yield from self._container.demux(self._stream)
-        except av.FFmpegError:  # As in the ffmpeg program, the file ends where it cannot be parsed any more.
-            self._damage.packet_failed()
-            yield None
-
-    def close(self) -> None:
-        self._container.close()

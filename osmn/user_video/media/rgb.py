@@ -1,11 +1,14 @@
 """Decoded frames of any kind to upright RGB, by FFmpeg's filters."""
 
+from collections.abc import Callable
 from fractions import Fraction
 from typing import cast
 
 import av
 import numpy as np
 from av.video.reformatter import ColorPrimaries, ColorTrc
+
+from osmn.masks import resized
 
 # How to turn a picture upright, by its display matrix (a b, c d): whether the picture lies on its side, and the signs
 # of the two large numbers, a and d, or b and c.
@@ -18,6 +21,15 @@ _UPRIGHT: dict[tuple[bool, bool, bool], tuple[tuple[str, str | None], ...]] = {
     (True, False, True): (("transpose", "cclock"),),
     (True, True, True): (("transpose", "cclock_flip"),),
     (True, False, False): (("transpose", "clock_flip"),),
+}
+# The same for masks, in NumPy. The names are those of FFmpeg: "clock_flip" turns clockwise, then flips vertically.
+_TURN: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "hflip": np.fliplr,
+    "vflip": np.flipud,
+    "clock": lambda mask: np.rot90(mask, -1),
+    "cclock": np.rot90,
+    "cclock_flip": np.transpose,
+    "clock_flip": lambda mask: np.rot90(mask.T, 2),
 }
 # The numbers of colors (ISO 23091-2) that swscale computes with. It fails for others, where players take the default.
 _KNOWN = {
@@ -43,6 +55,7 @@ class ToRGB:
     def __init__(self, pixel_aspect: Fraction) -> None:
         self._pixel_aspect = pixel_aspect
         self._size: tuple[int, int] | None = None  # Upright.
+        self._stored: tuple[tuple[int, int], tuple[str, ...]] | None = None  # Of the first frame: size, how it turns.
         self._properties: tuple[object, ...] | None = None
         self._graph = av.filter.Graph()
 
@@ -59,6 +72,20 @@ class ToRGB:
         self._graph.push(frame)
         return self._graph.pull().to_ndarray()
 
+    def as_shown(self, mask: np.ndarray) -> np.ndarray | None:
+        """Return a mask, (H, W), of the size of the frames as they are stored, turned and stretched as the frames are.
+
+        Returns None for a mask of another size, before the first frame, and where frames are shown as they are stored.
+        """
+        if self._size is None or self._stored is None:
+            return None
+        (width, height), turns = self._stored
+        if mask.shape != (height, width) or (self._size == (width, height) and not turns):
+            return None
+        for turn in turns:
+            mask = _TURN[turn](mask)
+        return resized(mask, self._size)
+
     def _make_graph(self, frame: av.VideoFrame, matrix: tuple[int, ...]) -> av.filter.Graph:
         a, b, _, c, d = matrix[:5]
         turned = abs(b) > abs(a)
@@ -67,6 +94,8 @@ class ToRGB:
             width = round(frame.width * max(Fraction(1), self._pixel_aspect))
             height = round(frame.height * max(Fraction(1), 1 / self._pixel_aspect))
             self._size = (height, width) if turned else (width, height)
+            turns = tuple(name if direction is None else direction for name, direction in upright)
+            self._stored = (frame.width, frame.height), turns
         width, height = self._size[::-1] if turned else self._size
         scale = f"{width}:{height}"
         hdr = frame.color_trc in (ColorTrc.SMPTE2084, ColorTrc.ARIB_STD_B67)

@@ -1,12 +1,11 @@
-"""What a video is read from: a folder of images, here, or a file, whose container is opened here; see `reader`."""
+"""What a video is read from, and how a file's container is opened; `pictures` and `video_file` have the sources."""
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import NamedTuple, Protocol, cast
+from typing import Any, NamedTuple, Protocol
 
 import av
 import numpy as np
@@ -14,10 +13,11 @@ from av.container import InputContainer
 from av.stream import Stream
 
 from osmn.errors import InputError
-from osmn.files.images import read_image
-from osmn.files.names import frame_files
 
 FOLDER_RATE = 24  # Frames per second of a folder, which has no times.
+# Seconds. Browsers show a picture that is to be shown for 1/100 s or less for 1/10 s: Chromium's
+# image_decoder says so, "many annoying ads", and Firefox did it first.
+TOO_SHORT, SHORTEST = Fraction(1, 100), Fraction(1, 10)
 
 
 class Decoded(NamedTuple):
@@ -44,6 +44,8 @@ class Source(Protocol):
         origin: when the file's clock starts, in seconds; times are counted from there.
         audio: the file with the sound; None for a video without sound.
         count: about how many frames there are; None if that is not known.
+        remarks: lines that say what was made of the video where that may surprise.
+        picture_end: once all frames are read, the time at which the last one is shown no more.
     """
 
     path: Path
@@ -52,6 +54,8 @@ class Source(Protocol):
     origin: Fraction
     audio: Path | None
     count: int | None
+    remarks: list[str]
+    picture_end: Fraction | None
 
     @property
     def decoded(self) -> int:
@@ -68,44 +72,35 @@ class Source(Protocol):
     def frames(self) -> Iterator[Decoded]:
         """Yield the frames."""
 
+    def as_shown(self, mask: np.ndarray) -> np.ndarray | None:
+        """Return a mask, (H, W), that was drawn on a frame as it is stored, turned and stretched as frames are shown.
+
+        None where frames are shown as they are stored, or where the mask is not of the stored size.
+        """
+
     def close(self) -> None:
         """Close the file."""
 
 
-class Folder:
-    """A folder of JPEGs and PNGs as a `Source`."""
-
-    damaged, missing = 0, 0.0
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.rate, self.time_base, self.origin = Fraction(FOLDER_RATE), Fraction(1, FOLDER_RATE), Fraction(0)
-        self.audio: Path | None = None
-        self._files = frame_files(path, required=False)
-        self.count: int | None = len(self._files)
-        self.decoded = len(self._files)
-        self._shape: tuple[int, ...] | None = None
-
-    def frames(self) -> Iterator[Decoded]:
-        """See `Source.frames`; raises InputError for an image that is damaged or of another size than the first."""
-        for number, (name, path) in enumerate(self._files.items()):
-            yield Decoded(name, number * self.time_base, functools.partial(self._read, path))
-
-    def _read(self, path: Path) -> np.ndarray:
-        image = read_image(path)
-        self._shape = self._shape or image.shape
-        if image.shape != self._shape:
-            sizes = [f"{width}x{height}" for height, width, _ in (image.shape, self._shape)]
-            raise InputError(f"{path} is {sizes[0]}, the frames before it {sizes[1]}; make them of one size")
-        return image
-
-    def close(self) -> None:
-        """See `Source.close`: there is nothing to close."""
-
-
 def clock(stream: Stream) -> Fraction:
     """Return the unit of a stream's times, in seconds."""
-    return cast(Fraction, stream.time_base)  # None only for a stream that is not in a container.
+    return exact(stream.time_base)  # None only for a stream that is not in a container.
+
+
+def exact(value: Any) -> Fraction:
+    """Return a ratio of PyAV as a fraction: some versions have a class of their own for ratios."""
+    if isinstance(value, float):
+        return Fraction(value).limit_denominator(2**31 - 1)
+    return Fraction(int(value.numerator), int(value.denominator))
+
+
+def as_browsers_show(seconds: Fraction) -> Fraction:
+    """Return for how long browsers show a picture of an animation that is to be shown for some seconds."""
+    return SHORTEST if seconds <= TOO_SHORT else seconds
+
+
+# PyAV 19 always replaces what is not UTF-8, and knows no option for it.
+_LENIENT: dict[str, Any] = {} if int(av.__version__.split(".")[0]) >= 19 else {"metadata_errors": "replace"}
 
 
 def open_container(path: Path | str) -> InputContainer:
@@ -117,7 +112,7 @@ def open_container(path: Path | str) -> InputContainer:
         raise InputError(f"{path} is neither a file nor a folder; save what comes from it as a file, and give that")
     try:
         # With "file:" a colon in a name does not stand for a protocol; with "none" a percent sign makes no pattern.
-        return av.open(f"file:{path}", metadata_errors="replace", options={"pattern_type": "none"})
+        return av.open(f"file:{path}", options={"pattern_type": "none"}, **_LENIENT)
     except av.EOFError:
         raise InputError(f"{path} holds no frames; replace it") from None
     except av.FFmpegError as error:

@@ -203,6 +203,8 @@ class _Encoder:
         self._sound: Sound | None = None
         self._reformatter = VideoReformatter()
         self._last = -1
+        self._shown = Fraction(0)  # The time of the last frame in the video that this one is like.
+        self._held: av.Packet | None = None  # The last packet: until the next one comes, or the end.
 
     @_until_an_error
     def write(self, draw: Callable[[], np.ndarray], seconds: Fraction) -> None:
@@ -218,7 +220,7 @@ class _Encoder:
             dst_colorspace=Colorspace.ITU709,
             dst_color_range=ColorRange.MPEG,
         )
-        seconds -= self._like.start
+        self._shown, seconds = seconds, seconds - self._like.start
         before, self._last = self._last, max(round(seconds / self._time_base), self._last + 1)
         if self._last - before > MOST_TICKS:
             apart = float(self._time_base * MOST_TICKS)
@@ -235,6 +237,7 @@ class _Encoder:
         """Write what the encoder holds back and the rest of the sound."""
         if self._stream is not None:
             self._encode(self._stream, None)
+            self._mux_held(self._last_ticks())
             self._add_sound(math.inf if self._like.end is None else self._like.end - self._like.start)
         self._container.close()
         self._file.close()
@@ -276,8 +279,20 @@ class _Encoder:
 
     def _encode(self, stream: av.VideoStream, frame: av.VideoFrame | None) -> None:
         for packet in stream.encode(frame):
-            packet.duration = self._frame_ticks  # Counts for the last frame only: the others last until the next frame.
-            self._container.mux(packet)
+            self._mux_held(self._frame_ticks)
+            self._held = packet
+
+    def _mux_held(self, ticks: int) -> None:
+        if self._held is not None:
+            self._held.duration = ticks  # Counts for the last frame only: the others last until the next frame.
+            self._container.mux(self._held)
+
+    def _last_ticks(self) -> int:
+        """Return how long the last frame is shown: as long as in the video that this one is like."""
+        last = self._like.last
+        if last is None or last[0] != self._shown:  # The frames have not been read to their end.
+            return self._frame_ticks
+        return min(MOST_TICKS, max(1, round((last[1] - last[0]) / self._time_base)))
 
     def _add_sound(self, seconds: Fraction | float) -> None:
         if self._sound is not None:

@@ -227,6 +227,7 @@ def _opened(session: Session) -> tuple[Any, ...]:
     """Return what the page shows of a video that was just opened: painter, slider, status, screen, download."""
     slider = gr.Slider(maximum=max(1, session.frames - 1), value=0, interactive=session.frames > 1)
     words = f"{session.frames} frames, {session.size[0]}x{session.size[1]}. Paint an object."
+    words = " ".join([words, *session.remarks])
     return _painting(session, 0), slider, words, None, gr.DownloadButton(value=None, interactive=False)
 
 

@@ -52,6 +52,7 @@ class Session:
         folder: of the session.
         size: (width, height) of the video; (0, 0) without a video.
         token: differs from video to video.
+        remarks: lines that say what was made of the video where that may surprise.
         overlay: path of the newest overlay; None without results.
         archive: path of the newest archive of results; None without results.
 
@@ -68,6 +69,7 @@ class Session:
 
     def _reset(self, path: Path | None, frames: Sequence[tuple[str, Fraction, int]], size: tuple[int, int]) -> None:
         self._path, self.size = path, size
+        self.remarks: list[str] = []
         self._names = [name for name, _, _ in frames]
         self._seconds = [seconds for _, seconds, _ in frames]
         self._checksums = [checksum for _, _, checksum in frames]
@@ -119,12 +121,13 @@ class Session:
         """Read a video once, for the number and the times of its frames; it replaces the video before."""
         with open_frames(path) as frames:
             found = [(frame.name, frame.seconds, _checksum(frame.image)) for frame in frames]
-            size = frames.size
+            size, remarks = frames.size, [remark.replace(str(path), path.name) for remark in frames.remarks]
         with self._idle():
             if self._path is not None:
                 shutil.rmtree(self._path.parent)
             shutil.rmtree(self._results, ignore_errors=True)
             self._reset(path, found, size)
+            self.remarks = remarks
 
     @property
     def frames(self) -> int:
