@@ -7,8 +7,9 @@ from osmn.results.program import __version__
 if TYPE_CHECKING:  # For mypy and editors; `__getattr__` imports them.
     from osmn.config import ModelConfig
     from osmn.inference.predictor import Predictor, Segmentation
+    from osmn.user_video.prompts import read_objects
 
-__all__ = ["ModelConfig", "Predictor", "Segmentation", "__version__"]
+__all__ = ["ModelConfig", "Predictor", "Segmentation", "__version__", "read_objects"]
 
 
 def __getattr__(name: str) -> object:
@@ -21,4 +22,8 @@ def __getattr__(name: str) -> object:
         from osmn.inference import predictor
 
         return getattr(predictor, name)
+    if name == "read_objects":
+        from osmn.user_video.prompts import read_objects
+
+        return read_objects
     raise AttributeError(f"module 'osmn' has no attribute {name!r}")

@@ -151,8 +151,8 @@ def read_for_tensorflow(path: Path | str) -> bytes:
 def read_labels(path: Path | str, size: tuple[int, int] | None = None) -> np.ndarray:
     """Return the labels at `path`, a PNG, as uint8 (H, W): palette indices, or gray values.
 
-    `size` (width, height) resizes them (nearest). Raises InputError, naming the file, if it is missing, damaged, no PNG
-    or a color image, or if its gray values have 2 or 4 bits.
+    `size` (width, height) resizes them (nearest). Alpha that is opaque everywhere is left out. Raises InputError,
+    naming the file, if it is missing, damaged, no PNG or a color image, or if its gray values have 2 or 4 bits.
     """
     content, image = _opened(path, LABEL_FORMATS)
     bits = content[BIT_DEPTH]
@@ -160,6 +160,8 @@ def read_labels(path: Path | str, size: tuple[int, int] | None = None) -> np.nda
         # Pillow reads a 1 of 2 bits as 85, other programs read it as 1.
         raise InputError(f"{path} is a grey image of {bits} bits, whose labels are ambiguous; save it in 8 bits")
     image = _upright(path, image, LABEL_FORMATS)
+    if image.mode == "LA" and image.getextrema()[1] == (255, 255):  # DAVIS 2016 has such a mask: bear/00077.png.
+        image = image.getchannel("L")
     if image.mode == "1":
         image = image.convert("L")
     if image.mode not in ("P", "L"):
@@ -179,6 +181,15 @@ def read_wide_labels(path: Path | str) -> np.ndarray:
         raise InputError(f"{path} is a {image.mode} image; its labels are to be gray values of 16 bits")
     with named_image_errors(path, LABEL_FORMATS):
         return np.asarray(image).astype(np.int32)
+
+
+def open_upright(path: Path | str, formats: tuple[str, ...]) -> tuple[bytes, Image.Image]:
+    """Return the bytes of the file `path` and its image, of any mode, turned upright as its EXIF data say.
+
+    Raises InputError, naming the file, if it is missing, damaged or of none of the `formats`, Pillow's names of them.
+    """
+    content, image = _opened(path, formats)
+    return content, _upright(path, image, formats)
 
 
 def is_indexed(path: Path | str) -> bool:

@@ -11,6 +11,7 @@ from osmn.files.atomic import regular_bytes
 
 FRAME_SUFFIXES = (".jpg", ".jpeg", ".png")
 MASK_SUFFIXES = (".png",)
+PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".pgm")  # Of masks that people give.
 LONGEST_NAME = 255  # Bytes of the name of a file or folder.
 
 
@@ -75,6 +76,12 @@ def frame_files(
 def mask_files(folder: Path | str, required: bool = True) -> dict[str, Path]:
     """Return {name without suffix: path} of the masks in `folder`, PNGs, in natural order; see `frame_files`."""
     return _files(folder, MASK_SUFFIXES, "masks", required)
+
+
+def picture_files(folder: Path | str) -> list[Path]:
+    """Return the paths of the pictures in `folder`, of all `PICTURES`, in natural order."""
+    paths = [path for path in _visible(folder) if path.suffix.lower() in PICTURES and path.is_file()]
+    return sorted(paths, key=lambda path: natural_key(path.name))
 
 
 def subfolders(folder: Path | str) -> list[Path]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from osmn.options import WrongValue, non_negative, option, positive
 from osmn.training.options import TrainingOptions
+from osmn.user_video.given import READINGS
 
 
 def place(text: str) -> int | Fraction:
@@ -28,6 +29,7 @@ class VideoOptions:
         input: paths of the videos.
         result_path: folder of the results.
         mask: texts as `prompts.parse_prompt` takes them.
+        mask_reading: how the values and colors of masks are read; see `given.masks.read_mask`. None: as a person sees.
         box: boxes in the first frame, each (x, y, width, height), in place of masks.
         start: the first frame that is used; see `reader.open_frames`.
         end: the first frame that is not used any more.
@@ -45,10 +47,19 @@ class VideoOptions:
     mask: tuple[str, ...] = field(
         default=(),
         metadata=option(
-            "PNG of object ids (0: background) in the first frame, or at a frame (120) or time (4.5s, 1:02.5); several"
-            " times for objects that come later, and to correct objects; a folder stands for <INPUT's name>.png in it",
+            "mask of the first frame, or at a frame (120) or time (4.5s, 1:02.5): any picture of the objects, at best a"
+            " PNG of object ids; several times for a file per object, for objects that come later, and to correct"
+            " objects; a folder stands for <INPUT's name>.png in it, or for a file per object",
             metavar="[PLACE:]FILE",
             repeated=True,
+        ),
+    )
+    mask_reading: str | None = field(
+        default=None,
+        metadata=option(
+            "how masks are read where that is unclear: gray values and indices as ids; every color an object; shades as"
+            " soft borders; gray values by rank; colors as ids R + 256 G + 65536 B",
+            choices=READINGS,
         ),
     )
     box: tuple[list[int], ...] = field(
@@ -133,6 +144,8 @@ class UserVideoOptions:
             found[name] = None if where is None else str(where)
         if self.flip_test:  # Results from before this option have no entry for it, and stay valid.
             found["flip_test"] = True
+        if video.mask_reading:
+            found["mask_reading"] = video.mask_reading
         if finetuning.finetune:
             found |= {"finetune": finetuning.finetune, "learning_rate": finetuning.learning_rate}
         return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -12,9 +13,11 @@ import numpy as np
 
 from osmn.errors import InputError
 from osmn.files.images import read_image, read_labels, write_image, write_labels
+from osmn.files.names import PICTURES, picture_files
 from osmn.inference import arguments
 from osmn.inference.arguments import MOST_OBJECTS
-from osmn.masks import labelled, resized
+from osmn.masks import Size, labelled, resized
+from osmn.user_video.given import masks
 from osmn.user_video.media.reader import Frame, position
 
 logger = logging.getLogger(__name__)
@@ -28,13 +31,15 @@ class Prompt(NamedTuple):
 
     Attributes:
         place: a frame's number (int) or time (Fraction, seconds); None for the first frame that is used.
-        path: the mask, a PNG of object ids, 0 for the background; None for objects without a file.
+        path: the mask's file, or the folder with a mask's file for each object; None for objects without a file.
         objects: {object id: bool (H, W)}, of the video's size, once `read` has read the mask.
+        note: what was made of the file, where that could surprise.
     """
 
     place: int | Fraction | None
     path: Path | None
     objects: Mapping[int, np.ndarray] | None = None
+    note: str = ""
 
     def is_at(self, frame: Frame) -> bool:
         """Tell whether a `reader.Frame` is at or after the place."""
@@ -60,10 +65,28 @@ class PromptQueue:
         return here
 
 
-def parse_prompt(text: str, name: str = "") -> Prompt:
+def prompts_of(text: str, name: str = "", alone: bool = True) -> list[Prompt]:
+    """Return the `Prompt` of a text as `parse_prompt`, or one for each object if it is a folder of objects.
+
+    The folder has a picture for each object. It is FILE/<name>, or FILE itself if the video is `alone`.
+    """
+    given = parse_prompt(text, name, alone)
+    path = path_of(given)
+    if not path.is_dir():
+        return [given]
+    files = picture_files(path)
+    if not files:
+        raise InputError(
+            f"{path} holds no masks ({', '.join(PICTURES)}); give a file, or the folder of the objects' masks"
+        )
+    return [given._replace(path=file) for file in files]
+
+
+def parse_prompt(text: str, name: str = "", alone: bool = True) -> Prompt:
     """Return the `Prompt` of "FILE", or of "PLACE:FILE" with a frame (120) or a time (4.5s, 1:02.5).
 
-    A folder in FILE's place stands for `<name>.png` in it. Raises InputError for a file that is not there.
+    A folder in FILE's place stands for `<name>.png` in it, or for the folder `<name>` in it, or, if the video is
+    `alone`, for itself. Raises InputError for a file that is not there.
     """
     before, colon, after = text.rpartition(":")
     has_place = bool(colon) and not Path(text).exists()
@@ -73,18 +96,66 @@ def parse_prompt(text: str, name: str = "") -> Prompt:
         raise InputError(f"--mask {text}: {error}") from None
     path = Path(after if has_place else text)
     if path.is_dir():
-        path /= f"{name}.png"
+        inside = [path / f"{name}.png", path / name]
+        path = next((each for each in inside if name and each.exists()), path if alone else inside[0])
     if not path.exists():
         raise InputError(f"{path} does not exist; give a mask, --mask FILE")
     return Prompt(place, path)
 
 
-def read(given: Sequence[Prompt], size: tuple[int, int], as_shown: AsShown = _nothing) -> list[Prompt]:
+def read(
+    given: Sequence[Prompt], size: tuple[int, int], as_shown: AsShown = _nothing, reading: str | None = None
+) -> list[Prompt]:
     """Return the `Prompt`s with their objects, read for a video of `size`, (width, height).
 
-    Raises InputError as `read_objects` does, before hours are spent on the video.
+    What was made of a file is logged where it could surprise. `reading` is as in `masks.read_mask`. Raises InputError
+    as `masks.read_mask` and `numbered_apart` do, before hours are spent on the video.
     """
-    return [each._replace(objects=read_objects(path_of(each), size, as_shown)) for each in given]
+    found = []
+    for each in given:
+        objects, note = _read(path_of(each), size, as_shown, reading)
+        found.append(each._replace(objects=objects, note=note))
+    found = numbered_apart(found)
+    for each in found:
+        if each.note:
+            logger.info(f"{each.path}: {each.note}")
+    return found
+
+
+def numbered_apart(given: Sequence[Prompt]) -> list[Prompt]:
+    """Return the `Prompt`s so that files of one object each, at one place, are objects of different ids.
+
+    The ids are the numbers at the end of the files' names, if all have different ones, else 1, 2, ... A file of such a
+    name at a later place is the same object. Raises InputError for other objects of one id at one place.
+    """
+    found, known = list(given), dict[str, int]()
+    for place in dict.fromkeys(each.place for each in given):
+        here = [number for number, each in enumerate(given) if each.place == place]
+        ids = [object_id for number in here for object_id in objects_of(given[number])]
+        if len(set(ids)) < len(ids):
+            if any(len(objects_of(given[number])) > 1 for number in here):
+                twice = next(object_id for object_id in ids if ids.count(object_id) > 1)
+                paths = [str(given[n].path) for n in here if twice in objects_of(given[n])]
+                raise InputError(
+                    f"{' and '.join(paths)} both show object {twice}; give each object a number of its own"
+                )
+            known |= _numbers([path_of(given[number]).stem for number in here])
+        for number in here:
+            each, own = given[number], known.get(path_of(given[number]).stem)
+            if own is not None and len(objects_of(each)) == 1:
+                (mask,) = objects_of(each).values()
+                note = "; ".join(filter(None, [each.note, f"it is object {own}"]))
+                found[number] = each._replace(objects={own: mask}, note=note)
+    return found
+
+
+def _numbers(names: Sequence[str]) -> dict[str, int]:
+    """Return {name: object id} of files of one object each."""
+    ends = [re.search(r"\d+$", name) for name in names]
+    numbers = [int(end[0]) for end in ends if end]
+    if len(set(numbers)) < len(names) or not all(1 <= number <= MOST_OBJECTS for number in numbers):
+        numbers = list(range(1, len(names) + 1))
+    return dict(zip(names, numbers, strict=True))
 
 
 def path_of(prompt: Prompt) -> Path:
@@ -101,14 +172,28 @@ def objects_of(prompt: Prompt) -> Mapping[int, np.ndarray]:
     return prompt.objects
 
 
-def read_objects(path: Path | str, size: tuple[int, int], as_shown: AsShown = _nothing) -> dict[int, np.ndarray]:
-    """Return {object id: bool (H, W)} of a mask's file for a video of `size`, (width, height).
+def read_objects(
+    path: Path | str, size: tuple[int, int] | None = None, as_shown: AsShown = _nothing, reading: str | None = None
+) -> dict[int, np.ndarray]:
+    """Return {object id: bool (H, W)} of a mask's file, for a video of `size`, (width, height); None for its own size.
 
-    A mask of 0 and 255 alone is a single object, 1. Where the mask is resized, that is logged. A mask that was drawn on
-    a frame as it is stored, not as it is shown, is turned and stretched by `as_shown`, see `reader.Frames.as_shown`.
-    Raises InputError, naming the file, for a mask without objects or of another aspect ratio than the video.
+    The file is read as a person sees it, see `masks.read_mask`, as is `reading`. What was made of it is logged where
+    that could surprise, and so is a resized mask. A mask that was drawn on a frame as it is stored, not as it is shown,
+    is turned and stretched by `as_shown`, see `reader.Frames.as_shown`. Raises InputError, naming the file, for a file
+    that is no mask, shows no object, or is of another aspect ratio than the video.
     """
-    labels = read_labels(path)
+    objects, note = _read(path, size, as_shown, reading)
+    if note:
+        logger.info(f"{path}: {note}")
+    return objects
+
+
+def _read(
+    path: Path | str, size: tuple[int, int] | None, as_shown: AsShown, reading: str | None
+) -> tuple[dict[int, np.ndarray], str]:
+    """Return the objects of `read_objects`, and what was made of the file."""
+    labels, note = masks.read_mask(path, reading)
+    size = size or Size.of(labels)
     if not _has_aspect(labels, size) and (shown := as_shown(labels)) is not None:
         logger.info(f"{path} is of the video's stored pixels, {_sides(labels)}: it is shown as these are")
         labels = shown
@@ -120,12 +205,10 @@ def read_objects(path: Path | str, size: tuple[int, int], as_shown: AsShown = _n
     ids = [int(i) for i in np.unique(labels) if i]
     if not ids:
         raise InputError(f"{path} shows no object: every pixel is 0; paint objects in 1, 2, ...")
-    if ids == [255]:
-        labels, ids = labels // 255, [1]
     if (width, height) != tuple(size):
         logger.info(f"{path} is resized to the video's size, {size[0]}x{size[1]}")
         labels = resized(labels, size)
-    return {i: labels == i for i in ids}
+    return {i: labels == i for i in ids}, note
 
 
 def _has_aspect(labels: np.ndarray, size: tuple[int, int]) -> bool:

@@ -20,7 +20,7 @@ from osmn.user_video import model_choice, prompts, tracking
 from osmn.user_video.media.reader import Frames, open_frames
 from osmn.user_video.options import UserVideoOptions, VideoOptions
 from osmn.user_video.prompts import FOUND, Prompt, write_found
-from osmn.user_video.tracking import FINETUNED, MASKS, SCORES, Job, Summary
+from osmn.user_video.tracking import FINETUNED, GIVEN, MASKS, SCORES, Job, Summary
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ def opened(job: Job, options: UserVideoOptions) -> Iterator[tuple[Frames, list[P
         if video.box:
             yield frames, prompts.in_boxes(frames.first.image, video.box, job.folder)
         else:
-            yield frames, prompts.read(job.given, frames.size, frames.as_shown)
+            yield frames, prompts.read(job.given, frames.size, frames.as_shown, video.mask_reading)
 
 
 def _open_frames(job: Job, video: VideoOptions) -> Frames:
@@ -76,7 +76,8 @@ def segment_job(
     read = list(read)
     found = list(FOUND if options.video.box else ())
     videos = tracking.videos_written(given, options.video.cutout)
-    _check_places(job, model, options, read, [*found, *videos])
+    shown = [GIVEN] if any(each.note for each in given) else []
+    _check_places(job, model, options, read, [*found, *videos, *shown])
     size = model_choice.size(model, frames.size, options.im_size)
     logger.info(f"{job.path}: {model.summary(size)}")
     refine = crf.refiner() if options.crf_postprocessing else None

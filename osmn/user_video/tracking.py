@@ -19,10 +19,11 @@ from osmn.masks import overlay, with_objects
 from osmn.parallel import WriteBehind, run_ahead
 from osmn.user_video.media.reader import Frame, Frames
 from osmn.user_video.media.writer import write_cutout, write_overlay
-from osmn.user_video.prompts import Prompt, PromptQueue, all_objects, objects_of, parse_prompt, path_of, too_late
+from osmn.user_video.prompts import Prompt, PromptQueue, all_objects, objects_of, path_of, prompts_of, too_late
 
 FINETUNED = "finetuned"  # Folder, among a video's results, of the model that was trained on it.
 MASKS, SCORES = "masks", "scores"  # Folders, among the results.
+GIVEN = "given"  # The same, of what was made of masks where that could surprise.
 
 
 class Job(NamedTuple):
@@ -50,7 +51,8 @@ def jobs(paths: Sequence[Path | str], masks: Sequence[str], folder: Path | str) 
         if name in found:
             raise InputError(f"{found[name].path} and {path} would have one folder of results, {name}; rename one")
         own = Path(folder, name) if len(paths) > 1 else Path(folder)
-        found[name] = Job(path, own, [parse_prompt(text, name) for text in masks])
+        given = [each for text in masks for each in prompts_of(text, name, alone=len(paths) == 1)]
+        found[name] = Job(path, own, given)
     return list(found.values())
 
 
@@ -266,6 +268,10 @@ class Results:
         for object_id, write_frame in self._cutouts.items():
             write_frame(functools.partial(followed.cutout, object_id), frame.seconds)
 
+    def show(self, followed: TrackedFrame) -> None:
+        """Write the objects of a frame in which some are given, as `given/<frame>.png`, for the user to look at."""
+        self._keep(write_labels, self.files, f"{GIVEN}/{followed.frame.name}.png", followed.labels)
+
     def _keep(
         self, write_file: Callable[[Path, np.ndarray], None], names: list[str], name: str, content: np.ndarray
     ) -> None:
@@ -299,15 +305,17 @@ def segment(
     Raises:
         InputError: after the last frame, if objects are given at a later place.
     """
-    for name in (MASKS, SCORES):
+    for name in (MASKS, SCORES, GIVEN):
         remove_unfinished(Path(folder) / name)
-    count = 0
+    count, surprising = 0, PromptQueue(each for each in given if each.note)
     with (
         Results(folder, frames, all_objects(given) if cutout else (), save_score, tell) as results,
         contextlib.closing(track(predictor, frames, given)) as steps,
     ):
         for followed in steps:
             results.add(followed)
+            if surprising.take(followed.frame):
+                results.show(followed)
             count += 1
             progress()
     late = [each for each in given if not each.is_at(followed.frame)]

@@ -94,7 +94,7 @@ def test_more_objects_than_a_png_can_tell_apart_are_refused(clip, tmp_path, caps
     Image.fromarray(ids).save(tmp_path / "many.png")
     out = ["--result_path", tmp_path / "out", "--whole_model_path", "stand-in"]
     line = error(capsys, osmn_segment.main, clip, *out, "--mask", tmp_path / "many.png")
-    assert "many.png is a I;16 image; labels are indexed or 8-bit grey images, of at most 255 objects" in line
+    assert "many.png is a photograph, or has 301 objects, and at most 255 can be told apart" in line
     boxes = [word for _ in range(300) for word in ("--box", 8, 8, 20, 20)]
     assert "255" in error(capsys, osmn_segment.main, clip, *out, *boxes)
     assert not (tmp_path / "out/masks").exists() and not (tmp_path / "out/overlay.mp4").exists()
