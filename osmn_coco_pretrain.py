@@ -30,6 +30,7 @@ def parse(argv):
     args = parser().parse(argv)
     options.required(args, "model_save_path")
     training.check_embedding_start(args)
+    training.check_samples(args)
     training.validation(args)
     read(args, CocoData)  # It says what is wrong with it.
     return args

@@ -43,6 +43,7 @@ def parse(argv):
     """Return the parsed command line."""
     args = parser().parse(argv)
     options.required(args, "result_path", "whole_model_path" if args.only_testing else "model_save_path")
+    training.check_samples(args)
     training.validation(args, args.data_path)
     return args
 

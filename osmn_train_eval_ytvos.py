@@ -46,6 +46,7 @@ def parse(argv):
     options.required(args, "result_path", "whole_model_path" if args.only_testing else "model_save_path")
     if not args.only_testing:
         training.check_embedding_start(args)
+    training.check_samples(args)
     training.validation(args)
     return args
 

@@ -50,9 +50,9 @@ def add_validation_options(to: Parser, default_path: str = "") -> None:
 def add_distractor_options(to: Parser, videos: bool = True) -> None:
     """Add the options of augmentations that the published program lacks; with `videos`, also those of videos."""
     group = to.group("augmentation beyond the published one")
-    group.add(PipelineOptions, "distractors", "own_masks")
+    group.add(PipelineOptions, "distractors", "own_masks", "unroll", "occluders", "damaged_masks")
     if videos:
-        group.add(VideoSamples, "flip_target")
+        group.add(VideoSamples, "longest_gap", "flip_target")
 
 
 def add_more_videos_options(to: Parser) -> None:
@@ -114,6 +114,11 @@ def training_run(args: argparse.Namespace, validate_path: str | None = None) -> 
         read(args, TrainerOptions, dropout_seed=args.seed),
         validation(args, validate_path) if training.validate_iters else None,
     )
+
+
+def check_samples(args: argparse.Namespace) -> None:
+    """Raise InputError for options of samples that contradict each other, or do nothing."""
+    read(args, PipelineOptions, augmentation=read(args, Augmentation))
 
 
 def new_model(args: argparse.Namespace, start: StartOptions) -> Model:

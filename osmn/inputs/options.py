@@ -34,6 +34,7 @@ class Augmentation:
 
 
 AS_PUBLISHED = Augmentation()
+MOST_UNROLLED = 16  # Frames of a sample; each costs a step's time and memory of a batch.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,6 +49,9 @@ class PipelineOptions:
         num_loader: samples made at a time; 0: as many as there are processors.
         distractors: share of the samples, 0 to 1, that get the object of another sample pasted into their frame.
         own_masks: share of the samples, 0 to 1, whose spatial guide the trainer makes of the network's own mask.
+        unroll: frames of a sample that the network goes through by its own masks; it learns from the last. 1: a frame.
+        occluders: share of the samples of several frames, 0 to 1, in which something passes before the object.
+        damaged_masks: share of the samples of several frames, 0 to 1, whose last spatial guide is of a wrong mask.
         augmentation: `Augmentation`.
     """
 
@@ -73,9 +77,50 @@ class PipelineOptions:
             "of samples whose spatial guide comes from the network's own mask, as in testing", share, metavar="SHARE"
         ),
     )
+    unroll: int = field(
+        default=1,
+        metadata=option(
+            "frames that the network follows a sample's object through by its own masks, to learn from the last; stills"
+            " become short videos; 1: as published (try 3)",
+            positive(int, MOST_UNROLLED),
+            metavar="FRAMES",
+            came_later=True,
+        ),
+    )
+    occluders: float = field(
+        default=0.0,
+        metadata=option(
+            "of samples of --unroll, in which something passes before the object",
+            share,
+            metavar="SHARE",
+            came_later=True,
+        ),
+    )
+    damaged_masks: float = field(
+        default=0.0,
+        metadata=option(
+            "of samples of --unroll, whose own mask before the last frame is moved, cut, emptied or on another object",
+            share,
+            metavar="SHARE",
+            came_later=True,
+        ),
+    )
     augmentation: Augmentation = AS_PUBLISHED
 
     def __post_init__(self) -> None:
+        for name in ("occluders", "damaged_masks"):
+            if getattr(self, name) and self.unroll == 1:
+                raise InputError(f"{argument(name)} does nothing without {argument('unroll')} 2 or more; give it too")
+        if self.own_masks and self.unroll > 1:
+            raise InputError(
+                f"{argument('own_masks')} does nothing with {argument('unroll')}, which follows own masks in every"
+                " sample; leave one of them out"
+            )
+        if self.augmentation.random_crop_ratio and self.unroll > 1:
+            raise InputError(
+                f"{argument('random_crop_ratio')} does nothing with {argument('unroll')}, where stills move and grow as"
+                " a whole; leave one of them out"
+            )
         for scale in self.data_aug_scales:
             width, height = (int(side * scale) for side in self.im_size)
             if min(width, height) < 1 or max(width, height) > LONGEST_SIDE:
@@ -93,6 +138,7 @@ class VideoSamples:
         label_valid_ratio: share of the image that the object covers at least, in such a frame.
         bbox_valid_ratio: share of its box that the object covers at least, in such a frame.
         flip_target: mirror frame, label and previous mask at random.
+        longest_gap: frames from one frame of a sample to the next, at most, where samples have several frames.
         more_videos: (folder of frames, folder of masks) of further datasets, as `data.folders` reads them.
         video_shares: of the samples from videos, the shares of the script's own dataset and of each of `more_videos`,
             in any unit; None: by their numbers of examples.
@@ -104,6 +150,14 @@ class VideoSamples:
     label_valid_ratio: float = field(default=0.003, metadata=option("valid: the object's share of the image", share))
     bbox_valid_ratio: float = field(default=0.2, metadata=option("valid: the object's share of its box", share))
     flip_target: bool = field(default=False, metadata=option("mirror frame, label and previous mask at random"))
+    longest_gap: int = field(
+        default=10,
+        metadata=option(
+            "frames from one to the next of a sample of --unroll, at most; without it this idles",
+            positive(int, 1000),
+            came_later=True,
+        ),
+    )
     more_videos: tuple[list[str], ...] = field(
         default=(),
         metadata=option(

@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeAlias, TypeVar
 import tensorflow as tf
 
 from osmn.config import ModelConfig
-from osmn.inputs import distractors, samples
+from osmn.inputs import clips, distractors, samples
 from osmn.inputs.options import PipelineOptions
 from osmn.inputs.sources import Source, shares
 from osmn.parallel import processors
@@ -20,8 +20,8 @@ MakeDataset: TypeAlias = Callable[[int, int, int], tf.data.Dataset]
 DatasetOfBatches: TypeAlias = tf.data.Dataset | tf.distribute.DistributedDataset
 
 PREFETCHED_BATCHES = 2
-# Keep apart the random streams that share a sample's seed.
-_SOURCE_STREAM, _DISTRACTOR_STREAM = 2, 3
+# Keep apart the random streams that share a sample's seed; 4 and 5 are `training.predicted_masks`'s.
+_SOURCE_STREAM, _DISTRACTOR_STREAM, _OCCLUDER_STREAM, _BACKDROP_STREAM = 2, 3, 6, 7
 
 
 def example_number(index: int | tf.Tensor, count: int, seed: int) -> tf.Tensor:
@@ -41,7 +41,7 @@ class Distractor(NamedTuple):
         wanted: whether an object is pasted, a scalar bool.
         example: (source number, example number), scalars.
         guide_seed: (2,), draws the example's guide, which shows the object.
-        paste_seed: (2,), of `distractors.with_distractor`.
+        paste_seed: (2,), of the function that pastes it.
     """
 
     wanted: tf.Tensor
@@ -88,14 +88,30 @@ class Pipeline:
 
     def distractor(self, step: int | tf.Tensor, position: int | tf.Tensor) -> Distractor:
         """Return the `Distractor` of a sample."""
-        seed = tf.random.fold_in(samples.sample_seed(self._options.seed, step, position), _DISTRACTOR_STREAM)
+        return self._pasted(step, position, _DISTRACTOR_STREAM, self._options.distractors)
+
+    def occluder(self, step: int | tf.Tensor, position: int | tf.Tensor) -> Distractor:
+        """Return the `Distractor` that passes before a sample's object."""
+        return self._pasted(step, position, _OCCLUDER_STREAM, self._options.occluders)
+
+    def backdrop(self, step: int | tf.Tensor, position: int | tf.Tensor) -> Distractor:
+        """Return the `Distractor` whose frame is the ground of a still that moves; none is pasted."""
+        return self._pasted(step, position, _BACKDROP_STREAM, 0.0)
+
+    def _pasted(self, step: int | tf.Tensor, position: int | tf.Tensor, stream: int, share: float) -> Distractor:
+        seed = tf.random.fold_in(samples.sample_seed(self._options.seed, step, position), stream)
         share_seed, example_seed, guide_seed, paste_seed = tf.unstack(tf.random.split(seed, 4))
-        wanted = tf.random.stateless_uniform((), share_seed) < self._options.distractors
+        wanted = tf.random.stateless_uniform((), share_seed) < share
         return Distractor(wanted, self._draw(example_seed), guide_seed, paste_seed)
 
-    def sample(self, step: int | tf.Tensor, position: int | tf.Tensor) -> samples.Sample:
-        """Return the `samples.Sample`; its image, spatial guide and label have the size of the step's batch."""
+    def sample(self, step: int | tf.Tensor, position: int | tf.Tensor) -> samples.Sample | clips.ClipSample:
+        """Return the `samples.Sample`; its image, spatial guide and label have the size of the step's batch.
+
+        With `unroll` above 1 it is a `clips.ClipSample`.
+        """
         options = self._options
+        if options.unroll > 1:
+            return self._clip_sample(step, position)
         guide_seed, sample_seed = tf.unstack(tf.random.split(samples.sample_seed(options.seed, step, position), 2))
         source, number = self.example(step, position)
         views = self._load(source, number, guide_seed)
@@ -109,6 +125,41 @@ class Pipeline:
         varied = _choose(source, [functools.partial(vary, each) for each in self._sources])
         sample = samples.training_sample(varied, size, self._config, options.augmentation, sample_seed)
         return samples.Sample(*map(tf.ensure_shape, sample, samples.SHAPES))
+
+    def _clip_sample(self, step: int | tf.Tensor, position: int | tf.Tensor) -> clips.ClipSample:
+        options = self._options
+        clip_seed, sample_seed = tf.unstack(tf.random.split(samples.sample_seed(options.seed, step, position), 2))
+        source, number = self.example(step, position)
+        size = samples.batch_size_scale(options.seed, step, options.im_size, options.data_aug_scales)
+        ground = self.backdrop(step, position)
+        frames = options.unroll + 1  # The first frame gives the first spatial guide.
+
+        def load(each: Source) -> clips.Clip:
+            if each.load_clip is None:
+                raise ValueError("a source without clips gives no samples of several frames")
+            return each.load_clip(number, size, frames, lambda: self._load_guide(ground).guide_frame, clip_seed)
+
+        clip = _choose(source, [functools.partial(load, each) for each in self._sources])
+        for share, drawn, paste in (
+            (options.distractors, self.distractor, clips.with_second_object),
+            (options.occluders, self.occluder, clips.with_occluder),
+        ):
+            if share:
+                clip = self._with_pasted(clip, drawn(step, position), paste)
+        sample = clips.clip_sample(clip, self._config, options.augmentation, sample_seed)
+        shapes = clips.SHAPES._replace(earlier=(options.unroll - 1, *clips.SHAPES.earlier[1:]))
+        return clips.ClipSample(*map(tf.ensure_shape, sample, shapes))
+
+    def _with_pasted(
+        self,
+        clip: clips.Clip,
+        pasted: Distractor,
+        paste: Callable[[clips.Clip, samples.RawSample, tf.Tensor], clips.Clip],
+    ) -> clips.Clip:
+        return tf.cond(pasted.wanted, lambda: paste(clip, self._load_guide(pasted), pasted.paste_seed), lambda: clip)
+
+    def _load_guide(self, of: Distractor) -> samples.RawSample:
+        return self._load(*of.example, of.guide_seed)
 
     def dataset(self, first: int, last: int, part: tuple[int, int, int] | None = None) -> tf.data.Dataset:
         """Return a tf.data.Dataset of `samples.Sample` batches for the steps in `range(first, last)`.
@@ -139,9 +190,14 @@ class Pipeline:
         """Raise InputError, naming the file, if a file that the samples of a step are made of is damaged."""
         for position in range(self._options.batch_size):
             examples = [self.example(step, position)]
-            if self._options.distractors:
-                distractor = self.distractor(step, position)
-                examples += [distractor.example] if distractor.wanted else []
+            if self._options.unroll > 1:
+                ((source, number),) = examples
+                check_clip = self._sources[int(source)].check_clip
+                if check_clip is not None:
+                    check_clip(int(number))
+                examples.append(self.backdrop(step, position).example)
+            for pasted in (self.distractor(step, position), self.occluder(step, position)):
+                examples += [pasted.example] if pasted.wanted else []
             for source, number in examples:
                 self._sources[int(source)].check(int(number))
 
@@ -186,7 +242,7 @@ class Batches:
         self._dataset, self._first, self._check = dataset, first, check
         self.element_spec = dataset.element_spec
 
-    def __iter__(self) -> Iterator[samples.Sample]:
+    def __iter__(self) -> Iterator[samples.Sample | clips.ClipSample]:
         step = self._first
         try:
             for batch in self._dataset:

@@ -15,7 +15,7 @@ from osmn.data.folders import Folders
 from osmn.data.types import Example
 from osmn.errors import InputError, in_short
 from osmn.files.images import read_for_tensorflow, read_image, read_labels
-from osmn.inputs import samples
+from osmn.inputs import clips, geometry, moving_stills, samples
 from osmn.inputs.options import VideoSamples
 
 logger = logging.getLogger(__name__)
@@ -27,6 +27,9 @@ PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
 
 
 Loader = Callable[[tf.Tensor, tf.Tensor], samples.RawSample]  # (example number, (2,) seed) -> the example
+Backdrop = Callable[[], tf.Tensor]  # () -> a frame of another example, uint8 (h, w, 3)
+# (example number, (width, height), number of frames, backdrop, (2,) seed) -> frames that begin at the example
+ClipLoader = Callable[[tf.Tensor, tf.Tensor, int, Backdrop, tf.Tensor], clips.Clip]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,6 +40,9 @@ class Source:
         load: (example number, (2,) seed) -> `samples.RawSample`, in TensorFlow.
         check: (example number) -> None; raises InputError, naming the file, for a damaged file of the example.
         count: number of examples.
+        load_clip: (example number, (width, height), number of frames, backdrop, (2,) seed) -> `clips.Clip`, in
+            TensorFlow; `backdrop` returns a frame of another example. None: the source has no clips.
+        check_clip: as `check`, for all files that a clip of the example may be made of.
         augmentation: `samples.TargetAugmentation` of the source's samples.
         weight: of several sources, each gives samples in proportion to its weight; None: to its `count`.
     """
@@ -46,6 +52,8 @@ class Source:
     count: int
     augmentation: samples.TargetAugmentation = samples.AS_IT_IS
     weight: float | None = None
+    load_clip: ClipLoader | None = None
+    check_clip: Callable[[int], None] | None = None
 
 
 def shares(sources: Sequence[Source], total: float = 1.0) -> np.ndarray:
@@ -69,7 +77,7 @@ def of_training(examples: Sequence[Example], options: VideoSamples) -> list[Sour
     """
     more = [Folders(Path(frames), Path(masks)) for frames, masks in options.more_videos]
     found = [examples, *(folders.examples(where, options.validity) for where in more)]
-    videos = [video_source(each, options.flip_target) for each in found]
+    videos = [video_source(each, options.flip_target, options.longest_gap) for each in found]
     if options.video_shares:
         videos = [dataclasses.replace(each, weight=w) for each, w in zip(videos, options.video_shares, strict=True)]
     return mixed(videos, coco_sources(options.coco_path), options.coco_share)
@@ -150,10 +158,41 @@ def video_loader(examples: Sequence[Example]) -> Loader:
     return load
 
 
-def video_source(examples: Sequence[Example], flip_target: bool = False) -> Source:
-    """Return the `Source` of a list of `Example`s; `flip_target` mirrors frame, label and previous mask at random."""
+def video_source(examples: Sequence[Example], flip_target: bool = False, longest_gap: int = 1) -> Source:
+    """Return the `Source` of a list of `Example`s.
+
+    `flip_target` mirrors frame, label and previous mask at random. The frames of clips are at most `longest_gap` frames
+    apart.
+    """
+    chains, load = clips.chains(examples), video_loader(examples)
+    frames, labels = (tf.constant([getattr(e, name) for e in examples]) for name in ("frame", "label"))
+    object_ids = tf.constant([e.object_id for e in examples], tf.int64)
+    all_chains = tf.constant(chains)
+
+    def load_clip(number: tf.Tensor, size: tf.Tensor, count: int, backdrop: Backdrop, seed: tf.Tensor) -> clips.Clip:
+        del backdrop
+        guide_seed, place_seed, flip_seed = tf.unstack(tf.random.split(seed, 3))
+        numbers = clips.places(number, all_chains[number], longest_gap, count, place_seed)
+
+        def decode(number: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            image = geometry.resize_image(decode_image(frames[number]), size)
+            return image, geometry.resize_mask(decode_mask(labels[number], object_ids[number]), size)
+
+        shown, masks = tf.map_fn(decode, numbers, fn_output_signature=(tf.uint8, tf.bool))
+        views = load(number, guide_seed)
+        clip = clips.Clip(views.guide_frame, views.guide_mask, shown, masks, tf.zeros_like(masks))
+        return clips.mirrored(clip, flip_seed) if flip_target else clip
+
+    def check_clip(number: int) -> None:
+        for each in range(*chains[number]):
+            find_damaged(examples[each])
+
     augmentation = samples.TargetAugmentation(flip=flip_target)
-    return Source(video_loader(examples), lambda number: find_damaged(examples[number]), len(examples), augmentation)
+
+    def check(number: int) -> None:
+        find_damaged(examples[number])
+
+    return Source(load, check, len(examples), augmentation, load_clip=load_clip, check_clip=check_clip)
 
 
 def find_damaged(example: Example) -> None:
@@ -209,8 +248,16 @@ def instance_source(instances: coco.Instances) -> Source:
                 f" {instances.sizes[number][1]}x{instances.sizes[number][0]}; replace the image"
             )
 
-    augmentation = samples.TargetAugmentation(crop=True, flip=True)
-    return Source(instance_loader(instances), check, len(instances.images), augmentation)
+    load, augmentation = instance_loader(instances), samples.TargetAugmentation(crop=True, flip=True)
+
+    def load_clip(number: tf.Tensor, size: tf.Tensor, count: int, backdrop: Backdrop, seed: tf.Tensor) -> clips.Clip:
+        moving_seed, flip_seed = tf.unstack(tf.random.split(seed, 2))
+        still = load(number, seed)
+        frames, masks = moving_stills.moving_still(still.frame, still.label, backdrop, size, count, moving_seed)
+        clip = clips.Clip(still.guide_frame, still.guide_mask, frames, masks, tf.zeros_like(masks))
+        return clips.mirrored(clip, flip_seed)
+
+    return Source(load, check, len(instances.images), augmentation, load_clip=load_clip, check_clip=check)
 
 
 def coco_sources(data_paths: Sequence[str], weights: Sequence[float | None] | None = None) -> list[Source]:

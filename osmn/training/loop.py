@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from osmn.errors import InputError
 from osmn.files import locks
+from osmn.inputs.clips import ClipSample
 from osmn.inputs.samples import Sample
 from osmn.models import checkpoint_files, checkpoints
 from osmn.networks import replicas
@@ -24,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 def train(
     trainer: Trainer,
-    make_batches: Callable[[int, int], Iterable[Sample]],
+    make_batches: Callable[[int, int], Iterable[Sample | ClipSample]],
     options: TrainingOptions,
     folder: Path | str,
     final: bool = False,
@@ -63,7 +64,7 @@ def train(
 
 def _train(
     trainer: Trainer,
-    make_batches: Callable[[int, int], Iterable[Sample]],
+    make_batches: Callable[[int, int], Iterable[Sample | ClipSample]],
     options: TrainingOptions,
     folder: Path,
     final: bool,
@@ -97,7 +98,7 @@ def _train(
 
 def _train_steps(
     trainer: Trainer,
-    batches: Iterable[Sample],
+    batches: Iterable[Sample | ClipSample],
     first: int,
     options: TrainingOptions,
     folder: Path,

@@ -35,9 +35,10 @@ def train(
     """
     made = run.pipeline
     batches = Pipeline(sources, model.network.config, made, replicas.distribute).batches
-    if made.own_masks and model.config.no_spatial_modulator:
+    followed = "--own_masks" if made.own_masks else "--unroll" if made.unroll > 1 else ""
+    if followed and model.config.no_spatial_modulator:
         raise InputError(
-            "--own_masks does nothing for a network without spatial modulator (--no_spatial_modulator);"
+            f"{followed} does nothing for a network without spatial modulator (--no_spatial_modulator);"
             " leave one of them out"
         )
     if run.training.restart_training:
@@ -49,7 +50,7 @@ def train(
         )
     check_images(model.config, made.im_size, made.batch_size)
     validator = _validator(model.config, run.validation)
-    own_masks = OwnMasks(made.own_masks, made.seed, made.augmentation) if made.own_masks else None
+    own_masks = OwnMasks(made.own_masks, made.seed, made.augmentation, made.damaged_masks) if followed else None
     trainer = Trainer(model.network, run.trainer, own_masks)
     loop.train(trainer, batches, run.training, run.model_save_path, final, validator)
     return tensorflow_model.trained(model, run.model_save_path)

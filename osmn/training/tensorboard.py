@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import tensorflow as tf
 
 from osmn.config import ModelConfig
+from osmn.inputs.clips import ClipSample
 from osmn.inputs.samples import Sample
 from osmn.models import checkpoints
 
@@ -37,7 +38,7 @@ class Summaries:
         with checkpoints.tensorflow_write_errors(folder):
             self._writer = tf.summary.create_file_writer(str(folder))
 
-    def write(self, step: int, losses: Losses, rate: float, batch: Sample, logits: tf.Tensor) -> None:
+    def write(self, step: int, losses: Losses, rate: float, batch: Sample | ClipSample, logits: tf.Tensor) -> None:
         """Write a step's losses and, if pictures are wanted, its first sample and prediction; InputError if it fails.
 
         `batch` has (B, ...) tensors; `logits` are (B, H, W, 1).

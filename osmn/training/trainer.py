@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from osmn.errors import InputError
 from osmn.inputs import samples
+from osmn.inputs.clips import ClipSample
 from osmn.models import checkpoints
 from osmn.networks import Osmn, devices, replicas
 from osmn.training.losses import FUNCTIONS, logit_offset
@@ -38,6 +39,7 @@ class Trainer:
         network: an `Osmn` with float32 variables.
         options: `TrainerOptions`.
         own_masks: `predicted_masks.OwnMasks`, for spatial guides of the network's own masks; None: no such guides.
+            Samples of several frames need it.
     """
 
     def __init__(
@@ -91,8 +93,28 @@ class Trainer:
         ]
         return Losses(replicas.total(loss), self.l2()), logits, gradients
 
-    def _with_own_masks(self, batch: samples.Sample) -> samples.Sample:
+    def _after_own_masks(self, batch: ClipSample) -> samples.Sample:
+        """Return the last frames of clips, with the guides of the masks by which the network has come to them."""
+        own = self._own_masks
+        if own is None:
+            raise ValueError("clips need OwnMasks")
+        # As in testing, see `_with_own_masks`; no gradient goes through the frames.
+        execution = dataclasses.replace(self._execution, training=False)
+        offset = logit_offset(self._loss_name, batch.label)
+        gammas, spatial = self.network.gammas(batch.guide, execution), batch.spatial
+        first = replicas.position() * tf.shape(spatial)[0]
+        count = batch.earlier.shape[1]
+        for frame in range(count):
+            masks = self.network.segment(batch.earlier[:, frame], spatial, gammas, execution)[..., 0] > offset
+            if own.damaged and frame == count - 1:
+                masks = own.with_damage(masks, batch.other[..., 0] > 0.5, self.step, first)
+            spatial = own.next_guides(masks, self.network.config, self.step, first, frame)
+        return samples.Sample(batch.guide, spatial, batch.image, batch.label)
+
+    def _with_own_masks(self, batch: samples.Sample | ClipSample) -> samples.Sample:
         """Return a batch with some spatial guides of the network's own masks."""
+        if isinstance(batch, ClipSample):
+            return self._after_own_masks(batch)
         if self._own_masks is None:
             return batch
         # As in testing. The masks get about the true size, which the masks of a calibrated model have in testing.
@@ -110,12 +132,12 @@ class Trainer:
         return tf.reduce_sum(tf.stack(terms)) + self._constant_l2
 
     def train_step(
-        self, batch: samples.Sample, rate: tf.Tensor, spec: samples.Sample = BATCH
+        self, batch: samples.Sample | ClipSample, rate: tf.Tensor, spec: samples.Sample | ClipSample = BATCH
     ) -> tuple[Losses, tf.Tensor]:
         """Update the network by one batch; return its `Losses` and logits (of the first replica) before the update.
 
         Args:
-            batch: `Sample` of (B, ...) tensors.
+            batch: `Sample`, or `clips.ClipSample`, of (B, ...) tensors.
             rate: the learning rate, a scalar tensor.
             spec: the `tf.TensorSpec`s of batches for tf.function: all batches that they describe share a graph.
         """
@@ -123,11 +145,11 @@ class Trainer:
             self._steps[tuple(spec)] = tf.function(self._step, input_signature=[spec, tf.TensorSpec([])])
         return self._steps[tuple(spec)](batch, rate)
 
-    def _step(self, batch: samples.Sample, rate: tf.Tensor) -> tuple[Losses, tf.Tensor]:
+    def _step(self, batch: samples.Sample | ClipSample, rate: tf.Tensor) -> tuple[Losses, tf.Tensor]:
         losses, logits = tf.distribute.get_strategy().run(self._replica_step, (batch, rate))
         return Losses(*map(replicas.first, losses)), replicas.first(logits)
 
-    def _replica_step(self, batch: samples.Sample, rate: tf.Tensor) -> tuple[Losses, tf.Tensor]:
+    def _replica_step(self, batch: samples.Sample | ClipSample, rate: tf.Tensor) -> tuple[Losses, tf.Tensor]:
         losses, logits, gradients = self.gradients(self._with_own_masks(batch))
         if self._scaled:
             self._apply_if_finite(gradients, rate)

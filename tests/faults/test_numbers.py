@@ -40,6 +40,8 @@ MAY_BE_ZERO = MAY_BE_NEGATIVE | {
         "random_crop_ratio",
         "distractors",
         "own_masks",
+        "occluders",
+        "damaged_masks",
         "coco_share",
         "rehearsal_share",
         "label_valid_ratio",

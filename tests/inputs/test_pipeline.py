@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from helpers.coco_files import write_left
 from helpers.davis_sequences import BOX, rectangle, write_sequence
 from osmn.config import ModelConfig
 from osmn.data.davis import examples as davis_examples
@@ -11,7 +12,7 @@ from osmn.errors import InputError
 from osmn.inputs.options import Augmentation, PipelineOptions
 from osmn.inputs.pipeline import Pipeline, example_number
 from osmn.inputs.samples import RawSample, TargetAugmentation
-from osmn.inputs.sources import Source, mixed, video_source
+from osmn.inputs.sources import Source, coco_sources, mixed, video_source
 
 # -- Batches ----------------------------------------------------------------------------------------------------------
 
@@ -255,6 +256,73 @@ def test_samples_that_get_no_distractor_are_those_of_a_run_without():
     for position in np.flatnonzero(~np.array(wanted)):
         for with_none, with_some in zip(made[0.0], made[0.5], strict=True):
             np.testing.assert_array_equal(with_some[position], with_none[position])
+
+
+# -- Samples of several frames ----------------------------------------------------------------------------------------
+
+ALL_OF_IT = {"unroll": 3, "distractors": 0.5, "occluders": 0.5, "damaged_masks": 0.5}
+
+
+@pytest.fixture(scope="module")
+def mixed_sources(davis, tmp_path_factory):
+    """Return the sources of videos and of a still."""
+    still = write_left(tmp_path_factory.mktemp("coco"))
+    videos = video_source(davis_examples(davis, 2017, "train", (0, 0)), flip_target=True, longest_gap=3)
+    return mixed([videos], coco_sources([str(still)]), 0.5)
+
+
+def clip_batches(sources, first, last, **changes):
+    options = PipelineOptions((64, 48), **{"data_aug_scales": (0.5, 1), "batch_size": 3} | ALL_OF_IT | changes)
+    made = Pipeline(sources, CONFIG, options).batches(first, last)
+    return made.element_spec, [[field.numpy() for field in batch] for batch in made]
+
+
+def test_samples_of_several_frames_have_one_specification_and_the_size_of_their_batch(mixed_sources):
+    spec, batches = clip_batches(mixed_sources, 0, 3, batch_size=1, data_aug_scales=(0.5, 0.8, 1))
+    assert spec.earlier.shape.as_list() == [1, 2, None, None, 3] and spec.other.shape.as_list() == [1, None, None, 1]
+    sizes = {batch[2].shape for batch in batches}
+    assert sizes == {(1, 48, 64, 3), (1, 38, 51, 3), (1, 24, 32, 3)}
+    for _, spatial, image, label, earlier, other in batches:
+        assert spatial.shape[:3] == label.shape[:3] == other.shape[:3] == image.shape[:3]
+        assert earlier.shape == (1, 2, *image.shape[1:])
+        assert set(np.unique(label)) <= {0, 1}
+
+
+@pytest.mark.parametrize("num_loader", [1, 4])
+def test_clips_are_functions_of_seed_step_and_position(mixed_sources, num_loader):
+    _, whole = clip_batches(mixed_sources, 0, 5)
+    _, part = clip_batches(mixed_sources, 3, 5, num_loader=num_loader)
+    for ours, theirs in zip(part, whole[3:], strict=True):
+        for field, expected in zip(ours, theirs, strict=True):
+            np.testing.assert_array_equal(field, expected)
+    _, (other, *_) = clip_batches(mixed_sources, 0, 1, seed=1)
+    assert not np.array_equal(other[2], whole[0][2])
+
+
+def test_a_source_without_clips_is_refused():
+    with pytest.raises(ValueError, match="a source without clips"):
+        Pipeline([numbered(3)], PLAIN, small(unroll=2)).batches(0, 1)
+
+
+def test_a_damaged_file_that_a_clip_needs_is_named(tmp_path):
+    write_sequence(tmp_path, "seq", {1: [BOX] * 6})
+    damaged = tmp_path / "JPEGImages/480p/seq/00003.jpg"
+    damaged.write_bytes(damaged.read_bytes()[:200])
+    source = video_source(davis_examples(tmp_path, 2017, "train"), longest_gap=5)
+    with pytest.raises(InputError, match=f"{damaged} is not a readable image"):
+        list(Pipeline([source], CONFIG, PipelineOptions((50, 20), batch_size=2, unroll=3)).batches(0, 20))
+
+
+@pytest.mark.parametrize("name", ["occluders", "damaged_masks"])
+def test_options_of_clips_without_clips_are_refused(name):
+    with pytest.raises(InputError, match=rf"^{name}.* does nothing without unroll"):
+        PipelineOptions((64, 48), **{name: 0.5})
+
+
+@pytest.mark.parametrize("more", [{"own_masks": 0.5}, {"augmentation": Augmentation(random_crop_ratio=0.1)}])
+def test_options_of_single_frames_beside_clips_are_refused(more):
+    with pytest.raises(InputError, match="does nothing with unroll"):
+        PipelineOptions((64, 48), unroll=2, **more)
 
 
 # -- Damaged files ----------------------------------------------------------------------------------------------------

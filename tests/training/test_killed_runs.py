@@ -33,6 +33,7 @@ FAST = ["--no_visual_modulator"]
 # Everything that the published program lacks and that training keeps or draws.
 NEW = ["--ema", 0.6, "--lr_schedule", "cosine", "--warmup_iters", 2, "--loss", "jaccard", "--distractors", 0.7]
 NEW += ["--random_crop_ratio", 0.1, "--own_masks", 0.7]
+CLIPS = ["--unroll", 3, "--longest_gap", 2, "--occluders", 0.5, "--damaged_masks", 0.5, "--distractors", 0.5]
 EVERY_STEP = ["--save_iters", 1]
 VALIDATED = ["--validate_iters", 2, "--validate_split", "2017/val"]
 
@@ -231,8 +232,9 @@ def test_training_of_the_whole_network_killed_after_every_step_equals_an_uninter
 
 
 @pytest.mark.slow
-def test_training_with_all_new_options_killed_after_every_step_equals_an_uninterrupted_one(davis, coco, scratch):
-    options = [*NEW, *VALIDATED, "--flip_target", "--coco_path", *coco, "--coco_share", 0.5]
+@pytest.mark.parametrize("new", [NEW, CLIPS], ids=["frames", "clips"])
+def test_training_with_all_new_options_killed_after_every_step_equals_an_uninterrupted_one(davis, coco, scratch, new):
+    options = [*new, *VALIDATED, "--flip_target", "--coco_path", *coco, "--coco_share", 0.5]
     whole, killed = scratch / "whole", scratch / "killed"
     finish(start_davis(davis, whole, *options), whole)
     kill_after_every_step(lambda: start_davis(davis, killed, *options, *EVERY_STEP), killed)
