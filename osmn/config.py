@@ -25,6 +25,7 @@ class NetworkKind(NamedTuple):
         float32_blocks: numbers, from 0, of the convolutions that an export to int8 leaves in float32, together with
             the side outputs.
         small_embedding: whether its visual modulator can start from a small random embedding.
+        clicks: it finds an object that is pointed at, in one frame, and follows none.
     """
 
     network: str
@@ -33,6 +34,7 @@ class NetworkKind(NamedTuple):
     drifts_in_bfloat16: bool = False
     float32_blocks: tuple[int, ...] = ()
     small_embedding: bool = False
+    clicks: bool = False
 
 
 _VGG = NetworkKind("osmn.networks.vgg:VggOsmn", "vgg", bytes_a_pixel=128)  # 64 channels of 16 bits.
@@ -48,8 +50,11 @@ NETWORKS = {
         float32_blocks=(6, 7, 8, 9),  # doc/lessons.md says what they cost in time and gain in masks.
         small_embedding=True,
     ),
+    "clicks": NetworkKind(
+        "osmn.networks.clicks:ClickOsmn", "lite", bytes_a_pixel=48, drifts_in_bfloat16=True, clicks=True
+    ),
 }
-BASE_MODELS = tuple(NETWORKS)
+BASE_MODELS = tuple(name for name, kind in NETWORKS.items() if not kind.clicks)
 # As published: in testing, each side of the crop that is a visual guide moves outward by this part of its side.
 PAD_RATIO = 0.03
 LONGEST_SIDE = 16384  # Of images, in pixels.
@@ -105,7 +110,7 @@ class ModelConfig:
 
     def __post_init__(self) -> None:
         """Raise ValueError for a value that no model can have."""
-        if self.base_model not in BASE_MODELS:
+        if self.base_model not in NETWORKS:
             raise ValueError(f"base_model is {self.base_model!r}, not one of {', '.join(BASE_MODELS)}")
         for each in dataclasses.fields(self):
             value = getattr(self, each.name)

@@ -153,7 +153,7 @@ def train(
 
     with replicas.strategy().scope():
         model = new_model(args, start)
-        if model.path is None and start.pretrained is None:
+        if model.path is None and start.pretrained is None and not start.backbone:
             print("no --whole_model_path: training starts from random weights")
         trained = run.train(training_run(args, validate_path), model, find_sources())
         return trained if replicas.is_chief() else None

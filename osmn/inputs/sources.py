@@ -158,6 +158,20 @@ def video_loader(examples: Sequence[Example]) -> Loader:
     return load
 
 
+def frame_source(examples: Sequence[Example]) -> Source:
+    """Return the `Source` of the frames of a list of `Example`s, each alone: it is the guide too."""
+    frames = tf.constant([e.frame for e in examples])
+    labels = tf.constant([e.label for e in examples])
+    object_ids = tf.constant([e.object_id for e in examples], tf.int64)
+
+    def load(number: tf.Tensor, seed: tf.Tensor) -> samples.RawSample:
+        del seed  # There is one guide.
+        frame, mask = decode_image(frames[number]), decode_mask(labels[number], object_ids[number])
+        return samples.RawSample(frame, mask, mask, frame, mask)
+
+    return Source(load, lambda number: find_damaged(examples[number]), len(examples))
+
+
 def video_source(examples: Sequence[Example], flip_target: bool = False, longest_gap: int = 1) -> Source:
     """Return the `Source` of a list of `Example`s.
 

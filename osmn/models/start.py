@@ -45,6 +45,8 @@ class StartOptions:
         embedding_start: one of `EMBEDDING_STARTS`; see `networks.Initialization`.
         pretrained: `ImageNetWeights`, used without `whole_model_path` and where `folder` has no checkpoint; None for
             random weights.
+        backbone: a checkpoint of another network; of it the weights of equal name and shape are taken, where neither
+            `whole_model_path` nor a checkpoint in `folder` gives them. "" for none.
         engine: "tensorflow" or "openvino": what the trained model segments with; None for TensorFlow.
     """
 
@@ -64,4 +66,7 @@ class StartOptions:
         ),
     )
     pretrained: ImageNetWeights | None = None
+    backbone: str | Path = field(
+        default="", metadata=option("weights of the segmentation net to start from: a model of lite")
+    )
     engine: str | None = field(default=None, metadata=ENGINE)

@@ -139,6 +139,8 @@ def new_for_training(options: StartOptions) -> Model:
         load_weights(network, start)
     elif options.pretrained and not newest:
         load_imagenet(network, options.pretrained)
+    elif options.backbone and not newest:
+        load_backbone(network, checkpoint_files.find_checkpoint(options.backbone))
     return Model(network, precision, newest or start, engine)
 
 
@@ -150,6 +152,22 @@ def load_imagenet(network: networks.Osmn, weights: ImageNetWeights) -> None:
             continue
         initial = imagenet.load(network, scope, source)
         logger.info(f"{scope} from {source}; initial values: {checkpoints.listing(initial) or 'none'}")
+
+
+def load_backbone(network: networks.Osmn, path: Path) -> None:
+    """Load the weights of a checkpoint that have a network's names and shapes; log which others stay as they are.
+
+    Raises InputError if there is none.
+    """
+    reader = checkpoints.CheckpointReader(path)
+    variables = network.tf1_variables()
+    fitting = {n: v for n, v in variables.items() if tuple(reader.shapes.get(n, ())) == tuple(v.shape)}
+    if not fitting:
+        raise InputError(f"{path} has no weights of {network.config.base_model}; give a model of lite")
+    for name, variable in fitting.items():
+        variable.assign(reader.read(name))
+    initial = [name for name in variables if name not in fitting]
+    logger.info(f"{len(fitting)} variables from {path}; initial values: {checkpoints.listing(initial) or 'none'}")
 
 
 def load_weights(network: networks.Osmn, path: Path | str) -> None:

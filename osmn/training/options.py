@@ -8,7 +8,7 @@ from osmn.inputs.options import PipelineOptions
 from osmn.options import below_one, davis_split, identity, non_negative, option, positive
 from osmn.training.schedule import SCHEDULES, learning_rate
 
-LOSSES = ("balanced", "jaccard")
+LOSSES = ("balanced", "jaccard", "focal")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,7 +26,7 @@ class TrainerOptions:
     dropout_seed: int | None = 0
     loss: str = field(
         default="balanced",
-        metadata=option("balanced: as published; jaccard: masks nearer to the true size", choices=LOSSES),
+        metadata=option("balanced: as published; jaccard: masks nearer to the true size; focal: edges", choices=LOSSES),
     )
     fix_bn: bool = field(default=False, metadata=option("batch norm always uses its moving statistics"))
     fix_seg: bool = field(default=False, metadata=option("freeze the segmentation net but its last layer"))

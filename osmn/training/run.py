@@ -6,12 +6,14 @@ from pathlib import Path
 from osmn.config import ModelConfig
 from osmn.errors import InputError
 from osmn.files.overlap import refuse_inputs_inside_outputs
+from osmn.inputs.click_samples import ClickPipeline
 from osmn.inputs.pipeline import Pipeline
 from osmn.inputs.sources import Source
 from osmn.models import checkpoint_files, tensorflow_model
 from osmn.models.memory import check_images
 from osmn.networks import replicas
 from osmn.training import loop
+from osmn.training.click_feedback import ClickTrainer
 from osmn.training.options import TrainingRun, Validation
 from osmn.training.predicted_masks import OwnMasks
 from osmn.training.trainer import Trainer
@@ -34,7 +36,9 @@ def train(
             belong to the model that the training starts from; and as `loop.train` raises it.
     """
     made = run.pipeline
-    batches = Pipeline(sources, model.network.config, made, replicas.distribute).batches
+    clicks = model.config.kind.clicks
+    make_pipeline = ClickPipeline if clicks else Pipeline
+    batches = make_pipeline(sources, model.network.config, made, replicas.distribute).batches
     followed = "--own_masks" if made.own_masks else "--unroll" if made.unroll > 1 else ""
     if followed and model.config.no_spatial_modulator:
         raise InputError(
@@ -51,7 +55,8 @@ def train(
     check_images(model.config, made.im_size, made.batch_size)
     validator = _validator(model.config, run.validation)
     own_masks = OwnMasks(made.own_masks, made.seed, made.augmentation, made.damaged_masks) if followed else None
-    trainer = Trainer(model.network, run.trainer, own_masks)
+    make_trainer = ClickTrainer if clicks else Trainer
+    trainer = make_trainer(model.network, run.trainer, own_masks)
     loop.train(trainer, batches, run.training, run.model_save_path, final, validator)
     return tensorflow_model.trained(model, run.model_save_path)
 
