@@ -1,0 +1,123 @@
+"""Objects that a person points at, by clicks and boxes, in one frame: the first mask, and corrections of a mask."""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from osmn.inference import arguments
+from osmn.inputs import clicks
+from osmn.inputs.clicks import Window, box_of, guide_maps, whole_frame, window_around
+from osmn.masks import Size
+
+SIDE = 320  # Of the window that the network sees, in its pixels.
+MARGIN = 1.4  # Of the window, relative to what is known of the object.
+
+
+class Click(NamedTuple):
+    """A click on the object, or beside it, at a pixel counted from 0 at the left and at the top."""
+
+    x: float
+    y: float
+    positive: bool = True
+
+
+class ClickEngine(Protocol):
+    """Runs a click network."""
+
+    def logits(self, image: np.ndarray, maps: np.ndarray) -> np.ndarray:
+        """Return the logits, float32 (S, S), of a window.
+
+        Args:
+            image: uint8 (S, S, 3), RGB.
+            maps: uint8 (S, S, 4) of 0 and 1, the maps `inputs.clicks.MAPS`.
+        """
+
+
+def find(
+    engine: ClickEngine,
+    frame: np.ndarray,
+    pointed: Sequence[Click] = (),
+    box: Sequence[int] | None = None,
+    mask: np.ndarray | None = None,
+) -> np.ndarray:
+    """Return the object that is pointed at, bool (H, W).
+
+    The clicks are taken one after the other, each with the mask that those before it gave: as a person sees it, who
+    clicks where the mask is wrong.
+
+    Args:
+        engine: of a click network.
+        frame: uint8 (H, W, 3), RGB.
+        pointed: the clicks, in their order.
+        box: (x, y, width, height) around the object, in pixels; None for no box.
+        mask: bool (H, W), the mask so far, which the clicks correct; None for none.
+    """
+    found = mask
+    if box is not None:
+        found = answer(engine, frame, (), box, found)
+    for count in range(1, len(pointed) + 1):
+        found = answer(engine, frame, pointed[:count], box, found)
+    return np.zeros(frame.shape[:2], bool) if found is None else found
+
+
+def answer(
+    engine: ClickEngine,
+    frame: np.ndarray,
+    pointed: Sequence[Click],
+    box: Sequence[int] | None = None,
+    mask: np.ndarray | None = None,
+) -> np.ndarray:
+    """Return the object, bool (H, W), after the last of the clicks; `mask` is what was there before it.
+
+    The arguments are those of `find`.
+    """
+    size, edges = Size.of(arguments.frame(frame)), None
+    if box is not None:
+        x, y, width, height = arguments.box(box)
+        edges = (x, y, x + width, y + height)
+    known = _known(pointed, edges, mask)
+    if edges is None and (mask is None or not mask.any()):  # Nothing tells how large the object is.
+        mask = _segmented(engine, frame, whole_frame(size), pointed, None, mask)
+        known = _known(pointed, None, mask)
+    window = whole_frame(size) if known is None else window_around(known, MARGIN, size)
+    return _segmented(engine, frame, window, pointed, edges, mask)
+
+
+def _known(
+    pointed: Iterable[Click], box: tuple[int, int, int, int] | None, mask: np.ndarray | None
+) -> tuple[float, float, float, float] | None:
+    """Return the box around all that is known to be of the object: box, mask and positive clicks; None for nothing."""
+    boxes: list[tuple[float, float, float, float]] = [(c.x, c.y, c.x + 1, c.y + 1) for c in pointed if c.positive]
+    boxes += [] if box is None else [box]
+    found = None if mask is None else box_of(mask)
+    boxes += [] if found is None else [found]
+    if not boxes:
+        return None
+    left, top, right, bottom = zip(*boxes, strict=True)
+    return min(left), min(top), max(right), max(bottom)
+
+
+def _segmented(
+    engine: ClickEngine,
+    frame: np.ndarray,
+    window: Window,
+    pointed: Iterable[Click],
+    box: tuple[int, int, int, int] | None,
+    mask: np.ndarray | None,
+) -> np.ndarray:
+    pointed = list(pointed)
+    positive, negative = (
+        window.inside([(click.x, click.y) for click in pointed if click.positive == wanted], SIDE)
+        for wanted in (True, False)
+    )
+    shown = None
+    if box is not None:
+        corners = window.inside([(box[0] - 0.5, box[1] - 0.5), (box[2] - 0.5, box[3] - 0.5)], SIDE)
+        shown = tuple(value + 0.5 for corner in corners for value in corner)
+    so_far = None
+    if mask is not None and mask.any():
+        so_far = window.cut(mask.astype(np.uint8), SIDE, 0, nearest=True) > 0
+    maps = guide_maps(SIDE, positive, negative, shown, so_far)
+    logits = engine.logits(window.cut(frame, SIDE, clicks.GRAY), maps)
+    return window.paste(logits, Size.of(frame), -1.0) > 0
