@@ -45,7 +45,7 @@ class Propagator(Protocol):
     def start(self, frame: np.ndarray) -> None:
         """Begin a video at its first frame, uint8 (H, W, 3)."""
 
-    def add_object(self, object_id: int | None, mask: np.ndarray) -> None:
+    def follow(self, object_id: int | None, mask: np.ndarray) -> None:
         """Follow an object from its mask, bool (H, W), in the last frame."""
 
     def step(self, frame: np.ndarray) -> Masks:
@@ -88,7 +88,7 @@ def propagate(predictor: Propagator, video: Video, masks: Mapping[str, Path], st
     frames = propagated_frames(video, stride)
     predictor.start(read_image(frames[0]))
     for object_id, mask in zip(video.object_ids, true_masks(video, masks, frames[0]), strict=True):
-        predictor.add_object(object_id, mask)
+        predictor.follow(object_id, mask)
     rows = []
     for frame in frames[1:-1]:
         segmentation = predictor.step(read_image(frame))

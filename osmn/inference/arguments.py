@@ -24,6 +24,7 @@ def frame(value: object, like: np.ndarray | None = None) -> np.ndarray:
     """Return a frame, uint8 (height, width, 3), which has the size of the frame `like` unless that is None."""
     if not (
         isinstance(value, np.ndarray)
+        and not isinstance(value, np.ma.MaskedArray)
         and value.dtype == np.uint8
         and value.ndim == 3
         and value.shape[2] == 3
@@ -41,6 +42,8 @@ def mask(value: object, *sizes: tuple[int, int]) -> np.ndarray:
 
     Where `sizes`, each (width, height), are given, the mask has the aspect ratio of one of them.
     """
+    if isinstance(value, np.ma.MaskedArray):
+        raise InputError("a mask is bool (height, width), not a masked array; give `array.filled(False)`")
     try:
         found = np.asarray(value)
     except (ValueError, TypeError):  # Rows of different lengths.
@@ -58,6 +61,16 @@ def mask(value: object, *sizes: tuple[int, int]) -> np.ndarray:
             f"a mask of {width}x{height} is none of a frame of {sizes[0][0]}x{sizes[0][1]}; do not turn it"
         )
     return found.astype(bool)
+
+
+def fine_enough(value: np.ndarray, frame_size: tuple[int, int], network_size: tuple[int, int]) -> None:
+    """Raise InputError for a mask that is coarser than what a network sees of its frame; sizes are (width, height)."""
+    height, width = value.shape
+    if width < min(frame_size[0], network_size[0]) or height < min(frame_size[1], network_size[1]):
+        raise InputError(
+            f"a mask of {width}x{height} is coarser than the network's frames, {network_size[0]}x{network_size[1]};"
+            f" give it in the frame's size, {frame_size[0]}x{frame_size[1]}"
+        )
 
 
 def _of_one_aspect(size: tuple[int, int], other: tuple[int, int]) -> bool:
@@ -155,6 +168,8 @@ def _is_whole(value: object) -> TypeGuard[int | np.integer]:
 
 def _in_words(value: object) -> str:
     """Return a description, in a few words, of an argument."""
+    if isinstance(value, np.ma.MaskedArray):
+        return "a masked array"
     if isinstance(value, np.ndarray):
         return f"{value.dtype} {value.shape}"
     if value is None or isinstance(value, str | bytes | int | float | tuple):

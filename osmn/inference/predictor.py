@@ -166,7 +166,7 @@ class Predictor:
         """Begin a video, without objects, at its first frame: uint8 (H, W, 3), RGB."""
         size = self._size_for(arguments.frame(frame))
         self._forget()
-        self._frame, self._size = frame, size
+        self._frame, self._size = frame.copy(), size
 
     def add_object(self, object_id: int | None, mask: np.ndarray, frame: np.ndarray | None = None) -> None:
         """Follow an object from the last frame on, or correct it there; results have it from the next frame on.
@@ -174,13 +174,26 @@ class Predictor:
         Args:
             object_id: a whole number from 1 to 255; None for a video's only object, which is 1 in
                 `Segmentation.labels`.
-            mask: (h, w), of any size, but of the frame's aspect ratio: the object in the last frame. It is bool, or of
-                the integers 0 and 1: of other labels give `labels == object_id`, of probabilities
-                `probabilities > 0.5`. An object may be absent: all False.
+            mask: (h, w): the object in the last frame, of the frame's aspect ratio, and no coarser than the frames that
+                the network sees. It is bool, or of the integers 0 and 1: of other labels give `labels == object_id`, of
+                probabilities `probabilities > 0.5`. An object that is followed may be absent: all False.
             frame: uint8 (H, W, 3), RGB: the last frame in better quality, to make the visual guide of.
 
         Raises:
             InputError: a ValueError; before `start`, or if an argument is not as described.
+        """
+        last, size = self._started()
+        given = last if frame is None else arguments.frame(frame)
+        checked = arguments.mask(mask, Size.of(given), size)
+        arguments.fine_enough(checked, Size.of(given), size)
+        if arguments.object_id(object_id) not in self._masks and not checked.any():
+            raise InputError(f"the mask of object {object_id} is empty; a new object must be seen in the frame")
+        self.follow(object_id, checked, frame)
+
+    def follow(self, object_id: int | None, mask: np.ndarray, frame: np.ndarray | None = None) -> None:
+        """Follow an object as `add_object` does, for datasets: the mask may be of any size, and empty.
+
+        Arguments and errors are else those of `add_object`.
         """
         last, size = self._started()
         object_id = arguments.object_id(object_id)
@@ -202,7 +215,7 @@ class Predictor:
 
     def state(self) -> State:
         """Return the `State` after the last frame, with the objects that were added or removed in it."""
-        return State(dict(self._gammas), {i: np.packbits(mask) for i, mask in self._masks.items()}, self._size)
+        return State(_copies(self._gammas), {i: np.packbits(mask) for i, mask in self._masks.items()}, self._size)
 
     def resume(self, frame: np.ndarray, state: State) -> None:
         """Go on from a `State` as if the last frame were `frame`, uint8 (H, W, 3), after which the state was taken.
@@ -218,7 +231,7 @@ class Predictor:
             raise InputError(f"the state is of frames of {sizes[0]} for the network, this one has {sizes[1]}")
         self.start(frame)
         width, height = size
-        self._gammas = dict(state.gammas)
+        self._gammas = _copies(state.gammas)
         self._masks = {
             i: np.unpackbits(bits, count=height * width).reshape(height, width).astype(bool)
             for i, bits in state.masks.items()
@@ -232,7 +245,7 @@ class Predictor:
         InputError, a ValueError, before `start`, or for a frame of another size or kind.
         """
         last, small_size = self._started()
-        self._frame = arguments.frame(frame, like=last)
+        self._frame = arguments.frame(frame, like=last).copy()  # The caller may use the array again.
         small = _resized(frame, small_size) if small is None else arguments.frame(small)
         size = Size.of(frame)
         if not self._masks:
@@ -242,14 +255,19 @@ class Predictor:
         if self._refine is not None:
             masks = np.stack([self._refine(small, mask) for mask in masks])
         self._masks = dict(zip(self._masks, masks, strict=True))
-        return Segmentation(self.object_ids, probabilities, masks, size)
+        return Segmentation(self.object_ids, probabilities, masks.copy(), size)
 
     def propagate(self, frames: Iterable[np.ndarray]) -> Iterator[Segmentation]:
-        """Yield the `Segmentation` of each of `frames`, an iterable, frame by frame; see `step`."""
+        """Return an iterator of the `Segmentation` of each of `frames`, an iterable, frame by frame; see `step`.
+
+        Raises InputError, a ValueError, if no object is followed: there is nothing to segment.
+        """
         if not isinstance(frames, collections.abc.Iterable):
             raise InputError("frames are given one after the other, such as in a list; see `step` for a single one")
-        for frame in frames:
-            yield self.step(frame)
+        self._started()
+        if not self._masks:
+            raise InputError("no object is followed; add_object(object_id, mask) comes first")
+        return map(self.step, frames)
 
     def _started(self) -> tuple[np.ndarray, tuple[int, int]]:
         """Return the last frame and the size of frames for the network; InputError before `start`."""
@@ -266,6 +284,10 @@ class Predictor:
 
     def _size_for(self, frame: np.ndarray) -> tuple[int, int]:
         return self.im_size or network_size(Size.of(frame), self._short_side)
+
+
+def _copies(gammas: Mapping[int | None, list[np.ndarray]]) -> dict[int | None, list[np.ndarray]]:
+    return {object_id: [layer.copy() for layer in layers] for object_id, layers in gammas.items()}
 
 
 def _resized(frame: np.ndarray, size: tuple[int, int]) -> np.ndarray:

@@ -144,7 +144,7 @@ def follow(predictor: Predictor, video: Video) -> Iterator[tuple[int, Segmentati
                     name = "an object" if object_id is None else f"object {object_id}"
                     logger.warning(f"{video.references[number].mask} does not show {name}: it starts empty")
                 try:
-                    predictor.add_object(object_id, mask, whole)
+                    predictor.follow(object_id, mask, whole)
                 except InputError as error:  # A mask of another frame, say.
                     raise InputError(f"{video.references[number].mask}: {error}") from None
         yield number, segmentation, given

@@ -249,8 +249,75 @@ def test_a_mask_is_bool_or_of_the_integers_0_and_1(mask):
 
 def test_a_mask_has_the_frames_aspect_but_for_rounded_sides_or_the_networks_size():
     predictor = started((48, 85), im_size=(20, 60))
-    for mask in (np.zeros((60, 20), bool), np.zeros((96, 170), bool), np.zeros((5, 9), bool), np.zeros((32, 64), bool)):
-        predictor.add_object(1, mask)
+    for height, width in ((60, 20), (96, 170), (61, 108), (48, 85)):
+        predictor.add_object(1, np.ones((height, width), bool))
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (16, 32), (31, 62)])
+def test_a_mask_that_is_coarser_than_what_the_network_sees_is_refused(shape):
+    predictor = started()
+    with pytest.raises(ValueError, match="coarser than the network's frames, 64x32; give it in the frame's size, 64x3"):
+        predictor.add_object(1, np.ones(shape, bool))
+    predictor = Predictor(Shift(), im_size=(32, 16))
+    predictor.start(frame())
+    predictor.add_object(1, np.ones((16, 32), bool))  # Nothing is lost.
+
+
+def test_an_empty_mask_is_no_new_object_but_an_object_that_is_followed_may_be_absent():
+    predictor = started()
+    with pytest.raises(ValueError, match="the mask of object 2 is empty; a new object must be seen in the frame"):
+        predictor.add_object(2, square(0) & False)
+    predictor.add_object(1, square(10))
+    predictor.add_object(1, square(0) & False)
+    assert predictor.object_ids == (1,)
+
+
+def test_a_masked_array_is_neither_a_mask_nor_a_frame():
+    predictor = started()
+    with pytest.raises(ValueError, match=r"a mask is bool \(height, width\), not a masked array; give"):
+        predictor.add_object(1, np.ma.masked_array(square(10), square(20)))
+    with pytest.raises(ValueError, match="not a masked array"):
+        predictor.step(np.ma.masked_array(frame()))
+
+
+def test_propagation_without_objects_is_refused_at_once():
+    predictor = started()
+    with pytest.raises(ValueError, match=r"no object is followed; add_object\(object_id, mask\) comes first"):
+        predictor.propagate([frame()])
+
+
+def test_arrays_that_go_in_and_out_are_the_callers():
+    expected = [segmentation.masks.copy() for segmentation in following_two()[1].propagate([frame()] * 3)]
+    engine, predictor = following_two()
+    buffer = frame()
+    for masks in expected:
+        buffer[:] = 0
+        segmentation = predictor.step(buffer)
+        np.testing.assert_array_equal(segmentation.masks, masks)
+        state = predictor.state()
+        gammas = [layer for layers in state.gammas.values() for layer in layers]
+        for array in (segmentation.masks, segmentation.probabilities, buffer, *gammas, *state.masks.values()):
+            array[:] = 1
+    assert {tuple(gammas) for _, gammas in engine.seen} == {(7.0, 7.0)}
+    kept = predictor.state()
+    predictor.resume(frame(), kept)
+    kept.gammas[1][0][:] = 99
+    predictor.step(frame())
+    assert engine.seen[-1][1] == [7.0, 7.0]
+
+
+def test_the_visual_guide_is_of_the_frame_as_it_was_when_it_was_given():
+    engine = Shift()
+    predictor = Predictor(engine)
+    buffer = frame(50)
+    predictor.start(buffer)
+    buffer[:] = 200  # The caller reads the next frame into the same array.
+    predictor.add_object(1, square(10))
+    predictor.step(buffer)
+    buffer[:] = 90
+    predictor.add_object(2, square(40))
+    predictor.step(buffer)
+    assert [gammas for _, gammas in engine.seen] == [[50.0], [50.0, 200.0]]
 
 
 @pytest.mark.parametrize("wrong", [0, 256, 300, -1, 1.5, 1.0, True, "1", [1], np.float32(1)])
