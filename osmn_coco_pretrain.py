@@ -17,6 +17,7 @@ def parser():
     options.add_model_options(to)
     options.add_size_option(to, (400, 400))
     training.add_training_options(to, data_aug_scales=(0.8, 1.0, 1.2))
+    training.add_change_option(to)
     to.add(Augmentation, "random_crop_ratio")
     training.add_distractor_options(to, videos=False)
     training.add_imagenet_options(to)

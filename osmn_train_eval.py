@@ -28,6 +28,7 @@ def parser(description=__doc__):
     options.add_model_options(to)
     options.add_size_option(to, (854, 480))
     training.add_training_options(to, data_aug_scales=(0.5, 0.8, 1.0))
+    training.add_change_option(to)
     training.add_guide_choice_options(to)
     training.add_distractor_options(to)
     training.add_more_videos_options(to)

@@ -29,6 +29,7 @@ def parser():
     options.add_model_options(to)
     options.add_size_option(to, (448, 256))
     training.add_training_options(to, data_aug_scales=(1.0,))
+    training.add_change_option(to)
     training.add_imagenet_options(to)
     training.add_guide_choice_options(to)
     training.add_distractor_options(to)

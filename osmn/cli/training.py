@@ -24,7 +24,7 @@ if TYPE_CHECKING:  # TensorFlow takes seconds to import.
 def add_training_options(to: Parser, data_aug_scales: tuple[float, ...]) -> None:
     """Add the options of training and of its samples."""
     group = to.group("training")
-    group.add(TrainingRun)
+    group.add(TrainingRun, "model_save_path")
     group.add(PipelineOptions, "batch_size")
     group.add(TrainingOptions, "training_iters", "learning_rate", "lr_schedule", "warmup_iters")
     group.add(TrainerOptions, "loss", "ema")
@@ -36,6 +36,11 @@ def add_training_options(to: Parser, data_aug_scales: tuple[float, ...]) -> None
     group.add(PipelineOptions, "data_aug_scales", data_aug_scales=data_aug_scales)
     group.add(Augmentation, "vg_random_crop_ratio", "vg_random_rotate_angle")
     group.add_rest(Augmentation, without=["random_crop_ratio"])  # Only still images are cropped.
+
+
+def add_change_option(to: Parser) -> None:
+    """Add the option of a training that goes on with other options than those of its checkpoints."""
+    to.add(TrainingRun, "change")
 
 
 def add_validation_options(to: Parser, default_path: str = "") -> None:
@@ -113,6 +118,7 @@ def training_run(args: argparse.Namespace, validate_path: str | None = None) -> 
         args.model_save_path,
         read(args, TrainerOptions, dropout_seed=args.seed),
         validation(args, validate_path) if training.validate_iters else None,
+        tuple(args.change) if "change" in args else (),
     )
 
 

@@ -149,6 +149,7 @@ class TrainingRun:
         model_save_path: folder of the checkpoints.
         trainer: `TrainerOptions`.
         validation: `Validation`, for `training.validate_iters`, with folder and split; None for no validation.
+        change: names of options that may differ from those that the checkpoints in the folder were trained with.
     """
 
     training: TrainingOptions
@@ -158,6 +159,15 @@ class TrainingRun:
     )
     trainer: TrainerOptions = TrainerOptions()
     validation: Validation | None = None
+    change: tuple[str, ...] = field(
+        default=(),
+        metadata=option(
+            "names of options that may differ from those that the checkpoints in --model_save_path were trained with",
+            nargs="+",
+            metavar="OPTION",
+            changes_results=False,
+        ),
+    )
 
     @property
     def identity_options(self) -> dict[str, Any]:

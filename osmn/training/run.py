@@ -2,9 +2,12 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from osmn.config import ModelConfig
-from osmn.errors import InputError
+from osmn.errors import InputError, in_short
+from osmn.files import sealed_json
+from osmn.files.atomic import named_write_errors, replacing
 from osmn.files.overlap import refuse_inputs_inside_outputs
 from osmn.inputs.click_samples import ClickPipeline
 from osmn.inputs.pipeline import Pipeline
@@ -18,6 +21,10 @@ from osmn.training.options import TrainingRun, Validation
 from osmn.training.predicted_masks import OwnMasks
 from osmn.training.trainer import Trainer
 from osmn.training.validator import Validator
+
+OPTIONS = "options.json"  # In the folder of the checkpoints: the options that they were trained with.
+# A run may go on at another rate, and for more steps; the seed of dropout is the seed.
+FREE = ("learning_rate", "lr_schedule", "warmup_iters", "training_iters", "dropout_seed")
 
 
 def train(
@@ -53,12 +60,43 @@ def train(
             model.files, [file for prefix in deleted for file in checkpoint_files.model_files(prefix)]
         )
     check_images(model.config, made.im_size, made.batch_size)
+    _keep_options(run, model.precision)
     validator = _validator(model.config, run.validation)
     own_masks = OwnMasks(made.own_masks, made.seed, made.augmentation, made.damaged_masks) if followed else None
     make_trainer = ClickTrainer if clicks else Trainer
     trainer = make_trainer(model.network, run.trainer, own_masks)
     loop.train(trainer, batches, run.training, run.model_save_path, final, validator)
     return tensorflow_model.trained(model, run.model_save_path)
+
+
+def _keep_options(run: TrainingRun, precision: str) -> None:
+    """Write a run's options beside its checkpoints.
+
+    Raises InputError if the checkpoints that the run would go on from were trained with others, which it names.
+    """
+    folder = Path(run.model_save_path)
+    path, options = folder / OPTIONS, {**run.identity_options, "precision": precision}
+    now: dict[str, Any] = sealed_json.from_json(
+        sealed_json.to_json({name: value for name, value in options.items() if name not in FREE})
+    )
+    unknown = [name for name in run.change if name not in now]
+    if unknown:
+        raise InputError(f"--change {unknown[0]} is none of the options that are kept: {', '.join(sorted(now))}")
+    if path.is_file() and checkpoint_files.newest_checkpoint(folder) and not run.training.restart_training:
+        try:
+            before = sealed_json.from_json(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise InputError(f"{path} cannot be read ({in_short(error)}); remove it to train on without it") from None
+        differing = [name for name in now if name in before and before[name] != now[name] and name not in run.change]
+        if differing:
+            was = ", ".join(f"{name} {before[name]} instead of {now[name]}" for name in differing)
+            raise InputError(
+                f"{folder} has been trained with {was}; give --change {' '.join(differing)} to go on all the same, or"
+                " another --model_save_path"
+            )
+    if replicas.is_chief():
+        with named_write_errors(path), replacing(path) as temporary:
+            temporary.write_text(sealed_json.to_json(now), encoding="utf-8")
 
 
 def _validator(config: ModelConfig, validation: Validation | None) -> Validator | None:
