@@ -34,6 +34,8 @@ def check_model(args: argparse.Namespace) -> None:
 def check_start(start: StartOptions) -> None:
     """Check what a training starts from: its checkpoint, or its ImageNet weights if it reads them."""
     newest, other, config = checkpoint_files.find_start(start.whole_model_path, start.folder, start.given)
+    if start.backbone and not newest and not other:
+        checkpoint_files.find_checkpoint(start.backbone)
     if newest or other or start.pretrained is None:
         return
     if not config.no_visual_modulator:

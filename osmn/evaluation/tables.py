@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -16,6 +17,12 @@ def iou_lines(ious: Iterable[tuple[str, float]], mean: float) -> str:
 def decimals(*values: float) -> list[str]:
     """Return numbers as texts for a CSV file, with six digits after the point."""
     return [f"{value:.6f}" for value in values]
+
+
+def _no_formula(cell: object) -> object:
+    """Return a cell that spreadsheets show as it is: after an apostrophe, a name that they would take for a formula."""
+    is_name = isinstance(cell, str) and not re.fullmatch(r"-?\d+\.\d+|-?nan|-?inf", cell)
+    return f"'{cell}" if is_name and str(cell).startswith(("=", "+", "-", "@", "\t", "\r")) else cell
 
 
 def write_tables(
@@ -38,7 +45,7 @@ def write_tables(
         InputError: if a file cannot be written.
     """
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([columns, *rows])
+    csv.writer(text, lineterminator="\n").writerows([columns, *(map(_no_formula, row) for row in rows)])
     contents = {} if iou_text is None else {"iou.txt": iou_text}
     paths = []
     for name, content in (contents | {csv_name: text.getvalue()}).items():

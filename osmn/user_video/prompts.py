@@ -252,6 +252,8 @@ def grabcut(image: np.ndarray, box: Sequence[int] | np.ndarray) -> np.ndarray:
         raise InputError(f"{words} is outside the frame, {columns}x{rows}, or too small; give another one")
     if (left, top, right, bottom) == (0, 0, columns, rows):
         raise InputError(f"{words} is the whole frame, {columns}x{rows}; give a smaller one, or draw a mask instead")
+    if (left, top, right, bottom) != (x, y, x + width, y + height):
+        logger.info(f"{words} reaches outside the frame, {columns}x{rows}; what is inside counts")
     import cv2  # Only where there is a box.
 
     mask = np.zeros(image.shape[:2], np.uint8)

@@ -37,6 +37,7 @@ EVAL = "osmn_train_eval --only_testing --data_path {davis} --whole_model_path {m
 TRAIN = "osmn_train_eval --data_path {davis} --whole_model_path {model} --result_path {out} --model_save_path {out}"
 YTVOS = "osmn_train_eval_ytvos --data_path {ytvos} --whole_model_path {model} --result_path {out}"
 COCO = "osmn_coco_pretrain --data_path {coco} --model_save_path {out}"
+CLICKS = "osmn_click_train --data_path {coco} --model_save_path {out}"
 ONLINE = (
     "osmn_online_finetune --data_path {davis} --whole_model_path {model} --result_path {out} --model_save_path {out}"
 )
@@ -75,6 +76,10 @@ WRONG = {
     "COCO, ImageNet weights": (f"{COCO} --vis_mod_model_path /nope", NO_MODEL),
     "COCO, Keras weights": (f"{COCO} --vis_mod_model_path /nope.h5", "/nope.h5 does not exist; see README, 'Weights'"),
     "COCO, models": (f"{COCO} --whole_model_path {{model}} --model_save_path {{file}}", A_FILE),
+    "clicks, data": (f"{CLICKS} --data_path /nope", NO_COCO),
+    "clicks, videos": (f"{CLICKS} --videos /nope /nope", "/nope does not exist; check the data path"),
+    "clicks, backbone": (f"{CLICKS} --backbone /nope", NO_MODEL),
+    "clicks, models": (f"{CLICKS} --model_save_path {{file}}", A_FILE),
     "online, data": (f"{ONLINE} --data_path /nope", NO_DAVIS),
     "online, split": (f"{ONLINE} --test_split nope", NO_SPLIT),
     "online, model": (f"{ONLINE} --whole_model_path /nope", NO_MODEL),

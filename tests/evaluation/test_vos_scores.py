@@ -159,3 +159,14 @@ def test_tables_name_each_object_and_end_in_the_score(where, tmp_path):
     assert text.splitlines()[-3].startswith("J&F: ")
     rows = (tmp_path / "results/per_object.csv").read_text().splitlines()
     assert rows[0] == "sequence,object,frames,J,F" and rows[1].startswith("clip,1,4,0.562500,")
+
+
+@pytest.mark.parametrize("name", ["=1+1", "+clip", "-clip", "@clip"])
+def test_a_name_is_no_formula_where_the_table_is_opened(tmp_path, name):
+    write_frames(tmp_path / "frames" / name, TRUTH, NAMES)
+    write_label_masks(tmp_path / "masks" / name, TRUTH, NAMES)
+    write_label_masks(tmp_path / "results" / name, RESULT, NAMES)
+    where = Folders(tmp_path / "frames", tmp_path / "masks")
+    with vos.scored(None, tmp_path / "results", where, RULES["davis"]) as found:
+        vos.tables(found, tmp_path / "results", RULES["davis"])
+    assert (tmp_path / "results/per_object.csv").read_text().splitlines()[1].startswith(f"'{name},1,4,0.5625")

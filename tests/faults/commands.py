@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
 
 from helpers.coco_files import polygon, write_annotations, write_image
@@ -48,6 +49,13 @@ class Heavy(Pixelwise):
     @property
     def output_bias(self):
         return self.bias
+
+
+class Clicks(Heavy):
+    """Sees of a guide of several maps their sum."""
+
+    def segment(self, image, spatial, gammas, execution=None):
+        return super().segment(image, tf.reduce_sum(spatial, axis=-1, keepdims=True), gammas, execution)
 
 
 class TinyVgg:
@@ -149,6 +157,16 @@ COMMANDS = {
         "model",
         "osmn.ckpt-4.index",
         network=Heavy,
+    ),
+    "training clicks": Command(
+        "osmn_click_train",
+        lambda data, out: [
+            *("--data_path", data / "coco", "--side", 64, "--whole_model_path", "stand-in", "--learning_rate", 0.1),
+            *("--model_save_path", out / "model", *TRAIN[TRAIN.index("--batch_size") :]),
+        ],
+        "model",
+        "osmn.ckpt-4.index",
+        network=Clicks,
     ),
     "training": Command("osmn_train_eval", with_model(davis()), "model", "osmn.ckpt-4.index", network=Heavy),
     "training ytvos": Command(

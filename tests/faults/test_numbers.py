@@ -29,6 +29,7 @@ MAY_BE_ZERO = MAY_BE_NEGATIVE | {
         "validate_iters",
         "ema",
         "num_loader",
+        "video_share",
         "finetune",
         "gpu_id",
         "box",
@@ -102,7 +103,7 @@ def line_of(capsys):
 
 
 def test_every_script_takes_part_here_and_all_that_write_where_commands_run():
-    assert len(SCRIPTS) == 22
+    assert len(SCRIPTS) == 23
     assert set(SCRIPTS) - {command.module for command in commands.COMMANDS.values()} == {"demo", "osmn_app"}
 
 
