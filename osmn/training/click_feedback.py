@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from osmn.inputs import clicks
+from osmn.inputs.clips import ClipSample
 from osmn.inputs.samples import Sample
 from osmn.networks import Osmn, replicas
 from osmn.networks.execution import Execution
@@ -18,7 +19,8 @@ ROUNDS = (0.4, 0.3, 0.2, 0.1)  # How often a batch has 0, 1, 2, 3 further clicks
 class ClickTrainer(Trainer):
     """`Trainer` of a click network: its batches get further clicks."""
 
-    def _with_own_masks(self, batch: Sample) -> Sample:
+    def _with_own_masks(self, batch: Sample | ClipSample) -> Sample:
+        assert isinstance(batch, Sample)  # `ClickPipeline` makes no clips.
         execution = dataclasses.replace(self._execution, training=False)
         return with_further_clicks(self.network, batch, execution, self._dropout_seed or 0, self.step)
 
