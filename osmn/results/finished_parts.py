@@ -1,4 +1,4 @@
-"""The notes of a result folder, in `.osmn-finished/`: which files its parts have, finished or in progress."""
+"""The parts of a run's work, and the notes on them in `.osmn-finished/`: which files a part has, finished or not."""
 
 import contextlib
 import hashlib
@@ -14,6 +14,29 @@ from osmn.files.names import LONGEST_NAME
 
 FINISHED = ".osmn-finished"
 MAKING = ".making"  # The ending of the name of a list of files that are being made.
+
+
+class Part:
+    """A piece of a run's work, from `Run.part`.
+
+    Attributes:
+        finished: an earlier run finished the part, and its files have not changed.
+        files: paths, in the folder, of the part's files; by default those that were announced.
+    """
+
+    def __init__(self, finished: bool, announce: Callable[..., None]) -> None:
+        self.finished, self._announce = finished, announce
+        self.files: list[str] = []
+
+    def announce(self, *names: str) -> None:
+        """Note paths of files, in the folder, before they are made; raise InputError for a file of the user's."""
+        self._announce(*names)
+        self.files += names
+
+
+def announce_nothing(*names: str) -> None:
+    """Raise RuntimeError: a part that is finished makes no files."""
+    raise RuntimeError(f"{names} are announced for a part that is finished")
 
 
 def marker(folder: Path, part: str) -> Path:

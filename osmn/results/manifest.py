@@ -23,10 +23,12 @@ from osmn.files.atomic import regular_bytes, remove_unfinished, replacing, size_
 from osmn.files.generated import remove_made
 from osmn.files.overlap import PathSet
 from osmn.results import finished_parts
+from osmn.results.finished_parts import Part
 from osmn.results.program import program
 
 RUN = "run.json"
 TRAINING = "training.json"  # Of the models of online fine-tuning, whose folder may also be that of the results.
+FOUND = "found"  # In a manifest: what was found out about the results.
 IDENTITY = ("model_sha256", "config", "options")  # What two runs must agree on for the same results.
 # Options that are equal if they lead to the same place, whatever the current folder is.
 PATHS = ("data_path", "rehearsal_path", "input")
@@ -76,28 +78,6 @@ class Existing(enum.Enum):
         return cls.REPLACE_OUR_RUNS if replace else cls.REFUSE
 
 
-class Part:
-    """A piece of a run's work, from `Run.part`.
-
-    Attributes:
-        finished: an earlier run finished the part, and its files have not changed.
-        files: paths, in the folder, of the part's files; by default those that were announced.
-    """
-
-    def __init__(self, finished: bool, announce: Callable[..., None]) -> None:
-        self.finished, self._announce = finished, announce
-        self.files: list[str] = []
-
-    def announce(self, *names: str) -> None:
-        """Note paths of files, in the folder, before they are made; raise InputError for a file of the user's."""
-        self._announce(*names)
-        self.files += names
-
-
-def _announce_nothing(*names: str) -> None:
-    raise RuntimeError(f"{names} are announced for a part that is finished")
-
-
 class Run:
     """A folder's manifest, opened by `open_run`.
 
@@ -144,7 +124,7 @@ class Run:
             The `Part`.
         """
         if not anew and self.is_finished(name, expected):
-            yield Part(finished=True, announce=_announce_nothing)
+            yield Part(finished=True, announce=finished_parts.announce_nothing)
             return
         with self.making(name, ours) as announce:
             part = Part(finished=False, announce=announce)
@@ -278,10 +258,20 @@ def open_run(
             _take_over(folder, _key(before), _key(made_by))
         if held.alone:
             remove_unfinished(folder / finished_parts.FINISHED)
-        if before != made_by:
-            _write(folder / name, made_by)
+        kept = {} if before is None or difference is not None or FOUND not in before else {FOUND: before[FOUND]}
+        if before != made_by | kept:
+            _write(folder / name, made_by | kept)
         held.admit()
         yield run
+
+
+def note_found(folder: Path | str, name: str, value: Any, file: str = RUN) -> None:
+    """Write what was found out about the results into their manifest: {name: value} under "found", in JSON's types.
+
+    The next run of the same results keeps it, and is not another run for it.
+    """
+    made_by = read_run(folder, file) or {}
+    _write(Path(folder) / file, made_by | {FOUND: made_by.get(FOUND, {}) | {name: value}})
 
 
 def _write(path: Path, made_by: dict[str, Any]) -> None:

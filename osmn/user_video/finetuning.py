@@ -71,5 +71,6 @@ def write_examples(given: Sequence[Prompt], images: Sequence[np.ndarray], folder
         write_image(frame, image)
         # As published: the reference frame and mask are guide, previous mask and target.
         guides = (Guide(str(frame), str(mask)),)
-        examples += [Example(guides, str(mask), str(frame), str(mask), object_id) for object_id in objects_of(each)]
+        shown = [object_id for object_id, where in objects_of(each).items() if where.any()]  # The others end here.
+        examples += [Example(guides, str(mask), str(frame), str(mask), object_id) for object_id in shown]
     return examples

@@ -1,7 +1,8 @@
-"""Objects that a user gives in a video, in its first frame or later: by masks, or by boxes and GrabCut."""
+"""Objects that a user gives in a video, in its first frame or later, by masks; `boxes` has those given by boxes."""
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -12,11 +13,9 @@ from typing import NamedTuple
 import numpy as np
 
 from osmn.errors import InputError
-from osmn.files.images import read_image, read_labels, write_image, write_labels
 from osmn.files.names import PICTURES, picture_files
-from osmn.inference import arguments
 from osmn.inference.arguments import MOST_OBJECTS
-from osmn.masks import Size, labelled, resized
+from osmn.masks import Size, resized
 from osmn.user_video.given import masks
 from osmn.user_video.media.reader import Frame, position
 
@@ -85,21 +84,23 @@ def prompts_of(text: str, name: str = "", alone: bool = True) -> list[Prompt]:
 def parse_prompt(text: str, name: str = "", alone: bool = True) -> Prompt:
     """Return the `Prompt` of "FILE", or of "PLACE:FILE" with a frame (120) or a time (4.5s, 1:02.5).
 
-    A folder in FILE's place stands for `<name>.png` in it, or for the folder `<name>` in it, or, if the video is
-    `alone`, for itself. Raises InputError for a file that is not there.
+    What is before a colon is a place if it parses as one, else a part of the path, as in Windows' C:/first.png. A
+    folder in FILE's place stands for `<name>.png` in it, or for the folder `<name>` in it, or, if the video is `alone`,
+    for itself. Raises InputError for a file that is not there.
     """
-    before, colon, after = text.rpartition(":")
-    has_place = bool(colon) and not Path(text).exists()
-    try:
-        place = position(before) if has_place else None
-    except ValueError as error:
-        raise InputError(f"--mask {text}: {error}") from None
-    path = Path(after if has_place else text)
+    choices = [(None, text), *_places_in(text)]
+    # A file may have a name such as "3:mask.png". Of a file that is not there the longest place is meant: times have
+    # colons too.
+    place, file = next((each for each in choices if Path(each[1]).exists()), choices[-1])
+    path = Path(file)
     if path.is_dir():
         inside = [path / f"{name}.png", path / name]
         path = next((each for each in inside if name and each.exists()), path if alone else inside[0])
     if not path.exists():
-        raise InputError(f"{path} does not exist; give a mask, --mask FILE")
+        before, _, after = text.rpartition(":")
+        if before and after and place is None and Path(after).exists():
+            raise InputError(f"--mask {text}: {before} is neither a frame (120) nor a time (4.5s or 1:02.5)")
+        raise InputError(f"{path} does not exist; give a mask, --mask FILE or --mask PLACE:FILE")
     return Prompt(place, path)
 
 
@@ -108,18 +109,37 @@ def read(
 ) -> list[Prompt]:
     """Return the `Prompt`s with their objects, read for a video of `size`, (width, height).
 
-    What was made of a file is logged where it could surprise. `reading` is as in `masks.read_mask`. Raises InputError
-    as `masks.read_mask` and `numbered_apart` do, before hours are spent on the video.
+    What was made of a file is logged where it could surprise. `reading` is as in `masks.read_mask`. A file at a later
+    place that shows no object ends the object of its name, as `numbered_apart` knows it, or else all objects: they get
+    empty masks. Raises InputError as `masks.read_mask` and `numbered_apart` do, before hours are spent on the video,
+    and for a file without objects where there is nothing to end.
     """
     found = []
     for each in given:
         objects, note = _read(path_of(each), size, as_shown, reading)
         found.append(each._replace(objects=objects, note=note))
-    found = numbered_apart(found)
+    found = _with_ends(numbered_apart(found), size)
     for each in found:
         if each.note:
             logger.info(f"{each.path}: {each.note}")
     return found
+
+
+def _with_ends(given: Sequence[Prompt], size: tuple[int, int]) -> list[Prompt]:
+    """Return the `Prompt`s; those without objects have an empty mask for each object of the others."""
+    ids, found = all_objects(given), []
+    for each in given:
+        if not objects_of(each):
+            if each.place is None or not ids:
+                raise _without_objects(each.path)
+            words = "it shows no object: what is followed ends there"
+            each = each._replace(objects={i: np.zeros(Size(*size).shape, bool) for i in ids}, note=words)
+        found.append(each)
+    return found
+
+
+def _without_objects(path: Path | str | None) -> InputError:
+    return InputError(f"{path} shows no object: every pixel is 0; paint objects in 1, 2, ...")
 
 
 def numbered_apart(given: Sequence[Prompt]) -> list[Prompt]:
@@ -146,6 +166,9 @@ def numbered_apart(given: Sequence[Prompt]) -> list[Prompt]:
                 (mask,) = objects_of(each).values()
                 note = "; ".join(filter(None, [each.note, f"it is object {own}"]))
                 found[number] = each._replace(objects={own: mask}, note=note)
+            elif own is not None and not objects_of(each):
+                (like, *_) = (mask for other in given for mask in objects_of(other).values())
+                found[number] = each._replace(objects={own: np.zeros_like(like)}, note=f"object {own} ends there")
     return found
 
 
@@ -156,6 +179,15 @@ def _numbers(names: Sequence[str]) -> dict[str, int]:
     if len(set(numbers)) < len(names) or not all(1 <= number <= MOST_OBJECTS for number in numbers):
         numbers = list(range(1, len(names) + 1))
     return dict(zip(names, numbers, strict=True))
+
+
+def _places_in(text: str) -> list[tuple[int | Fraction | None, str]]:
+    """Return the ways to read a text as PLACE:FILE, (place, file), the shortest place first."""
+    found: list[tuple[int | Fraction | None, str]] = []
+    for colon in (match.start() for match in re.finditer(":(?=.)", text)):
+        with contextlib.suppress(ValueError):
+            found.append((position(text[:colon]), text[colon + 1 :]))
+    return found
 
 
 def path_of(prompt: Prompt) -> Path:
@@ -183,6 +215,8 @@ def read_objects(
     that is no mask, shows no object, or is of another aspect ratio than the video.
     """
     objects, note = _read(path, size, as_shown, reading)
+    if not objects:
+        raise _without_objects(path)
     if note:
         logger.info(f"{path}: {note}")
     return objects
@@ -203,8 +237,6 @@ def _read(
             f"{path} is {width}x{height}, the video {size[0]}x{size[1]}; draw the mask on one of its frames"
         )
     ids = [int(i) for i in np.unique(labels) if i]
-    if not ids:
-        raise InputError(f"{path} shows no object: every pixel is 0; paint objects in 1, 2, ...")
     if (width, height) != tuple(size):
         logger.info(f"{path} is resized to the video's size, {size[0]}x{size[1]}")
         labels = resized(labels, size)
@@ -219,99 +251,6 @@ def _has_aspect(labels: np.ndarray, size: tuple[int, int]) -> bool:
 
 def _sides(labels: np.ndarray) -> str:
     return "{1}x{0}".format(*labels.shape)
-
-
-def box_mask(image: np.ndarray, boxes: Sequence[Sequence[int]]) -> np.ndarray:
-    """Return the objects in boxes, with the ids 1, 2, ..., by GrabCut, uint8 (H, W), for an image uint8 (H, W, 3).
-
-    Each box is (x, y, width, height). Raises InputError for a box without an object, and for too many boxes.
-    """
-    if len(boxes) > MOST_OBJECTS:
-        raise InputError(f"{len(boxes)} boxes are too many: at most {MOST_OBJECTS} objects can be told apart")
-    labels = np.zeros(image.shape[:2], np.uint8)
-    for object_id, box in enumerate(boxes, 1):
-        labels[grabcut(image, box)] = object_id
-    return labels
-
-
-def grabcut(image: np.ndarray, box: Sequence[int] | np.ndarray) -> np.ndarray:
-    """Return the object in a box, bool (H, W), by GrabCut.
-
-    Args:
-        image: uint8 (H, W, 3), RGB.
-        box: (x, y, width, height) in pixels, whole numbers, wholly or partly in the image.
-
-    Raises:
-        InputError: if the box is not as described or has no object; or if it leaves nothing of the image outside, from
-            which GrabCut learns the background.
-    """
-    x, y, width, height = arguments.box(box)
-    words, (rows, columns) = f"the box {x} {y} {width} {height}", image.shape[:2]
-    left, top, right, bottom = max(x, 0), max(y, 0), min(x + width, columns), min(y + height, rows)
-    if left >= right or top >= bottom or width < 2 or height < 2:
-        raise InputError(f"{words} is outside the frame, {columns}x{rows}, or too small; give another one")
-    if (left, top, right, bottom) == (0, 0, columns, rows):
-        raise InputError(f"{words} is the whole frame, {columns}x{rows}; give a smaller one, or draw a mask instead")
-    if (left, top, right, bottom) != (x, y, x + width, y + height):
-        logger.info(f"{words} reaches outside the frame, {columns}x{rows}; what is inside counts")
-    import cv2  # Only where there is a box.
-
-    mask = np.zeros(image.shape[:2], np.uint8)
-    background, foreground = np.zeros((2, 1, 65))  # GrabCut's models of both.
-    inside = left, top, right - left, bottom - top
-    cv2.setRNGSeed(0)  # A box has the same object whatever was drawn before, in this process or in another.
-    cv2.grabCut(image[..., ::-1].copy(), mask, inside, background, foreground, 5, cv2.GC_INIT_WITH_RECT)
-    found = (mask == cv2.GC_FGD) | (mask == cv2.GC_PR_FGD)
-    if not found.any():
-        raise InputError(f"{words}: GrabCut finds no object in it; draw a mask instead")
-    return found
-
-
-def in_boxes(image: np.ndarray, boxes: Sequence[Sequence[int]], folder: Path | str) -> list[Prompt]:
-    """Return a list with the `Prompt` of boxes in the first frame; `write_found` writes its mask into `folder`.
-
-    `image` is the first frame, uint8 (H, W, 3); each box is (x, y, width, height).
-    """
-    labels = box_mask(image, boxes)
-    objects = {object_id: labels == object_id for object_id in range(1, len(boxes) + 1)}
-    return [Prompt(None, Path(folder) / FOUND[0], objects)]
-
-
-FOUND = ("first_mask.png", "first_frame.png")  # The objects that were found in boxes, and the frame with the boxes.
-
-
-def write_found(given: Sequence[Prompt], image: np.ndarray, tell: Callable[..., object]) -> None:
-    """Write the objects that were found in boxes, for the user to look at: the files of `FOUND`.
-
-    `given` is the result of `in_boxes`, `image` the first frame, uint8 (H, W, 3). `tell` is called with the files'
-    names before they are written. Raises InputError where such a file exists and shows something else: the user may
-    have drawn on it.
-    """
-    (found,) = given
-    mask, frame = (path_of(found).with_name(name) for name in FOUND)
-    labels = labelled(objects_of(found), image.shape[:2])
-    for path, changed in (
-        (mask, _shows_other(mask, read_labels, labels)),
-        (frame, _shows_other(frame, read_image, image)),
-    ):
-        if changed:
-            raise InputError(
-                f"{path} has been changed since it was written; give --mask {path} --overwrite for --box, or move it"
-            )
-    tell(*FOUND)
-    write_labels(mask, labels)
-    write_image(frame, image)
-    logger.info(f"{mask} is what GrabCut finds in the boxes of {frame}; look at it")
-
-
-def _shows_other(path: Path, read: Callable[[Path], np.ndarray], content: np.ndarray) -> bool:
-    """Tell whether there is an undamaged image at `path` that differs from `content`, an array."""
-    if not path.exists():
-        return False
-    try:
-        return not np.array_equal(read(path), content)
-    except InputError:
-        return False  # A damaged image is written again.
 
 
 def all_objects(given: Sequence[Prompt]) -> list[int]:

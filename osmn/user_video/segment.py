@@ -17,9 +17,10 @@ from osmn.models.start import StartOptions
 from osmn.progress import progress_bar
 from osmn.results import manifest
 from osmn.user_video import model_choice, prompts, tracking
+from osmn.user_video.boxes import FOUND, in_boxes, write_found
 from osmn.user_video.media.reader import Frames, open_frames
 from osmn.user_video.options import UserVideoOptions, VideoOptions
-from osmn.user_video.prompts import FOUND, Prompt, write_found
+from osmn.user_video.prompts import Prompt
 from osmn.user_video.tracking import FINETUNED, GIVEN, MASKS, SCORES, Job, Summary
 
 logger = logging.getLogger(__name__)
@@ -36,7 +37,7 @@ def opened(job: Job, options: UserVideoOptions) -> Iterator[tuple[Frames, list[P
         for remark in frames.remarks:
             logger.info(remark)
         if video.box:
-            yield frames, prompts.in_boxes(frames.first.image, video.box, job.folder)
+            yield frames, in_boxes(frames.first.image, video.box, job.folder)
         else:
             yield frames, prompts.read(job.given, frames.size, frames.as_shown, video.mask_reading)
 
@@ -100,6 +101,7 @@ def segment_job(
             if options.save_score:
                 run.finish("scores", done.scores)
             part.files = [*found, *done.files]
+            manifest.note_found(job.folder, "lost", done.presence.in_json())
     _report(job, done)
     return done
 
@@ -157,7 +159,8 @@ def _report(job: Job, done: Summary) -> None:
     if done.missing:
         logger.info(f"{job.path} is cut short: of what it announces, the last {done.missing:.2f} s are missing")
     objects = ", ".join(map(str, done.object_ids))
-    logger.info(f"{done.frames} frames, objects {objects}: {job.folder}/overlay.mp4, {job.folder}/masks/")
+    lost = "".join(f"; {words}" for words in done.presence.words())
+    logger.info(f"{done.frames} frames, objects {objects}: {job.folder}/overlay.mp4, {job.folder}/masks/{lost}")
 
 
 def _finetuned_engine(

@@ -19,6 +19,7 @@ from osmn.masks import overlay, with_objects
 from osmn.parallel import WriteBehind, run_ahead
 from osmn.user_video.media.reader import Frame, Frames
 from osmn.user_video.media.writer import write_cutout, write_overlay
+from osmn.user_video.presence import Presence
 from osmn.user_video.prompts import Prompt, PromptQueue, all_objects, objects_of, path_of, prompts_of, too_late
 
 FINETUNED = "finetuned"  # Folder, among a video's results, of the model that was trained on it.
@@ -92,6 +93,7 @@ class Summary(NamedTuple):
         missing: seconds of picture that the file announces but does not have.
         files: names of the files that were written, without score files.
         scores: names of the score files.
+        presence: `Presence`: which objects were lost, and where.
     """
 
     frames: int
@@ -100,6 +102,7 @@ class Summary(NamedTuple):
     missing: float
     files: list[str]
     scores: list[str]
+    presence: Presence
 
 
 class TrackedFrame(NamedTuple):
@@ -110,12 +113,14 @@ class TrackedFrame(NamedTuple):
         labels: uint8 (H, W), object ids; in a frame in which objects are given, these come from the given masks.
         segmentation: `predictor.Segmentation` that the labels come from; None in the first frame, and where `known`.
         known: the labels are from an earlier run.
+        object_ids: of the objects that are followed after the frame.
     """
 
     frame: Frame
     labels: np.ndarray
     segmentation: Segmentation | None = None
     known: bool = False
+    object_ids: tuple[int | None, ...] = ()
 
     def overlay(self) -> np.ndarray:
         """Return the frame with its objects, RGB uint8 (H, W, 3)."""
@@ -144,9 +149,10 @@ class History:
         """Forget all frames from the `number`-th on."""
         del self._states[number:]
 
-    def recall(self, frame: Frame) -> TrackedFrame:
-        """Return the `TrackedFrame` of a frame that is remembered."""
-        return TrackedFrame(frame, read_labels(self._folder / mask_name(frame)), known=True)
+    def recall(self, number: int, frame: Frame) -> TrackedFrame:
+        """Return the `TrackedFrame` of the `number`-th frame, which is remembered."""
+        labels = read_labels(self._folder / mask_name(frame))
+        return TrackedFrame(frame, labels, known=True, object_ids=tuple(self._states[number].masks))
 
     def add(self, predictor: Predictor) -> None:
         """Remember the frame that a predictor took last."""
@@ -200,7 +206,7 @@ def track(
             if history is not None:
                 history.add(predictor)
             last = frame
-            yield TrackedFrame(frame, labels, segmentation)
+            yield TrackedFrame(frame, labels, segmentation, object_ids=predictor.object_ids)
 
 
 def _replay(
@@ -208,9 +214,9 @@ def _replay(
 ) -> Generator[TrackedFrame, None, Frame | None]:
     """Yield the `TrackedFrame`s of pairs (frame, None) that a history remembers; return the last frame, or None."""
     frame = None
-    for frame, _ in remembered:
+    for number, (frame, _) in enumerate(remembered):
         prompts.take(frame)  # Their objects are in what is remembered.
-        yield history.recall(frame)
+        yield history.recall(number, frame)
     return frame
 
 
@@ -258,7 +264,7 @@ class Results:
 
     def add(self, followed: TrackedFrame) -> None:
         """Write a `TrackedFrame`, on threads."""
-        frame, labels, segmentation, known = followed
+        frame, labels, segmentation, known, _ = followed
         if segmentation is not None and self._save_score:
             for object_id, scores in zip(segmentation.object_ids, segmentation.probabilities, strict=True):
                 self._keep(write_scores, self.scores, f"{SCORES}/{object_id}/{frame.name}.npy", scores)
@@ -307,7 +313,8 @@ def segment(
     """
     for name in (MASKS, SCORES, GIVEN):
         remove_unfinished(Path(folder) / name)
-    count, surprising = 0, PromptQueue(each for each in given if each.note)
+    count, presence = 0, Presence()
+    surprising = PromptQueue(each for each in given if each.note)
     with (
         Results(folder, frames, all_objects(given) if cutout else (), save_score, tell) as results,
         contextlib.closing(track(predictor, frames, given)) as steps,
@@ -316,9 +323,10 @@ def segment(
             results.add(followed)
             if surprising.take(followed.frame):
                 results.show(followed)
+            presence.see(followed.frame, followed.labels, followed.object_ids)
             count += 1
             progress()
     late = [each for each in given if not each.is_at(followed.frame)]
     if late:
         raise too_late(late[0])
-    return Summary(count, predictor.object_ids, frames.damaged, frames.missing, results.files, results.scores)
+    return Summary(count, predictor.object_ids, frames.damaged, frames.missing, results.files, results.scores, presence)

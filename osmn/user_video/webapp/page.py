@@ -206,6 +206,7 @@ class Events:
         number = session.done - 1 if stopped else number
         words = f"{count} frames segmented"
         words += f"; stopped at frame {number}: repaint, or segment on." if stopped else ": play the overlay."
+        words += "".join(f" {lost[0].upper()}{lost[1:]}." for lost in session.presence.words())
         download = gr.DownloadButton(value=session.archive, interactive=True)
         yield _painting(session, number), number, words, {"video": str(session.overlay)}, download
 

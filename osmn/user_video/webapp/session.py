@@ -28,8 +28,10 @@ from osmn.files.images import read_labels
 from osmn.inference import arguments
 from osmn.inference.predictor import Predictor
 from osmn.masks import Size, with_objects
+from osmn.user_video.boxes import grabcut
 from osmn.user_video.media.reader import frame_at, open_frames
-from osmn.user_video.prompts import Prompt, grabcut
+from osmn.user_video.presence import Presence
+from osmn.user_video.prompts import Prompt
 from osmn.user_video.tracking import MASKS, History, Results, track
 from osmn.user_video.webapp.painting import OBJECTS
 
@@ -52,6 +54,7 @@ class Session:
         folder: of the session.
         size: (width, height) of the video; (0, 0) without a video.
         token: differs from video to video.
+        presence: `Presence` of the objects in the newest results.
         remarks: lines that say what was made of the video where that may surprise.
         overlay: path of the newest overlay; None without results.
         archive: path of the newest archive of results; None without results.
@@ -69,7 +72,7 @@ class Session:
 
     def _reset(self, path: Path | None, frames: Sequence[tuple[str, Fraction, int]], size: tuple[int, int]) -> None:
         self._path, self.size = path, size
-        self.remarks: list[str] = []
+        self.presence, self.remarks = Presence(), list[str]()
         self._names = [name for name, _, _ in frames]
         self._seconds = [seconds for _, seconds, _ in frames]
         self._checksums = [checksum for _, _, checksum in frames]
@@ -238,8 +241,10 @@ class Session:
                 Results(self._results, frames) as results,
                 contextlib.closing(track(predictor, frames, given, self._history)) as steps,
             ):
+                self.presence = Presence()
                 for number, followed in enumerate(steps):
                     results.add(followed)
+                    self.presence.see(followed.frame, followed.labels, followed.object_ids)
                     if not followed.known:
                         yield Step(number, followed.overlay)
                     if self._stopping:
