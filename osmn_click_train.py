@@ -63,7 +63,6 @@ def parse(argv):
     options.required(args, "model_save_path")
     if args.side % 32:
         raise InputError(f"--side {args.side} is no multiple of 32; give another one")
-    args.im_size = (args.side, args.side)
     read(args, CocoData)  # It says what is wrong with it.
     return args
 
@@ -82,6 +81,7 @@ def find_sources(args):
 def main(argv=None):
     """Run the script; see `-h`."""
     args = parse(argv)
+    args.im_size = (args.side, args.side)
     # Before TensorFlow, which takes seconds to import: paths and lists that are wrong are named at once.
     from osmn.cli import checks
 
