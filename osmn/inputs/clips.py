@@ -109,13 +109,15 @@ def chains(examples: Sequence[Example]) -> np.ndarray:
 def places(number: tf.Tensor, chain: tf.Tensor, longest_gap: int, count: int, seed: tf.Tensor) -> tf.Tensor:
     """Draw `count` examples from a chain, (first, end), that are 1 to `longest_gap` apart, from `number` on.
 
-    In half of the draws time runs backwards; at an end of the chain it turns. Returns int64 (count,).
+    The logarithm of the distance is uniform: in testing, frames follow each other closely. In half of the draws time
+    runs backwards; at an end of the chain it turns. Returns int64 (count,).
     """
     gap_seed, way_seed = tf.unstack(tf.random.split(seed, 2))
     first, length = chain[0], chain[1] - chain[0]
     # No longer than the chain has room for, so that not every draw turns.
     longest = tf.clip_by_value((length - 1) // max(1, count - 1), 1, longest_gap)
-    gap = tf.random.stateless_uniform((), gap_seed, 1, longest + 1, tf.int64)
+    exponent = tf.random.stateless_uniform((), gap_seed)
+    gap = tf.minimum(tf.cast(tf.cast(longest + 1, tf.float32) ** exponent, tf.int64), longest)
     way = tf.where(tf.random.stateless_uniform((), way_seed) < 0.5, gap, -gap)
     steps = number - first + way * tf.range(count, dtype=tf.int64)
     period = tf.maximum(2 * (length - 1), 1)

@@ -15,10 +15,11 @@ from osmn.inputs.clips import Spots, cutout, drawn, over
 
 OWN_GROUND = 0.5  # Share of the clips over the still's own ground; the others have another picture's.
 SMALLER = (0.3, 1.0)  # The object's size over another ground, relative to that in its still.
-SPEED = 1.0  # Largest way from a frame to the next, in the object's size; a square of a uniform number, mostly small.
-JITTER = 0.04  # Standard deviation of a place beside the path, in the object's size.
-TURN, GROWTH = 0.25, 0.15  # Largest change of the angle (radians) and of the logarithm of the size from frame to frame.
-PAN, ZOOM, ROLL = 0.05, 0.04, 0.04  # Of the ground: in sides of the frame, in logarithms, in radians.
+# The largest changes from a frame to the next. A clip's pace, the square of a uniform number, is what there is of them.
+SPEED = 1.0  # Of the place, in the object's size.
+TURN, GROWTH = 0.4, 0.25  # Of the angle, in radians, and of the logarithm of the size.
+PAN, ZOOM, ROLL = 0.1, 0.08, 0.08  # Of the ground: in sides of the frame, in logarithms, in radians.
+JITTER = 0.03  # Standard deviation of a place beside the path, in the object's size.
 GROUND_SCALES = (1.05, 1.3)  # So that little of the mirror image beside the ground is seen.
 LEAVES = 0.15  # Share of the objects that leave the frame between the first and the last.
 BLURRED = 0.3  # Share of the clips whose frames are the mean of three moments,
@@ -89,6 +90,8 @@ def _motion(box: tf.Tensor, own: tf.Tensor, size: tf.Tensor, count: int, shift: 
     def uniform(number: int, low: float, high: float, shape: tuple[int, ...] = ()) -> tf.Tensor:
         return tf.random.stateless_uniform(shape, seeds[number], low, high)
 
+    pace = tf.square(uniform(7, 0, 1))
+    times *= pace
     pan = sides * uniform(0, -PAN, PAN, (2,)) * times[:, None]
     zoom = uniform(1, *GROUND_SCALES) * tf.exp(uniform(2, -ZOOM, ZOOM) * times)
     roll = uniform(3, -ROLL, ROLL) * times
@@ -100,9 +103,9 @@ def _motion(box: tf.Tensor, own: tf.Tensor, size: tf.Tensor, count: int, shift: 
     scale = smaller * tf.where(own, zoom, 1.0)
     start = tf.where(own, middle + pan + zoom[:, None] * (center - middle), sides * uniform(5, 0.15, 0.85, (2,)))
     reach = tf.sqrt(extent[0] * extent[1]) * smaller
-    angle, speed = uniform(6, 0, 2 * math.pi), tf.square(uniform(7, 0, 1)) * SPEED
+    angle = uniform(6, 0, 2 * math.pi)
     jitter = JITTER * tf.random.stateless_normal((count, 2), seeds[8])
-    path = speed * tf.stack([tf.cos(angle), tf.sin(angle)]) * times[:, None] + jitter
+    path = SPEED * tf.stack([tf.cos(angle), tf.sin(angle)]) * times[:, None] + jitter
     place = tf.clip_by_value(start + reach * path, 0.0, sides - 1)
     away = (uniform(9, 0, 1) < LEAVES) & (tf.range(count) > 0) & (tf.range(count) < count - 1)
     place += tf.where(away[:, None], 2 * sides * tf.sign(place - middle), 0.0)

@@ -87,13 +87,14 @@ def gaps_of(number, chain, longest_gap, count=3):
     """Return the places drawn by many seeds, (seeds, count)."""
     start, ends = tf.constant(number, tf.int64), tf.constant(chain, tf.int64)
     draw = tf.function(lambda seed: clips.places(start, ends, longest_gap, count, seed))
-    return np.array([draw(seed).numpy() for seed in seeds(200)])
+    return np.array([draw(seed).numpy() for seed in seeds(400)])
 
 
 def test_frames_are_up_to_the_longest_gap_apart_in_either_direction_of_time():
     steps = np.diff(gaps_of(50, [0, 101], 10))
     assert (steps[:, 0] == steps[:, 1]).all()  # An even pace.
     assert set(steps[:, 0]) == {*range(-10, 0), *range(1, 11)}
+    assert np.mean(abs(steps) == 1) == pytest.approx(np.log(2) / np.log(11), abs=0.06)  # As close as in testing.
 
 
 def test_the_first_frame_is_the_example_and_all_are_of_its_chain():
