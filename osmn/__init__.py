@@ -7,7 +7,7 @@ from osmn.results.program import __version__
 if TYPE_CHECKING:  # For mypy and editors; `__getattr__` imports them.
     from osmn.config import ModelConfig
     from osmn.inference.predictor import Predictor, Segmentation
-    from osmn.user_video.prompts import read_objects
+    from osmn.user_video.given.objects import read_objects
 
 __all__ = ["ModelConfig", "Predictor", "Segmentation", "__version__", "read_objects"]
 
@@ -23,7 +23,7 @@ def __getattr__(name: str) -> object:
 
         return getattr(predictor, name)
     if name == "read_objects":
-        from osmn.user_video.prompts import read_objects
+        from osmn.user_video.given.objects import read_objects
 
         return read_objects
     raise AttributeError(f"module 'osmn' has no attribute {name!r}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple
@@ -15,14 +15,12 @@ import numpy as np
 from osmn.errors import InputError
 from osmn.files.names import PICTURES, picture_files
 from osmn.inference.arguments import MOST_OBJECTS
-from osmn.masks import Size, resized
-from osmn.user_video.given import masks
+from osmn.masks import Size
+from osmn.user_video.given.annotations import SUFFIXES, At
+from osmn.user_video.given.objects import AsShown, nothing, objects_and_note, without_objects
 from osmn.user_video.media.reader import Frame, position
 
 logger = logging.getLogger(__name__)
-
-AsShown = Callable[[np.ndarray], "np.ndarray | None"]
-ASPECT_TOLERANCE = 0.02  # Of a mask's width over height, relative to the video's: rounded sides differ by less.
 
 
 class Prompt(NamedTuple):
@@ -45,10 +43,6 @@ class Prompt(NamedTuple):
         if self.place is None:
             return True
         return (frame.number if isinstance(self.place, int) else frame.seconds) >= self.place
-
-
-def _nothing(mask: np.ndarray) -> None:
-    """Return no mask: of a video whose frames are shown as they are stored."""
 
 
 class PromptQueue:
@@ -94,7 +88,7 @@ def parse_prompt(text: str, name: str = "", alone: bool = True) -> Prompt:
     place, file = next((each for each in choices if Path(each[1]).exists()), choices[-1])
     path = Path(file)
     if path.is_dir():
-        inside = [path / f"{name}.png", path / name]
+        inside = [*(path / f"{name}{ending}" for ending in (*PICTURES, *SUFFIXES)), path / name]
         path = next((each for each in inside if name and each.exists()), path if alone else inside[0])
     if not path.exists():
         before, _, after = text.rpartition(":")
@@ -105,18 +99,25 @@ def parse_prompt(text: str, name: str = "", alone: bool = True) -> Prompt:
 
 
 def read(
-    given: Sequence[Prompt], size: tuple[int, int], as_shown: AsShown = _nothing, reading: str | None = None
+    given: Sequence[Prompt],
+    size: tuple[int, int],
+    as_shown: AsShown = nothing,
+    reading: str | None = None,
+    first: Frame | None = None,
 ) -> list[Prompt]:
-    """Return the `Prompt`s with their objects, read for a video of `size`, (width, height).
+    """Return the `Prompt`s with their objects, read for a video of `size`, (width, height), whose first frame is known.
 
     What was made of a file is logged where it could surprise. `reading` is as in `masks.read_mask`. A file at a later
     place that shows no object ends the object of its name, as `numbered_apart` knows it, or else all objects: they get
-    empty masks. Raises InputError as `masks.read_mask` and `numbered_apart` do, before hours are spent on the video,
+    empty masks. Raises InputError as `read_objects` and `numbered_apart` do, before hours are spent on the video,
     and for a file without objects where there is nothing to end.
     """
     found = []
     for each in given:
-        objects, note = _read(path_of(each), size, as_shown, reading)
+        at = At(each.place if isinstance(each.place, int) else None)
+        if first is not None and each.place in (None, first.number):
+            at = At(first.number, first.name)
+        objects, note = objects_and_note(path_of(each), size, as_shown, reading, at)
         found.append(each._replace(objects=objects, note=note))
     found = _with_ends(numbered_apart(found), size)
     for each in found:
@@ -131,15 +132,11 @@ def _with_ends(given: Sequence[Prompt], size: tuple[int, int]) -> list[Prompt]:
     for each in given:
         if not objects_of(each):
             if each.place is None or not ids:
-                raise _without_objects(each.path)
+                raise without_objects(each.path)
             words = "it shows no object: what is followed ends there"
             each = each._replace(objects={i: np.zeros(Size(*size).shape, bool) for i in ids}, note=words)
         found.append(each)
     return found
-
-
-def _without_objects(path: Path | str | None) -> InputError:
-    return InputError(f"{path} shows no object: every pixel is 0; paint objects in 1, 2, ...")
 
 
 def numbered_apart(given: Sequence[Prompt]) -> list[Prompt]:
@@ -202,55 +199,6 @@ def objects_of(prompt: Prompt) -> Mapping[int, np.ndarray]:
     if prompt.objects is None:
         raise ValueError(f"the objects of {prompt.path} have not been read")
     return prompt.objects
-
-
-def read_objects(
-    path: Path | str, size: tuple[int, int] | None = None, as_shown: AsShown = _nothing, reading: str | None = None
-) -> dict[int, np.ndarray]:
-    """Return {object id: bool (H, W)} of a mask's file, for a video of `size`, (width, height); None for its own size.
-
-    The file is read as a person sees it, see `masks.read_mask`, as is `reading`. What was made of it is logged where
-    that could surprise, and so is a resized mask. A mask that was drawn on a frame as it is stored, not as it is shown,
-    is turned and stretched by `as_shown`, see `reader.Frames.as_shown`. Raises InputError, naming the file, for a file
-    that is no mask, shows no object, or is of another aspect ratio than the video.
-    """
-    objects, note = _read(path, size, as_shown, reading)
-    if not objects:
-        raise _without_objects(path)
-    if note:
-        logger.info(f"{path}: {note}")
-    return objects
-
-
-def _read(
-    path: Path | str, size: tuple[int, int] | None, as_shown: AsShown, reading: str | None
-) -> tuple[dict[int, np.ndarray], str]:
-    """Return the objects of `read_objects`, and what was made of the file."""
-    labels, note = masks.read_mask(path, reading)
-    size = size or Size.of(labels)
-    if not _has_aspect(labels, size) and (shown := as_shown(labels)) is not None:
-        logger.info(f"{path} is of the video's stored pixels, {_sides(labels)}: it is shown as these are")
-        labels = shown
-    height, width = labels.shape
-    if not _has_aspect(labels, size):
-        raise InputError(
-            f"{path} is {width}x{height}, the video {size[0]}x{size[1]}; draw the mask on one of its frames"
-        )
-    ids = [int(i) for i in np.unique(labels) if i]
-    if (width, height) != tuple(size):
-        logger.info(f"{path} is resized to the video's size, {size[0]}x{size[1]}")
-        labels = resized(labels, size)
-    return {i: labels == i for i in ids}, note
-
-
-def _has_aspect(labels: np.ndarray, size: tuple[int, int]) -> bool:
-    """Tell whether labels have the aspect ratio of `size`, (width, height)."""
-    height, width = labels.shape
-    return abs(width / height / (size[0] / size[1]) - 1) <= ASPECT_TOLERANCE
-
-
-def _sides(labels: np.ndarray) -> str:
-    return "{1}x{0}".format(*labels.shape)
 
 
 def all_objects(given: Sequence[Prompt]) -> list[int]:

@@ -39,7 +39,7 @@ def opened(job: Job, options: UserVideoOptions) -> Iterator[tuple[Frames, list[P
         if video.box:
             yield frames, in_boxes(frames.first.image, video.box, job.folder)
         else:
-            yield frames, prompts.read(job.given, frames.size, frames.as_shown, video.mask_reading)
+            yield frames, prompts.read(job.given, frames.size, frames.as_shown, video.mask_reading, frames.first)
 
 
 def _open_frames(job: Job, video: VideoOptions) -> Frames:

@@ -85,7 +85,7 @@ from pathlib import Path
 import numpy as np
 from osmn.files.cache import cached
 from osmn.files.images import write_labels
-from osmn.user_video.prompts import read_objects
+from osmn.user_video.given.objects import read_objects
 Path("kept.json").write_text("damaged")
 cached(Path("kept.json"), [1], lambda: 2)  # It warns.
 write_labels(Path("mask.png"), np.ones((20, 30), np.uint8))
@@ -103,7 +103,7 @@ def test_a_user_of_the_library_sees_warnings_alone_on_stderr(tmp_path):
 def test_a_user_of_the_library_who_configures_logging_gets_all_of_it(tmp_path):
     configured = "import logging, sys; logging.basicConfig(level='INFO', format='%(name)s', stream=sys.stdout)\n"
     out, err = in_python(configured + CODE, tmp_path)
-    assert out.splitlines() == ["osmn.files.cache", "osmn.user_video.prompts"]
+    assert out.splitlines() == ["osmn.files.cache", "osmn.user_video.given.objects"]
     assert err == ""
 
 

@@ -1,8 +1,11 @@
 """Masks of a stranger's programs, through `osmn_segment.py`: which objects come out, and what is said of them."""
 
+import json
+
 import numpy as np
 import pytest
 from PIL import Image
+from pycocotools import mask as coco_mask
 
 import osmn_segment
 from helpers.mask_files import BOX, DISK, IDS, RED, SIZE, colors, gray, indexed, photograph
@@ -114,3 +117,30 @@ def test_an_unclear_mask_names_the_option_that_settles_it(frames, tmp_path, caps
     np.testing.assert_array_equal(first_labels(tmp_path / "out"), halves - 1)
     again = error(capsys, osmn_segment.main, frames, *out, "--im_size", 64, 48, "--mask", mask, "--mask_reading", "ids")
     assert 'mask_reading was "ranks", is "ids"' in again
+
+
+def test_a_labeling_tools_file_gives_the_objects_of_the_frame_at_its_place(frames, tmp_path, capsys):
+    of_frame = {0: [(DISK, "dog")], 1: [(BOX, "cat")]}
+    images = [{"id": i, "file_name": f"{i:05d}.png", "width": SIZE[0], "height": SIZE[1]} for i in of_frame]
+    runs = [
+        (i, coco_mask.encode(np.asfortranarray(mask, np.uint8))["counts"].decode())
+        for i, [(mask, _)] in of_frame.items()
+    ]
+    annotations = [
+        {
+            "id": i,
+            "image_id": i,
+            "category_id": 1,
+            "segmentation": {"size": SIZE[::-1], "counts": counts},
+            "track_id": i + 5,
+        }
+        for i, counts in runs
+    ]
+    content = {"images": images, "annotations": annotations, "categories": [{"id": 1, "name": "animal"}]}
+    path = tmp_path / "instances.json"
+    path.write_text(json.dumps(content))
+    segment(frames, tmp_path / "out", "--mask", path, "--mask", f"1:{path}")
+    np.testing.assert_array_equal(first_labels(tmp_path / "out"), DISK)
+    later = read_labels(tmp_path / "out/masks/00001.png")
+    np.testing.assert_array_equal(later == 2, BOX)
+    assert f"{path}: objects of COCO: 2 (animal)" in capsys.readouterr().out

@@ -1,0 +1,151 @@
+"""Objects in a file of a labeling tool: which tool's it is, which of its images is meant, and the objects' masks."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Hashable
+from pathlib import Path, PurePosixPath
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from osmn.errors import InputError, in_short
+from osmn.files.atomic import regular_bytes
+from osmn.masks import Size
+
+SUFFIXES = (".json", ".xml")
+
+
+class Shape(NamedTuple):
+    """An object in an image: `key` is the same in all images that show it; `mask()` returns it, bool (H, W)."""
+
+    key: Hashable
+    label: str
+    mask: Callable[[], np.ndarray]
+
+
+class Annotated(NamedTuple):
+    """An annotated image, or a frame of an annotated video.
+
+    Attributes:
+        name: of the image's file, without folder and suffix; empty for a frame.
+        number: of the frame; None for an image.
+        shapes: the `Shape`s; several of one key are one object.
+        left_out: kinds of shapes that are no areas, such as "line".
+    """
+
+    name: str
+    number: int | None
+    shapes: list[Shape]
+    left_out: list[str]
+
+
+class Annotations(NamedTuple):
+    """What a file holds: the tool's name, the images, and the keys of all objects if a key is one in all images."""
+
+    tool: str
+    images: list[Annotated]
+    keys: list[Hashable] | None = None
+
+
+class At(NamedTuple):
+    """The frame whose objects are wanted: its number and name; None where they are not known."""
+
+    number: int | None = None
+    name: str | None = None
+
+
+def is_annotation(path: Path | str) -> bool:
+    """Tell whether a path is that of a labeling tool's file, by its suffix."""
+    return Path(path).suffix.lower() in SUFFIXES
+
+
+def read_annotation(path: Path | str, at: At) -> tuple[dict[int, np.ndarray], str]:
+    """Return ({object id: bool (H, W)}, what was made of the file) of a labeling tool's file, for a frame.
+
+    Raises InputError, naming the file, if it is missing, damaged, of no known tool, or without objects in this frame.
+    """
+    from osmn.user_video.given import cvat, tools
+
+    try:
+        content = regular_bytes(path)
+        if content.lstrip()[:1] == b"<":
+            found = cvat.read(content)
+        else:
+            found = tools.read(json.loads(content))
+        image = _image(path, found, at)
+        return _objects(path, found, image)
+    except InputError:
+        raise
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror}); give a mask, --mask FILE") from None
+    except Exception as error:  # A tool's file may be damaged in any way.
+        reason = in_short(error) if isinstance(error, ValueError) else f"it lacks {in_short(error)}"
+        raise InputError(f"{path} is damaged, or of another version ({reason}); export the mask as a PNG") from None
+
+
+def _image(path: Path | str, found: Annotations, at: At) -> Annotated:
+    """Return the image that is meant: the only one, that of the frame's name, or that of its number."""
+    if not found.images:
+        raise InputError(f"{path} holds no object ({found.tool}); draw some")
+    if len(found.images) == 1 and found.images[0].number is None:
+        return found.images[0]
+    named = [image for image in found.images if image.name and image.name == at.name]
+    if len(named) == 1:
+        return named[0]
+    numbered = [image for image in found.images if at.number is not None and _number(image) == at.number]
+    if len(numbered) == 1:
+        return numbered[0]
+    names = [image.name or f"frame {image.number}" for image in found.images]
+    shown = ", ".join(names[:6]) + (", ..." if len(names) > 6 else "")
+    where = "this time" if at.number is None else f"frame {at.number}"
+    of_video = found.images[0].number is not None
+    hint = "give the frame's number, --mask NUMBER:FILE" if of_video else "rename it as the frame"
+    raise InputError(f"{path} annotates {shown} ({found.tool}), not {where}; {hint}")
+
+
+def _number(image: Annotated) -> int | None:
+    """Return the number of a frame, or that at the end of an image's name."""
+    if image.number is not None:
+        return image.number
+    end = re.search(r"\d+$", image.name)
+    return int(end[0]) if end else None
+
+
+def _objects(path: Path | str, found: Annotations, image: Annotated) -> tuple[dict[int, np.ndarray], str]:
+    """Return the objects of an image and what was made of the file."""
+    keys = list(dict.fromkeys(shape.key for shape in image.shapes))
+    known = found.keys if found.keys is not None and len(found.keys) <= 255 else keys
+    if len(keys) > 255:
+        raise InputError(f"{path} has {len(keys)} objects, and at most 255 can be told apart; give fewer")
+    objects: dict[int, np.ndarray] = {}
+    labels: dict[int, str] = {}
+    for shape in image.shapes:
+        number, mask = known.index(shape.key) + 1, shape.mask()
+        if mask.any():
+            objects[number] = objects[number] | mask if number in objects else mask
+            labels[number] = shape.label
+    if not objects:
+        left = f", only {', '.join(sorted(set(image.left_out)))}" if image.left_out else ""
+        raise InputError(f"{path} shows no object{left} ({found.tool}); draw areas")
+    words = ", ".join(
+        f"{number} ({labels[number]})" if labels[number] else str(number) for number in list(objects)[:12]
+    )
+    note = f"objects of {found.tool}: {words}" + (", ..." if len(objects) > 12 else "")
+    if image.left_out:
+        note += f"; left out, for they are no areas: {', '.join(sorted(set(image.left_out)))}"
+    return objects, note
+
+
+def stem(name: Any) -> str:
+    """Return a file's name without folder and suffix, of a path or an address of any system."""
+    return PurePosixPath(str(name).replace("\\", "/").partition("?")[0]).stem
+
+
+def size_of(width: Any, height: Any) -> Size:
+    """Return a size; raise ValueError for sides that no picture has."""
+    size = Size(int(width), int(height))
+    if not (0 < size.width <= 65535 and 0 < size.height <= 65535):
+        raise ValueError(f"a picture of {width}x{height}")
+    return size
