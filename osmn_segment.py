@@ -16,7 +16,7 @@ from osmn.user_video.options import FinetuningOptions, UserVideoOptions, VideoOp
 def parser():
     """Return the script's options."""
     to = Parser(__doc__)
-    to.add(VideoOptions, "input", "result_path", "mask", "mask_reading", "box", "start", "end", "stride")
+    to.add(VideoOptions, "input", "result_path", "mask", "mask_reading", "box", "start", "end", "stride", "both_ways")
     to.add(SegmentingOptions, "save_score")
     to.add(VideoOptions, "cutout")
     to.add(SegmentingOptions, *options.REFINEMENT, "shard")

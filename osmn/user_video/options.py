@@ -34,6 +34,7 @@ class VideoOptions:
         start: the first frame that is used; see `reader.open_frames`.
         end: the first frame that is not used any more.
         stride: every `stride`-th frame is used.
+        both_ways: objects that are given in a later frame are followed backward too.
         cutout: also write each object's cutout.
     """
 
@@ -79,6 +80,10 @@ class VideoOptions:
         default=None, metadata=option("first frame not used any more: number, or time", place, metavar="PLACE")
     )
     stride: int = field(default=1, metadata=option("use every so many frames", positive(int)))
+    both_ways: bool = field(
+        default=False,
+        metadata=option("follow objects that are given in a later frame backward too, to the first frame"),
+    )
     cutout: bool = field(
         default=False, metadata=option("also write cutout_<object>.webm, transparent around the object")
     )
@@ -142,6 +147,8 @@ class UserVideoOptions:
         found: dict[str, Any] = {"stride": video.stride, "crf_postprocessing": self.crf_postprocessing}
         for name, where in (("start", video.start), ("end", video.end)):
             found[name] = None if where is None else str(where)
+        if video.both_ways:
+            found["both_ways"] = True
         if self.flip_test:  # Results from before this option have no entry for it, and stay valid.
             found["flip_test"] = True
         if video.mask_reading:

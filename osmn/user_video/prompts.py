@@ -46,15 +46,19 @@ class Prompt(NamedTuple):
 
 
 class PromptQueue:
-    """The `Prompt`s of a video, with their objects, each until its place comes up."""
+    """The `Prompt`s of a video, with their objects, each until its place comes up.
+
+    Attributes:
+        left: those whose place has not come up.
+    """
 
     def __init__(self, prompts: Iterable[Prompt]) -> None:
-        self._left = list(prompts)
+        self.left = list(prompts)
 
     def take(self, frame: Frame) -> list[Prompt]:
         """Return the prompts whose place is at or before a `reader.Frame`, and forget them."""
-        here = [prompt for prompt in self._left if prompt.is_at(frame)]
-        self._left = [prompt for prompt in self._left if not prompt.is_at(frame)]
+        here = [prompt for prompt in self.left if prompt.is_at(frame)]
+        self.left = [prompt for prompt in self.left if not prompt.is_at(frame)]
         return here
 
 

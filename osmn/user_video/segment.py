@@ -2,10 +2,11 @@
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 
 from osmn.errors import InputError
+from osmn.files.atomic import remove_unfinished, temporary_folder
 from osmn.files.overlap import refuse_inputs_inside_outputs, refuse_writing_over_inputs
 from osmn.inference import crf
 from osmn.inference.predictor import Predictor
@@ -17,6 +18,7 @@ from osmn.models.start import StartOptions
 from osmn.progress import progress_bar
 from osmn.results import manifest
 from osmn.user_video import model_choice, prompts, tracking
+from osmn.user_video.both_ways import Backward
 from osmn.user_video.boxes import FOUND, in_boxes, write_found
 from osmn.user_video.media.reader import Frames, open_frames
 from osmn.user_video.options import UserVideoOptions, VideoOptions
@@ -44,8 +46,11 @@ def opened(job: Job, options: UserVideoOptions) -> Iterator[tuple[Frames, list[P
 
 def _open_frames(job: Job, video: VideoOptions) -> Frames:
     """Return the frames of a job's video: what is given as a mask is none of them."""
-    masks = [each.path for each in job.given if each.path is not None]
-    return open_frames(job.path, video.start, video.end, video.stride, leave_out=masks)
+    return open_frames(job.path, video.start, video.end, video.stride, leave_out=_masks(job))
+
+
+def _masks(job: Job) -> list[Path]:
+    return [each.path for each in job.given if each.path is not None]
 
 
 def segment_job(
@@ -138,8 +143,26 @@ def _track(
 ) -> Summary:
     """Track the objects and write the results, with a progress bar; see `tracking.segment`."""
     save_score, cutout = options.save_score, options.video.cutout
-    with progress_bar(total=frames.estimate, prepared_after=2, unit="frame") as bar:
-        return tracking.segment(predictor, frames, given, job.folder, save_score, cutout, bar.update, tell)
+    with ExitStack() as stack:
+        backward = stack.enter_context(_backward(job, given, options)) if options.video.both_ways else None
+        total = frames.estimate
+        if total is not None and backward is not None:
+            total += backward.frames
+        bar = stack.enter_context(progress_bar(total=total, prepared_after=2, unit="frame"))
+        return tracking.segment(predictor, frames, given, job.folder, save_score, cutout, bar.update, tell, backward)
+
+
+@contextmanager
+def _backward(job: Job, given: list[Prompt], options: UserVideoOptions) -> Iterator[Backward]:
+    """Give a `with` block a `Backward` that is prepared; its masks are removed after the block."""
+    remove_unfinished(job.folder, deep=False)  # Those of a run that was killed.
+    with temporary_folder(job.folder) as folder:
+        backward = Backward(folder, job.path, _masks(job))
+        with _open_frames(job, options.video) as frames:
+            backward.prepare(frames, given)
+        if not backward.frames:
+            logger.info(f"{job.path}: all objects are given in the first frame, --both_ways changes nothing")
+        yield backward
 
 
 def _check_places(

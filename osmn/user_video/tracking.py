@@ -17,6 +17,7 @@ from osmn.files.scores import write_scores
 from osmn.inference.predictor import Predictor, Segmentation, State
 from osmn.masks import overlay, with_objects
 from osmn.parallel import WriteBehind, run_ahead
+from osmn.user_video.both_ways import Backward
 from osmn.user_video.media.reader import Frame, Frames
 from osmn.user_video.media.writer import write_cutout, write_overlay
 from osmn.user_video.presence import Presence
@@ -266,13 +267,17 @@ class Results:
         """Write a `TrackedFrame`, on threads."""
         frame, labels, segmentation, known, _ = followed
         if segmentation is not None and self._save_score:
-            for object_id, scores in zip(segmentation.object_ids, segmentation.probabilities, strict=True):
-                self._keep(write_scores, self.scores, f"{SCORES}/{object_id}/{frame.name}.npy", scores)
+            self.add_scores(frame, segmentation)
         if not known:
             self._keep(write_labels, self.files, mask_name(frame), labels)
         self._show(followed.overlay, frame.seconds)
         for object_id, write_frame in self._cutouts.items():
             write_frame(functools.partial(followed.cutout, object_id), frame.seconds)
+
+    def add_scores(self, frame: Frame, segmentation: Segmentation) -> None:
+        """Write the probabilities of a frame's objects, on a thread."""
+        for object_id, scores in zip(segmentation.object_ids, segmentation.probabilities, strict=True):
+            self._keep(write_scores, self.scores, f"{SCORES}/{object_id}/{frame.name}.npy", scores)
 
     def show(self, followed: TrackedFrame) -> None:
         """Write the objects of a frame in which some are given, as `given/<frame>.png`, for the user to look at."""
@@ -295,6 +300,7 @@ def segment(
     cutout: bool = False,
     progress: Callable[[], object] = lambda: None,
     tell: Callable[..., object] = lambda *names: None,
+    backward: Backward | None = None,
 ) -> Summary:
     """Follow the objects of a video, as `track`, and write them into `folder`, as `Results`; return a `Summary`.
 
@@ -307,6 +313,7 @@ def segment(
         cutout: write each object's cutout too.
         progress: called after each frame.
         tell: called with the names of files before they are written.
+        backward: `Backward`, prepared: its objects are followed backward first.
 
     Raises:
         InputError: after the last frame, if objects are given at a later place.
@@ -319,7 +326,15 @@ def segment(
         Results(folder, frames, all_objects(given) if cutout else (), save_score, tell) as results,
         contextlib.closing(track(predictor, frames, given)) as steps,
     ):
+        if backward is not None:
+            with contextlib.closing(backward.follow(predictor)) as before:
+                for found in before:
+                    if save_score:
+                        results.add_scores(found.frame, found.segmentation)
+                    progress()
         for followed in steps:
+            if backward is not None:
+                followed = followed._replace(labels=backward.filled(followed.frame, followed.labels))
             results.add(followed)
             if surprising.take(followed.frame):
                 results.show(followed)

@@ -76,13 +76,15 @@ def open_frames(
         InputError: naming the path, if it does not exist, is no video, is damaged so that nothing can be read, or has
             no frame from `start` to `end`.
     """
+    return Frames(open_source(path, leave_out), start, end, stride, ahead)
+
+
+def open_source(path: Path | str, leave_out: Collection[Path | str] = ()) -> Source:
+    """Return what all frames of a video are read from, to close after use; see `open_frames`."""
     path = Path(path)
-    source: Source
     if path.is_dir():
-        source = Folder(path, leave_out)
-    else:
-        source = Pages(path) if is_pages(path) else VideoFile(path)
-    return Frames(source, start, end, stride, ahead)
+        return Folder(path, leave_out)
+    return Pages(path) if is_pages(path) else VideoFile(path)
 
 
 def frame_at(path: Path | str, seconds: Fraction) -> np.ndarray | None:
