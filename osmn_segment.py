@@ -18,7 +18,7 @@ def parser():
     to = Parser(__doc__)
     to.add(VideoOptions, "input", "result_path", "mask", "mask_reading", "box", "start", "end", "stride", "both_ways")
     to.add(SegmentingOptions, "save_score")
-    to.add(VideoOptions, "cutout")
+    to.add(VideoOptions, "cutout", "output_format")
     to.add(SegmentingOptions, *options.REFINEMENT, "shard")
     to.add(FinetuningOptions)
     to.add(SegmentingOptions, "overwrite", help="replace the results of another run")

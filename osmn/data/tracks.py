@@ -49,6 +49,11 @@ def encoded(mask: np.ndarray) -> bytes:
     return counts
 
 
+def coco_rle(mask: np.ndarray) -> dict[str, Any] | None:
+    """Return a mask, bool (H, W), as COCO and YouTube-VIS have it in JSON; None for an empty mask."""
+    return {"size": list(mask.shape), "counts": encoded(mask).decode()} if mask.any() else None
+
+
 def read_burst(content: Mapping[str, Any]) -> list[TrackedVideo]:
     """Return the videos of a file of BURST: each annotated image has {object: {"rle": run lengths}}."""
     found = []
@@ -120,7 +125,7 @@ def youtube_vis_results(content: Mapping[str, Any], results: Results) -> list[di
     for annotation in content["annotations"]:
         video = videos[annotation["video_id"]]
         masks = [results(video, str(int(annotation["id"])), frame) for frame in video.frames]
-        rles = [{"size": list(m.shape), "counts": encoded(m).decode()} if m.any() else None for m in masks]
+        rles = [coco_rle(mask) for mask in masks]
         kept = {name: annotation[name] for name in ("video_id", "category_id")}
         found.append({**kept, "score": 1.0, "segmentations": rles})
     return found

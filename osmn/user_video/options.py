@@ -10,6 +10,9 @@ from osmn.options import WrongValue, non_negative, option, positive
 from osmn.training.options import TrainingOptions
 from osmn.user_video.given import READINGS
 
+# Values of --output_format.
+EXPORTS = ("coco", "coco_images", "cvat", "boxes", "mot", "matte", "prores")
+
 
 def place(text: str) -> int | Fraction:
     """Parse a place in a video: a frame's number, or a time such as 4.5s or 1:02.5, in seconds."""
@@ -36,6 +39,7 @@ class VideoOptions:
         stride: every `stride`-th frame is used.
         both_ways: objects that are given in a later frame are followed backward too.
         cutout: also write each object's cutout.
+        output_format: further files to write, of `EXPORTS`.
     """
 
     input: tuple[str, ...] = field(
@@ -86,6 +90,16 @@ class VideoOptions:
     )
     cutout: bool = field(
         default=False, metadata=option("also write cutout_<object>.webm, transparent around the object")
+    )
+    output_format: tuple[str, ...] = field(
+        default=(),
+        metadata=option(
+            "also write the masks as coco.json (YouTube-VIS form, run lengths), coco_images.json (COCO instances),"
+            " cvat.xml (CVAT 1.1), boxes.csv, mot.txt, or as black and white videos: matte_<object>.mkv"
+            " (FFV1), matte_<object>.mov (ProRes 4444)",
+            choices=EXPORTS,
+            nargs="+",
+        ),
     )
 
 

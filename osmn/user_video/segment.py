@@ -17,7 +17,7 @@ from osmn.models.interface import SegmentationModel
 from osmn.models.start import StartOptions
 from osmn.progress import progress_bar
 from osmn.results import manifest
-from osmn.user_video import model_choice, prompts, tracking
+from osmn.user_video import exports, model_choice, prompts, tracking
 from osmn.user_video.both_ways import Backward
 from osmn.user_video.boxes import FOUND, in_boxes, write_found
 from osmn.user_video.media.reader import Frames, open_frames
@@ -83,32 +83,56 @@ def segment_job(
     found = list(FOUND if options.video.box else ())
     videos = tracking.videos_written(given, options.video.cutout)
     shown = [GIVEN] if any(each.note for each in given) else []
-    _check_places(job, model, options, read, [*found, *videos, *shown])
+    exported_files = _exports(given, options)
+    _check_places(job, model, options, read, [*found, *videos, *shown, *exported_files])
     size = model_choice.size(model, frames.size, options.im_size)
     logger.info(f"{job.path}: {model.summary(size)}")
     refine = crf.refiner() if options.crf_postprocessing else None
     if options.finetuning.finetune and not options.overwrite:
         _check_finetuned(job.folder, given)
-    writes = [*videos, *found, tracking.mask_name(frames.first)]
+    writes = [*videos, *found, tracking.mask_name(frames.first), *exported_files]
+    done = None
     with _open_run(job, given, size, model, options, read, writes) as run:
         # Scores may be asked for now where a run without scores has finished the masks.
         anew = options.save_score and not run.is_finished("scores", [])
         with run.part("video", videos, anew=anew) as part:
-            if part.finished:
-                logger.info(f"finished already: {job.folder}/overlay.mp4")
-                return None
-            if options.video.box:
-                write_found(given, frames.first.image, part.announce)
-            if options.finetuning.finetune:
-                engine = _finetuned_engine(job, given, size, model, options, run)
-            predictor = Predictor(MirroredEngine(engine) if options.flip_test else engine, size, refine=refine)
-            done = _track(job, frames, given, predictor, options, part.announce)
-            if options.save_score:
-                run.finish("scores", done.scores)
-            part.files = [*found, *done.files]
-            manifest.note_found(job.folder, "lost", done.presence.in_json())
-    _report(job, done)
+            if not part.finished:
+                if options.video.box:
+                    write_found(given, frames.first.image, part.announce)
+                if options.finetuning.finetune:
+                    engine = _finetuned_engine(job, given, size, model, options, run)
+                predictor = Predictor(MirroredEngine(engine) if options.flip_test else engine, size, refine=refine)
+                done = _track(job, frames, given, predictor, options, part.announce)
+                if options.save_score:
+                    run.finish("scores", done.scores)
+                part.files = [*found, *done.files]
+                manifest.note_found(job.folder, "lost", done.presence.in_json())
+        if done is None:
+            logger.info(f"finished already: {job.folder}/overlay.mp4")
+        else:
+            _report(job, done)
+        _export(job, given, options, run)
     return done
+
+
+def _exports(given: list[Prompt], options: UserVideoOptions) -> list[str]:
+    """Return the names of the further files that are asked for."""
+    ids = prompts.all_objects(given)
+    return [name for kind in options.video.output_format for name in exports.names(kind, ids)]
+
+
+def _export(job: Job, given: list[Prompt], options: UserVideoOptions, run: manifest.Run) -> None:
+    """Write the further files that are asked for, of the masks, as far as they are not there."""
+    ids = prompts.all_objects(given)
+    names = {kind: exports.names(kind, ids) for kind in options.video.output_format}
+    missing = [kind for kind in names if not run.is_finished(f"exports/{kind}", names[kind])]
+    if not missing:
+        return
+    with _open_frames(job, options.video) as frames, ExitStack() as stack:
+        for kind in missing:
+            stack.enter_context(run.part(f"exports/{kind}", names[kind])).announce(*names[kind])
+        exports.write(missing, job.folder, frames, job.path.stem, ids)
+    logger.info(f"{', '.join(str(job.folder / name) for kind in missing for name in names[kind])} written")
 
 
 def _open_run(

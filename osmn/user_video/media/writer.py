@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import av
 import numpy as np
@@ -20,70 +20,12 @@ from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTr
 from osmn.errors import InputError
 from osmn.files.atomic import replacing
 from osmn.user_video.media.audio import Sound
+from osmn.user_video.media.kinds import CUTOUT, MATTE, OVERLAY, PRORES_MATTE, Kind
 from osmn.user_video.media.reader import Frames
 
 MOST_TICKS = 2**31 - 1  # FFmpeg and MP4 hold ticks in 32 bits.
 # (draw, seconds) -> None: `draw()` returns the image of the frame at a time.
 WriteFrame = Callable[[Callable[[], np.ndarray], Fraction], None]
-
-
-class _Kind(NamedTuple):
-    """A kind of file.
-
-    Attributes:
-        container: how the file is packed.
-        container_options: of FFmpeg.
-        time_base: unit of the frames' times, in seconds; None: as in the video that the file is like.
-        codec: of the picture.
-        codec_options: of FFmpeg.
-        given_pixels: format of the images to write.
-        stored_pixels: format that is encoded.
-        even: the codec needs even sides.
-        copied_audio: codecs of sound that browsers play in such a file.
-        other_audio: the codec that other sound is encoded in.
-    """
-
-    container: str
-    container_options: dict[str, str]
-    time_base: Fraction | None
-    codec: str
-    codec_options: dict[str, str]
-    given_pixels: str
-    stored_pixels: str
-    even: bool
-    copied_audio: frozenset[str]
-    other_audio: str
-
-
-# In fragments, so that a file that ends anywhere plays; with delay_moov they can begin at another time than 0.
-_OVERLAY = _Kind(
-    container="mp4",
-    container_options={"movflags": "frag_keyframe+delay_moov+default_base_moof"},
-    time_base=None,
-    codec="libx264",
-    # Of all presets the least work by far (5 ms per frame of 1280x720, where "veryfast" takes 16), for larger files;
-    # the quality is the same as with "veryfast" at crf 18. A constant quantizer, because rate control makes other bytes
-    # from run to run: x264's threads share its estimates.
-    codec_options={"preset": "ultrafast", "qp": "23", "g": "48"},
-    given_pixels="rgb24",
-    stored_pixels="yuv420p",
-    even=True,
-    copied_audio=frozenset({"aac", "mp3", "mp3float", "opus", "libopus", "flac"}),
-    other_audio="aac",
-)
-_CUTOUT = _Kind(
-    container="webm",
-    container_options={},
-    time_base=Fraction(1, 1000),
-    codec="libvpx-vp9",
-    # Alternate reference frames do not go with alpha.
-    codec_options={"crf": "24", "b": "0", "cpu-used": "5", "row-mt": "1", "auto-alt-ref": "0"},
-    given_pixels="rgba",
-    stored_pixels="yuva420p",
-    even=False,
-    copied_audio=frozenset({"opus", "libopus", "vorbis"}),
-    other_audio="libopus",
-)
 
 
 def write_overlay(path: Path | str, like: Frames) -> contextlib.AbstractContextManager[WriteFrame]:
@@ -99,7 +41,7 @@ def write_overlay(path: Path | str, like: Frames) -> contextlib.AbstractContextM
     The file appears when the block ends; if an exception ends the block, no file appears. Where writing fails, such as
     on a full disk, the frames that were encoded before are in the file and play, and an InputError names the file.
     """
-    return _writing(Path(path), like, _OVERLAY)
+    return _writing(Path(path), like, OVERLAY)
 
 
 def write_cutout(path: Path | str, like: Frames) -> contextlib.AbstractContextManager[WriteFrame]:
@@ -107,7 +49,15 @@ def write_cutout(path: Path | str, like: Frames) -> contextlib.AbstractContextMa
 
     Alpha is straight, not premultiplied; the sound is Opus or Vorbis; sides may be odd. Otherwise see `write_overlay`.
     """
-    return _writing(Path(path), like, _CUTOUT)
+    return _writing(Path(path), like, CUTOUT)
+
+
+def write_matte(path: Path | str, like: Frames, prores: bool = False) -> contextlib.AbstractContextManager[WriteFrame]:
+    """Return a context that writes a matte: black and white, of gray uint8 (H, W) of 0 and 255, without sound.
+
+    It is FFV1 in a Matroska file (lossless), or ProRes 4444 in a MOV file. Otherwise see `write_overlay`.
+    """
+    return _writing(Path(path), like, PRORES_MATTE if prores else MATTE)
 
 
 class _Stopped(Exception):
@@ -115,7 +65,7 @@ class _Stopped(Exception):
 
 
 @contextlib.contextmanager
-def _writing(path: Path, like: Frames, kind: _Kind, behind: int = 8) -> Iterator[WriteFrame]:
+def _writing(path: Path, like: Frames, kind: Kind, behind: int = 8) -> Iterator[WriteFrame]:
     if path.is_dir():
         raise InputError(f"{path} is a folder; choose another name")
     with contextlib.ExitStack() as stack:
@@ -149,7 +99,7 @@ def _writing(path: Path, like: Frames, kind: _Kind, behind: int = 8) -> Iterator
             raise stopped  # The other video says why.
         if not written:
             raise _unwritten(path, encoder)
-        if kind is _OVERLAY:
+        if kind is OVERLAY:
             # Where there is no room for a second file, the fragments stay.
             with contextlib.suppress(OSError, InputError, av.FFmpegError), replacing(temporary) as whole:
                 _put_index_in_front(temporary, whole)
@@ -189,12 +139,13 @@ def _until_an_error(method: Callable[..., None]) -> Callable[..., None]:
 class _Encoder:
     """Encodes a video into a file; `error` is the error that stopped it: from then on it does nothing."""
 
-    def __init__(self, path: Path, like: Frames, kind: _Kind) -> None:
+    def __init__(self, path: Path, like: Frames, kind: Kind) -> None:
         self.error: OSError | av.FFmpegError | None = None
         self._like, self._kind = like, kind
         self._time_base = kind.time_base or like.time_base
+        self._color_range = ColorRange.JPEG if kind.full_range else ColorRange.MPEG
         options = dict(kind.container_options)
-        if kind is _OVERLAY:
+        if kind is OVERLAY:
             options |= _first_time_in(self._time_base)
         # Written by Python, because errors of FFmpeg's own writing at the end of a file do not come out.
         self._file = open(path, "wb")  # noqa: SIM115, `close` closes it
@@ -212,13 +163,15 @@ class _Encoder:
         height, width = image.shape[:2]
         stream = self._stream or self._add_streams(height, width)
         if (height, width) != (stream.height, stream.width):
-            image = np.pad(image, [(0, stream.height - height), (0, stream.width - width), (0, 0)], "edge")
+            image = np.pad(
+                image, [(0, stream.height - height), (0, stream.width - width), (0, 0)][: image.ndim], "edge"
+            )
         frame = av.VideoFrame.from_numpy_buffer(np.ascontiguousarray(image), format=self._kind.given_pixels)
         frame = self._reformatter.reformat(
             frame,
             format=self._kind.stored_pixels,
             dst_colorspace=Colorspace.ITU709,
-            dst_color_range=ColorRange.MPEG,
+            dst_color_range=self._color_range,
         )
         self._shown, seconds = seconds, seconds - self._like.start
         before, self._last = self._last, max(round(seconds / self._time_base), self._last + 1)
@@ -267,14 +220,14 @@ class _Encoder:
             pix_fmt=kind.stored_pixels,
             time_base=self._time_base,
             colorspace=Colorspace.ITU709,
-            color_range=ColorRange.MPEG,
+            color_range=self._color_range,
             color_primaries=ColorPrimaries.BT709,
             color_trc=ColorTrc.BT709,
         )
         self._stream = cast(av.VideoStream, stream)
         self._frame_ticks = max(1, round(1 / (rate * self._time_base)))
-        if like.audio is not None:
-            self._sound = Sound(self._container, like, kind.copied_audio, kind.other_audio, run_up=kind is _OVERLAY)
+        if like.audio is not None and kind.other_audio:
+            self._sound = Sound(self._container, like, kind.copied_audio, kind.other_audio, run_up=kind is OVERLAY)
         return self._stream
 
     def _encode(self, stream: av.VideoStream, frame: av.VideoFrame | None) -> None:
