@@ -6,7 +6,7 @@ BIN = $(VENV)/bin
 
 .PHONY: demo browser engines test test-all test-processors findings lint format figures options clean
 
-$(VENV)/.installed: requirements.txt requirements-crf.txt requirements-dev.txt
+$(VENV)/.installed: requirements.txt requirements-segment.txt requirements-train.txt requirements-crf.txt requirements-dev.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --upgrade pip
 	$(BIN)/pip install --quiet -r requirements.txt -r requirements-dev.txt

@@ -7,9 +7,7 @@ from dataclasses import field
 from osmn.cli.entry import reports_input_errors
 from osmn.cli.options import Report
 from osmn.cli.parser import Parser, read
-from osmn.evaluation.davis import DATASET
 from osmn.options import file_name, option
-from osmn.report.write import score_and_report
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,6 +53,10 @@ def parser():
 def main(argv=None):
     """Parse the arguments, score, print and write the tables."""
     args = parser().parse(argv)
+    # They import packages that segmenting does without: requirements-segment.txt.
+    from osmn.evaluation.davis import DATASET
+    from osmn.report.write import score_and_report
+
     where, selection = (args.data_path, args.result_path), {"version": args.version, "split": args.split}
     score_and_report(DATASET, *where, selection, read(args, Report), vis_path=args.vis_path)
 

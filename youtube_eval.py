@@ -7,9 +7,7 @@ from dataclasses import field
 from osmn.cli.entry import reports_input_errors
 from osmn.cli.options import Report
 from osmn.cli.parser import Parser, read
-from osmn.evaluation.youtube_objects import DATASET
 from osmn.options import option
-from osmn.report.write import score_and_report
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,6 +40,10 @@ def parser():
 def main(argv=None):
     """Parse the arguments, score, print and write the tables."""
     args = parser().parse(argv)
+    # They import packages that segmenting does without: requirements-segment.txt.
+    from osmn.evaluation.youtube_objects import DATASET
+    from osmn.report.write import score_and_report
+
     score_and_report(DATASET, args.data_path, args.result_path, {}, read(args, Report))
 
 

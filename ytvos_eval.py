@@ -7,9 +7,7 @@ from dataclasses import field
 from osmn.cli.entry import reports_input_errors
 from osmn.cli.options import Report
 from osmn.cli.parser import Parser, read
-from osmn.evaluation.ytvos import DATASET
 from osmn.options import file_name, option
-from osmn.report.write import score_and_report
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,6 +49,10 @@ def parser():
 def main(argv=None):
     """Parse the arguments, score, print and write the table."""
     args = parser().parse(argv)
+    # They import packages that segmenting does without: requirements-segment.txt.
+    from osmn.evaluation.ytvos import DATASET
+    from osmn.report.write import score_and_report
+
     selection = {"split": args.split, "unseen": args.unseen}
     score_and_report(DATASET, args.data_path, args.result_path, selection, read(args, Report))
 

@@ -55,6 +55,17 @@ NETWORKS = {
     ),
 }
 BASE_MODELS = tuple(name for name, kind in NETWORKS.items() if not kind.clicks)
+# The layers of `lite`, which is built for TensorFlow (networks/mobilenet) and for OpenVINO (models/engines/lite).
+STEM_CHANNELS = 32
+# One depthwise separable block per entry: (stride, channels).
+MOBILENET_BLOCKS = (
+    *((1, 64), (2, 128), (1, 128), (2, 256), (1, 256), (2, 512)),
+    *(((1, 512),) * 5),
+    *((2, 1024), (1, 1024)),
+)
+MODULATED_BLOCKS = (3, 5, 11, 13)
+EMBEDDING_CHANNELS = 2048
+SIDE_CHANNELS = 16
 # As published: in testing, each side of the crop that is a visual guide moves outward by this part of its side.
 PAD_RATIO = 0.03
 LONGEST_SIDE = 16384  # Of images, in pixels.

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import Any
 
+# The packages that segmenting one's own video does without: requirements-segment.txt.
+LEFT_OUT = ("tensorflow", "keras", "tensorboard", "h5py", "scipy", "matplotlib", "jinja2")
 _in_script = False  # Whether the caller gives options on a command line, and not arguments in Python.
 
 
@@ -45,6 +47,14 @@ def argument_kind() -> str:
 def in_short(error: object) -> str:
     """Return the message of another library's error for use within a line: at most 200 characters."""
     return " ".join(str(error).split())[:200]
+
+
+def missing_package(error: ModuleNotFoundError) -> InputError | None:
+    """Return the error of a package that requirements-segment.txt leaves out and requirements.txt has, or None."""
+    name = (error.name or "").partition(".")[0]
+    if name not in LEFT_OUT:
+        return None
+    return InputError(f"this needs {name}, which is not installed; pip install -r requirements.txt")
 
 
 def optional_import(name: str, requirements: str) -> ModuleType:

@@ -96,7 +96,7 @@ def test_an_engine_takes_three_files_and_is_a_choice_of_the_scripts(made):
     changed, added = files("engine")
     assert len(changed | added) == 3
     for script in ("osmn_train_eval.py", "osmn_segment.py", "osmn_app.py"):
-        assert "--engine {tensorflow,openvino,copy}" in made.python(script, "-h")
+        assert "--engine {auto,tensorflow,openvino,copy}" in made.python(script, "-h")
 
 
 def test_a_network_takes_three_files_and_is_a_base_model_of_the_scripts(made):

@@ -16,12 +16,11 @@ from types import FrameType
 from typing import TypeVar
 
 from osmn.cli import messages, quiet
-from osmn.errors import InputError, naming_options
+from osmn.errors import InputError, missing_package, naming_options
 
 STOPPED = "stopped: all files that are finished are whole; give the same command again to go on from there"
 UNREAD = "stopped: nobody reads the output any more; give the same command again to go on from there"
 OUT_OF_MEMORY = "error: there is not enough memory; give a smaller --im_size, or where there is one, --batch_size"
-
 
 Result = TypeVar("Result")
 
@@ -49,6 +48,11 @@ def reports_input_errors(main: Callable[..., Result]) -> Callable[..., Result]:
             line, status = OUT_OF_MEMORY, 2
         except InputError as error:
             line, status = f"error: {error}", 2
+        except ModuleNotFoundError as error:
+            missing = missing_package(error)
+            if missing is None:
+                raise
+            line, status = f"error: {missing}", 2
         except KeyboardInterrupt as stop:
             line, status = STOPPED, 143 if isinstance(stop, Terminated) else 130
         except OSError as error:  # The error of a file that no other code has named.

@@ -14,8 +14,7 @@ from osmn.cli import parser
 from osmn.config import IM_SIZE, SIZE, ModelConfig
 from osmn.errors import InputError
 from osmn.inference.options import SegmentingOptions
-from osmn.models import exported
-from osmn.models.engines import ENGINE, PRECISION, Engine
+from osmn.models.engines import AUTO, ENGINE, PRECISION, Engine
 from osmn.models.interface import SegmentationModel
 from osmn.models.start import StartOptions
 from osmn.options import file_name, folder, non_negative, option
@@ -151,7 +150,9 @@ def add_user_model_options(to: parser.Parser) -> None:
     """Add the options of the model for a user's own video, of its image size and of the device."""
     to.add(UserModel)
     add_model_options(to)
-    add_device_options(to)
+    group = to.group("device")
+    group.add(Device, "gpu_id", "precision")
+    group.add(Device, "engine", engine=AUTO, help="what segments; auto: what is fastest here, said in the first line")
 
 
 def add_size_option(to: parser.Group, im_size: tuple[int, int]) -> None:
@@ -195,9 +196,10 @@ def load_model(args: argparse.Namespace) -> SegmentationModel:
 
     asked_for = model_options(args), args.precision, args.engine
     path = model_choice.check(args.whole_model_path, *asked_for)
-    if not exported.is_exported(path):
+    engine, precision = load.chosen_engine(path, args.precision, args.engine)
+    if engine == "tensorflow":
         use_devices(args)
-    model: SegmentationModel = load.load_model(path, *asked_for)
+    model: SegmentationModel = load.load_model(path, model_options(args), precision, engine)
     return model
 
 
@@ -221,12 +223,15 @@ def segment_videos(
 
 def load_user_model(args: argparse.Namespace) -> tuple[SegmentationModel, Engine]:
     """Return the model that parsed arguments name for a user's own video, and its engine; see `model_choice.load`."""
+    from osmn.inference import load
     from osmn.user_video import model_choice
 
-    asked_for = args.whole_model_path, model_options(args), args.precision, args.engine
-    if not exported.is_exported(model_choice.check(*asked_for)):
+    given = model_options(args)
+    path = model_choice.check(args.whole_model_path, given, args.precision, args.engine)
+    engine, precision = load.chosen_engine(path, args.precision, args.engine)
+    if engine == "tensorflow":
         use_devices(args)
-    loaded: tuple[SegmentationModel, Engine] = model_choice.load(*asked_for)
+    loaded: tuple[SegmentationModel, Engine] = model_choice.load(path, given, precision, engine)
     return loaded
 
 

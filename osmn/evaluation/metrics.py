@@ -10,7 +10,6 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy import ndimage
 
 CONTOUR_TOLERANCE = 0.008  # Of the image's diagonal.
 
@@ -95,6 +94,8 @@ def frame_scores(
     Each object is compared inside the box of its two masks, one pixel wider. Outside of the box is neither mask nor
     contour, so the numbers are those of the whole image.
     """
+    from scipy import ndimage  # Scripts that segment without scoring do without it.
+
     tolerance, largest = contour_tolerance(truth.shape), CONTOUR_TOLERANCE * math.hypot(*truth.shape)
     occupied = (truth | result) != 0
     crop = _widened([(_extent(occupied.any(1)), _extent(occupied.any(0)))])

@@ -1,28 +1,32 @@
 """Loading a model to segment with, from a checkpoint or from a folder that `osmn_export.py` has written."""
 
 import dataclasses
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from osmn.config import ModelConfig
-from osmn.errors import InputError, argument
+from osmn.errors import InputError, argument, missing_package
 from osmn.inference import arguments
-from osmn.models import checkpoint_files, exported
-from osmn.models.engines import ENGINES, PRECISIONS
+from osmn.models import checkpoint_files, exported, openvino_model
+from osmn.models.engines import AUTO, ENGINES, PRECISIONS, choice
 from osmn.models.interface import SegmentationModel
+
+logger = logging.getLogger(__name__)
 
 
 def load_model(
     path: Path | str, given: Mapping[str, Any] | None = None, precision: str | None = None, engine: str | None = None
 ) -> SegmentationModel:
-    """Return a `tensorflow_model.Model`, or an `exported.ExportedModel`, for which TensorFlow is not imported.
+    """Return the model of a path; TensorFlow is not imported unless it segments or has to convert the model.
 
     Args:
         path: a checkpoint's prefix or file, or an exported folder, or a folder whose newest checkpoint is taken.
         given: {`ModelConfig` field: value} of what the caller says of the model; see `config.resolve`.
-        precision: "float32", "bfloat16" or "float16"; None: the precision of the export, or the default of the device.
-        engine: "tensorflow" or "openvino"; None: OpenVINO for an exported model, TensorFlow for a checkpoint.
+        precision: "float32", "bfloat16" or "float16"; None: the precision of the export, or what is fast here.
+        engine: "tensorflow" or "openvino"; "auto" for what `engines.choice` takes, which is logged; None: OpenVINO for
+            an exported model, TensorFlow for a checkpoint.
 
     Raises:
         InputError: if there is no such model, if it does not fit what is asked for, or if an argument is not as
@@ -30,9 +34,30 @@ def load_model(
     """
     if check_model(path, given, precision, engine):
         return exported.load(path, given, precision)
-    from osmn.models import tensorflow_model  # TensorFlow takes seconds to import
+    engine, precision = chosen_engine(path, precision, engine)
+    if engine == exported.OPENVINO:
+        return openvino_model.load(path, given, precision)
+    try:
+        from osmn.models import tensorflow_model  # TensorFlow takes seconds to import
+    except ModuleNotFoundError as error:
+        raise missing_package(error) or error from None
+    return tensorflow_model.load(path, given, precision, engine)
 
-    return tensorflow_model.load(path, given, precision, engine or "tensorflow")
+
+def chosen_engine(path: Path | str, precision: str | None, engine: str | None) -> tuple[str, str | None]:
+    """Return the engine and the precision for a model; for "auto" those of `choice.choose`, and log which and why.
+
+    `load_model` takes them in place of its arguments, which are the same here.
+    """
+    if exported.is_exported(path):
+        if engine == AUTO:
+            logger.info(f"segmenting by OpenVINO: {path} is exported for it")
+        return exported.OPENVINO, precision
+    if engine != AUTO:
+        return engine or "tensorflow", precision
+    chosen = choice.choose(precision)
+    logger.info(chosen.line())
+    return chosen.engine, chosen.precision
 
 
 def check_model(
@@ -44,10 +69,10 @@ def check_model(
     """
     known = [field.name for field in dataclasses.fields(ModelConfig)]
     given = {} if given is None else arguments.fields(given, known, "given")
-    arguments.one_of(engine, ENGINES, "engine")
+    arguments.one_of(engine, (AUTO, *ENGINES), "engine")
     is_export = exported.is_exported(arguments.path(path, "a model"))
     arguments.one_of(precision, (*PRECISIONS, "int8") if is_export else PRECISIONS, "precision")
-    if is_export and engine not in (None, exported.OPENVINO):
+    if is_export and engine not in (None, AUTO, exported.OPENVINO):
         raise InputError(
             f"{path} is exported for OpenVINO; give a checkpoint, or leave {argument('engine', engine)} out"
         )

@@ -16,7 +16,7 @@ from osmn.errors import InputError
 from osmn.inference import arguments
 from osmn.inference.load import load_model
 from osmn.masks import Size, merge, resized
-from osmn.models.engines import Engine
+from osmn.models.engines import AUTO, Engine
 
 MOST_SQUARES = 4  # Of its short side, in a frame for the network: 4:1 is beyond all usual videos.
 SIDE_MULTIPLE = 32  # The networks' coarsest features have a 32nd of the image's sides.
@@ -129,19 +129,18 @@ class Predictor:
         Args:
             path: a checkpoint's prefix or file, or a folder, whose newest checkpoint is taken; or a folder that
                 `osmn_export.py` has written for OpenVINO, which needs no TensorFlow.
-            precision: "float32", "bfloat16" or "float16"; None: the precision of the export, or for a checkpoint
-                `devices.default_precision`.
+            precision: "float32", "bfloat16" or "float16"; None: the precision of the export, or what is fast here.
             im_size: see `Predictor`; None: frames get the short side of the frames that the model was trained on.
             given: {field: value} of the `ModelConfig`, for a model without a configuration beside it, such as the
                 models of the published program: `{"base_model": "lite", ...}`.
-            engine: "tensorflow" or "openvino"; None: OpenVINO for an exported model, TensorFlow for a checkpoint.
+            engine: "tensorflow" or "openvino"; None or "auto": what is fastest here, which is logged.
 
         Raises:
             InputError: a ValueError; if there is no such model, if it does not fit, or if an argument is not as
                 described.
         """
         im_size = None if im_size is None else arguments.size(im_size, "im_size")  # Before seconds are spent.
-        model = load_model(path, given, precision, engine)
+        model = load_model(path, given, precision, engine or AUTO)
         short_side = min(model.config.im_size) if model.config.im_size else None
         return cls(model.start_engine(), im_size, short_side)
 

@@ -7,22 +7,22 @@ published program can load what we write.
 
 import contextlib
 import errno
-import hashlib
 import os
 import re
 import shutil
 import tempfile
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
 from osmn.config import ModelConfig, config_path, to_json
-from osmn.errors import InputError, argument, in_short
+from osmn.errors import InputError, in_short
 from osmn.files import locks
 from osmn.files.atomic import named_write_errors, temporary_folder
+from osmn.models import stored_weights
 from osmn.models.checkpoint_files import (
     CHECKPOINT_NAME,
     FIGURES,
@@ -31,13 +31,10 @@ from osmn.models.checkpoint_files import (
     list_checkpoints,
     model_files,
 )
+from osmn.models.stored_weights import ADAM_SLOTS, AVERAGE, listing
 from osmn.networks import Osmn
 
-ADAM_SLOTS = ("Adam", "Adam_1")  # first and second moments
-AVERAGE = "ExponentialMovingAverage"  # TF1's name for it
-NETWORK_SWITCHES = ("base_model", "mod_early_conv", "no_visual_modulator", "no_spatial_modulator")
 Values = Mapping[str, np.ndarray | tf.Tensor]
-COUNTERS = ("beta1_power", "beta2_power", "global_step", "loss_scale", "loss_scale_steps")
 
 
 class CheckpointReader:
@@ -103,47 +100,13 @@ def load_weights(network: Osmn, path: Path | str) -> list[str]:
     reader = CheckpointReader(path)
     variables, constants = network.tf1_variables(), network.constants()
     wanted = {name: tuple(v.shape) for name, v in (variables | constants).items()}
-    _check_fit(reader, wanted)
+    values = stored_weights.read(reader, wanted)
     for name, value in constants.items():
-        if not np.allclose(reader.read(name), value, atol=1e-6):
+        if not np.allclose(values[name], value, atol=1e-6):
             raise InputError(f"{reader.path}: {name} is not the bilinear kernel that the network has built in")
     for name, variable in variables.items():
-        averaged = average_name(name) in reader.shapes
-        variable.assign(reader.read(average_name(name) if averaged else name))
-    return sorted(n for n in set(reader.shapes) - set(wanted) if not is_optimizer_state(n))
-
-
-def average_name(name: str) -> str:
-    """Return the name of the average of the variable `name`."""
-    return f"{name}/{AVERAGE}"
-
-
-def is_optimizer_state(name: str) -> bool:
-    """Tell whether a TF1 variable name is an optimizer slot, an average or a counter."""
-    return name.rpartition("/")[2] in (*COUNTERS, *ADAM_SLOTS, AVERAGE)
-
-
-def _check_fit(reader: CheckpointReader, wanted: Mapping[str, tuple[int, ...]]) -> None:
-    missing = [name for name in wanted if name not in reader.shapes]
-    misfits = [
-        f"{name} is {tuple(reader.shapes[name])}, not {shape}"
-        for name, shape in wanted.items()
-        if name in reader.shapes and tuple(reader.shapes[name]) != shape
-    ]
-    if missing or misfits:
-        problems = [listing(misfits)] if misfits else []
-        if missing:
-            problems.insert(0, f"lacks {listing(missing)}")
-        raise InputError(
-            f"{reader.path} does not fit this network: {'; '.join(problems)} (check"
-            f" {', '.join(map(argument, NETWORK_SWITCHES))})"
-        )
-
-
-def listing(items: Sequence[str], limit: int = 8) -> str:
-    """Return names as text: at most `limit` of them, and how many more there are."""
-    more = f" and {len(items) - limit} more" if len(items) > limit else ""
-    return ", ".join(items[:limit]) + more
+        variable.assign(values[name])
+    return stored_weights.unused(reader, wanted)
 
 
 def write_variables(prefix: Path | str, values: Values, config: ModelConfig | None = None, v1: bool = False) -> None:
@@ -249,18 +212,5 @@ def load_training_state(path: Path | str, wanted: Mapping[str, tuple[int, ...]])
     Raises InputError if a variable is missing or has another shape.
     """
     reader = CheckpointReader(path)
-    _check_fit(reader, wanted)
+    stored_weights.check_fit(reader, wanted)
     return {name: reader.read(name) for name in wanted}
-
-
-def fingerprint(path: Path | str) -> str:
-    """Return the SHA-256, in hex, of a checkpoint's weights, given its prefix or file."""
-    parts = [Path(path)]
-    if Path(f"{path}.index").is_file():
-        parts = sorted(part for part in model_files(path) if part.suffix.startswith(".data-"))
-    digest = hashlib.sha256()
-    for part in parts:
-        with part.open("rb") as file:
-            while block := file.read(2**20):
-                digest.update(block)
-    return digest.hexdigest()

@@ -8,14 +8,17 @@ import logging
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from osmn.config import PAD_RATIO, ModelConfig, from_values, resolve
 from osmn.errors import InputError, argument
 from osmn.files import sealed_json
 from osmn.files.atomic import replacing, size_and_crc
-from osmn.models.engines import FRAME, GUIDE, Engine, processor
+from osmn.models.engines import ENGINE_KINDS, FRAME, GUIDE, Engine, processor
 from osmn.results import manifest
+
+if TYPE_CHECKING:  # It may not be installed.
+    import openvino
 
 logger = logging.getLogger(__name__)
 
@@ -24,11 +27,11 @@ OPENVINO = "openvino"
 
 
 @dataclasses.dataclass(frozen=True)
-class ExportedModel:
-    """A model for OpenVINO.
+class ModelForOpenVino:
+    """A model that OpenVINO segments with; subclasses say where its graphs and its fingerprint come from.
 
     Attributes:
-        path: of the exported folder.
+        path: of the exported folder, or of the checkpoint, its prefix or file.
         config: ModelConfig.
         precision: of the arithmetic: "float32", "bfloat16" or "int8".
     """
@@ -37,10 +40,16 @@ class ExportedModel:
     config: ModelConfig
     precision: str
 
+    engine = OPENVINO  # Of `ENGINE_KINDS`.
+
     @property
-    def files(self) -> list[Path]:
-        """The paths that the model is read from: its folder."""
-        return [self.path]
+    def fingerprint(self) -> str:
+        """The SHA-256 of the weights, in hex."""
+        raise NotImplementedError
+
+    def graphs(self) -> "dict[str, openvino.Model]":
+        """Return {`engines.FRAME` or `GUIDE`: OpenVINO model}; InputError for a model that is damaged."""
+        raise NotImplementedError
 
     def summary(self, im_size: tuple[int, int] | None) -> str:
         """Return a line that says what computes: model, size (width, height), precision, device.
@@ -48,16 +57,8 @@ class ExportedModel:
         `im_size` None stands for frames that keep their shape.
         """
         size = "x".join(map(str, im_size)) if im_size else "frames in their own shape"
-        return f"{self.config.base_model} of {self.path}, {size}, {self.precision}, CPU by OpenVINO"
-
-    @functools.cached_property
-    def fingerprint(self) -> str:
-        """The SHA-256 of the folder's graphs and weights, in hex."""
-        digest = hashlib.sha256()
-        for path in self._graphs().values():
-            for part in (path, path.with_suffix(".bin")):
-                digest.update(_read(part))
-        return digest.hexdigest()
+        device = ENGINE_KINDS[OPENVINO].device
+        return f"{self.config.base_model} of {self.path}, {size}, {self.precision}, {device}"
 
     def provenance(self, options: Mapping[str, Any]) -> dict[str, Any]:
         """Return what makes results, for a manifest: this model and the options that change results, {name: value}."""
@@ -69,14 +70,42 @@ class ExportedModel:
 
         `vg_pad_ratio`: each side of the visual guide's crop moves outward by this part of the crop's side.
         """
-        from osmn.models.engines.openvino import OpenVinoEngine, read_graph
+        from osmn.models.engines.openvino import OpenVinoEngine
 
-        graphs = {name: read_graph(path) for name, path in self._graphs().items()}
-        return OpenVinoEngine(graphs, self.config, self.precision, vg_pad_ratio)
+        return OpenVinoEngine(self.graphs(), self.config, self.precision, vg_pad_ratio)
+
+
+@dataclasses.dataclass(frozen=True)
+class ExportedModel(ModelForOpenVino):
+    """A folder that `osmn_export.py` has written for OpenVINO."""
+
+    @property
+    def files(self) -> list[Path]:
+        """The paths that the model is read from: its folder."""
+        return [self.path]
+
+    @functools.cached_property
+    def fingerprint(self) -> str:
+        """The SHA-256 of the folder's graphs and weights, in hex."""
+        digest = hashlib.sha256()
+        for path in self._graphs().values():
+            for part in (path, path.with_suffix(".bin")):
+                digest.update(_read(part))
+        return digest.hexdigest()
+
+    def graphs(self) -> "dict[str, openvino.Model]":
+        """See `ModelForOpenVino.graphs`."""
+        from osmn.models.engines.openvino import read_graph
+
+        return {name: read_graph(path) for name, path in self._graphs().items()}
 
     def _graphs(self) -> dict[str, Path]:
-        names = (FRAME,) if self.config.no_visual_modulator else (FRAME, GUIDE)
-        return {name: self.path / f"{name}.xml" for name in names}
+        return {name: self.path / f"{name}.xml" for name in graph_names(self.config)}
+
+
+def graph_names(config: ModelConfig) -> tuple[str, ...]:
+    """Return the names of the graphs of a network: `engines.FRAME`, and `GUIDE` where it has a visual modulator."""
+    return (FRAME,) if config.no_visual_modulator else (FRAME, GUIDE)
 
 
 def describe(

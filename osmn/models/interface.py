@@ -20,6 +20,10 @@ class SegmentationModel(Protocol):
         """What the network is, and which inputs it was trained on."""
 
     @property
+    def engine(self) -> str:
+        """What segments with the model, a name of `engines.ENGINES`."""
+
+    @property
     def precision(self) -> str:
         """The format of the arithmetic: "float32", "bfloat16", "float16" or "int8"."""
 

@@ -16,8 +16,8 @@ import tensorflow as tf
 from osmn import networks
 from osmn.config import PAD_RATIO, ModelConfig
 from osmn.errors import InputError, argument
-from osmn.models import checkpoint_files, checkpoints
-from osmn.models.engines import ENGINE_KINDS, Engine
+from osmn.models import checkpoint_files, checkpoints, stored_weights
+from osmn.models.engines import AUTO, ENGINE_KINDS, Engine, choice
 from osmn.models.pretrained import imagenet
 from osmn.models.start import ImageNetWeights, StartOptions
 from osmn.networks import devices
@@ -66,7 +66,7 @@ class Model:
     @functools.cached_property
     def fingerprint(self) -> str:
         """The SHA-256 of the weights' file, in hex, computed once; empty for initial weights."""
-        return "" if self.path is None else checkpoints.fingerprint(self.path)
+        return "" if self.path is None else stored_weights.fingerprint(self.path)
 
     def provenance(self, options: Mapping[str, Any]) -> dict[str, Any]:
         """Return what makes results, for a manifest: this model and the options that change results, {name: value}."""
@@ -132,6 +132,8 @@ def new_for_training(options: StartOptions) -> Model:
     newest, start, config = checkpoint_files.find_start(options.whole_model_path, options.folder, options.given)
     config = dataclasses.replace(config, im_size=options.im_size)
     engine = options.engine or "tensorflow"
+    if engine == AUTO:
+        engine = choice.choose(options.precision).engine
     precision = _precision(options.precision, config, engine)
     policy = devices.training_policy(precision)
     network = networks.build(config, policy, options.seed, small_embedding=options.embedding_start == "small")
@@ -151,7 +153,7 @@ def load_imagenet(network: networks.Osmn, weights: ImageNetWeights) -> None:
         if scope == "osmn/modulator" and network.config.no_visual_modulator:
             continue
         initial = imagenet.load(network, scope, source)
-        logger.info(f"{scope} from {source}; initial values: {checkpoints.listing(initial) or 'none'}")
+        logger.info(f"{scope} from {source}; initial values: {stored_weights.listing(initial) or 'none'}")
 
 
 def load_backbone(network: networks.Osmn, path: Path) -> None:
@@ -174,7 +176,7 @@ def load_weights(network: networks.Osmn, path: Path | str) -> None:
     """Load a checkpoint into a network; log a warning that lists the variables which the network does not use."""
     unused = checkpoints.load_weights(network, path)
     if unused:
-        logger.warning(f"{path}: not used by this network: {checkpoints.listing(unused)}")
+        logger.warning(f"{path}: not used by this network: {stored_weights.listing(unused)}")
 
 
 def trained(model: Model, folder: Path | str) -> Model:

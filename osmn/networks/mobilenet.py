@@ -5,7 +5,14 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import tensorflow as tf
 
-from osmn.config import ModelConfig
+from osmn.config import (
+    EMBEDDING_CHANNELS,
+    MOBILENET_BLOCKS,
+    MODULATED_BLOCKS,
+    SIDE_CHANNELS,
+    STEM_CHANNELS,
+    ModelConfig,
+)
 from osmn.networks.backend import keras
 from osmn.networks.base import Osmn, gamma_dtype
 from osmn.networks.execution import Execution
@@ -21,16 +28,6 @@ from osmn.networks.layers import (
     wide_dtype,
 )
 
-STEM_CHANNELS = 32
-# One depthwise separable block per entry: (stride, channels).
-MOBILENET_BLOCKS = (
-    *((1, 64), (2, 128), (1, 128), (2, 256), (1, 256), (2, 512)),
-    *(((1, 512),) * 5),
-    *((2, 1024), (1, 1024)),
-)
-MODULATED_BLOCKS = (3, 5, 11, 13)
-EMBEDDING_CHANNELS = 2048
-SIDE_CHANNELS = 16
 BATCH_NORM_DECAY = 0.997
 L2_WEIGHT = 0.00004
 SMALL_EMBEDDING_STDDEV = 0.002

@@ -41,7 +41,7 @@ def provenance(
 
     Args:
         model: the path of the model's weights, as given; None for initial weights.
-        model_sha256: the SHA-256 of the weights, in hex; see `checkpoints.fingerprint`.
+        model_sha256: the SHA-256 of the weights, in hex; see `stored_weights.fingerprint`.
         config: the model's configuration.
         options: {name: value} of all options that change results, and of no others; those in `PATHS` become absolute.
     """

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import tensorflow as tf
 
-from osmn.models import checkpoints
+from osmn.models import stored_weights
 from osmn.networks import replicas
 
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8  # Adam, as published
@@ -19,7 +19,7 @@ class Adam:
         self.slots = {
             f"{name}/{slot}": tf.Variable(tf.zeros(variable.shape), trainable=False)
             for name, variable in variables.items()
-            for slot in checkpoints.ADAM_SLOTS
+            for slot in stored_weights.ADAM_SLOTS
         }
         self.powers = {"beta1_power": tf.Variable(BETA_1), "beta2_power": tf.Variable(BETA_2)}
 
@@ -38,7 +38,7 @@ class Adam:
         """Update the variables by their `gradients`, in the same order; `rate` is the learning rate, a scalar."""
         power_1, power_2 = self.powers.values()
         for (name, variable), gradient in zip(self.variables.items(), gradients, strict=True):
-            first, second = (self.slots[f"{name}/{slot}"] for slot in checkpoints.ADAM_SLOTS)
+            first, second = (self.slots[f"{name}/{slot}"] for slot in stored_weights.ADAM_SLOTS)
             # Not Keras's Adam, which takes three times as long as this kernel.
             tf.raw_ops.ResourceApplyAdam(
                 var=variable.handle,
@@ -70,7 +70,7 @@ class Average:
 
     def state(self) -> dict[str, tf.Variable]:
         """Return {TF1 name: variable} of everything that a checkpoint needs."""
-        return {checkpoints.average_name(name): average for name, average in self.averages.items()}
+        return {stored_weights.average_name(name): average for name, average in self.averages.items()}
 
     def reset(self) -> None:
         """Start anew from the variables' present values."""

@@ -136,7 +136,6 @@ class UserVideoOptions:
         im_size: (width, height) of the network's images; None for a size that suits the video and the model.
         given: {`ModelConfig` field: value} of what the user says of the model.
         precision: see `load.load_model`.
-        engine: see `load.load_model`.
         save_score: also write each object's probabilities.
         crf_postprocessing: refine each mask by a dense CRF.
         flip_test: average each frame's probabilities with those of its mirror image.
@@ -148,7 +147,6 @@ class UserVideoOptions:
     im_size: tuple[int, int] | None = None
     given: Mapping[str, Any] = field(default_factory=dict)
     precision: str | None = None
-    engine: str | None = None
     save_score: bool = False
     crf_postprocessing: bool = False
     flip_test: bool = False

@@ -223,7 +223,7 @@ def _finetuned_engine(
     from osmn.user_video import finetuning
 
     video, training = options.video, options.finetuning
-    start = StartOptions(size, options.given, options.precision, model.path or "", engine=options.engine)
+    start = StartOptions(size, options.given, options.precision, model.path or "", engine=model.engine)
     network = tensorflow_model.new_for_training(start)
     written = _examples(given)
     # Earlier versions did not note these files; `_check_finetuned` has checked that a run made them.

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from osmn.config import ModelConfig
 from osmn.models import checkpoint_files, tensorflow_model
+from osmn.models.engines import choice
 
 
 class ColourKey:
@@ -73,7 +74,10 @@ class Pixelwise:
 
 
 def stand_in(monkeypatch, network):
-    """Have the scripts take `network`, with the options given as its configuration, for whatever model they name."""
+    """Have the scripts take `network`, with the options given as its configuration, for whatever model they name.
+
+    By default TensorFlow runs it, in which it is written.
+    """
 
     def load(path, given, precision, engine="tensorflow"):
         opened = network()
@@ -83,6 +87,7 @@ def stand_in(monkeypatch, network):
     def find(path, given=None):
         return Path(path), ModelConfig(**given or {})
 
+    monkeypatch.setattr(choice, "choose", lambda precision: choice.Choice("tensorflow", precision, "a stand-in is"))
     monkeypatch.setattr(checkpoint_files, "find_model", find)
     monkeypatch.setattr(
         checkpoint_files, "find_start", lambda start, folder, given: (None, *find(start or "stand-in", given))

@@ -361,7 +361,7 @@ def test_a_size_is_two_whole_numbers(wrong):
         ({"given": {"bogus": 1}}, "given has 'bogus', which is none of base_model, "),
         ({"given": [1]}, "given is a dict, not a list"),
         ({"given": "lite"}, "given is a dict"),
-        ({"engine": "foo"}, "engine is tensorflow or openvino, not 'foo'"),
+        ({"engine": "foo"}, "engine is auto or tensorflow or openvino, not 'foo'"),
         ({"precision": "int4"}, "precision is float32 or bfloat16 or float16, not 'int4'"),
         ({"precision": 32}, "precision is"),
     ],

@@ -25,7 +25,7 @@ from osmn import networks
 from osmn.config import ModelConfig, read_config
 from osmn.errors import InputError
 from osmn.inputs.samples import Sample
-from osmn.models import checkpoint_files, checkpoints
+from osmn.models import checkpoint_files, checkpoints, stored_weights
 from osmn.training.trainer import Trainer
 
 LITE = ModelConfig("lite", mean_value=(127.5, 127.5, 127.5), scale_value=0.00787)
@@ -235,7 +235,7 @@ def test_values_beyond_half_precision_are_refused():
 def test_a_fingerprint_is_of_the_weights_alone_wherever_they_are(tmp_path, v1):
     def fingerprint(name, value, config):
         checkpoints.write_variables(tmp_path / name, {"x": np.float32(value)}, config, v1)
-        return checkpoints.fingerprint(tmp_path / name)
+        return stored_weights.fingerprint(tmp_path / name)
 
     first = fingerprint("a", 1, LITE)
     assert len(first) == 64

@@ -9,7 +9,7 @@ from helpers.checkpoint_files import random_values
 from osmn import networks
 from osmn.config import ModelConfig
 from osmn.errors import InputError
-from osmn.models import checkpoints, tensorflow_model
+from osmn.models import checkpoints, stored_weights, tensorflow_model
 from osmn.models.start import StartOptions
 
 SMALL = ModelConfig("lite", mean_value=(127.5, 127.5, 127.5), scale_value=0.00787, no_visual_modulator=True)
@@ -87,6 +87,6 @@ def test_a_copy_for_inference_is_of_the_weights_at_that_moment_and_in_its_precis
 
 
 def test_a_fingerprint_is_of_the_file_and_empty_for_initial_weights(path):
-    assert tensorflow_model.load(path, precision="float32").fingerprint == checkpoints.fingerprint(path)
+    assert tensorflow_model.load(path, precision="float32").fingerprint == stored_weights.fingerprint(path)
     given = {"base_model": "lite", "no_visual_modulator": True}
     assert begin((32, 32), given=given).fingerprint == ""

@@ -14,7 +14,7 @@ import osmn_export
 from helpers import ROOT, zero_networks
 from helpers.checkpoint_files import OPTIMIZER_STATE, check_values, random_values, without
 from osmn.config import ModelConfig, config_path, read_config
-from osmn.models import checkpoints, tensorflow_model
+from osmn.models import checkpoints, stored_weights, tensorflow_model
 
 CONFIG = ModelConfig("lite", no_visual_modulator=True, mean_value=(127.5, 127.5, 127.5), scale_value=0.00787)
 OPTIONS = ["--base_model", "lite", "--no_visual_modulator", "--mean_value", *["127.5"] * 3, "--scale_value", "0.00787"]
@@ -79,7 +79,7 @@ def test_a_single_file_in_half_precision_is_refused(trained, tmp_path, capsys):
 def test_of_a_training_with_an_average_of_the_weights_the_average_is_exported(trained, values, tmp_path):
     network = zero_networks.build(CONFIG)
     average = random_values(network, seed=1)
-    averages = {checkpoints.average_name(name): average[name] for name in network.tf1_variables()}
+    averages = {stored_weights.average_name(name): average[name] for name in network.tf1_variables()}
     checkpoints.write_variables(trained / "osmn.ckpt-4", values | averages | OPTIMIZER_STATE)
     export(trained, tmp_path / "model", *OPTIONS)
     reader = checkpoints.CheckpointReader(tmp_path / "model")

@@ -37,19 +37,20 @@ class EngineKind(NamedTuple):
 ENGINE_KINDS = {
     "tensorflow": EngineKind("osmn.models.engines.tensorflow:start"),
     "openvino": EngineKind(
-        "osmn.models.export:start_openvino",
+        "osmn.models.export:start_openvino",  # Of a network in TensorFlow, such as one that was just trained.
         device="CPU by OpenVINO",
         precisions=("float32", "bfloat16"),
         float32_network=True,
     ),
 }
 ENGINES = tuple(ENGINE_KINDS)
+AUTO = "auto"  # `engines.choice` takes one of them.
 ENGINE = option(
-    "what segments; by default tensorflow, and openvino for a model that was exported for it",
-    choices=ENGINES,
+    "what segments; auto: what is fastest here; by default tensorflow, openvino for a model that was exported for it",
+    choices=(AUTO, *ENGINES),
 )
 PRECISION = option(
-    "number format; by default bfloat16 where the hardware has units for it, float32 elsewhere and for lite",
+    "number format; by default bfloat16 where the hardware is fast in it, float32 elsewhere and for lite in tensorflow",
     choices=PRECISIONS,
 )
 
@@ -94,4 +95,4 @@ def engine_import(name: str) -> ModuleType:
     """
     modules = cast(dict[str, ModuleType | None], sys.modules)  # Python takes None for a package that is missing.
     modules.setdefault("openvino_telemetry", None)
-    return optional_import(name, "requirements-engines.txt")
+    return optional_import(name, f"requirements-{'segment' if name.startswith('openvino') else 'engines'}.txt")

@@ -4,9 +4,9 @@ import base64
 import contextlib
 import io
 
+import cv2
 import numpy as np
 from PIL import Image
-from scipy import ndimage
 
 from osmn.errors import InputError
 from osmn.files.images import named_image_errors
@@ -42,8 +42,12 @@ def labels_of(picture: np.ndarray) -> np.ndarray:
         labels[(distance <= _NEAR) & (picture[..., 3] > 127)] = object_id
     mixed = (picture[..., 3] > 127) & (labels == 0)
     if mixed.any() and labels.any():
-        nearest = ndimage.distance_transform_edt(labels == 0, return_distances=False, return_indices=True)
-        labels[mixed] = labels[tuple(nearest)][mixed]
+        uncertain = (labels == 0).astype(np.uint8)
+        how = cv2.DIST_L2, cv2.DIST_MASK_5
+        _, nearest = cv2.distanceTransformWithLabels(uncertain, *how, labelType=cv2.DIST_LABEL_PIXEL)
+        known = np.zeros(nearest.max() + 1, np.uint8)  # OpenCV numbers the pixels that are certain.
+        known[nearest[labels > 0]] = labels[labels > 0]
+        labels[mixed] = known[nearest[mixed]]
     return labels
 
 
