@@ -60,7 +60,7 @@ def main(argv=None):
     os.environ |= {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_OFFLINE": "1"}
     optional_import("gradio", "requirements-app.txt")
     from osmn.user_video.webapp.page import launch
-    from osmn.user_video.webapp.session import Sessions
+    from osmn.user_video.webapp.sessions import Sessions
 
     model, engine = options.load_user_model(args)
     with Sessions(functools.partial(model_choice.start_predictor, model, engine, im_size=args.im_size)) as sessions:

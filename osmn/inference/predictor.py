@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import collections.abc
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -267,6 +267,32 @@ class Predictor:
         if not self._masks:
             raise InputError("no object is followed; add_object(object_id, mask) comes first")
         return map(self.step, frames)
+
+    def propagate_both_ways(
+        self, frames: Sequence[np.ndarray], number: int, objects: Mapping[int | None, np.ndarray]
+    ) -> Iterator[tuple[int, Segmentation]]:
+        """Follow objects that are given in the middle of a list of frames to its end, and then to its beginning.
+
+        Args:
+            frames: uint8 (H, W, 3), RGB, in order.
+            number: of the frame in which the objects are given, from 0.
+            objects: {object id: mask}, as `add_object` takes them.
+
+        Yields:
+            A frame's number and its `Segmentation`: of the frames after `number`, then of those before, last first.
+
+        Raises:
+            InputError: a ValueError, if there is no such frame, or as `add_object` and `step`.
+        """
+        number = arguments.whole(number, "number")
+        if not 0 <= number < len(frames):
+            raise InputError(f"there is no frame {number} among {len(frames)} frames")
+        for order in (range(number + 1, len(frames)), range(number - 1, -1, -1)):
+            self.start(frames[number])
+            for object_id, mask in objects.items():
+                self.add_object(object_id, mask)
+            for other in order:
+                yield other, self.step(frames[other])
 
     def _started(self) -> tuple[np.ndarray, tuple[int, int]]:
         """Return the last frame and the size of frames for the network; InputError before `start`."""

@@ -12,7 +12,7 @@ import numpy as np
 from osmn.files.images import read_labels, write_labels
 from osmn.inference.predictor import Predictor, Segmentation
 from osmn.parallel import WriteBehind, run_ahead
-from osmn.user_video.media.backward import Mark, backward
+from osmn.user_video.media.backward import Mark, backward, checksum
 from osmn.user_video.media.reader import Frame
 from osmn.user_video.prompts import Prompt, PromptQueue, objects_of, too_late
 
@@ -52,8 +52,14 @@ class Backward:
         """See the class."""
         return max(self._given, default=0)
 
-    def prepare(self, frames: Iterable[Frame], given: Sequence[Prompt]) -> None:
-        """Read the frames up to the last prompt, and note where each object is given first, and where it is absent.
+    @property
+    def key(self) -> tuple[tuple[int, int, int], ...] | None:
+        """What is followed backward: numbers of frames, ids and checksums of masks; None for nothing."""
+        given = [(number, i, checksum(mask)) for number, objects in self._given.items() for i, mask in objects.items()]
+        return tuple(sorted(given)) if self.frames else None
+
+    def prepare(self, marks: Iterable[Mark], given: Sequence[Prompt]) -> None:
+        """Take the marks of frames up to the last prompt; note where objects are given first, and where they are not.
 
         `given` are the `Prompt`s of the video, with their objects. Raises InputError for a place after the last frame.
         """
@@ -61,9 +67,9 @@ class Backward:
         first: dict[int, int] = {}  # {object id: number of the frame in which it is given first}
         absent: dict[int, dict[int, np.ndarray]] = {}
         if given and not all(prompt.place is None for prompt in given):
-            for number, frame in enumerate(frames):
-                self.marks.append(Mark.of(frame))
-                for prompt in prompts.take(frame):
+            for number, mark in enumerate(marks):
+                self.marks.append(mark)
+                for prompt in prompts.take(mark):
                     for object_id, mask in objects_of(prompt).items():
                         if not mask.any():
                             absent.setdefault(number, {})[object_id] = mask
@@ -104,7 +110,7 @@ class Backward:
     def filled(self, frame: Frame, labels: np.ndarray) -> np.ndarray:
         """Return the labels of a frame, uint8 (H, W), with the objects that are given later where it has background."""
         path = self._folder / f"{frame.name}.png"
-        if not path.exists():
+        if not self.frames or not path.exists():
             return labels
         later = read_labels(path)
         return np.where(labels == 0, later, labels)

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -21,6 +21,18 @@ from osmn.user_video.given.objects import AsShown, nothing, objects_and_note, wi
 from osmn.user_video.media.reader import Frame, position
 
 logger = logging.getLogger(__name__)
+
+
+class Placed(Protocol):
+    """What has a frame's number and its time, in seconds."""
+
+    @property
+    def number(self) -> int:
+        """See `reader.Frame`."""
+
+    @property
+    def seconds(self) -> Fraction:
+        """See `reader.Frame`."""
 
 
 class Prompt(NamedTuple):
@@ -38,8 +50,8 @@ class Prompt(NamedTuple):
     objects: Mapping[int, np.ndarray] | None = None
     note: str = ""
 
-    def is_at(self, frame: Frame) -> bool:
-        """Tell whether a `reader.Frame` is at or after the place."""
+    def is_at(self, frame: Placed) -> bool:
+        """Tell whether a `reader.Frame`, or what else has its number and its time, is at or after the place."""
         if self.place is None:
             return True
         return (frame.number if isinstance(self.place, int) else frame.seconds) >= self.place
@@ -55,7 +67,7 @@ class PromptQueue:
     def __init__(self, prompts: Iterable[Prompt]) -> None:
         self.left = list(prompts)
 
-    def take(self, frame: Frame) -> list[Prompt]:
+    def take(self, frame: Placed) -> list[Prompt]:
         """Return the prompts whose place is at or before a `reader.Frame`, and forget them."""
         here = [prompt for prompt in self.left if prompt.is_at(frame)]
         self.left = [prompt for prompt in self.left if not prompt.is_at(frame)]

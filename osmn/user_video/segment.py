@@ -20,6 +20,7 @@ from osmn.results import manifest
 from osmn.user_video import exports, model_choice, prompts, tracking
 from osmn.user_video.both_ways import Backward
 from osmn.user_video.boxes import FOUND, in_boxes, write_found
+from osmn.user_video.media.backward import Mark
 from osmn.user_video.media.reader import Frames, open_frames
 from osmn.user_video.options import UserVideoOptions, VideoOptions
 from osmn.user_video.prompts import Prompt
@@ -183,7 +184,7 @@ def _backward(job: Job, given: list[Prompt], options: UserVideoOptions) -> Itera
     with temporary_folder(job.folder) as folder:
         backward = Backward(folder, job.path, _masks(job))
         with _open_frames(job, options.video) as frames:
-            backward.prepare(frames, given)
+            backward.prepare(map(Mark.of, frames), given)
         if not backward.frames:
             logger.info(f"{job.path}: all objects are given in the first frame, --both_ways changes nothing")
         yield backward

@@ -436,3 +436,12 @@ def test_the_example_in_the_docstring_runs(monkeypatch):
     assert runner.summarize(verbose=False).failed == 0
     np.testing.assert_array_equal(example.globs["labels"] > 0, square(41))
     assert len(corrected) == 1
+
+
+def test_objects_of_a_middle_frame_are_followed_to_both_ends():
+    predictor = Predictor(Shift())
+    found = predictor.propagate_both_ways([frame()] * 5, 2, {1: square(20)})
+    lefts = [(number, int(part.masks[0].any(0).argmax())) for number, part in found]
+    assert lefts == [(3, 21), (4, 22), (1, 21), (0, 22)]
+    with pytest.raises(ValueError, match="no frame 5 among 5"):
+        next(predictor.propagate_both_ways([frame()] * 5, 5, {1: square(20)}))

@@ -17,7 +17,8 @@ from osmn.user_video.media.reader import open_frames
 from osmn.user_video.prompts import Prompt
 from osmn.user_video.tracking import segment
 from osmn.user_video.webapp import session as session_module
-from osmn.user_video.webapp.session import EXAMPLES, Sessions
+from osmn.user_video.webapp.session import EXAMPLES
+from osmn.user_video.webapp.sessions import Sessions
 
 SIZE = (64, 48)
 FRAMES, JUMP = 8, 4

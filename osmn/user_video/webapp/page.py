@@ -12,7 +12,8 @@ import gradio as gr
 from osmn.errors import InputError
 from osmn.files.images import data_url
 from osmn.user_video.webapp import painting
-from osmn.user_video.webapp.session import EXAMPLES, Session, Sessions
+from osmn.user_video.webapp.session import EXAMPLES, Session
+from osmn.user_video.webapp.sessions import Sessions
 
 STATIC = Path(__file__).parent / "static"  # What runs in the browser.
 SHOWN_EVERY = 0.3  # seconds, of the live preview
@@ -71,6 +72,7 @@ def layout(events: "Events", max_upload: int) -> gr.Blocks:
                 with gr.Row():
                     segment = gr.Button("Segment", variant="primary", elem_id="segment")
                     stop = gr.Button("Stop", elem_id="stop")
+                both_ways = gr.Checkbox(label="Backward, too, from where an object is painted first", elem_id="both")
                 status = gr.Markdown("Choose a video first.", elem_id="status")
                 screen = _component("screen")
                 _headline("4. Wrong somewhere?", "Pause there, repaint the object, segment again.")
@@ -87,7 +89,7 @@ def layout(events: "Events", max_upload: int) -> gr.Blocks:
         painter.box(events.box, painter, [painter, status], **free)
         screen.pause(events.pause, painter, [painter, number, status], **free)
         # A visitor waits while the video of another visitor is segmented.
-        segment.click(events.segment, [painter, number], view, **free | {"concurrency_limit": 1})
+        segment.click(events.segment, [painter, number, both_ways], view, **free | {"concurrency_limit": 1})
         stop.click(events.stop, None, None, **free)
         page.unload(events.leave)
     return page
@@ -189,18 +191,21 @@ class Events:
         return _painting(session, number), number, _status(session)
 
     @_tells
-    def segment(self, painted: dict[str, Any] | None, number: int, request: gr.Request) -> Iterator[tuple[Any, ...]]:
+    def segment(
+        self, painted: dict[str, Any] | None, number: int, both_ways: bool, request: gr.Request
+    ) -> Iterator[tuple[Any, ...]]:
         """Segment with a live preview, then show overlay and download."""
         session = self._session(request, painted)
         hold = (gr.skip(),) * 2
         begin = shown = time.monotonic()
         count = 0
-        for count, step in enumerate(session.segment(), 1):
+        for count, step in enumerate(session.segment(bool(both_ways)), 1):
             now = time.monotonic()
             if count == 1 or now - shown > SHOWN_EVERY:
                 shown, speed = now, count / (now - begin)
-                words = f"Frame {step.number + 1} of {session.frames}, {speed:.1f} frames/s, "
-                words += f"{(session.frames - step.number - 1) / speed:.0f} s left"
+                left = session.frames + step.number if step.backward else session.frames - step.number - 1
+                words = f"{'Backward: frame' if step.backward else 'Frame'} {step.number + 1} of {session.frames}, "
+                words += f"{speed:.1f} frames/s, {left / speed:.0f} s left"
                 yield *hold, words, {"image": data_url(step.draw())}, gr.DownloadButton(interactive=False)
         stopped = session.done < session.frames
         number = session.done - 1 if stopped else number

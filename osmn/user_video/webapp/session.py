@@ -7,16 +7,14 @@ from __future__ import annotations
 
 import bisect
 import contextlib
+import functools
 import itertools
 import os
 import secrets
 import shutil
-import tempfile
 import threading
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator, Sequence
-from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,8 +25,10 @@ from osmn.errors import InputError
 from osmn.files.images import read_labels
 from osmn.inference import arguments
 from osmn.inference.predictor import Predictor
-from osmn.masks import Size, with_objects
+from osmn.masks import Size, overlay, with_objects
+from osmn.user_video.both_ways import Backward
 from osmn.user_video.boxes import grabcut
+from osmn.user_video.media.backward import Mark, checksum
 from osmn.user_video.media.reader import frame_at, open_frames
 from osmn.user_video.presence import Presence
 from osmn.user_video.prompts import Prompt
@@ -45,6 +45,7 @@ class Step(NamedTuple):
 
     number: int
     draw: Callable[[], np.ndarray]
+    backward: bool = False
 
 
 class Session:
@@ -70,16 +71,16 @@ class Session:
         self._running, self._closed = threading.Lock(), False
         self._reset(None, [], (0, 0))
 
-    def _reset(self, path: Path | None, frames: Sequence[tuple[str, Fraction, int]], size: tuple[int, int]) -> None:
+    def _reset(self, path: Path | None, frames: Sequence[Mark], size: tuple[int, int]) -> None:
         self._path, self.size = path, size
         self.presence, self.remarks = Presence(), list[str]()
-        self._names = [name for name, _, _ in frames]
-        self._seconds = [seconds for _, seconds, _ in frames]
-        self._checksums = [checksum for _, _, checksum in frames]
+        self._marks = frames
+        self._names, self._seconds = [mark.name for mark in frames], [mark.seconds for mark in frames]
         self._given: dict[int, dict[int, np.ndarray]] = {}  # {frame number: {object id: bool (H, W)}}
         self._results = self.folder / f"results-{secrets.token_hex(4)}"
         self._history = History(self._results)
         self._first_changed = 0
+        self._backward: object = None  # What was followed backward, see `Backward.key`.
         self.token = secrets.token_hex(8)
         self._last: tuple[int, np.ndarray] | None = None  # The frame looked at: number, image.
         self._stopping = False
@@ -123,7 +124,7 @@ class Session:
     def _open(self, path: Path) -> None:
         """Read a video once, for the number and the times of its frames; it replaces the video before."""
         with open_frames(path) as frames:
-            found = [(frame.name, frame.seconds, _checksum(frame.image)) for frame in frames]
+            found = [Mark.of(frame) for frame in frames]
             size, remarks = frames.size, [remark.replace(str(path), path.name) for remark in frames.remarks]
         with self._idle():
             if self._path is not None:
@@ -144,7 +145,7 @@ class Session:
             return self._last[1]
         image = frame_at(path, self._seconds[number]) if path.is_file() else None
         # Some files' key frames are no full pictures.
-        if image is None or _checksum(image) != self._checksums[number]:
+        if image is None or checksum(image) != self._marks[number].checksum:
             with open_frames(path, start=number, ahead=1) as frames:
                 image = frames.first.image
         self._last = (number, image)
@@ -198,7 +199,8 @@ class Session:
         if changed:
             objects = self._given.get(number, {}) | changed
             # An object that was never there before cannot disappear.
-            known = {i for earlier, given in self._given.items() if earlier < number for i in given}
+            backward = self._backward is not None
+            known = {i for other, given in self._given.items() if backward or other < number for i in given}
             self._given[number] = {i: mask for i, mask in objects.items() if mask.any() or i in known}
             self._first_changed = min(self._first_changed, number)
 
@@ -216,17 +218,20 @@ class Session:
 
     # -- Segmenting ---------------------------------------------------------------------------------------------------
 
-    def segment(self) -> Iterator[Step]:
+    def segment(self, both_ways: bool = False) -> Iterator[Step]:
         """Yield a `Step` for each frame that is segmented anew: from the first frame with a change on.
 
         Frames before it keep their masks. Afterwards there is an `overlay`, also if `stop` ended the segmenting early;
-        the next call goes on from there.
+        the next call goes on from there. With `both_ways`, objects are first followed backward from where they are
+        given first; where these change, all frames are segmented anew.
         """
         path = self._video()
         if not any(mask.any() for objects in self._given.values() for mask in objects.values()):
             raise InputError("paint an object first, in the first frame that shows it")
         with self._idle():
             self._stopping = self._closed
+            given = [Prompt(number, None, objects) for number, objects in sorted(self._given.items())]
+            backward, anew = self._prepared(path, given if both_ways else [])
             # Earlier results, as far as their files still exist.
             there = itertools.takewhile(lambda name: self._mask_file(name).is_file(), self._names)
             self._history.go_on_from(min(self._first_changed, sum(1 for _ in there)))
@@ -234,8 +239,9 @@ class Session:
             known = len(self._history)
             for name in self._names[known:]:
                 self._mask_file(name).unlink(missing_ok=True)
-            given = [Prompt(number, None, objects) for number, objects in sorted(self._given.items())]
             predictor = self._new_predictor(self.size)
+            if anew:
+                yield from self._follow_backward(backward, predictor)
             with (
                 open_frames(path) as frames,
                 Results(self._results, frames) as results,
@@ -243,6 +249,8 @@ class Session:
             ):
                 self.presence = Presence()
                 for number, followed in enumerate(steps):
+                    if not followed.known:
+                        followed = followed._replace(labels=backward.filled(followed.frame, followed.labels))
                     results.add(followed)
                     self.presence.see(followed.frame, followed.labels, followed.object_ids)
                     if not followed.known:
@@ -250,6 +258,26 @@ class Session:
                     if self._stopping:
                         break
             self._hand_over()
+
+    def _prepared(self, path: Path, given: Sequence[Prompt]) -> tuple[Backward, bool]:
+        """Return the `Backward` of what is given, and whether it differs from the one of the results until now."""
+        folder = self._results / "backward"
+        backward = Backward(folder, path)
+        backward.prepare(self._marks, given)
+        anew = backward.key != self._backward
+        if anew:
+            shutil.rmtree(folder)
+            folder.mkdir()
+            self._first_changed, self._backward = 0, None
+        return backward, anew
+
+    def _follow_backward(self, backward: Backward, predictor: Predictor) -> Iterator[Step]:
+        with contextlib.closing(backward.follow(predictor)) as steps:
+            for found in steps:
+                yield Step(found.frame.number, functools.partial(overlay, found.frame.image, found.labels), True)
+                if self._stopping:
+                    return
+        self._backward = backward.key
 
     def _mask_file(self, name: str) -> Path:
         return self._results / MASKS / f"{name}.png"
@@ -302,49 +330,3 @@ class Session:
     def _remove_if_closed(self) -> None:
         if self._closed:
             shutil.rmtree(self.folder, ignore_errors=True)
-
-
-def _checksum(image: np.ndarray) -> int:
-    return zlib.crc32(np.ascontiguousarray(image).data)
-
-
-class Sessions:
-    """The sessions of all visitors, each under a key that only its visitor knows; used in a `with` block.
-
-    Attributes:
-        folder: the temporary folder of all files, which is removed at the end of the block.
-
-    Args:
-        predictor: see `Session`.
-    """
-
-    def __init__(self, predictor: Callable[[tuple[int, int]], Predictor]) -> None:
-        self._predictor, self._lock = predictor, threading.Lock()
-        self._sessions: dict[str, Session] = {}
-        self._temporary = tempfile.TemporaryDirectory(prefix="osmn_app-", ignore_cleanup_errors=True)
-        self.folder = Path(self._temporary.name)
-
-    def __enter__(self) -> Sessions:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        with self._lock:
-            sessions = list(self._sessions.values())
-            self._sessions.clear()
-        for session in sessions:
-            session.close()
-        self._temporary.cleanup()
-
-    def __getitem__(self, key: str) -> Session:
-        with self._lock:
-            if key not in self._sessions:
-                # The server gives a file to anyone who knows its path, so the path cannot be guessed.
-                self._sessions[key] = Session(self.folder / secrets.token_hex(16), self._predictor)
-            return self._sessions[key]
-
-    def close(self, key: str) -> None:
-        """End a visitor's session and remove its files."""
-        with self._lock:
-            session = self._sessions.pop(key, None)
-        if session is not None:
-            session.close()
