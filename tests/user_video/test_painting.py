@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from osmn.errors import InputError
-from osmn.files.images import data_url
+from osmn.files.images import data_url, write_labels
 from osmn.masks import overlay
 from osmn.user_video.webapp import painting
 
@@ -73,3 +73,17 @@ def test_anything_else_is_refused(url):
 def test_a_picture_of_another_size_is_refused():
     with pytest.raises(InputError, match="no picture of 9x6 pixels"):
         painting.picture_in(data_url(painting.painted(labels_with())), (9, 6))
+
+
+def test_a_masks_file_is_painted_beside_what_is_there(tmp_path):
+    given = np.zeros((6, 8), np.uint8)
+    given[:, 2:4], given[:, 5:7] = 1, 40
+    write_labels(tmp_path / "mask.png", given)
+    labels, note = painting.with_mask_file(labels_with(c0=3, c7=1), tmp_path / "mask.png", 0)
+    assert labels[0].tolist() == [3, 0, 1, 1, 0, 2, 2, 0] and note == "40 is object 2 here"
+
+
+def test_a_masks_file_of_more_objects_than_the_page_has_is_told(tmp_path):
+    write_labels(tmp_path / "mask.png", np.arange(8, dtype=np.uint8)[None].repeat(6, 0))
+    with pytest.raises(InputError, match=r"^mask.png has 7 objects; the page follows 6, osmn_segment.py 255"):
+        painting.with_mask_file(labels_with(), tmp_path / "mask.png", 0)

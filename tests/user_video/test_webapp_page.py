@@ -119,7 +119,13 @@ class Visitor:
         self.page.wait_for_selector("#painter .objects button")
 
     def upload(self, path):
-        self.page.locator("input[type=file]").set_input_files(path)
+        self.page.locator("#upload input[type=file]").set_input_files(path)
+
+    def give(self, path):
+        """Choose a mask's file."""
+        with self.page.expect_file_chooser() as chooser:
+            self.press("Or give a mask's file")
+        chooser.value.set_files(path)
 
     def press(self, name):
         self.page.get_by_role("button", name=name, exact=True).click()
@@ -205,6 +211,25 @@ def test_upload_paint_segment_correct_download(visitor, clip, tmp_path):
     assert (second[3][25:65, 64] == 2).all() and (second[3][:, :50] == 1).all()
     assert len(shown) == FRAMES
     assert visitor.page.evaluate("document.querySelector('#screen video').readyState") >= 1  # The browser plays it.
+
+
+def test_a_masks_file_is_painted_on_the_frame_and_a_wrong_one_is_told(visitor, clip, tmp_path):
+    visitor.upload(clip)
+    visitor.status(f"{FRAMES} frames, 128x96")
+    visitor.at_frame(0)
+    picture = np.zeros((96, 128, 3), np.uint8)
+    picture[20:60, 20:60], picture[10:30, 80:120] = (255, 0, 0), (0, 0, 255)
+    Image.fromarray(picture).save(tmp_path / "two colors.png")
+    visitor.give(tmp_path / "two colors.png")
+    visitor.status("Painted: frame 0. its colors are objects, in order of appearance: objects 1, 2")
+    assert visitor.painted() == 40 * 40 + 20 * 40
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (96, 128, 3), np.uint8)).save(tmp_path / "frame.png")
+    visitor.give(tmp_path / "frame.png")
+    visitor.page.get_by_text("frame.png is a photograph").wait_for()
+    visitor.press("Segment")
+    visitor.status(f"{FRAMES} frames segmented")
+    first, _ = visitor.download()
+    assert (first[0][20:60, 20:60] == 2).all() and (first[0][10:30, 80:120] == 1).all()
 
 
 def test_an_eraser_an_undo_and_pausing_the_overlay(visitor, clip):

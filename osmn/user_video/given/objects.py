@@ -52,11 +52,15 @@ def read_objects(
 
 
 def objects_and_note(
-    path: Path | str, size: tuple[int, int] | None, as_shown: AsShown, reading: str | None, at: At
+    path: Path | str,
+    size: tuple[int, int] | None = None,
+    as_shown: AsShown = nothing,
+    reading: str | None = None,
+    at: At | None = None,
 ) -> tuple[dict[int, np.ndarray], str]:
     """Return the objects of `read_objects`, none of a picture without objects, and what was made of the file."""
     if is_annotation(path):
-        found, note = read_annotation(path, at)
+        found, note = read_annotation(path, at or At())
     else:
         labels, note = read_mask(path, reading)
         found = {int(i): labels == i for i in np.unique(labels) if i}

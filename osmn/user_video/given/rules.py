@@ -189,7 +189,8 @@ def _small(draft: Draft, values: dict[int, int]) -> None:
         draft.background = around[0]
         draft.notes.append(f"it has no 0: {values[around[0]]}, on all four sides, is the background")
     ids = _without_void(draft, {code: value for code, value in values.items() if code != draft.background})
-    if draft.areas is not None and max(ids.values(), default=0) >= SMALL:
+    drawn = draft.areas is not None or values[draft.background] != 0  # Shades of gray for colors, and no ids.
+    if drawn and max(ids.values(), default=0) >= SMALL:
         ids = ranked(ids)
     draft.ids = ids
 

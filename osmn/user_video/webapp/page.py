@@ -65,6 +65,7 @@ def layout(events: "Events", max_upload: int) -> gr.Blocks:
                     with gr.Column(scale=2, min_width=160):
                         examples = [gr.Button(name) for name in EXAMPLES]
                 _headline("2. Paint the objects", "A number for each object. Box: drag one around it.")
+                given = gr.UploadButton("Or give a mask's file", size="sm", elem_id="mask")
                 painter = _component("painter", colors={str(i): color for i, color in painting.colors().items()})
                 number = gr.Slider(0, 1, 0, step=1, label="Frame", elem_id="number", buttons=[], interactive=False)
             with gr.Column(scale=2):
@@ -86,6 +87,7 @@ def layout(events: "Events", max_upload: int) -> gr.Blocks:
             button.click(events.take_example, button, view, **free)
         number.input(events.step, [painter, number], [painter, status], trigger_mode="always_last", **free)
         painter.stroke(events.stroke, painter, status, trigger_mode="always_last", **free)
+        given.upload(events.give, [given, painter, number], [painter, status], **free | {"show_progress": "full"})
         painter.box(events.box, painter, [painter, status], **free)
         screen.pause(events.pause, painter, [painter, number, status], **free)
         # A visitor waits while the video of another visitor is segmented.
@@ -182,6 +184,14 @@ class Events:
         session = self._session(request, painted)
         session.find_in_box(painted["number"], painted["object"], painted["box"])
         return _painting(session, painted["number"]), _status(session)
+
+    @_tells
+    def give(self, path: str, painted: dict[str, Any] | None, number: int, request: gr.Request) -> tuple[Any, ...]:
+        """Give the objects of a mask's file in the frame that is shown."""
+        session = self._session(request, painted)
+        labels, note = painting.with_mask_file(session.labels(number), path, int(number))
+        session.paint(number, labels)
+        return _painting(session, number), f"{_status(session)} {note}"
 
     @_tells
     def pause(self, painted: dict[str, Any] | None, event: gr.EventData, request: gr.Request) -> tuple[Any, ...]:

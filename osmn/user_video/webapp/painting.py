@@ -3,6 +3,7 @@
 import base64
 import contextlib
 import io
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -10,7 +11,9 @@ from PIL import Image
 
 from osmn.errors import InputError
 from osmn.files.images import named_image_errors
-from osmn.masks import bright_palette
+from osmn.masks import Size, bright_palette, with_objects
+from osmn.user_video.given.annotations import At
+from osmn.user_video.given.objects import objects_and_note
 
 OBJECTS = range(1, 7)  # Those whose colors in the palette are far apart.
 _NEAR = 24  # How far a channel may be from an object's color, of 255.
@@ -61,3 +64,31 @@ def picture_in(url: str, size: tuple[int, int]) -> np.ndarray:
         if image.size == tuple(size):  # Before it is decoded.
             return np.asarray(image.convert("RGBA"))
     raise InputError(f"what was painted is no picture of {size[0]}x{size[1]} pixels; step to the frame and paint again")
+
+
+def with_mask_file(labels: np.ndarray, path: Path | str, number: int) -> tuple[np.ndarray, str]:
+    """Return labels, uint8 (H, W), with the objects of a mask's file, and what was made of the file.
+
+    Ids that the page does not have become those that are free. Raises InputError, with the file's name, for a file that
+    is no mask, and for more objects than the page has.
+
+    Args:
+        labels: the object ids in the frame.
+        path: of a picture, or a labeling tool's file.
+        number: of the frame.
+    """
+    name = Path(path).name
+    try:
+        objects, note = objects_and_note(path, Size.of(labels), at=At(number))
+    except InputError as error:
+        raise InputError(str(error).replace(str(path), name)) from None
+    if not objects:
+        raise InputError(f"{name} shows no object")
+    others = [object_id for object_id in objects if object_id not in OBJECTS]
+    free = [object_id for object_id in OBJECTS if object_id not in objects]
+    if len(others) > len(free):
+        raise InputError(f"{name} has {len(objects)} objects; the page follows {len(OBJECTS)}, osmn_segment.py 255")
+    became = dict(zip(others, free, strict=False))
+    shown = {became.get(object_id, object_id): mask for object_id, mask in objects.items()}
+    notes = [note, *(f"{old} is object {new} here" for old, new in became.items())]
+    return with_objects(labels, shown), "; ".join(filter(None, notes))
