@@ -232,6 +232,19 @@ def test_a_masks_file_is_painted_on_the_frame_and_a_wrong_one_is_told(visitor, c
     assert (first[0][20:60, 20:60] == 2).all() and (first[0][10:30, 80:120] == 1).all()
 
 
+def test_the_box_for_both_ways_follows_backward_what_is_painted_later(visitor, clip):
+    visitor.upload(clip)
+    visitor.at_frame(0)
+    visitor.go_to(2)
+    visitor.drag((32, 48), (48, 48))
+    visitor.page.get_by_label("Backward, too").check()
+    visitor.press("Segment")
+    visitor.status(f"{FRAMES + 2} frames segmented")
+    masks, _ = visitor.download()
+    assert all((mask == 1).all() for mask in masks[:2])  # That is what the model makes of it.
+    assert not (masks[2] == 1).all()
+
+
 def test_an_eraser_an_undo_and_pausing_the_overlay(visitor, clip):
     visitor.upload(clip)
     visitor.at_frame(0)
