@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from osmn.user_video.given.pictures import Picture
+from osmn.user_video.given.pictures import Picture, present
 from osmn.user_video.given.survey import Survey, survey
 
 
@@ -42,12 +42,15 @@ class Draft:
     ids: dict[int, int] | None = None
     notes: list[str] = dataclasses.field(default_factory=list)
     _survey: Survey | None = None
+    _used: tuple[np.ndarray, np.ndarray | None, list[int]] | None = None
 
     @property
     def used(self) -> list[int]:
         """Numbers of the colors in use, outside of the transparent pixels."""
-        shown = self.codes if self.outside is None else self.codes[~self.outside]
-        return [int(code) for code in np.flatnonzero(np.bincount(shown.ravel()))] if shown.size else []
+        if self._used is None or self._used[0] is not self.codes or self._used[1] is not self.outside:
+            shown = self.codes if self.outside is None else self.codes[~self.outside]
+            self._used = self.codes, self.outside, [int(code) for code in present(shown)] if shown.size else []
+        return self._used[2]
 
     @property
     def values(self) -> dict[int, int]:

@@ -11,7 +11,7 @@ import numpy as np
 from osmn.errors import InputError, argument
 from osmn.user_video.given import READINGS, rules
 from osmn.user_video.given.draft import Draft, Unclear
-from osmn.user_video.given.pictures import Picture, from_labels, read_picture
+from osmn.user_video.given.pictures import Picture, from_labels, looked_up, read_picture
 from osmn.user_video.given.rules import RULES
 
 
@@ -70,7 +70,7 @@ def _labels(draft: Draft) -> np.ndarray:
     for code, number in ids.items():
         if code != draft.background:
             table[code] = number
-    labels = table[draft.codes]
+    labels = looked_up(table, draft.codes)
     return labels if draft.outside is None else np.where(draft.outside, np.uint8(0), labels)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 from PIL import Image, ImageSequence
 
@@ -159,14 +160,14 @@ def _picture(image: Image.Image, bits: int) -> Picture:
 def _indexed(image: Image.Image) -> Picture:
     codes, palette = np.asarray(image), np.reshape(image.getpalette() or (), (-1, 3)).astype(int)
     palette = np.pad(palette, [(0, 256 - len(palette)), (0, 0)])
-    used = np.flatnonzero(np.bincount(codes.ravel(), minlength=256))
+    used = present(codes)
     stored = len(image.palette.palette) // 3 if image.palette is not None and image.palette.mode == "RGB" else 256
     return Picture(_numbered(codes, used), palette[used], used, indexed=True, palette=palette[:stored])
 
 
 def _gray(values: np.ndarray, top: int) -> Picture:
     """Return the `Picture` of gray values from 0 on, whole numbers (H, W)."""
-    used = np.flatnonzero(np.bincount(values.ravel())) if values.max() <= WIDE else np.unique(values)
+    used = present(values) if values.max() <= WIDE else np.unique(values)
     return Picture(_numbered(values, used), np.repeat(used[:, None], 3, 1), used, top=top)
 
 
@@ -195,10 +196,25 @@ def _colored(rgb: np.ndarray) -> Picture:
     return Picture(codes.reshape(packed.shape).astype(np.int32), colors, None)
 
 
+def present(values: np.ndarray) -> np.ndarray:
+    """Return which whole numbers from 0 on are among the values (H, W), ascending."""
+    if values.dtype == np.uint8:  # Ten times as fast as to count in 64 bits.
+        return np.flatnonzero(cv2.calcHist([np.ascontiguousarray(values)], [0], None, [256], [0, 256]).ravel())
+    return np.flatnonzero(np.bincount(values.ravel()))
+
+
+def looked_up(table: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Return `table[values]`, for whole numbers (H, W)."""
+    if values.dtype == np.uint8 and table.dtype == np.uint8:
+        found: np.ndarray = cv2.LUT(np.ascontiguousarray(values), np.resize(table, 256))
+        return found
+    return np.asarray(table[values])
+
+
 def _numbered(values: np.ndarray, used: np.ndarray) -> np.ndarray:
     """Return which of `used`, ascending, each of `values` (H, W) is."""
     if used[-1] <= WIDE:
         table = np.zeros(used[-1] + 1, np.int32 if len(used) > 256 else np.uint8)
         table[used] = np.arange(len(used))
-        return np.asarray(table[values])
+        return looked_up(table, values)
     return np.searchsorted(used, values).astype(np.int32)
