@@ -10,7 +10,7 @@ from osmn.config import ModelConfig
 from osmn.errors import InputError, argument, missing_package
 from osmn.inference import arguments
 from osmn.models import checkpoint_files, exported, openvino_model
-from osmn.models.engines import AUTO, ENGINES, PRECISIONS, choice
+from osmn.models.engines import AUTO, ENGINES, PRECISIONS, ClickEngine, choice
 from osmn.models.interface import SegmentationModel
 
 logger = logging.getLogger(__name__)
@@ -58,6 +58,35 @@ def chosen_engine(path: Path | str, precision: str | None, engine: str | None) -
     chosen = choice.choose(precision)
     logger.info(chosen.line())
     return chosen.engine, chosen.precision
+
+
+def load_click_engine(path: Path | str) -> ClickEngine:
+    """Return what runs a click network, of `osmn_click_train.py`, for objects that are pointed at.
+
+    It computes in float32, by OpenVINO where `engines.choice` takes that. `path` is as in `load_model`. Raises
+    InputError as `load_model`, or if the model is no click network.
+    """
+    if exported.is_exported(path):
+        found = _of_clicks(exported.load(path))
+    elif choice.choose("float32").engine == exported.OPENVINO:
+        found = _of_clicks(openvino_model.load(path, None, "float32"))
+    else:
+        from osmn.models import tensorflow_model
+        from osmn.models.engines.clicks import ClickTensorFlowEngine
+
+        model = tensorflow_model.load(path, None, "float32")
+        _of_clicks(model)
+        return ClickTensorFlowEngine(model.network)
+    from osmn.models.engines.openvino import ClickOpenVinoEngine
+
+    return ClickOpenVinoEngine(found.start_engine())
+
+
+def _of_clicks(model: SegmentationModel) -> SegmentationModel:
+    """Return a click network; raise InputError for another model."""
+    if not model.config.kind.clicks:
+        raise InputError(f"{model.path} follows objects, and finds none by clicks; give a model of osmn_click_train.py")
+    return model
 
 
 def check_model(

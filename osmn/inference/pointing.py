@@ -1,7 +1,7 @@
 """Objects that a person points at, by clicks and boxes, in one frame: the first mask, and corrections of a mask."""
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 
@@ -9,6 +9,7 @@ from osmn.inference import arguments
 from osmn.inputs import clicks
 from osmn.inputs.clicks import Window, box_of, guide_maps, whole_frame, window_around
 from osmn.masks import Size
+from osmn.models.engines import ClickEngine
 
 SIDE = 320  # Of the window that the network sees, in its pixels.
 MARGIN = 1.4  # Of the window, relative to what is known of the object.
@@ -20,18 +21,6 @@ class Click(NamedTuple):
     x: float
     y: float
     positive: bool = True
-
-
-class ClickEngine(Protocol):
-    """Runs a click network."""
-
-    def logits(self, image: np.ndarray, maps: np.ndarray) -> np.ndarray:
-        """Return the logits, float32 (S, S), of a window.
-
-        Args:
-            image: uint8 (S, S, 3), RGB.
-            maps: uint8 (S, S, 4) of 0 and 1, the maps `inputs.clicks.MAPS`.
-        """
 
 
 def find(
@@ -119,5 +108,5 @@ def _segmented(
     if mask is not None and mask.any():
         so_far = window.cut(mask.astype(np.uint8), SIDE, 0, nearest=True) > 0
     maps = guide_maps(SIDE, positive, negative, shown, so_far)
-    logits = engine.logits(window.cut(frame, SIDE, clicks.GRAY), maps)
-    return window.paste(logits, Size.of(frame), -1.0) > 0
+    probabilities = engine.probabilities(window.cut(frame, SIDE, clicks.GRAY), maps)
+    return window.paste(probabilities, Size.of(frame), 0.0) > 0.5

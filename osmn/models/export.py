@@ -59,7 +59,7 @@ class Graphs:
             for number, channels in enumerate(network.gamma_channels, 1)
         ]
         image = tf.TensorSpec([1, height, width, 3], name="image")
-        spatial = tf.TensorSpec([None, height, width, 1], name="spatial_guide")
+        spatial = tf.TensorSpec([None, height, width, network.guide_maps], name="spatial_guide")
         self.inputs = {FRAME: [image, spatial, *gammas]}
         if gammas:
             self.inputs[GUIDE] = [tf.TensorSpec([None, GUIDE_SIDE, GUIDE_SIDE, 3], name="visual_guide")]
@@ -215,7 +215,8 @@ def largest_differences(
         return rng.standard_normal(shape, np.float32)
 
     width, height = size
-    inputs = {"image": noise(1, height, width, 3), "spatial_guide": abs(noise(objects, height, width, 1)).clip(0, 1)}
+    maps = graphs.inputs[FRAME][1].shape[-1]
+    inputs = {"image": noise(1, height, width, 3), "spatial_guide": abs(noise(objects, height, width, maps)).clip(0, 1)}
     differences = {}
     if GUIDE in graphs.functions:
         guide = {"visual_guide": noise(objects, GUIDE_SIDE, GUIDE_SIDE, 3)}

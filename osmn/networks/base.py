@@ -32,6 +32,7 @@ class Osmn(keras.Model):
 
     Attributes:
         visual: the visual modulator; None for a network without a visual modulator.
+        guide_maps: how many maps a spatial guide has.
 
     Args:
         config: ModelConfig.
@@ -40,6 +41,7 @@ class Osmn(keras.Model):
     """
 
     visual: keras.layers.Layer | None
+    guide_maps = 1
 
     def __init__(self, config: ModelConfig, dtype: str, modulated_channels: Sequence[int]) -> None:
         super().__init__(name="osmn", dtype=dtype, autocast=False)
@@ -58,7 +60,7 @@ class Osmn(keras.Model):
 
         Args:
             guide: normalized visual guides (B, 224, 224, 3).
-            spatial: spatial guides (B, H, W, 1), of any H and W.
+            spatial: spatial guides (B, H, W, `guide_maps`), of any H and W.
             image: normalized images (B, H, W, 3).
             execution: how to compute the logits.
         """

@@ -41,6 +41,8 @@ def _channels(block: int) -> int:
 class ClickOsmn(Osmn):
     """OSMN on MobileNet, guided by clicks; sides of images are multiples of 32."""
 
+    guide_maps = MAP_COUNT
+
     def __init__(self, config: ModelConfig, dtype: str, initialization: Initialization) -> None:
         super().__init__(config, dtype, [_channels(block) for block in STAGES])
         self.visual = None

@@ -86,6 +86,18 @@ class Engine(Protocol):
         """
 
 
+class ClickEngine(Protocol):
+    """Runs a click network; threads may share it."""
+
+    def probabilities(self, image: np.ndarray, maps: np.ndarray) -> np.ndarray:
+        """Return probabilities, float32 (S, S), of a window of a frame.
+
+        Args:
+            image: uint8 (S, S, 3), RGB; S is a multiple of 32.
+            maps: uint8 (S, S, 4) of 0 and 1, the maps `inputs.clicks.MAPS`.
+        """
+
+
 def engine_import(name: str) -> ModuleType:
     """Return a package that only the engines other than TensorFlow, and the export for these engines, need.
 

@@ -12,12 +12,25 @@ import numpy as np
 from osmn.config import PAD_RATIO, ModelConfig
 from osmn.errors import InputError, in_short
 from osmn.inputs.guides_numpy import spatial_guide, visual_guide
-from osmn.models.engines import FRAME, GUIDE, engine_import
+from osmn.models.engines import FRAME, GUIDE, Engine, engine_import
 
 if TYPE_CHECKING:  # It may not be installed.
     import openvino
 
 HINTS = {"float32": "f32", "int8": "f32", "bfloat16": "bf16"}  # An int8 graph holds where it is quantized.
+
+
+class ClickOpenVinoEngine:
+    """Runs a click network in OpenVINO; see `engines.ClickEngine`."""
+
+    def __init__(self, engine: Engine) -> None:
+        assert isinstance(engine, OpenVinoEngine)
+        self._engine = engine
+
+    def probabilities(self, image: np.ndarray, maps: np.ndarray) -> np.ndarray:
+        """See `ClickEngine.probabilities`."""
+        found: np.ndarray = self._engine.run_frame({"image": image[None], "spatial_guide": np.float32(maps)[None]})[0]
+        return found
 
 
 def read_graph(path: Path | str) -> openvino.Model:
