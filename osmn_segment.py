@@ -1,8 +1,8 @@
 """Segment objects in a video of your own: give a mask of its first frame, or boxes; get masks and an overlay to watch.
 
 "osmn_segment.py holiday.mp4 --mask first.png --result_path out" writes out/masks/<frame>.png (indexed, of the video's
-size) and out/overlay.mp4. Without a mask, --box makes one by GrabCut: out/first_mask.png, beside out/first_frame.png to
-draw on.
+size) and out/overlay.mp4. Without a mask, --box or --click finds the object: out/first_mask.png shows what was found,
+beside out/first_frame.png to draw on.
 """
 
 from osmn.cli import options
@@ -16,7 +16,8 @@ from osmn.user_video.options import FinetuningOptions, UserVideoOptions, VideoOp
 def parser():
     """Return the script's options."""
     to = Parser(__doc__)
-    to.add(VideoOptions, "input", "result_path", "mask", "mask_reading", "box", "start", "end", "stride", "both_ways")
+    to.add(VideoOptions, "input", "result_path", "mask", "mask_reading")
+    to.add(VideoOptions, "box", "click", "no_click", "box_by", "click_model", "start", "end", "stride", "both_ways")
     to.add(SegmentingOptions, "save_score")
     to.add(VideoOptions, "cutout", "output_format")
     to.add(SegmentingOptions, *options.REFINEMENT, "shard")
@@ -30,8 +31,8 @@ def parse(argv):
     """Return the parsed command line."""
     args = parser().parse(argv)
     options.required(args, "result_path")
-    if bool(args.mask) == bool(args.box):
-        raise InputError("give --mask FILE, or --box X Y W H where there is no mask, and not both")
+    if bool(args.mask) == bool(args.box or args.click or args.no_click):
+        raise InputError("give --mask FILE, or --box X Y W H or --click X Y where there is no mask, and not both")
     return args
 
 
@@ -39,7 +40,7 @@ def parse(argv):
 def main(argv=None):
     """Run the script; see `-h`."""
     args = parse(argv)
-    from osmn.user_video import segment, tracking
+    from osmn.user_video import boxes, segment, tracking
 
     chosen = UserVideoOptions(
         read(args, VideoOptions),
@@ -52,11 +53,12 @@ def main(argv=None):
     if index >= len(jobs):
         print(f"share {index}/{count} of {len(jobs)} videos has none: there is nothing to do")
     inputs = [path for job in jobs for path in (job.path, *(each.path for each in job.given))]
+    pointed = boxes.pointing(chosen.video) if chosen.video.pointed else None
     for job in jobs[index::count]:
-        with segment.opened(job, chosen) as (frames, given):
+        with segment.opened(job, chosen, pointed) as (frames, given):
             # After the first look at what is given: it takes seconds.
             loaded = loaded or options.load_user_model(args)
-            segment.segment_job(job, frames, given, *loaded, chosen, inputs)
+            segment.segment_job(job, frames, given, *loaded, chosen, inputs, pointed)
 
 
 if __name__ == "__main__":

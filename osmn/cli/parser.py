@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import functools
+import sys
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeVar
 
@@ -132,11 +133,18 @@ class Parser(Group):
             SystemExit: for `-h`, and with status 2 for a command line that cannot be read.
         """
         whole = self._argparse(argparse.ArgumentParser)
+        argv = [self._with_underscores(word) for word in (sys.argv[1:] if argv is None else argv)]
         args = whole.parse_args(argv)
         if args.recipe:
             args = whole.parse_args(argv, self._of_recipes(args.recipe))
         del args.recipe
         return args
+
+    def _with_underscores(self, word: str) -> str:
+        """Return a word of a command line; of an option that is written with hyphens it has the underscores."""
+        name, equals, value = word.partition("=")
+        known = name.removeprefix("--").replace("-", "_")
+        return f"--{known}{equals}{value}" if name.startswith("--") and known in {e.name for e in self.added} else word
 
     def _of_recipes(self, paths: Iterable[str]) -> argparse.Namespace:
         """Return a Namespace of the options that the recipes give, and of no others."""

@@ -9,11 +9,12 @@ from typing import Any
 from osmn.config import ModelConfig
 from osmn.errors import InputError, argument, missing_package
 from osmn.inference import arguments
-from osmn.models import checkpoint_files, exported, openvino_model
+from osmn.models import checkpoint_files, exported, openvino_model, stored_weights
 from osmn.models.engines import AUTO, ENGINES, PRECISIONS, ClickEngine, choice
 from osmn.models.interface import SegmentationModel
 
 logger = logging.getLogger(__name__)
+SHIPPED_CLICKS = Path(__file__).resolve().parents[2] / "models/osmn_clicks"
 
 
 def load_model(
@@ -80,6 +81,13 @@ def load_click_engine(path: Path | str) -> ClickEngine:
     from osmn.models.engines.openvino import ClickOpenVinoEngine
 
     return ClickOpenVinoEngine(found.start_engine())
+
+
+def fingerprint(path: Path | str) -> str:
+    """Return the SHA-256 of a model's weights, in hex; `path` is as in `load_model`."""
+    if exported.is_exported(path):
+        return exported.load(path).fingerprint
+    return stored_weights.fingerprint(checkpoint_files.find_checkpoint(path))
 
 
 def _of_clicks(model: SegmentationModel) -> SegmentationModel:

@@ -1,15 +1,19 @@
 """Objects that a person points at, by clicks and boxes, in one frame: the first mask, and corrections of a mask."""
 
+import logging
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
+from osmn.errors import InputError
 from osmn.inference import arguments
 from osmn.inputs import clicks
 from osmn.inputs.clicks import Window, box_of, guide_maps, whole_frame, window_around
 from osmn.masks import Size
 from osmn.models.engines import ClickEngine
+
+logger = logging.getLogger(__name__)
 
 SIDE = 320  # Of the window that the network sees, in its pixels.
 MARGIN = 1.4  # Of the window, relative to what is known of the object.
@@ -21,6 +25,14 @@ class Click(NamedTuple):
     x: float
     y: float
     positive: bool = True
+
+
+def as_click(value: Sequence[float]) -> Click:
+    """Return the `Click` of (x, y) or (x, y, whether it is on the object); raise InputError for something else."""
+    parts = tuple(value) if isinstance(value, Sequence | np.ndarray) and not isinstance(value, str) else ()
+    if len(parts) not in (2, 3) or not all(isinstance(part, int | float | np.number) for part in parts[:2]):
+        raise InputError(f"a click is (x, y), or (x, y, False) beside the object, not {value!r}"[:120])
+    return Click(float(parts[0]), float(parts[1]), bool(parts[2]) if len(parts) == 3 else True)
 
 
 def find(
@@ -42,12 +54,29 @@ def find(
         box: (x, y, width, height) around the object, in pixels; None for no box.
         mask: bool (H, W), the mask so far, which the clicks correct; None for none.
     """
+    check(Size.of(arguments.frame(frame)), pointed, box)
     found = mask
     if box is not None:
         found = answer(engine, frame, (), box, found)
     for count in range(1, len(pointed) + 1):
         found = answer(engine, frame, pointed[:count], box, found)
     return np.zeros(frame.shape[:2], bool) if found is None else found
+
+
+def check(size: Size, pointed: Iterable[Click], box: Sequence[int] | None = None) -> None:
+    """Raise InputError for a click or a box that is outside a frame of `size`; log a box that reaches outside."""
+    within = f"the frame, {size.width}x{size.height}"
+    for click in pointed:
+        if not (0 <= click.x < size.width and 0 <= click.y < size.height):
+            raise InputError(f"the click {click.x:g} {click.y:g} is outside {within}; give another one")
+    if box is None:
+        return
+    x, y, width, height = arguments.box(box)
+    words = f"the box {x} {y} {width} {height}"
+    if min(width, height) < 2 or x >= size.width or y >= size.height or x + width <= 0 or y + height <= 0:
+        raise InputError(f"{words} is outside {within}, or too small; give another one")
+    if x < 0 or y < 0 or x + width > size.width or y + height > size.height:
+        logger.info(f"{words} reaches outside {within}; what is inside counts")
 
 
 def answer(
@@ -64,7 +93,7 @@ def answer(
     size, edges = Size.of(arguments.frame(frame)), None
     if box is not None:
         x, y, width, height = arguments.box(box)
-        edges = (x, y, x + width, y + height)
+        edges = (max(x, 0), max(y, 0), min(x + width, size.width), min(y + height, size.height))
     known = _known(pointed, edges, mask)
     if edges is None and (mask is None or not mask.any()):  # Nothing tells how large the object is.
         mask = _segmented(engine, frame, whole_frame(size), pointed, None, mask)

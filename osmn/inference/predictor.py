@@ -13,10 +13,10 @@ from PIL import Image
 
 from osmn.config import LONGEST_SIDE
 from osmn.errors import InputError
-from osmn.inference import arguments
-from osmn.inference.load import load_model
+from osmn.inference import arguments, pointing
+from osmn.inference.load import SHIPPED_CLICKS, load_click_engine, load_model
 from osmn.masks import Size, merge, resized
-from osmn.models.engines import AUTO, Engine
+from osmn.models.engines import AUTO, ClickEngine, Engine
 
 MOST_SQUARES = 4  # Of its short side, in a frame for the network: 4:1 is beyond all usual videos.
 SIDE_MULTIPLE = 32  # The networks' coarsest features have a 32nd of the image's sides.
@@ -113,6 +113,8 @@ class Predictor:
         self._engine, self._refine = engine, refine
         self.im_size = None if im_size is None else arguments.size(im_size, "im_size")
         self._short_side = None if short_side is None else arguments.pixels(short_side, "short_side")
+        self.click_model: Path | str = SHIPPED_CLICKS
+        self._click_engine: ClickEngine | None = None
         self._forget()
 
     @classmethod
@@ -188,6 +190,37 @@ class Predictor:
         if arguments.object_id(object_id) not in self._masks and not checked.any():
             raise InputError(f"the mask of object {object_id} is empty; a new object must be seen in the frame")
         self.follow(object_id, checked, frame)
+
+    def add_box(self, object_id: int | None, box: Sequence[int]) -> np.ndarray:
+        """Follow the object in a box in the last frame; return its mask there, bool (H, W), to be looked at.
+
+        `box` is (x, y, width, height) in pixels. Raises InputError, a ValueError, as `add_object` does, and where
+        nothing is found.
+        """
+        return self._add_pointed(object_id, (), box)
+
+    def add_clicks(self, object_id: int | None, clicks: Iterable[Sequence[float]]) -> np.ndarray:
+        """Follow the object that is clicked on in the last frame, or correct its mask there; return the mask.
+
+        Each click is (x, y) in pixels on the object, or (x, y, False) beside it. An object that is followed, or that
+        was found in a box in this frame, has a mask, which the clicks correct. Raises InputError, a ValueError, as
+        `add_box` does.
+        """
+        return self._add_pointed(object_id, [pointing.as_click(click) for click in clicks], None)
+
+    def _add_pointed(
+        self, object_id: int | None, clicks: Sequence[pointing.Click], box: Sequence[int] | None
+    ) -> np.ndarray:
+        frame, _ = self._started()
+        if self._click_engine is None:
+            self._click_engine = load_click_engine(self.click_model)
+        so_far = self._masks.get(arguments.object_id(object_id)) if box is None else None
+        so_far = None if so_far is None else resized(so_far, Size.of(frame))
+        mask = pointing.find(self._click_engine, frame, clicks, box, so_far)
+        if not mask.any():
+            raise InputError("nothing is found there; click on the object, or draw a mask instead")
+        self.add_object(object_id, mask)
+        return mask
 
     def follow(self, object_id: int | None, mask: np.ndarray, frame: np.ndarray | None = None) -> None:
         """Follow an object as `add_object` does, for datasets: the mask may be of any size, and empty.

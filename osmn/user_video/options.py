@@ -12,6 +12,7 @@ from osmn.user_video.given import READINGS
 
 # Values of --output_format.
 EXPORTS = ("coco", "coco_images", "cvat", "boxes", "mot", "matte", "prores")
+BOX_BY = ("network", "grabcut")
 
 
 def place(text: str) -> int | Fraction:
@@ -33,7 +34,11 @@ class VideoOptions:
         result_path: folder of the results.
         mask: texts as `prompts.parse_prompt` takes them.
         mask_reading: how the values and colors of masks are read; see `given.masks.read_mask`. None: as a person sees.
-        box: boxes in the first frame, each (x, y, width, height), in place of masks.
+        box: boxes in the first frame, each (x, y, width, height), in place of masks; the first is object 1, and so on.
+        click: clicks on objects in the first frame, each (x, y) of object 1, or (x, y, object).
+        no_click: clicks beside objects, likewise: on what is not to be part of them.
+        box_by: what finds objects in boxes, of `BOX_BY`; None: the click network, where there is one.
+        click_model: path of a click network, which finds objects in boxes and at clicks; "" for the shipped one.
         start: the first frame that is used; see `reader.open_frames`.
         end: the first frame that is not used any more.
         stride: every `stride`-th frame is used.
@@ -77,6 +82,35 @@ class VideoOptions:
             repeated=True,
         ),
     )
+    click: tuple[list[int], ...] = field(
+        default=(),
+        metadata=option(
+            "instead, or in a box: a pixel on an object in the first frame, and the object's number if it is not 1;"
+            " several times for what is still missing, and for several objects",
+            non_negative(int),
+            nargs="+",
+            metavar=("X Y", "OBJECT"),
+            repeated=True,
+        ),
+    )
+    no_click: tuple[list[int], ...] = field(
+        default=(),
+        metadata=option(
+            "likewise: a pixel that is not the object's",
+            non_negative(int),
+            nargs="+",
+            metavar=("X Y", "OBJECT"),
+            repeated=True,
+        ),
+    )
+    box_by: str | None = field(
+        default=None,
+        metadata=option(
+            "what finds the object in a box: the network of --click_model, or GrabCut, as older versions did",
+            choices=BOX_BY,
+        ),
+    )
+    click_model: str = field(default="", metadata=option("network for boxes and clicks (default: models/osmn_clicks)"))
     start: int | Fraction | None = field(
         default=None, metadata=option("first frame used: number, or time", place, metavar="PLACE")
     )
@@ -101,6 +135,11 @@ class VideoOptions:
             nargs="+",
         ),
     )
+
+    @property
+    def pointed(self) -> bool:
+        """Whether objects are given by boxes and clicks."""
+        return bool(self.box or self.click or self.no_click)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,9 +1,10 @@
 """A user's video, from the file to masks and an overlay: checks, fine-tuning, tracking, and finished results."""
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 from osmn.errors import InputError
 from osmn.files.atomic import remove_unfinished, temporary_folder
@@ -19,7 +20,7 @@ from osmn.progress import progress_bar
 from osmn.results import manifest
 from osmn.user_video import exports, model_choice, prompts, tracking
 from osmn.user_video.both_ways import Backward
-from osmn.user_video.boxes import FOUND, in_boxes, write_found
+from osmn.user_video.boxes import FOUND, Pointing, find_pointed, write_found
 from osmn.user_video.media.backward import Mark
 from osmn.user_video.media.reader import Frames, open_frames
 from osmn.user_video.options import UserVideoOptions, VideoOptions
@@ -30,17 +31,20 @@ logger = logging.getLogger(__name__)
 
 
 @contextmanager
-def opened(job: Job, options: UserVideoOptions) -> Iterator[tuple[Frames, list[Prompt]]]:
+def opened(
+    job: Job, options: UserVideoOptions, pointed: Pointing | None = None
+) -> Iterator[tuple[Frames, list[Prompt]]]:
     """Give a `with` block the frames of a job's video and its `Prompt`s, with their objects.
 
-    Raises InputError for a video or a mask that cannot be read, and for a box without an object.
+    `pointed` is what the user points at in place of masks. Raises InputError for a video or a mask that cannot be read,
+    and where nothing is found.
     """
     video = options.video
     with _open_frames(job, video) as frames:
         for remark in frames.remarks:
             logger.info(remark)
-        if video.box:
-            yield frames, in_boxes(frames.first.image, video.box, job.folder)
+        if pointed is not None:
+            yield frames, find_pointed(frames.first.image, pointed, job.folder)
         else:
             yield frames, prompts.read(job.given, frames.size, frames.as_shown, video.mask_reading, frames.first)
 
@@ -62,6 +66,7 @@ def segment_job(
     engine: Engine,
     options: UserVideoOptions,
     read: Iterable[Path],
+    pointed: Pointing | None = None,
 ) -> Summary | None:
     """Segment the video of a job into its folder; return a `Summary`, or None if the results are finished already.
 
@@ -73,6 +78,7 @@ def segment_job(
         engine: that segments.
         options: how the video is segmented.
         read: the paths that are read for this job or for other jobs, which no result may replace.
+        pointed: what the user points at in place of masks.
 
     Raises:
         InputError: if results would replace files that are read, or the results of another run; if the model is to be
@@ -81,7 +87,7 @@ def segment_job(
     if options.finetuning.finetune and isinstance(model, exported.ExportedModel):
         raise InputError(f"{model.path} is exported, --finetune needs a checkpoint; give that")
     read = list(read)
-    found = list(FOUND if options.video.box else ())
+    found = list(FOUND if pointed else ())
     videos = tracking.videos_written(given, options.video.cutout)
     shown = [GIVEN] if any(each.note for each in given) else []
     exported_files = _exports(given, options)
@@ -93,12 +99,13 @@ def segment_job(
         _check_finetuned(job.folder, given)
     writes = [*videos, *found, tracking.mask_name(frames.first), *exported_files]
     done = None
-    with _open_run(job, given, size, model, options, read, writes) as run:
+    made_of = tracking.provenance(job.path, given, pointed) | {"im_size": size}
+    with _open_run(job, made_of, model, options, read, writes) as run:
         # Scores may be asked for now where a run without scores has finished the masks.
         anew = options.save_score and not run.is_finished("scores", [])
         with run.part("video", videos, anew=anew) as part:
             if not part.finished:
-                if options.video.box:
+                if pointed:
                     write_found(given, frames.first.image, part.announce)
                 if options.finetuning.finetune:
                     engine = _finetuned_engine(job, given, size, model, options, run)
@@ -138,18 +145,16 @@ def _export(job: Job, given: list[Prompt], options: UserVideoOptions, run: manif
 
 def _open_run(
     job: Job,
-    given: list[Prompt],
-    size: tuple[int, int],
+    made_of: Mapping[str, Any],
     model: SegmentationModel,
     options: UserVideoOptions,
     read: Iterable[Path],
     writes: Sequence[str],
 ) -> AbstractContextManager[manifest.Run]:
-    """Return the context manager of the run that makes a job's results; see `manifest.open_run`."""
-    made_of = tracking.provenance(job.path, given, options.video.box) | {"im_size": size}
+    """Return the context manager of the run that makes a job's results of a video; see `manifest.open_run`."""
     return manifest.open_run(
         job.folder,
-        model.provenance(options.identity_options | made_of),
+        model.provenance({**options.identity_options, **made_of}),
         "--result_path",
         manifest.Existing.of(options.overwrite),
         clear=lambda: _delete_finetuned(job.folder / FINETUNED),

@@ -9,6 +9,7 @@ from osmn.files.images import write_labels
 
 SIZE = (64, 48)  # Width and height of the clip.
 FRAMES = 6
+GRABCUT = ("--box_by", "grabcut")
 
 
 def write_clip(path):

@@ -10,7 +10,7 @@ from PIL import Image
 
 import osmn_segment
 from helpers.clips import LOSSLESS, TICK, UNEVEN, make_video, needs, pictures, sound_of, tone
-from helpers.own_videos import FRAMES, SIZE, mask, segment
+from helpers.own_videos import FRAMES, GRABCUT, SIZE, mask, segment
 from helpers.scripts import error
 from helpers.trees import names
 from osmn.files.images import read_labels
@@ -96,7 +96,7 @@ def test_more_objects_than_a_png_can_tell_apart_are_refused(clip, tmp_path, caps
     line = error(capsys, osmn_segment.main, clip, *out, "--mask", tmp_path / "many.png")
     assert "many.png is a photograph, or has 301 objects, and at most 255 can be told apart" in line
     boxes = [word for _ in range(300) for word in ("--box", 8, 8, 20, 20)]
-    assert "255" in error(capsys, osmn_segment.main, clip, *out, *boxes)
+    assert "255" in error(capsys, osmn_segment.main, clip, *out, *boxes, *GRABCUT)
     assert not (tmp_path / "out/masks").exists() and not (tmp_path / "out/overlay.mp4").exists()
 
 
@@ -162,7 +162,7 @@ def test_boxes_become_masks_to_look_at(clip, tmp_path):
     folder.mkdir()
     for number in range(2):
         Image.fromarray(image).save(folder / f"{number}.png")
-    segment(folder, tmp_path / "out", "--box", 10, 8, 40, 32)
+    segment(folder, tmp_path / "out", "--box", 10, 8, 40, 32, *GRABCUT)
     found = read_labels(tmp_path / "out/first_mask.png")
     truth = np.zeros(SIZE[::-1], bool)
     truth[12:36, 16:44] = True
@@ -170,7 +170,7 @@ def test_boxes_become_masks_to_look_at(clip, tmp_path):
     np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "out/first_frame.png")), image)
     np.testing.assert_array_equal(read_labels(tmp_path / "out/masks/0.png"), found)
     (tmp_path / "out/first_mask.png").unlink()
-    segment(folder, tmp_path / "out", "--box", 10, 8, 40, 32)
+    segment(folder, tmp_path / "out", "--box", 10, 8, 40, 32, *GRABCUT)
     np.testing.assert_array_equal(read_labels(tmp_path / "out/first_mask.png"), found)
 
 
@@ -195,11 +195,11 @@ def test_mistakes_are_one_clear_line(clip, tmp_path, capsys):
     assert "gone.mp4" in error(capsys, osmn_segment.main, tmp_path / "gone.mp4", *out, "--mask", good)
     assert "--result_path must be given" in error(capsys, osmn_segment.main, clip, "--mask", good)
     assert "the box 90 0 5 5 is outside the frame, 64x48" in error(
-        capsys, osmn_segment.main, clip, *out, "--box", 90, 0, 5, 5
+        capsys, osmn_segment.main, clip, *out, "--box", 90, 0, 5, 5, *GRABCUT
     )
     for whole in ((0, 0, 64, 48), (0, 0, 2**31 - 1, 2**31 - 1)):
         assert f"the box {' '.join(map(str, whole))} is the whole frame" in error(
-            capsys, osmn_segment.main, clip, *out, "--box", *whole
+            capsys, osmn_segment.main, clip, *out, "--box", *whole, *GRABCUT
         )
     assert not list((tmp_path / "out").glob("*.mp4"))
 

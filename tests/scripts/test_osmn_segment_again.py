@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 import osmn_segment
-from helpers.own_videos import FRAMES, SIZE, mask, segment
+from helpers.own_videos import FRAMES, GRABCUT, SIZE, mask, segment
 from helpers.scripts import error
 from helpers.trees import files, names
 from osmn.files.images import read_labels
@@ -78,7 +78,7 @@ def test_a_mask_that_an_earlier_run_found_is_kept_where_it_is_given_and_may_not_
     folder = tmp_path / "frames"
     folder.mkdir()
     Image.fromarray(image).save(folder / "0.png")
-    segment(folder, tmp_path / "found", "--box", 10, 8, 40, 32)
+    segment(folder, tmp_path / "found", "--box", 10, 8, 40, 32, *GRABCUT)
     found = tmp_path / "found/first_mask.png"
     before = found.read_bytes()
     segment(folder, tmp_path / "found", "--mask", found, "--overwrite")
@@ -97,7 +97,7 @@ def bright(tmp_path):
     return tmp_path / "frames"
 
 
-BOX = ("--box", 10, 8, 40, 32)
+BOX = ("--box", 10, 8, 40, 32, *GRABCUT)
 
 
 @pytest.mark.parametrize("name", ["overlay.mp4", "masks/0.png", "masks/1.png", "first_mask.png"])
@@ -137,7 +137,8 @@ def test_a_mask_or_a_frame_that_was_found_and_then_drawn_on_is_kept(bright, tmp_
         segment(bright, tmp_path / "out", *BOX)
     line = capsys.readouterr().err.splitlines()[-1]
     assert line.endswith(
-        f"{name} has been changed since it was written; give --mask {drawn} --overwrite for --box, or move it"
+        f"{name} has been changed since it was written; give --mask {drawn} --overwrite for --box or --click, or move"
+        " it"
     )
     assert drawn.read_bytes() == before
     if name == "first_mask.png":
@@ -203,10 +204,10 @@ def test_boxes_of_a_run_that_is_refused_leave_what_was_found_before(clip, tmp_pa
     image = np.zeros((*SIZE[::-1], 3), np.uint8)
     image[12:36, 16:44] = 200
     Image.fromarray(image).save(folder / "0.png")
-    segment(folder, tmp_path / "out", "--box", 10, 8, 40, 32)
+    segment(folder, tmp_path / "out", "--box", 10, 8, 40, 32, *GRABCUT)
     before = (tmp_path / "out/first_mask.png").read_bytes()
     out = ["--result_path", tmp_path / "out", "--whole_model_path", "stand-in", "--im_size", *SIZE]
     assert "boxes was" in error(
-        capsys, osmn_segment.main, folder, *out, "--precision", "float32", "--box", 8, 6, 44, 36
+        capsys, osmn_segment.main, folder, *out, "--precision", "float32", "--box", 8, 6, 44, 36, *GRABCUT
     )
     assert (tmp_path / "out/first_mask.png").read_bytes() == before

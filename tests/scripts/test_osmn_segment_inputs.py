@@ -7,7 +7,7 @@ from PIL import Image
 
 import osmn_segment
 from helpers.clips import make_video, pictures
-from helpers.own_videos import mask, segment
+from helpers.own_videos import GRABCUT, mask, segment
 from helpers.scripts import error
 from helpers.stand_ins import ColourKey, stand_in
 from helpers.trees import names
@@ -40,7 +40,7 @@ def patchwork(path, seed):
 
 
 def test_a_box_gives_the_same_mask_whatever_ran_before(tmp_path):
-    box = ("--box", 10, 8, 40, 32)
+    box = ("--box", 10, 8, 40, 32, *GRABCUT)
     clips = [patchwork(tmp_path / f"clip{seed}.mkv", seed) for seed in SEEDS]
     segment(clips, tmp_path / "all", *box)
     cv2.randu(np.zeros((7, 7), np.uint8), 0, 255)  # Draws from OpenCV's random numbers.
