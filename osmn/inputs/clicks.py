@@ -6,7 +6,6 @@ Arrays alone, no TensorFlow. A click is (x, y) in pixels, counted from 0 at the 
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 
 from osmn.masks import Size
@@ -28,6 +27,8 @@ class Window(NamedTuple):
 
     def cut(self, image: np.ndarray, side: int, fill: int, nearest: bool = False) -> np.ndarray:
         """Return what is in the window, uint8 (side, side) or (side, side, C); `fill` where it is outside `image`."""
+        import cv2  # Where there are windows: importing OpenCV changes the process's environment.
+
         height, width = image.shape[:2]
         left, top, right, bottom = self.left, self.top, self.left + self.side, self.top + self.side
         inside = image[max(top, 0) : max(min(bottom, height), 0), max(left, 0) : max(min(right, width), 0)]
@@ -44,6 +45,8 @@ class Window(NamedTuple):
 
     def paste(self, values: np.ndarray, size: Size, fill: float) -> np.ndarray:
         """Return an array float32 of `size`, with `values`, (side, side), where the window is, and `fill` elsewhere."""
+        import cv2
+
         whole = np.full(size.shape, fill, np.float32)
         resized = cv2.resize(values, (self.side, self.side), interpolation=cv2.INTER_LINEAR)
         top, left = max(self.top, 0), max(self.left, 0)
@@ -132,6 +135,8 @@ def middle(region: np.ndarray, random: np.random.Generator | None = None) -> tup
     The frame's border counts as edge. With `random` it is one of the pixels at 0.7 of that distance and more. The
     distance of an empty region is 0.
     """
+    import cv2
+
     padded = np.pad(region.astype(np.uint8), 1)
     distances = cv2.distanceTransform(padded, cv2.DIST_L2, 5)[1:-1, 1:-1]
     largest = float(distances.max())

@@ -1,5 +1,6 @@
 """A user's video, from the file to masks and an overlay: checks, fine-tuning, tracking, and finished results."""
 
+import hashlib
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -24,7 +25,7 @@ from osmn.user_video.boxes import FOUND, Pointing, find_pointed, write_found
 from osmn.user_video.media.backward import Mark
 from osmn.user_video.media.reader import Frames, open_frames
 from osmn.user_video.options import UserVideoOptions, VideoOptions
-from osmn.user_video.prompts import Prompt
+from osmn.user_video.prompts import Prompt, path_of
 from osmn.user_video.tracking import FINETUNED, GIVEN, MASKS, SCORES, Job, Summary
 
 logger = logging.getLogger(__name__)
@@ -99,7 +100,7 @@ def segment_job(
         _check_finetuned(job.folder, given)
     writes = [*videos, *found, tracking.mask_name(frames.first), *exported_files]
     done = None
-    made_of = tracking.provenance(job.path, given, pointed) | {"im_size": size}
+    made_of = _provenance(job.path, given, pointed) | {"im_size": size}
     with _open_run(job, made_of, model, options, read, writes) as run:
         # Scores may be asked for now where a run without scores has finished the masks.
         anew = options.save_score and not run.is_finished("scores", [])
@@ -141,6 +142,18 @@ def _export(job: Job, given: list[Prompt], options: UserVideoOptions, run: manif
             stack.enter_context(run.part(f"exports/{kind}", names[kind])).announce(*names[kind])
         exports.write(missing, job.folder, frames, job.path.stem, ids)
     logger.info(f"{', '.join(str(job.folder / name) for kind in missing for name in names[kind])} written")
+
+
+def _provenance(path: Path | str, given: Sequence[Prompt], pointed: Pointing | None) -> dict[str, Any]:
+    """Return {option: value} of a video and of what is given in it, by masks or by pointing, for a manifest."""
+    if pointed is None:
+        masks = [[str(each.place), hashlib.sha256(path_of(each).read_bytes()).hexdigest()] for each in given]
+        return {"input": str(path), "masks": masks, "boxes": []}
+    found: dict[str, Any] = {"input": str(path), "masks": [], "boxes": [list(box) for box in pointed.boxes.values()]}
+    if pointed.engine is not None:
+        clicks = {str(object_id): [list(click) for click in of] for object_id, of in pointed.clicks.items()}
+        found |= {"clicks": clicks, "click_model_sha256": pointed.made_by}
+    return found
 
 
 def _open_run(

@@ -2,7 +2,6 @@
 
 import contextlib
 import functools
-import hashlib
 import itertools
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -18,11 +17,10 @@ from osmn.inference.predictor import Predictor, Segmentation, State
 from osmn.masks import overlay, with_objects
 from osmn.parallel import WriteBehind, run_ahead
 from osmn.user_video.both_ways import Backward
-from osmn.user_video.boxes import Pointing
 from osmn.user_video.media.reader import Frame, Frames
 from osmn.user_video.media.writer import write_cutout, write_overlay
 from osmn.user_video.presence import Presence
-from osmn.user_video.prompts import Prompt, PromptQueue, all_objects, objects_of, path_of, prompts_of, too_late
+from osmn.user_video.prompts import Prompt, PromptQueue, all_objects, objects_of, prompts_of, too_late
 
 FINETUNED = "finetuned"  # Folder, among a video's results, of the model that was trained on it.
 MASKS, SCORES = "masks", "scores"  # Folders, among the results.
@@ -61,18 +59,6 @@ def jobs(paths: Sequence[Path | str], masks: Sequence[str], folder: Path | str) 
 
 def _name(path: Path) -> str:
     return path.resolve().name if path.is_dir() else path.stem
-
-
-def provenance(path: Path | str, given: Sequence[Prompt], pointed: Pointing | None) -> dict[str, Any]:
-    """Return {option: value} of a video and of what is given in it, by masks or by pointing, for a manifest."""
-    if pointed is None:
-        masks = [[str(each.place), hashlib.sha256(path_of(each).read_bytes()).hexdigest()] for each in given]
-        return {"input": str(path), "masks": masks, "boxes": []}
-    found: dict[str, Any] = {"input": str(path), "masks": [], "boxes": [list(box) for box in pointed.boxes.values()]}
-    if pointed.engine is not None:
-        clicks = {str(object_id): [list(click) for click in of] for object_id, of in pointed.clicks.items()}
-        found |= {"clicks": clicks, "click_model_sha256": pointed.made_by}
-    return found
 
 
 def videos_written(given: Sequence[Prompt], cutout: bool) -> list[str]:
