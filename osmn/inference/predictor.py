@@ -6,7 +6,7 @@ import collections.abc
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -15,62 +15,12 @@ from osmn.config import LONGEST_SIDE
 from osmn.errors import InputError
 from osmn.inference import arguments, pointing
 from osmn.inference.load import SHIPPED_CLICKS, load_click_engine, load_model
-from osmn.masks import Size, merge, resized
+from osmn.inference.segmentation import Segmentation, State, without_objects
+from osmn.masks import Size, resized
 from osmn.models.engines import AUTO, ClickEngine, Engine
 
 MOST_SQUARES = 4  # Of its short side, in a frame for the network: 4:1 is beyond all usual videos.
 SIDE_MULTIPLE = 32  # The networks' coarsest features have a 32nd of the image's sides.
-
-
-class Segmentation(NamedTuple):
-    """The objects of a frame.
-
-    Attributes:
-        object_ids: the N objects' ids, in the order in which the objects were added.
-        probabilities: float32 (N, h, w) from 0 to 1, of the network's size.
-        masks: bool (N, h, w): where each object is, regardless of the others; refined, if the predictor refines.
-        frame_size: (width, height) of the frame.
-    """
-
-    object_ids: tuple[int | None, ...]
-    probabilities: np.ndarray
-    masks: np.ndarray
-    frame_size: tuple[int, int]
-
-    def labels(self, size: tuple[int, int] | None = None) -> np.ndarray:
-        """Return the object ids of each pixel, uint8 (H, W), 0 for the background.
-
-        The largest probability wins, if it is above 0.5; an object without an id is 1. `size` is (width, height), by
-        default the frame's. Raises InputError, a ValueError, for another `size`.
-        """
-        size = self.frame_size if size is None else arguments.size(size, "size")
-        height, width = self.probabilities.shape[1:]
-        ids = [1 if object_id is None else object_id for object_id in self.object_ids]
-        labels = merge(self.probabilities, ids) if ids else np.zeros((height, width), np.uint8)
-        return resized(labels, size)
-
-
-def without_objects(size: tuple[int, int], frame_size: tuple[int, int]) -> Segmentation:
-    """Return the `Segmentation` of a frame without objects.
-
-    `size`, of the network, and `frame_size` are (width, height).
-    """
-    shape = (0, *Size(*size).shape)
-    return Segmentation((), np.zeros(shape, np.float32), np.zeros(shape, bool), frame_size)
-
-
-class State(NamedTuple):
-    """What a predictor knows after a frame, to go on from there: a few kilobytes, and never changed.
-
-    Attributes:
-        gammas: {object id: list of float32 (1, 1, 1, C)}.
-        masks: {object id: uint8, the packed bits of its mask (h, w) in that frame}.
-        size: (w, h) of the masks, the network's; None before the first frame.
-    """
-
-    gammas: dict[int | None, list[np.ndarray]]
-    masks: dict[int | None, np.ndarray]
-    size: tuple[int, int] | None
 
 
 class Predictor:
