@@ -2,8 +2,8 @@
 
 "osmn_app.py" prints the address to open in a browser. There: choose a video or an example, paint objects or drag boxes
 around them, segment, repaint where it went wrong and go on from there, download masks and overlay. The page needs no
-network and sends nothing anywhere; what visitors upload is removed when they leave, and all of it when this ends
-(Ctrl-C). It needs Gradio: pip install -r requirements-app.txt
+network and sends nothing anywhere; what visitors upload is kept for --keep minutes after they leave, so that they can
+go on with it, and all of it is removed when this ends (Ctrl-C). It needs Gradio: pip install -r requirements-app.txt
 """
 
 import dataclasses
@@ -17,7 +17,7 @@ from osmn.cli import options
 from osmn.cli.entry import reports_input_errors
 from osmn.cli.parser import Parser
 from osmn.errors import InputError, optional_import
-from osmn.options import option, positive
+from osmn.options import non_negative, option, positive
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,6 +30,14 @@ class Page:
     )
     port: int = field(default=7860, metadata=option("port to listen on", positive(int, 65535)))
     max_upload: int = field(default=500, metadata=option("largest video taken", positive(int), metavar="MB"))
+    keep: int = field(
+        default=60,
+        metadata=option(
+            "how long a visitor's work is kept on disk after their page has gone; 0 removes it then",
+            non_negative(int),
+            metavar="MINUTES",
+        ),
+    )
 
 
 def parser():
@@ -60,13 +68,14 @@ def main(argv=None):
     os.environ |= {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_OFFLINE": "1"}
     optional_import("gradio", "requirements-app.txt")
     from osmn.user_video.webapp.page import launch
-    from osmn.user_video.webapp.sessions import Sessions
+    from osmn.user_video.webapp.visitors import Visitors
 
     model, engine = options.load_user_model(args)
-    with Sessions(functools.partial(model_choice.start_predictor, model, engine, im_size=args.im_size)) as sessions:
-        os.environ["GRADIO_TEMP_DIR"] = str(sessions.folder)  # Uploads come into it too, and go with it.
+    new_predictor = functools.partial(model_choice.start_predictor, model, engine, im_size=args.im_size)
+    with Visitors(new_predictor, keep=60.0 * args.keep) as visitors:
+        os.environ["GRADIO_TEMP_DIR"] = str(visitors.folder)  # The page's files are given from it, and go with it.
         try:
-            app = launch(sessions, args.host, args.port, args.max_upload)
+            app = launch(visitors, args.host, args.port, args.max_upload)
         except OSError:
             raise InputError(f"{args.host}:{args.port} cannot be listened on; give another --port or --host") from None
         print(f"{model.path}; open http://{args.host}:{args.port} in a browser; Ctrl-C ends it", flush=True)

@@ -107,8 +107,11 @@ def bright_palette() -> np.ndarray:
     return bright.astype(np.uint8)
 
 
-def overlay(image: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Return an RGB image, uint8 (H, W, 3), with the objects of `labels`, uint8 (H, W), tinted and outlined."""
+def overlay(image: np.ndarray, labels: np.ndarray, palette: np.ndarray | None = None) -> np.ndarray:
+    """Return an RGB image, uint8 (H, W, 3), with the objects of `labels`, uint8 (H, W), tinted and outlined.
+
+    `palette` has the objects' colors, uint8 (256, 3); by default `bright_palette()`.
+    """
     import cv2  # Here, because most callers of this module draw nothing.
 
     drawn: np.ndarray = image.copy()
@@ -119,7 +122,7 @@ def overlay(image: np.ndarray, labels: np.ndarray) -> np.ndarray:
     part = np.s_[max(0, top - 1) : top + height + 1, max(0, left - 1) : left + width + 1]
     labels = np.where(labels[part] == 255, np.uint8(1), labels[part])  # A binary mask has the values 0 and 255.
     inside = (labels > 0).astype(np.uint8)
-    colors = cv2.LUT(cv2.merge([labels] * 3), bright_palette()[None])
+    colors = cv2.LUT(cv2.merge([labels] * 3), (bright_palette() if palette is None else palette)[None])
     square, cross = np.ones((3, 3), np.uint8), np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], np.uint8)
     edge = (cv2.dilate(labels, square) != cv2.erode(labels, square)).astype(np.uint8)
     outline: np.ndarray = cv2.dilate(edge & inside, cross)

@@ -3,10 +3,11 @@
 import io
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, MutableMapping
 from typing import Any, TypeVar, overload
 
 from tqdm import tqdm
+from tqdm.std import EMA  # type: ignore[attr-defined]
 
 SECONDS_BETWEEN_LINES = 30.0
 PREPARING = "preparing the network"  # The first unit of the work traces or compiles the network.
@@ -34,7 +35,8 @@ def progress_bar(
     Args:
         iterable: the bar counts its items; None for a bar that counts by `update`.
         prepared_after: the bar says that the network is being prepared until so many units are done, counted from
-            where the bar starts; None for work that prepares no network.
+            where the bar starts, and estimates the rest from the units after them; None for work that prepares no
+            network.
         brief: the work often takes a second: where stderr is no terminal, lines are written only if the work takes
             longer than `SECONDS_BETWEEN_LINES`.
         options: further arguments of `tqdm`; a bar with `disable=True` shows nothing anywhere.
@@ -61,6 +63,7 @@ class _Bar(tqdm):
             self._prepared_at = None  # There is no work, so nothing is prepared.
         if self._prepared_at is not None:
             options["desc"] = PREPARING
+        self._estimated_after = -1 if self._prepared_at is None else self._prepared_at
         super().__init__(iterable, dynamic_ncols=True, **options)
 
     def update(self, n: float | None = 1) -> bool | None:
@@ -69,7 +72,23 @@ class _Bar(tqdm):
             self._prepared_at = None
             if not self.disable:
                 self.set_description_str(None, refresh=False)
+                shown = super().update(n)
+                self._begin_estimate()
+                return shown
         return super().update(n)
+
+    def _begin_estimate(self) -> None:
+        """Have the rate be that of the units from now on: the start may take longer than all that is left."""
+        self._ema_dn, self._ema_dt = EMA(self.smoothing), EMA(self.smoothing)
+        self.last_print_t, self.last_print_n = self._time(), self.n  # type: ignore[attr-defined]
+
+    @property
+    def format_dict(self) -> MutableMapping[str, Any]:
+        """What the bar shows; no rate, and with it no estimate, while only the start is over."""
+        found = super().format_dict
+        if self._estimated_after >= 0 and (self.n <= self._estimated_after or found["rate"] is None):
+            found["rate"] = 0
+        return found
 
 
 class _Lines(_Bar):

@@ -114,9 +114,9 @@ class TrackedFrame(NamedTuple):
     known: bool = False
     object_ids: tuple[int | None, ...] = ()
 
-    def overlay(self) -> np.ndarray:
-        """Return the frame with its objects, RGB uint8 (H, W, 3)."""
-        return overlay(self.frame.image, self.labels)
+    def overlay(self, palette: np.ndarray | None = None) -> np.ndarray:
+        """Return the frame with its objects, RGB uint8 (H, W, 3); `palette` as in `masks.overlay`."""
+        return overlay(self.frame.image, self.labels, palette)
 
     def cutout(self, object_id: int) -> np.ndarray:
         """Return the frame, transparent around an object, RGBA uint8 (H, W, 4)."""
@@ -225,6 +225,7 @@ class Results:
         cutouts: ids of objects; each gets `cutout_<object>.webm`, a video that is transparent around the object.
         save_score: write `scores/<object>/<frame>.npy` too, float32 probabilities of the network's size.
         tell: called with the names of files before they are written.
+        palette: colors of the overlay, as in `masks.overlay`.
     """
 
     def __init__(
@@ -234,10 +235,12 @@ class Results:
         cutouts: Sequence[int] = (),
         save_score: bool = False,
         tell: Callable[..., object] = lambda *names: None,
+        palette: np.ndarray | None = None,
     ) -> None:
         self._folder, self._frames, self._cutout_ids, self._save_score = Path(folder), frames, cutouts, save_score
         self._tell, self.files = tell, ["overlay.mp4", *map(_cutout, cutouts)]
         self.scores: list[str] = []
+        self._palette = palette
         tell(*self.files)
 
     def __enter__(self) -> "Results":
@@ -261,7 +264,7 @@ class Results:
             self.add_scores(frame, segmentation)
         if not known:
             self._keep(write_labels, self.files, mask_name(frame), labels)
-        self._show(followed.overlay, frame.seconds)
+        self._show(functools.partial(followed.overlay, self._palette), frame.seconds)
         for object_id, write_frame in self._cutouts.items():
             write_frame(functools.partial(followed.cutout, object_id), frame.seconds)
 

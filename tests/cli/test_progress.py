@@ -112,6 +112,26 @@ def test_a_terminal_shows_that_the_network_is_prepared_until_the_first_units_are
     bar.close()
 
 
+@pytest.mark.parametrize("terminal", [True, False])
+def test_the_rest_is_estimated_from_the_units_after_the_start(monkeypatch, clock, terminal):
+    if terminal:
+        open_terminal(monkeypatch)
+    bar = progress_bar(total=102, prepared_after=2, unit="frame", mininterval=0)
+    now = [bar.start_t]
+    monkeypatch.setattr(bar, "_time", lambda: now[0])
+    for seconds in (40, 10):  # The start.
+        assert "?frame/s]" in str(bar) and "<?" in str(bar)
+        now[0] += seconds
+        bar.update()
+    assert "?frame/s]" in str(bar) and "<?" in str(bar)
+    for _ in range(20):
+        now[0] += 0.5
+        bar.update()
+    assert "22/102 [01:00<00:40,  2.00frame/s]" in str(bar)
+    monkeypatch.undo()
+    bar.close()
+
+
 def test_a_message_in_the_middle_of_a_terminals_bar_has_a_line_of_its_own(monkeypatch):
     terminal = open_terminal(monkeypatch)
     with messages.shown(), progress_bar(total=2, mininterval=0) as bar:

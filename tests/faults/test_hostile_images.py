@@ -10,7 +10,7 @@ from PIL import Image, PngImagePlugin
 
 from osmn.errors import InputError
 from osmn.files.images import is_indexed, read_for_tensorflow, read_image, read_labels
-from osmn.user_video.webapp.painting import picture_in
+from osmn.user_video.webapp.painting import labels_of
 
 RAISED = [
     *(ValueError, SyntaxError, struct.error, OverflowError, OSError, EOFError, IndexError, KeyError, TypeError),
@@ -136,4 +136,4 @@ def test_whatever_pillow_raises_of_what_was_painted_asks_to_paint_again(monkeypa
 
     monkeypatch.setattr(Image, "open", fail)
     with pytest.raises(InputError, match="paint again"):
-        picture_in("data:image/png;base64,AAAA", (6, 4))
+        labels_of("data:image/png;base64,AAAA", (6, 4))

@@ -1,64 +1,27 @@
-"""What visitors of the web page do, without the page: videos, paint, results, and that sessions are apart."""
+"""What a visitor of the web page does with a video, without the page: paint, results, undo."""
 
 import zipfile
-from fractions import Fraction
 
 import av
 import numpy as np
 import pytest
 from PIL import Image
-from scipy import ndimage
 
-from helpers.clips import LOSSLESS, UNEVEN, decoded_frames, make_video, pictures
+from helpers.moving_square import FRAMES, JUMP, SIZE, Bright, square, write_square
 from osmn.errors import InputError
 from osmn.files.images import read_labels
 from osmn.inference.predictor import Predictor
 from osmn.user_video.media.reader import open_frames
 from osmn.user_video.prompts import Prompt
 from osmn.user_video.tracking import segment
-from osmn.user_video.webapp import session as session_module
-from osmn.user_video.webapp.session import EXAMPLES
-from osmn.user_video.webapp.sessions import Sessions
-
-SIZE = (64, 48)
-FRAMES, JUMP = 8, 4
-
-
-def square(number):
-    """Return where the bright square of the clip is, bool (48, 64): it moves, and at frame 4 it jumps."""
-    mask = np.zeros(SIZE[::-1], bool)
-    left, top = (4 + 2 * number, 6) if number < JUMP else (36 + 2 * number, 30)
-    mask[top : top + 10, left : left + 10] = True
-    return mask
+from osmn.user_video.webapp.clip import Clip
+from osmn.user_video.webapp.session import Session
 
 
 @pytest.fixture
 def clip(tmp_path):
-    """Return the path of a lossless clip of it, 10 frames a second."""
-    images = [np.dstack([np.where(square(number), np.uint8(200), np.uint8(20))] * 3) for number in range(FRAMES)]
-    times = [Fraction(number, 10) for number in range(FRAMES)]
-    return make_video(tmp_path / "bird é.mkv", images, times=times, time_base=Fraction(1, 10), **LOSSLESS)
-
-
-class Bright:
-    """An engine that finds what is bright near to where the object was."""
-
-    def __init__(self):
-        self.frames = 0
-
-    def gammas(self, frame, mask):
-        return [np.ones((1, 1, 1, 1), np.float32)]
-
-    def segment(self, frame, masks, gammas):
-        self.frames += 1
-        found = np.stack([ndimage.binary_dilation(mask, iterations=4) & (frame[..., 0] > 100) for mask in masks])
-        return np.where(found, np.float32(0.9), np.float32(0.1)), found
-
-
-@pytest.fixture(autouse=True)
-def small_examples(monkeypatch):
-    monkeypatch.setattr(session_module, "EXAMPLE_FRAMES", FRAMES + 1)
-    monkeypatch.setattr(session_module, "EXAMPLE_SIZE", (96, 64))
+    """Return the path of a lossless clip of a bright square, alone in its folder."""
+    return write_square(tmp_path / "visitor" / "bird é.mkv")
 
 
 @pytest.fixture
@@ -67,16 +30,9 @@ def engine():
 
 
 @pytest.fixture
-def sessions(engine):
-    with Sessions(lambda size: Predictor(engine, size)) as sessions:
-        yield sessions
-
-
-@pytest.fixture
-def session(sessions, clip):
-    """Return a session that has taken the clip."""
-    sessions["ours"].take(clip)
-    return sessions["ours"]
+def session(clip, engine):
+    """Return a session of the clip."""
+    return Session(Clip(clip, clip.name), lambda size: Predictor(engine, size))
 
 
 def painted(mask, object_id=1):
@@ -94,91 +50,28 @@ def run(session):
     return [step.number for step in session.segment()]
 
 
-# -- The video --------------------------------------------------------------------------------------------------------
+# -- Mistakes ---------------------------------------------------------------------------------------------------------
 
 
-def test_an_uploaded_video_is_moved_into_the_session_and_its_frames_can_be_stepped_to(session, clip):
-    assert not clip.exists()
-    assert session.frames == FRAMES and session.size == SIZE
-    for number in (5, 0, 7):
-        np.testing.assert_array_equal(session.frame(number)[..., 0] > 100, square(number))
-
-
-@pytest.mark.parametrize(
-    ("name", "settings"),
-    [
-        ("uneven.mp4", {"times": UNEVEN, "time_base": Fraction(1, 90000), "options": {"g": "8"}}),
-        ("refresh.mp4", {"options": {"g": "12", "x264-params": "intra-refresh=1"}}),  # Its key frames are none.
-        ("bare.h264", {"options": {"g": "4"}}),  # It has no times, and cannot be sought in.
-        ("pictures.gif", {"codec": "gif", "pixels": "rgb8"}),
-    ],
-)
-def test_every_frame_that_is_stepped_to_is_the_one_that_is_decoded_from_the_start(sessions, tmp_path, name, settings):
-    path = make_video(tmp_path / name, pictures(40), **settings)
-    with open_frames(path) as frames:
-        whole = list(frames)
-    sessions["ours"].take(path)
-    for frame in whole[::-3]:
-        np.testing.assert_array_equal(sessions["ours"].frame(frame.number), frame.image)
-
-
-def test_a_frame_far_into_a_video_is_not_decoded_from_the_start(sessions, tmp_path, monkeypatch):
-    path = make_video(tmp_path / "clip.mp4", pictures(40), options={"g": "8"})
-    sessions["ours"].take(path)
-    decoded = decoded_frames(monkeypatch)
-    sessions["ours"].frame(39)
-    assert 1 <= len(decoded) <= 2 * 8
-
-
-def test_a_time_of_the_overlay_is_the_frame_that_is_shown_then(session):
-    assert [session.frame_at(seconds) for seconds in (0, 0.05, 0.1, 0.34, 0.7, 9)] == [0, 0, 1, 3, 7, 7]
-
-
-def test_a_file_that_is_no_video_is_told_by_its_name_and_the_video_before_stays(session, tmp_path):
-    other = tmp_path / "letter.mp4"
-    other.write_text("Dear Sir")
-    with pytest.raises(InputError, match=r"^letter.mp4 is not a video") as error:
-        session.take(other)
-    assert str(session.folder) not in str(error.value)
-    assert session.frames == FRAMES
-    assert not list(session.folder.rglob("letter*"))
-
-
-def test_another_video_replaces_the_one_before_with_all_that_was_made_of_it(session):
-    session.paint(0, painted(square(0)))
-    run(session)
-    before = session.token
-    session.take_example(next(iter(EXAMPLES)))
-    assert not list(session.folder.rglob("bird*")) and not list(session.folder.rglob("*.mp4"))
-    assert session.frames > FRAMES and not session.painted_frames and session.overlay is None
-    assert session.token != before
-    assert not session.labels(0).any()
-
-
-def test_mistakes_are_told(sessions, session):
-    empty = sessions["another visitor"]
-    for use in (lambda: empty.frame(0), lambda: run(empty)):
-        with pytest.raises(InputError, match="choose a video first"):
-            use()
+def test_mistakes_are_told(session):
     with pytest.raises(InputError, match="there is no frame 8: the last one is 7"):
-        session.frame(8)
-    with pytest.raises(InputError, match="paint an object first"):
+        session.labels(8)
+    with pytest.raises(InputError, match="show an object first"):
         run(session)
-    with pytest.raises(InputError, match="objects are 1 to 6, not 7"):
-        session.find_in_box(0, 7, (0, 0, 9, 9))
+    for use in (lambda: session.find_in_box(0, 10, (0, 0, 9, 9)), lambda: session.set_color(10, "#ff0000")):
+        with pytest.raises(InputError, match="objects are 1 to 9, not 10"):
+            use()
 
 
 @pytest.mark.parametrize(
     "use",
     [
-        *(lambda s, wrong=wrong: s.frame(wrong) for wrong in (None, "1", 0.5, float("nan"), [1], True)),
-        *(lambda s, wrong=wrong: s.frame_at(wrong) for wrong in (None, "1", float("nan"), float("inf"))),
-        lambda s: s.seconds(None),
+        *(lambda s, wrong=wrong: s.labels(wrong) for wrong in (None, "1", 0.5, float("nan"), [1], True)),
         lambda s: s.labels(9),
         lambda s: s.paint(9, painted(square(0))),
         *(
             lambda s, wrong=wrong: s.paint(0, wrong)
-            for wrong in (None, square(0)[:5], painted(square(0)).T, painted(square(0), 7), 0.9 * square(0))
+            for wrong in (None, square(0)[:5], painted(square(0)).T, painted(square(0), 10), 0.9 * square(0))
         ),
         *(
             lambda s, wrong=wrong: s.find_in_box(0, 1, wrong)
@@ -192,29 +85,28 @@ def test_mistakes_are_told(sessions, session):
             )
         ),
         *(lambda s, wrong=wrong: s.find_in_box(0, wrong, (1, 3, 17, 17)) for wrong in (None, 0, 1.5, "1", [1])),
-        *(lambda s, wrong=wrong: s.take(wrong) for wrong in (None, "missing.mp4", "")),
-        *(lambda s, wrong=wrong: s.take_example(wrong) for wrong in ("no", None, [])),
+        *(lambda s, wrong=wrong: s.set_color(1, wrong) for wrong in (None, "red", "#ff00", "#GG0000", 1)),
     ],
 )
 def test_what_means_nothing_is_refused_in_one_sentence_and_changes_nothing(session, use):
-    before = session.token
+    before = dict(session.colors)
     with pytest.raises(InputError) as error:
         use(session)
     assert "\n" not in str(error.value) and "--" not in str(error.value)
-    assert session.token == before and not session.painted_frames and not session.labels(0).any()
-    assert session.frame(1.0).shape == (*SIZE[::-1], 3)  # As sliders may have it.
+    assert session.colors == before and not session.edits.frames and not session.labels(0).any()
+    assert not session.labels(1.0).any()  # As sliders may have it.
 
 
 def test_results_that_somebody_removed_are_made_again_and_a_video_is_asked_for_again(session):
     session.paint(0, painted(square(0)))
     run(session)
     before = results(session)
-    next(session.folder.glob("results-*/masks/00002.png")).unlink()
+    next(session.folder.glob("results/masks/00002.png")).unlink()
     assert run(session) == [2, 3, 4, 5, 6, 7]
     for ours, others in zip(results(session), before, strict=True):
         np.testing.assert_array_equal(ours, others)
-    next(session.folder.glob("video-*/*")).unlink()
-    for use in (lambda: session.frame(3), lambda: run(session), lambda: session.paint(1, painted(square(1)))):
+    session.clip.path.unlink()
+    for use in (lambda: session.clip.frame(3), lambda: run(session), lambda: session.paint(1, painted(square(1)))):
         with pytest.raises(InputError, match=r"^the video is no more among this machine's temporary files; choose it"):
             use()
 
@@ -225,7 +117,7 @@ def test_results_that_somebody_removed_are_made_again_and_a_video_is_asked_for_a
 def test_painted_objects_are_kept_for_each_frame(session):
     session.paint(2, painted(square(2), 3))
     session.paint(0, painted(square(0)))
-    assert session.painted_frames == [0, 2]
+    assert list(session.edits.frames) == [0, 2]
     np.testing.assert_array_equal(session.labels(2), painted(square(2), 3))
     assert not session.labels(1).any()
 
@@ -235,15 +127,15 @@ def test_what_is_painted_as_it_is_already_changes_nothing(session, engine):
     run(session)
     before = engine.frames
     session.paint(2, session.labels(2))
-    assert session.painted_frames == [0]
+    assert list(session.edits.frames) == [0]
     assert run(session) == [] and engine.frames == before
 
 
 def test_an_object_that_is_painted_and_erased_again_was_never_there(session):
     session.paint(0, painted(square(0)))
     session.paint(0, np.zeros(SIZE[::-1], np.uint8))
-    assert session.painted_frames == []
-    with pytest.raises(InputError, match="paint an object first"):
+    assert session.edits.frames == {}
+    with pytest.raises(InputError, match="show an object first"):
         run(session)
 
 
@@ -288,8 +180,8 @@ def test_going_on_gives_the_masks_of_one_run_with_all_that_is_given(session, eng
     run(session)
     session.paint(5, painted(square(5), 2))
     run(session)
-    given = [Prompt(number, None, objects) for number, objects in session._given.items()]
-    with open_frames(next(session.folder.rglob("*.mkv"))) as frames:
+    given = [Prompt(number, None, session.edits.at(number)) for number in session.edits.frames]
+    with open_frames(session.clip.path) as frames:
         segment(Predictor(engine, SIZE), frames, given, tmp_path / "once")
     masks = [read_labels(path) for path in sorted((tmp_path / "once/masks").iterdir())]
     np.testing.assert_array_equal(results(session), masks)
@@ -359,58 +251,131 @@ def test_the_archive_holds_indexed_masks_of_the_videos_size_and_the_overlay(sess
     assert session.archive != first and not first.exists()  # No browser may show the old one.
 
 
-# -- Visitors ---------------------------------------------------------------------------------------------------------
-
-
-def test_two_visitors_do_not_see_each_others_videos_and_results(sessions, session, clip):
-    other = sessions["other"]
-    other.take_example(next(iter(EXAMPLES)))
-    session.paint(0, painted(square(0)))
-    run(session)
-    assert other.size != session.size and not other.painted_frames and other.overlay is None
-    assert not other.folder.is_relative_to(session.folder) and not session.folder.is_relative_to(other.folder)
-    assert sessions["ours"] is session and sessions["other"] is other
-    assert "ours" not in str(session.folder) and len(session.folder.name) == 32  # It cannot be guessed.
-
-
-def test_a_visitor_who_leaves_leaves_nothing_and_the_others_stay(sessions, session):
-    other = sessions["other"]
-    sessions.close("ours")
-    assert not session.folder.exists() and other.folder.exists()
-    assert sessions["ours"] is not session and sessions["ours"].frames == 0
-    sessions.close("nobody")
-
-
-def test_a_visitor_who_leaves_while_a_video_is_segmented_leaves_nothing(sessions, session):
-    session.paint(0, painted(square(0)))
-    steps = session.segment()
-    next(steps)
-    sessions.close("ours")
-    assert list(steps) == []
-    assert not session.folder.exists()
-
-
 def test_segmenting_that_the_page_drops_leaves_a_session_that_goes_on(session):
     session.paint(0, painted(square(0)))
     steps = session.segment()
     next(steps), next(steps)
     steps.close()
-    assert run(session) == list(range(session.frames))[2:]
+    assert run(session) == list(range(FRAMES))[2:]
     np.testing.assert_array_equal(results(session)[3], painted(square(3)))
 
 
-def test_nothing_is_left_at_the_end(clip, engine):
-    with Sessions(lambda size: Predictor(engine, size)) as sessions:
-        session = sessions["ours"]
-        session.take(clip)
-        session.paint(0, painted(square(0)))
-        run(session)
-        assert session.folder.is_relative_to(sessions.folder) and session.archive.exists()
-        (sessions.folder / "what the page keeps").write_text("an upload that was broken off")
-    assert not sessions.folder.exists()
+# -- Undo, and what is outdated ---------------------------------------------------------------------------------------
 
 
-def test_examples_are_drawn_here(sessions):
-    for name in EXAMPLES:
-        sessions["ours"].take_example(name)
-        assert sessions["ours"].frame(sessions["ours"].frames - 1).std() > 10
+def test_a_correction_that_is_taken_back_leaves_the_results_as_they_were_with_nothing_to_compute(session, engine):
+    session.paint(0, painted(square(0)))
+    run(session)
+    before, engine.frames = results(session), 0
+    session.paint(2, np.zeros(SIZE[::-1], np.uint8))
+    assert not session.current
+    session.edits.undo()
+    assert session.current and run(session) == [] and engine.frames == 0
+    for ours, others in zip(results(session), before, strict=True):
+        np.testing.assert_array_equal(ours, others)
+
+
+def test_a_correction_that_was_segmented_can_still_be_taken_back(session):
+    session.paint(0, painted(square(0)))
+    run(session)
+    before = results(session)
+    session.paint(2, np.zeros(SIZE[::-1], np.uint8))
+    run(session)
+    assert not results(session)[3].any()
+    session.edits.undo()
+    assert run(session) == list(range(2, FRAMES))
+    for ours, others in zip(results(session), before, strict=True):
+        np.testing.assert_array_equal(ours, others)
+
+
+def test_what_is_taken_back_is_no_longer_shown_in_results_of_before(session):
+    session.paint(0, painted(square(0)))
+    session.paint(1, painted(square(5), 2) | session.labels(1))
+    run(session)
+    assert set(np.unique(session.labels(1))) == {0, 1, 2}
+    session.edits.clear(object_id=2)
+    assert [set(np.unique(session.labels(number))) for number in (1, 3)] == [{0, 1}, {0, 1}]
+    session.edits.clear()
+    assert not any(session.labels(number).any() for number in range(FRAMES))
+    session.edits.undo()
+    assert set(np.unique(session.labels(3))) == {0, 1}
+
+
+def test_a_second_box_with_the_same_number_changes_nothing_unless_it_is_to_replace(session):
+    session.paint(0, painted(square(5), 2))
+    with pytest.raises(InputError, match="object 2 is in frame 0 already; replace it, or take another number"):
+        session.find_in_box(0, 2, (1, 3, 17, 17))
+    np.testing.assert_array_equal(session.labels(0), painted(square(5), 2))
+    session.find_in_box(0, 2, (1, 3, 17, 17), replace=True)
+    np.testing.assert_array_equal(session.labels(0), painted(square(0), 2))
+    session.edits.undo()
+    np.testing.assert_array_equal(session.labels(0), painted(square(5), 2))
+
+
+def test_a_box_without_an_object_says_what_to_do_in_words_without_grabcut(session):
+    with pytest.raises(InputError, match="no object is found in this box: drag it close around") as error:
+        session.find_in_box(0, 1, (30, 30, 1, 1))
+    assert "GrabCut" not in str(error.value)
+
+
+def test_only_the_objects_that_were_painted_change_though_others_are_segmented_anew_meanwhile(session):
+    session.paint(0, painted(square(0)))
+    seen = session.labels(2)  # Nothing is segmented yet.
+    run(session)
+    session.paint(2, seen | painted(square(6), 2), objects=[2])
+    assert session.edits.frames == {0: [1], 2: [2]}
+    np.testing.assert_array_equal(session.labels(2) == 1, square(2))
+
+
+def test_results_are_current_until_something_is_given_or_a_color_that_is_seen_changes(session, engine):
+    assert not session.current
+    session.paint(0, painted(square(0)))
+    run(session)
+    assert session.current
+    session.set_color(5, "#123456")  # No object has it.
+    assert session.current
+    session.set_color(1, "#0a14ff")
+    assert not session.current
+    engine.frames = 0
+    assert run(session) == [] and engine.frames == 0 and session.current  # Drawn again, not segmented again.
+    with av.open(str(session.overlay)) as container:
+        image = next(container.decode(video=0)).to_ndarray(format="rgb24")
+    assert image[10, 8, 2] > 180 > image[10, 8, 0] + 60
+
+
+def test_frames_in_which_an_object_is_not_found_are_told_and_none_after_it_is_erased(session):
+    session.paint(0, painted(square(0)) | painted(square(5), 2))
+    run(session)
+    found = {(number, i) for i, first, last in session.lost for number in range(first, last + 1)}
+    shown = {(number, i) for number, labels in enumerate(results(session)) for i in (1, 2) if not (labels == i).any()}
+    assert found == shown and (JUMP, 1) in found and (0, 1) not in found
+    session.paint(JUMP, painted(square(JUMP)))
+    session.paint(6, np.zeros(SIZE[::-1], np.uint8))
+    run(session)
+    found = {(number, i) for i, first, last in session.lost for number in range(first, last + 1)}
+    assert not {(4, 1), (5, 1), (6, 1), (7, 1)} & found
+
+
+def test_the_archive_is_named_after_the_video(session):
+    session.paint(0, painted(square(0)))
+    run(session)
+    assert session.archive.name == "bird é_masks.zip"
+
+
+def test_a_session_that_is_closed_while_it_is_segmented_leaves_nothing(session):
+    session.paint(0, painted(square(0)))
+    steps = session.segment()
+    next(steps)
+    session.close()
+    assert list(steps) == [] and not session.folder.exists()
+
+
+def test_a_box_leaves_other_objects_their_pixels(session):
+    session.paint(0, painted(square(0) & (np.arange(SIZE[0]) < 9), 2))
+    session.find_in_box(0, 1, (1, 3, 17, 17))
+    labels = session.labels(0)
+    np.testing.assert_array_equal(labels > 0, square(0))
+    assert (labels[:, :9][square(0)[:, :9]] == 2).all() and (labels[:, 9:][square(0)[:, 9:]] == 1).all()
+    with pytest.raises(InputError, match="belongs to other objects of this frame already"):
+        session.find_in_box(0, 3, (1, 3, 17, 17))
+    assert session.edits.frames == {0: [1, 2]}

@@ -9,7 +9,8 @@ import pytest
 from helpers.clips import LOSSLESS, make_video
 from osmn.files.images import read_labels
 from osmn.inference.predictor import Predictor
-from osmn.user_video.webapp.sessions import Sessions
+from osmn.user_video.webapp.clip import Clip
+from osmn.user_video.webapp.session import Session
 
 SIZE, FRAMES = (64, 48), 8
 TOPS = {1: 4, 2: 30}
@@ -49,9 +50,7 @@ def session(tmp_path, engine):
     images = [np.dstack([np.where(square(n) | square(n, 2), np.uint8(200), np.uint8(20))] * 3) for n in range(FRAMES)]
     images[6] = np.where(square(6)[..., None], np.uint8(20), images[6])  # The first one is away in frame 6.
     clip = make_video(tmp_path / "clip.mkv", images, time_base=Fraction(1, 25), **LOSSLESS)
-    with Sessions(lambda size: Predictor(engine, size)) as sessions:
-        sessions["ours"].take(clip)
-        yield sessions["ours"]
+    return Session(Clip(clip, clip.name), lambda size: Predictor(engine, size))
 
 
 def numbers(session, **options):

@@ -1,73 +1,71 @@
-"""Objects painted on a frame: from a picture with a color for each object to ids, and back."""
+"""What is painted on a frame, on its way between the browser and the server; and the colors of the objects."""
 
 import base64
 import contextlib
 import io
+import re
+from collections.abc import Mapping
 from pathlib import Path
 
-import cv2
 import numpy as np
 from PIL import Image
 
 from osmn.errors import InputError
 from osmn.files.images import named_image_errors
-from osmn.masks import Size, bright_palette, with_objects
+from osmn.masks import Size, bright_palette, labels_in
 from osmn.user_video.given.annotations import At
 from osmn.user_video.given.objects import objects_and_note
 
-OBJECTS = range(1, 7)  # Those whose colors in the palette are far apart.
-_NEAR = 24  # How far a channel may be from an object's color, of 255.
+OBJECTS = range(1, 10)  # The digits of a keyboard.
+STEP = 25  # The gray of an object is its id times this: browsers may change colors by a little.
+_MORE_COLORS = {8: "#ff8000", 9: "#8000ff"}  # The palette repeats red there.
 
 
-def colors() -> dict[int, str]:
-    """Return {object id: color, "#rrggbb"}, with the colors of the overlay."""
+def default_colors() -> dict[int, str]:
+    """Return {object id: color, "#rrggbb"}: the bright colors of DAVIS."""
     palette = bright_palette()
-    return {i: "#" + bytes(palette[i]).hex() for i in OBJECTS}
+    return {i: "#" + bytes(palette[i]).hex() for i in OBJECTS} | _MORE_COLORS
 
 
-def painted(labels: np.ndarray) -> np.ndarray:
-    """Return the objects of `labels`, uint8 (H, W), in their colors, RGBA uint8 (H, W, 4); transparent elsewhere."""
-    picture = np.zeros((*labels.shape, 4), np.uint8)
-    picture[..., :3] = bright_palette()[labels]
-    picture[..., 3] = 255
-    picture[labels == 0] = 0
-    return picture
+def checked_color(color: object) -> str:
+    """Return a color, "#rrggbb"; InputError for anything else."""
+    if isinstance(color, str) and re.fullmatch("#[0-9a-f]{6}", color):
+        return color
+    raise InputError("a color is #rrggbb, such as #ff8000")
 
 
-def labels_of(picture: np.ndarray) -> np.ndarray:
-    """Return the object ids, uint8 (H, W), of what is painted, RGBA uint8 (H, W, 4).
-
-    Where brush strokes meet, browsers mix their colors: such a pixel gets the id of the nearest pixel with an id.
-    """
-    labels = np.zeros(picture.shape[:2], np.uint8)
-    for object_id in OBJECTS:
-        distance = np.abs(picture[..., :3] - bright_palette()[object_id].astype(np.int16)).max(axis=-1)
-        labels[(distance <= _NEAR) & (picture[..., 3] > 127)] = object_id
-    mixed = (picture[..., 3] > 127) & (labels == 0)
-    if mixed.any() and labels.any():
-        uncertain = (labels == 0).astype(np.uint8)
-        how = cv2.DIST_L2, cv2.DIST_MASK_5
-        _, nearest = cv2.distanceTransformWithLabels(uncertain, *how, labelType=cv2.DIST_LABEL_PIXEL)
-        known = np.zeros(nearest.max() + 1, np.uint8)  # OpenCV numbers the pixels that are certain.
-        known[nearest[labels > 0]] = labels[labels > 0]
-        labels[mixed] = known[nearest[mixed]]
-    return labels
+def palette(colors: Mapping[int, str]) -> np.ndarray:
+    """Return the palette of an overlay, uint8 (256, 3), with the colors {object id: "#rrggbb"}."""
+    found = bright_palette()
+    for object_id, color in colors.items():
+        found[object_id] = tuple(bytes.fromhex(color[1:]))
+    return found
 
 
-def picture_in(url: str, size: tuple[int, int]) -> np.ndarray:
-    """Return the picture in a data URL, RGBA uint8 (H, W, 4).
+def url_of(labels: np.ndarray) -> str:
+    """Return the data URL of a gray PNG of object ids, uint8 (H, W), each times `STEP`."""
+    content = io.BytesIO()
+    Image.fromarray(labels * np.uint8(STEP)).save(content, "png", compress_level=1)
+    return f"data:image/png;base64,{base64.b64encode(content.getvalue()).decode()}"
 
-    Raises InputError if it is no picture, or not of `size`, (width, height).
+
+def labels_of(url: str, size: tuple[int, int]) -> np.ndarray:
+    """Return the object ids, uint8 (H, W), of a picture that the browser made as `url_of` does.
+
+    Raises InputError if it is no picture, not of `size`, (width, height), or of other grays.
     """
     with contextlib.suppress(InputError), named_image_errors("the picture", ["PNG"]):
         image = Image.open(io.BytesIO(base64.b64decode(url.partition(",")[2], validate=True)), formats=["PNG"])
         if image.size == tuple(size):  # Before it is decoded.
-            return np.asarray(image.convert("RGBA"))
+            gray = np.asarray(image.convert("RGB"))[..., 0]
+            labels: np.ndarray = ((gray.astype(np.int16) + STEP // 2) // STEP).astype(np.uint8)
+            if labels.max() <= OBJECTS[-1]:
+                return labels
     raise InputError(f"what was painted is no picture of {size[0]}x{size[1]} pixels; step to the frame and paint again")
 
 
-def with_mask_file(labels: np.ndarray, path: Path | str, number: int) -> tuple[np.ndarray, str]:
-    """Return labels, uint8 (H, W), with the objects of a mask's file, and what was made of the file.
+def mask_file(labels: np.ndarray, path: Path | str, number: int) -> tuple[dict[int, np.ndarray], str]:
+    """Return the objects of a mask's file, {object id: bool (H, W)}, and what was made of the file.
 
     Ids that the page does not have become those that are free. Raises InputError, with the file's name, for a file that
     is no mask, and for more objects than the page has.
@@ -85,10 +83,11 @@ def with_mask_file(labels: np.ndarray, path: Path | str, number: int) -> tuple[n
     if not objects:
         raise InputError(f"{name} shows no object")
     others = [object_id for object_id in objects if object_id not in OBJECTS]
-    free = [object_id for object_id in OBJECTS if object_id not in objects]
+    there = labels_in(labels)
+    free = sorted((i for i in OBJECTS if i not in objects), key=lambda i: i in there)  # New ones first.
     if len(others) > len(free):
         raise InputError(f"{name} has {len(objects)} objects; the page follows {len(OBJECTS)}, osmn_segment.py 255")
     became = dict(zip(others, free, strict=False))
     shown = {became.get(object_id, object_id): mask for object_id, mask in objects.items()}
     notes = [note, *(f"{old} is object {new} here" for old, new in became.items())]
-    return with_objects(labels, shown), "; ".join(filter(None, notes))
+    return shown, "; ".join(filter(None, notes))

@@ -1,0 +1,236 @@
+"""What the page asks for, and what it is told: each action of a visitor is a function here, and each has an answer."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from osmn.errors import InputError
+from osmn.files.images import data_url
+from osmn.inference import arguments
+from osmn.user_video.webapp import painting
+from osmn.user_video.webapp.session import Session
+from osmn.user_video.webapp.tasks import Run
+from osmn.user_video.webapp.visitors import Visitors
+
+Asked = Mapping[str, Any]
+Answer = dict[str, Any]
+
+
+class Actions:
+    """Answers what pages ask for.
+
+    A page asks with a dict: `action`, a name of `_ACTIONS`; `seq`, the number of the request; `token` of the session
+    that the page shows, so that nothing is done to another one; and what the action needs.
+
+    Args:
+        visitors: `Visitors`.
+    """
+
+    def __init__(self, visitors: Visitors) -> None:
+        self._visitors = visitors
+
+    def answer(self, key: str, asked: Asked) -> Answer:
+        """Do what the page of a key asks for, and return what it shall show.
+
+        The answer has `seq` of the request, `problem` if it could not be done, `offers`, `task`, the state of the
+        session (see `_session`), and `picture` where the action changes it (see `_picture`).
+        """
+        more: Answer = {}
+        self._visitors.hear(key, asked.get("visitor"))
+        try:
+            action = _ACTIONS.get(str(asked.get("action")))
+            if action is None:
+                raise InputError("the page is older than the program; reload it")
+            more = action(self._visitors, key, asked) or {}
+        except InputError as error:
+            more = {"problem": self._without_folders(str(error))}
+        except KeyError as error:
+            more = {"problem": f"the page left {error} out; reload it"}
+        return {"seq": asked.get("seq"), **self._state(key, asked), **more}
+
+    def _state(self, key: str, asked: Asked) -> Answer:
+        session, task = self._visitors.session_or_none(key), self._visitors.task(key)
+        state: Answer = {
+            "keep": self._visitors.keep,
+            "offers": [_offer(each) for each in self._visitors.offers(key)],
+            "task": None,
+            "session": None if session is None else _session(session, known=session.token == asked.get("token")),
+        }
+        if task is not None and not task.over:
+            state["task"] = task.state()
+        elif task is not None and task.problem is not None:
+            state["problem"], task.problem = self._without_folders(task.problem), None  # It is told once.
+        return state
+
+    def _without_folders(self, words: str) -> str:
+        return words.replace(f"{self._visitors.folder}/", "")
+
+
+def _offer(session: Session) -> Answer:
+    """Return what the page offers to go on with."""
+    return {
+        "token": session.token,
+        "title": session.clip.title,
+        "done": session.done,
+        "frames": len(session.clip),
+        "given": len(session.edits.frames),
+    }
+
+
+def _session(session: Session, known: bool) -> Answer:
+    """Return the state of a session: the video only if the page does not know it, and what is given and made."""
+    clip, edits = session.clip, session.edits
+    state: Answer = {
+        "token": session.token,
+        "given": [{"frame": number, "objects": objects} for number, objects in edits.frames.items()],
+        "objects": edits.objects,
+        "undo": edits.can_undo,
+        "redo": edits.can_redo,
+        "colors": {str(i): color for i, color in session.colors.items()},
+        "done": session.done,
+        "lost": [{"object": i, "first": first, "last": last} for i, first, last in session.lost],
+        "found": session.presence.words(),
+        "current": session.current,
+        "work": session.has_work,
+        "overlay": session.overlay and str(session.overlay),
+        "archive": session.archive and str(session.archive),
+    }
+    if not known:
+        state["video"] = {
+            "title": clip.title,
+            "size": clip.size,
+            "seconds": clip.seconds,
+            "preview": str(clip.preview),
+            "remarks": clip.remarks,
+        }
+    return state
+
+
+def _picture(session: Session, number: object) -> Answer:
+    """Return a frame and what is painted on it, as data URLs, for the page."""
+    number = session.clip.checked(number)
+    frame, paint = data_url(session.clip.frame(number)), painting.url_of(session.labels(number))
+    return {"picture": {"number": number, "frame": frame, "paint": paint}}
+
+
+def _shown(visitors: Visitors, key: str, asked: Asked) -> Session:
+    """Return the session that the page shows; InputError if it works on another one by now, or on none."""
+    session = visitors.session(key)
+    if session.token != asked["token"]:
+        raise InputError("this video is shown in another window now, or no more kept; go on with it, or choose one")
+    return session
+
+
+def _look(visitors: Visitors, key: str, asked: Asked) -> Answer:
+    """Show how far the work is; `live` asks for the newest frame too, unless it has the number `seen`."""
+    task = visitors.task(key)
+    if asked.get("live") and isinstance(task, Run) and task.step is not None:
+        step = task.step
+        if step.number != asked.get("seen"):
+            return {"live": {"number": step.number, "frame": data_url(step.draw())}}
+    return {}
+
+
+def _show(visitors: Visitors, key: str, asked: Asked) -> Answer:
+    return _picture(_shown(visitors, key, asked), asked["number"])
+
+
+def _open(visitors: Visitors, key: str, asked: Asked) -> None:
+    if "example" in asked:
+        visitors.open_example(key, asked["example"])
+    else:
+        visitors.open_upload(key, asked["upload"])
+
+
+def _go_on(visitors: Visitors, key: str, asked: Asked) -> None:
+    visitors.go_on(key, asked["work"])
+
+
+def _discard(visitors: Visitors, key: str, asked: Asked) -> None:
+    visitors.discard(key, asked["work"])
+
+
+def _paint(visitors: Visitors, key: str, asked: Asked) -> None:
+    session = _shown(visitors, key, asked)
+    objects = asked["objects"]
+    if not isinstance(objects, list):
+        raise InputError("the objects that were painted are a list of ids")
+    session.paint(asked["number"], painting.labels_of(asked["paint"], session.clip.size), objects)
+
+
+def _box(visitors: Visitors, key: str, asked: Asked) -> Answer:
+    session = _shown(visitors, key, asked)
+    session.find_in_box(asked["number"], asked["object"], asked["box"], asked.get("replace") is True)
+    return _picture(session, asked["number"])
+
+
+def _mask(visitors: Visitors, key: str, asked: Asked) -> Answer:
+    """Give a mask's file, which was uploaded; where it would replace something, `clash` asks first."""
+    session, number = _shown(visitors, key, asked), asked["number"]
+    session.clip.checked(number)
+    path = visitors.uploads.take(asked["upload"])
+    given: list[int] = []
+    try:
+        given, note = session.give_file(number, path, asked.get("replace") is True)
+    finally:
+        if not given:
+            shutil.rmtree(path.parent, ignore_errors=True)
+    if given:
+        return {"clash": {"objects": given, "upload": visitors.uploads.put_back(path)}}
+    return {"note": note, **_picture(session, number)}
+
+
+def _undo(visitors: Visitors, key: str, asked: Asked) -> Answer:
+    session = _shown(visitors, key, asked)
+    shown = session.clip.checked(asked["number"])
+    number = session.edits.undo()
+    return _picture(session, shown if number is None else number)
+
+
+def _redo(visitors: Visitors, key: str, asked: Asked) -> Answer:
+    session = _shown(visitors, key, asked)
+    shown = session.clip.checked(asked["number"])
+    number = session.edits.redo()
+    return _picture(session, shown if number is None else number)
+
+
+def _clear(visitors: Visitors, key: str, asked: Asked) -> Answer:
+    """Take back what is given in the frame `frame`, of the object `object`; without them in all, of all."""
+    session = _shown(visitors, key, asked)
+    shown, frame = session.clip.checked(asked["number"]), asked.get("frame")
+    object_id = arguments.object_id(asked.get("object"))
+    session.edits.clear(None if frame is None else session.clip.checked(frame), object_id)
+    return _picture(session, shown)
+
+
+def _color(visitors: Visitors, key: str, asked: Asked) -> None:
+    _shown(visitors, key, asked).set_color(asked["object"], asked["color"])
+
+
+def _segment(visitors: Visitors, key: str, asked: Asked) -> None:
+    _shown(visitors, key, asked).check_given()
+    visitors.segment(key, asked.get("both") is True)
+
+
+def _stop(visitors: Visitors, key: str, asked: Asked) -> None:
+    visitors.stop(key)
+
+
+_ACTIONS: dict[str, Callable[[Visitors, str, Asked], Answer | None]] = {
+    "look": _look,
+    "show": _show,
+    "open": _open,
+    "go on": _go_on,
+    "discard": _discard,
+    "paint": _paint,
+    "box": _box,
+    "mask": _mask,
+    "undo": _undo,
+    "redo": _redo,
+    "clear": _clear,
+    "color": _color,
+    "segment": _segment,
+    "stop": _stop,
+}

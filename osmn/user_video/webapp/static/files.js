@@ -1,0 +1,141 @@
+// Choosing a video, going on with an earlier one, questions before something is replaced, the download.
+const choice = find("[name=video]"), maskChoice = find("[name=mask]"), dialog = find("dialog");
+
+// Ask the visitor: {key: words of a button}; the promise gives the key that was chosen, the last one for Escape.
+function question(words, choices) {
+  find("#osmn-question").textContent = words;
+  return new Promise((resolve) => {
+    const keys = Object.keys(choices);
+    find(".choices").replaceChildren(...keys.map((key) => {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.textContent = choices[key];
+      button.onclick = () => dialog.close(key);
+      return button;
+    }));
+    dialog.onclose = () => resolve(dialog.returnValue || keys.at(-1));
+    dialog.returnValue = "";
+    dialog.showModal();
+  });
+}
+
+function inMinutes(seconds) {
+  const minutes = Math.round(seconds / 60);
+  if (minutes < 2) return "a minute";
+  if (minutes % 60) return `${minutes} minutes`;
+  return minutes === 60 ? "an hour" : `${minutes / 60} hours`;
+}
+
+// Whether another video may take the place of this one.
+async function mayReplace(title) {
+  if (!session || !session.work) return true;
+  const fate = keep > 0
+    ? `${video.title} and what you made of it are kept for ${inMinutes(keep)}, and offered on this page.`
+    : `${video.title} and what you made of it are removed.`;
+  const choices = { yes: `Open ${title}`, no: `Stay with ${video.title}` };
+  return "yes" === await question(`Open ${title} instead? ${fate}`, choices);
+}
+
+// Send a file; the promise gives the token by which it is taken, or null if it did not arrive.
+function send(chosen) {
+  if (chosen.size > props.most * 1e6) {
+    const most = `${props.most} MB, the most that this page takes`;
+    tell(`${chosen.name} is larger than ${most}. Choose a shorter or smaller video.`);
+    return Promise.resolve(null);
+  }
+  const request = new XMLHttpRequest();
+  request.upload.onprogress = ({ loaded, total }) => {
+    busy(`Uploading ${chosen.name}: ${Math.floor(100 * loaded / total)} %`);
+  };
+  request.open("POST", `${props.uploads}?name=${encodeURIComponent(chosen.name)}`);
+  request.send(chosen);
+  busy(`Uploading ${chosen.name}`);
+  return new Promise((resolve) => {
+    request.onloadend = () => {
+      busy(null);
+      let told = {};
+      try { told = JSON.parse(request.responseText); } catch { /* Nothing was told. */ }
+      const arrived = request.status === 200;
+      if (!arrived) tell(`${chosen.name} did not arrive: ${told.detail || "the connection was lost"}.`);
+      resolve(arrived ? told.token : null);
+    };
+  });
+}
+
+async function upload(chosen) {
+  if (!chosen) return;
+  if (task) return tell("Wait for what is being done, or stop it.");
+  if (!(await mayReplace(chosen.name))) return;
+  const token = await send(chosen);
+  if (token) ask("open", { upload: token });
+}
+
+async function giveMask(chosen) {
+  const at = current(), token = chosen && await send(chosen);
+  if (!token) return;
+  busy(`Reading ${chosen.name} …`);
+  const { clash } = await ask("mask", { upload: token, number: at });
+  if (clash) {
+    const objects = clash.objects.join(", ");
+    const choices = { yes: `Replace object ${objects}`, no: "Cancel" };
+    const chosen = await question(`Object ${objects} is given in frame ${at} already.`, choices);
+    if (chosen === "yes") await ask("mask", { upload: clash.upload, number: at, replace: true });
+  }
+  busy(null);
+}
+
+maskChoice.onchange = () => {
+  giveMask(maskChoice.files[0]);
+  maskChoice.value = "";
+};
+
+choice.onchange = () => {
+  const chosen = choice.files[0];
+  upload(chosen);
+  choice.value = ""; // So that the same file can be chosen again.
+};
+element.ondragover = (event) => event.preventDefault();
+element.ondrop = (event) => {
+  event.preventDefault();
+  upload(event.dataTransfer.files[0]);
+};
+
+for (const name of props.examples) {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.textContent = name;
+  button.onclick = async () => { if (await mayReplace(name)) ask("open", { example: name }); };
+  find(".examples").append(button);
+}
+
+function renderOffers() {
+  find(".offers").replaceChildren(...offers.map(({ token, title, done, frames }) => {
+    const [row, on, away] = ["li", "button", "button"].map((name) => document.createElement(name));
+    const place = done === frames ? `all ${frames} frames segmented` : `frame ${done} of ${frames}`;
+    on.textContent = `Go on with ${title}, ${place}`;
+    on.onclick = () => ask("go on", { work: token });
+    away.textContent = "×";
+    away.title = away.ariaLabel = `Remove ${title}`;
+    away.onclick = async () => {
+      const chosen = await question(`Remove ${title} and what you made of it?`, { yes: "Remove", no: "Keep" });
+      if (chosen === "yes") ask("discard", { work: token });
+    };
+    for (const button of [on, away]) button.type = "button";
+    row.append(on, away);
+    return row;
+  }));
+}
+
+function renderDownload() {
+  const link = find(".download"), ready = Boolean(session.archive && session.current && !task);
+  link.setAttribute("aria-disabled", !ready);
+  link.textContent = ready && session.done < frames() ? `Download ${session.done} of ${frames()} frames` : "Download";
+  if (ready) {
+    link.href = file(session.archive);
+    link.download = session.archive.split("/").at(-1);
+  } else {
+    link.removeAttribute("href");
+  }
+  const old = session.archive && !session.current && !task;
+  find(".hint").textContent = old ? "The results are of before the last change: segment again." : "";
+}
