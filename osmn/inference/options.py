@@ -20,6 +20,7 @@ class SegmentingOptions:
         crf_postprocessing: refine each mask by a dense CRF before it is written and propagated.
         vg_pad_ratio: the visual guide's crop grows by this part of its sides.
         flip_test: average each frame's probabilities with those of its mirror image.
+        search: look for an object in the whole frame where its mask has died.
         shard: (i, n): only share i, from 0, of n shares of the videos.
         overwrite: results of another model or of other options may be replaced.
     """
@@ -44,6 +45,13 @@ class SegmentingOptions:
         metadata=option(
             "in place of IM_SIZE: frames keep their shape, and this is their short side, about",
             positive(int, LONGEST_SIDE),
+            came_later=True,
+        ),
+    )
+    search: bool = field(
+        default=False,
+        metadata=option(
+            "where an object's mask has died, look in the whole frame for what agrees with its reference",
             came_later=True,
         ),
     )

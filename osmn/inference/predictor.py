@@ -15,6 +15,7 @@ from osmn.config import LONGEST_SIDE
 from osmn.errors import InputError
 from osmn.inference import arguments, pointing
 from osmn.inference.load import SHIPPED_CLICKS, load_click_engine, load_model
+from osmn.inference.search import with_found
 from osmn.inference.segmentation import Segmentation, State, without_objects
 from osmn.masks import Size, resized
 from osmn.models.engines import AUTO, ClickEngine, Engine
@@ -51,6 +52,7 @@ class Predictor:
             multiples of 32. It is less where the long side would be above 16384. None: frames are taken as they are.
         refine: (frame uint8 (h, w, 3), mask bool (h, w)) -> mask, of the network's size, applied to every mask before
             it is returned and propagated, such as `crf.refine`; None: no refinement.
+        search: where an object's mask has died, look for the object in the whole frame; see `inference.search`.
     """
 
     def __init__(
@@ -59,8 +61,9 @@ class Predictor:
         im_size: tuple[int, int] | None = None,
         short_side: int | None = None,
         refine: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None,
+        search: bool = False,
     ) -> None:
-        self._engine, self._refine = engine, refine
+        self._engine, self._refine, self._search = engine, refine, search
         self.im_size = None if im_size is None else arguments.size(im_size, "im_size")
         self._short_side = None if short_side is None else arguments.pixels(short_side, "short_side")
         self.click_model: Path | str = SHIPPED_CLICKS
@@ -100,6 +103,7 @@ class Predictor:
         self._frame: np.ndarray | None = None  # The last frame.
         self._size: tuple[int, int] | None = None  # Of frames for the network.
         self._gammas: dict[int | None, list[np.ndarray]] = {}  # {object id: list of (1, 1, 1, C)}
+        self._areas: dict[int | None, int] = {}  # {object id: pixels of its reference mask (h, w)}
         self._masks: dict[int | None, np.ndarray] = {}  # {object id: bool (h, w)} in the last frame
         self._all_gammas: list[np.ndarray] = []
 
@@ -186,6 +190,7 @@ class Predictor:
         mask = arguments.mask(mask, Size.of(frame), size)
         self._gammas[object_id] = self._engine.gammas(frame, mask)
         self._masks[object_id] = resized(mask, size)
+        self._areas[object_id] = int(self._masks[object_id].sum())
         self._join_gammas()
 
     def remove_object(self, object_id: int | None) -> None:
@@ -193,11 +198,13 @@ class Predictor:
         object_id = arguments.object_id(object_id)
         self._gammas.pop(object_id, None)
         self._masks.pop(object_id, None)
+        self._areas.pop(object_id, None)
         self._join_gammas()
 
     def state(self) -> State:
         """Return the `State` after the last frame, with the objects that were added or removed in it."""
-        return State(_copies(self._gammas), {i: np.packbits(mask) for i, mask in self._masks.items()}, self._size)
+        masks = {i: np.packbits(mask) for i, mask in self._masks.items()}
+        return State(_copies(self._gammas), masks, self._size, dict(self._areas))
 
     def resume(self, frame: np.ndarray, state: State) -> None:
         """Go on from a `State` as if the last frame were `frame`, uint8 (H, W, 3), after which the state was taken.
@@ -213,7 +220,7 @@ class Predictor:
             raise InputError(f"the state is of frames of {sizes[0]} for the network, this one has {sizes[1]}")
         self.start(frame)
         width, height = size
-        self._gammas = _copies(state.gammas)
+        self._gammas, self._areas = _copies(state.gammas), dict(state.areas)
         self._masks = {
             i: np.unpackbits(bits, count=height * width).reshape(height, width).astype(bool)
             for i, bits in state.masks.items()
@@ -234,6 +241,9 @@ class Predictor:
             return without_objects(small_size, size)
         masks = np.stack(list(self._masks.values()))
         probabilities, masks = self._engine.segment(small, masks, self._all_gammas)
+        if self._search:
+            objects = [(self._gammas[i], self._areas[i]) for i in self._masks]
+            probabilities, masks = with_found(self._engine, frame, small, (probabilities, masks), objects)
         if self._refine is not None:
             masks = np.stack([self._refine(small, mask) for mask in masks])
         self._masks = dict(zip(self._masks, masks, strict=True))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -54,8 +55,10 @@ class State(NamedTuple):
         gammas: {object id: list of float32 (1, 1, 1, C)}.
         masks: {object id: uint8, the packed bits of its mask (h, w) in that frame}.
         size: (w, h) of the masks, the network's; None before the first frame.
+        areas: {object id: pixels of its reference mask, of that size}.
     """
 
     gammas: dict[int | None, list[np.ndarray]]
     masks: dict[int | None, np.ndarray]
     size: tuple[int, int] | None
+    areas: Mapping[int | None, int] = {}

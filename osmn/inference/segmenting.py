@@ -34,7 +34,8 @@ def start_predictor(model: SegmentationModel, options: SegmentingOptions) -> Pre
         im_size, short_side = None, options.short_side or min(model.config.im_size or (0,)) or None
     check_images(model.config, im_size or (short_side or 1, short_side or 1))
     engine = model.start_engine(options.vg_pad_ratio)
-    return Predictor(MirroredEngine(engine) if options.flip_test else engine, im_size, short_side, refine)
+    engine = MirroredEngine(engine) if options.flip_test else engine
+    return Predictor(engine, im_size, short_side, refine, options.search)
 
 
 def segment_videos(
