@@ -40,7 +40,7 @@ LAST = 5  # frames
 
 
 class Hiding(NamedTuple):
-    """When a box hides the object: the first frame and the one after the last, and the side that it comes from, +-1."""
+    """When a box hides the object: the first frame and the one after the last, and the side at which it leaves, +-1."""
 
     start: int
     end: int

@@ -1,0 +1,82 @@
+"""The clips of `benchmarks.lost_and_found`: an object that is hidden for some frames."""
+
+import numpy as np
+import pytest
+
+from benchmarks.lost_and_found import COMES, HIDDEN, LAST, Hiding, draw_hiding, hidden, pasted, scores, summary
+from osmn.inference.predictor import Predictor
+
+COUNT, HEIGHT, WIDTH = 30, 40, 80
+PICTURE = np.full((4, 4, 3), 200, np.uint8)
+FRAMES = [np.zeros((HEIGHT, WIDTH, 3), np.uint8) for _ in range(COUNT)]
+
+
+def square(left, top=14, side=10):
+    mask = np.zeros((HEIGHT, WIDTH), bool)
+    mask[top : top + side, left : left + side] = True
+    return mask
+
+
+MASKS = [square(20 + number) for number in range(COUNT)]
+
+
+@pytest.mark.parametrize("side", [-1, 1])
+def test_the_object_is_covered_from_the_first_frame_to_the_last_and_seen_before_and_after(side):
+    hiding = Hiding(8, 15, side)
+    clip = hidden(FRAMES, MASKS, PICTURE, hiding)
+    seen = np.array([truth.sum() for truth in clip.truths])
+    assert np.flatnonzero(seen == 0).tolist() == list(range(8, 15))
+    touched = np.flatnonzero(seen < 100)
+    assert touched[0] > 8 - COMES and touched[-1] < 15 + COMES - 1
+    for frame, truth, mask in zip(clip.frames, clip.truths, MASKS, strict=True):
+        np.testing.assert_array_equal(truth, mask & (frame[..., 0] == 0))
+    # It comes from one side and leaves at the other.
+    before, after = (np.flatnonzero((clip.frames[n] > 0).any((0, 2))).mean() - 25 - n for n in (7, 15))
+    assert np.sign(before) == -side and np.sign(after) == side
+
+
+def test_an_object_that_has_left_is_hidden_where_it_was_last_seen():
+    masks = [*MASKS[:9], *[np.zeros_like(MASKS[0])] * (COUNT - 9)]
+    clip = hidden(FRAMES, masks, PICTURE, Hiding(8, 15, 1))
+    np.testing.assert_array_equal(clip.frames[14], clip.frames[8])
+    assert not any(truth.any() for truth in clip.truths[9:])
+
+
+def test_a_picture_that_is_beside_the_frame_changes_nothing():
+    frame, covered = pasted(FRAMES[0], PICTURE, (-20, 5, -3, 25))
+    assert not covered.any() and not frame.any()
+    frame, covered = pasted(FRAMES[0], PICTURE, (-5, 30, 5, 50))
+    np.testing.assert_array_equal(covered, (frame > 0).all(-1))
+    assert covered.sum() == 5 * 10 and covered[30:, :5].all()
+
+
+def test_an_object_is_hidden_for_five_to_ten_frames_and_seen_in_enough_frames_afterwards():
+    drawn = [draw_hiding(np.random.default_rng(seed), 40) for seed in range(200)]
+    assert {each.end - each.start for each in drawn} == set(range(HIDDEN[0], HIDDEN[1] + 1))
+    assert {each.side for each in drawn} == {-1, 1}
+    assert min(each.start for each in drawn) - COMES >= 2
+    assert max(each.end for each in drawn) + COMES + LAST < 40
+    shortest = 2 + 2 * COMES + LAST + 1 + HIDDEN[0]
+    assert draw_hiding(np.random.default_rng(0), shortest) and not draw_hiding(np.random.default_rng(0), shortest - 1)
+
+
+class Still:
+    """An engine whose objects stay where they are."""
+
+    def gammas(self, frame, mask):
+        return []
+
+    def segment(self, frame, masks, gammas):
+        return masks.astype(np.float32), masks
+
+
+def test_j_before_and_after_are_those_of_the_frames_in_which_nothing_touches_the_object():
+    clip = hidden(FRAMES, [MASKS[0]] * COUNT, PICTURE, Hiding(8, 15, 1))
+    j = scores(Predictor(Still()), clip)
+    assert len(j) == COUNT - 1 and j[7] == 0  # Of frame 8; the first score is that of frame 1.
+    assert summary(j, clip.hiding) == (1, 1, 1)
+    lost = np.where(np.arange(1, COUNT) < 8, 1.0, 0.0)
+    lost[-LAST - 1 : -1] = 0.75
+    before, after, last = summary(lost, clip.hiding)
+    counted = COUNT - 1 - (15 + COMES)
+    assert (before, last) == (1, 0.75) and after == pytest.approx(0.75 * LAST / counted)
