@@ -57,7 +57,7 @@ def main(argv=None):
 
     headline("4. Draw the results")
     sheet = FOLDER / "contact_sheet.png"
-    sequences = (data / "ImageSets/2017/val.txt").read_text().split()
+    sequences = (data / "ImageSets/2017/val.txt").read_text(encoding="utf-8").split()
     contact_sheet(data, results, sequences, sheet, FRAMES_ON_SHEET)
     print(f"look at {sheet}: our masks above the true ones")
     write_report(davis.DATASET, scores, data, results, {"version": 2017, "split": "val"}, against=baseline)

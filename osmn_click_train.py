@@ -72,7 +72,7 @@ def find_sources(args):
     from osmn.data import folders
     from osmn.inputs import sources
 
-    stills = sources.coco_sources(args.data_path, args.data_shares)
+    stills = sources.coco_sources(args.data_path, args.data_shares, args.skip_bad_annotations)
     where = [folders.Folders(*map(folders.Path, each)) for each in args.videos]
     return sources.mixed(stills, [sources.frame_source(folders.examples(each)) for each in where], args.video_share)
 

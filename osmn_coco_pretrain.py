@@ -52,7 +52,8 @@ def main(argv=None):
     checks.check_folder(args.model_save_path)
     from osmn.inputs.sources import coco_sources
 
-    training.train(args, start, functools.partial(coco_sources, args.data_path, args.data_shares))
+    read_sources = functools.partial(coco_sources, args.data_path, args.data_shares, args.skip_bad_annotations)
+    training.train(args, start, read_sources)
 
 
 if __name__ == "__main__":

@@ -68,7 +68,7 @@ def add_more_videos_options(to: Parser) -> None:
 def add_coco_mixing_options(to: Parser) -> None:
     """Add the options of mixing still images into a training on videos."""
     group = to.group("still images among the videos' frames")
-    group.add(VideoSamples, "coco_path", "coco_share")
+    group.add(VideoSamples, "coco_path", "coco_share", "skip_bad_annotations")
     group.add(Augmentation, "random_crop_ratio")
 
 

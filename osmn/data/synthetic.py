@@ -97,7 +97,7 @@ def make_dataset(
                 write_labels(root / "Annotations/480p" / names[-1] / f"{frame:05d}.png", labels[frame])
         for version in (2016, 2017):
             with replacing(root / f"ImageSets/{version}/{split}.txt") as temporary:
-                temporary.write_text("".join(f"{name}\n" for name in names))
+                temporary.write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
 
 
 def write_clip(folder: Path | str, objects: int, frames: int, size: tuple[int, int], seed: int) -> None:

@@ -51,5 +51,5 @@ def write_tables(
     for name, content in (contents | {csv_name: text.getvalue()}).items():
         paths.append(Path(result_path) / name)
         with named_write_errors(paths[-1]), replacing(paths[-1]) as temporary:
-            temporary.write_text(content)
+            temporary.write_text(content, encoding="utf-8")
     return ", ".join(map(str, paths))

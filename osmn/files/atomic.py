@@ -81,6 +81,14 @@ def _unwritable(path: Path | str, error: OSError) -> InputError:
     return InputError(f"{path} cannot be written ({error.strerror or error}); give a folder that can be")
 
 
+def link_or_copy(source: Path, path: Path) -> None:
+    """Make `path` a link to a file, or a copy of it where links are refused, as Windows refuses them to most users."""
+    try:
+        os.symlink(source, path)
+    except OSError:
+        shutil.copyfile(source, path)
+
+
 def remove_unfinished(folder: Path | str, deep: bool = True) -> None:
     """Remove the temporary files and folders that killed programs left in `folder`; if `deep`, in its subfolders too.
 

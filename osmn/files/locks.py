@@ -122,9 +122,16 @@ def _lock(path: Path) -> filelock.BaseFileLock:
 
 def _release(lock: filelock.BaseFileLock) -> None:
     # The file is removed while the lock is held: a process that waits for it notices that, and makes a new file.
-    if lock.lock_counter == 1:
-        Path(lock.lock_file).unlink(missing_ok=True)
+    # Windows refuses to remove an open file: there it is removed afterwards, unless another process holds it by then.
+    path = Path(lock.lock_file) if lock.lock_counter == 1 else None
+    if path is not None:
+        with contextlib.suppress(PermissionError):
+            path.unlink(missing_ok=True)
+            path = None
     lock.release()
+    if path is not None:
+        with contextlib.suppress(OSError):
+            path.unlink(missing_ok=True)
 
 
 def _busy(folder: Path) -> InputError:

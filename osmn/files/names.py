@@ -37,6 +37,25 @@ def plain_name(name: object) -> str:
     return name
 
 
+def path_inside(name: object) -> str:
+    r"""Return a path that a data file gives to a file in a folder, with "/"; raise ValueError if it leads elsewhere.
+
+    It may lead through sub-folders, "cam0/a.jpg"; programs on Windows write "cam0\a.jpg".
+    """
+    parts = [part for part in re.split(r"[/\\]", name) if part != "."] if isinstance(name, str) else []
+    if (
+        not isinstance(name, str)
+        or not all(parts)
+        or not parts
+        or ".." in parts
+        or re.match(r"[A-Za-z]:", parts[0])
+        or re.search(r"[\x00-\x1f]", name)
+        or not _can_be_stored(name)
+    ):
+        raise ValueError(f"{name!r} leads out of the folder, or is no path of a file in it")
+    return "/".join(parts)
+
+
 def _can_be_stored(name: str) -> bool:
     try:
         os.fsencode(name)

@@ -10,6 +10,10 @@ from osmn.options import non_negative, option, positive, seed, share
 SEED = option("of initial weights, order, augmentation and dropout", seed)
 
 
+# Of COCO's folders, in every script that reads them.
+SKIP_BAD = option("leave out COCO's damaged annotations, and those of missing images, with a line", came_later=True)
+
+
 @dataclasses.dataclass(frozen=True)
 class Augmentation:
     """How samples are varied at random in training, with the names and published defaults of the command line.
@@ -144,6 +148,7 @@ class VideoSamples:
             in any unit; None: by their numbers of examples.
         coco_path: folders of still images; empty for videos alone.
         coco_share: share of the samples that come from still images, where there are still images.
+        skip_bad_annotations: leave out damaged annotations of still images, and those without their image.
     """
 
     randomize_guide: bool = field(default=False, metadata=option("a random valid frame, not the first, is the guide"))
@@ -178,9 +183,10 @@ class VideoSamples:
         ),
     )
     coco_path: tuple[str, ...] = field(
-        default=(), metadata=option("COCO folders to draw samples from too; without it the next two idle", nargs="+")
+        default=(), metadata=option("COCO folders to draw samples from too; without it the next three idle", nargs="+")
     )
     coco_share: float = field(default=0.5, metadata=option("of samples from --coco_path", share, metavar="SHARE"))
+    skip_bad_annotations: bool = field(default=False, metadata=SKIP_BAD)
 
     def __post_init__(self) -> None:
         if self.video_shares and len(self.video_shares) != 1 + len(self.more_videos):
@@ -211,6 +217,8 @@ class CocoData:
             metavar="SHARE",
         ),
     )
+
+    skip_bad_annotations: bool = field(default=False, metadata=SKIP_BAD)
 
     def __post_init__(self) -> None:
         if self.data_shares and len(self.data_shares) != len(self.data_path):

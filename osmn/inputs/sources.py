@@ -80,7 +80,7 @@ def of_training(examples: Sequence[Example], options: VideoSamples) -> list[Sour
     videos = [video_source(each, options.flip_target, options.longest_gap) for each in found]
     if options.video_shares:
         videos = [dataclasses.replace(each, weight=w) for each, w in zip(videos, options.video_shares, strict=True)]
-    return mixed(videos, coco_sources(options.coco_path), options.coco_share)
+    return mixed(videos, coco_sources(options.coco_path, skip_bad=options.skip_bad_annotations), options.coco_share)
 
 
 # Videos
@@ -274,15 +274,18 @@ def instance_source(instances: coco.Instances) -> Source:
     return Source(load, check, len(instances.images), augmentation, load_clip=load_clip, check_clip=check)
 
 
-def coco_sources(data_paths: Sequence[str], weights: Sequence[float | None] | None = None) -> list[Source]:
+def coco_sources(
+    data_paths: Sequence[str], weights: Sequence[float | None] | None = None, skip_bad: bool = False
+) -> list[Source]:
     """Return the `Source`s of COCO folders, of whose split `train2017` the number of instances is logged.
 
-    `weights`, a number for each folder, are as in `Source`. Raises InputError if a folder is given twice.
+    `weights`, a number for each folder, are as in `Source`, `skip_bad` is as in `coco.read_instances`. Raises
+    InputError if a folder is given twice.
     """
     coco.check_folders(data_paths, SPLIT)
     found = []
     for path, weight in zip(data_paths, weights or [None] * len(data_paths), strict=True):
-        instances = coco.read_instances(path, SPLIT)
+        instances = coco.read_instances(path, SPLIT, skip_bad=skip_bad)
         logger.info(f"{len(instances.images)} instances in {path}")
         found.append(dataclasses.replace(instance_source(instances), weight=weight))
     return found

@@ -21,7 +21,7 @@ import tensorflow as tf
 from osmn.config import ModelConfig, config_path, to_json
 from osmn.errors import InputError, in_short
 from osmn.files import locks
-from osmn.files.atomic import named_write_errors, temporary_folder
+from osmn.files.atomic import link_or_copy, named_write_errors, temporary_folder
 from osmn.models import stored_weights
 from osmn.models.checkpoint_files import (
     CHECKPOINT_NAME,
@@ -48,13 +48,13 @@ class CheckpointReader:
 
     def _name_for_tensorflow(self) -> str:
         """Return a name of the checkpoint for TensorFlow, which takes a path for a pattern and needs UTF-8."""
-        name = str(self.path)
+        name = self.path.as_posix()  # Windows takes "/" too, and every path there has backslashes otherwise.
         if not re.search(r"[*?\[\]\\\ud800-\udfff]", name):
             return name
         folder = tempfile.mkdtemp(prefix="osmn-")
         weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)  # The reader reads from it while it lives.
         for path in model_files(self.path):
-            os.symlink(path.resolve(), os.path.join(folder, "model" + path.name.removeprefix(self.path.name)))
+            link_or_copy(path.resolve(), Path(folder, "model" + path.name.removeprefix(self.path.name)))
         return os.path.join(folder, "model")
 
     def read(self, name: str) -> np.ndarray:

@@ -23,8 +23,8 @@ def check_images(config: ModelConfig, im_size: tuple[int, int], batch_size: int 
         raise InputError(
             f"images of {sizes[0]} do not fit into the model's aligned size, {sizes[1]}; give smaller ones"
         )
-    if not {"SC_PHYS_PAGES", "SC_PAGE_SIZE"} <= os.sysconf_names.keys():
-        return
+    if not {"SC_PHYS_PAGES", "SC_PAGE_SIZE"} <= getattr(os, "sysconf_names", {}).keys():
+        return  # Windows does not tell.
     pixels, memory = math.prod((*size, batch_size, objects)), os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     needed = pixels * config.kind.bytes_a_pixel
     if needed > memory:

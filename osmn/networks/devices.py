@@ -87,7 +87,7 @@ def has_bfloat16_units(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
         capability = tf.config.experimental.get_device_details(gpus[0]).get("compute_capability", (0, 0))
         return capability >= (8, 0)
     try:
-        return bool(re.search(r"\b(amx_bf16|avx512_bf16)\b", cpuinfo.read_text()))
+        return bool(re.search(r"\b(amx_bf16|avx512_bf16)\b", cpuinfo.read_text(encoding="utf-8", errors="replace")))
     except OSError:
         return False
 

@@ -18,7 +18,7 @@ def program() -> str:
     git = ["git", f"--git-dir={CHECKOUT / '.git'}", f"--work-tree={CHECKOUT}"]
     describe = ["describe", "--always", "--abbrev=12", "--exclude=*", "--dirty=, changed"]
     try:
-        done = subprocess.run([*git, *describe], capture_output=True, text=True, timeout=10, check=True)
+        done = subprocess.run([*git, *describe], capture_output=True, encoding="utf-8", timeout=10, check=True)
     except (OSError, subprocess.SubprocessError):  # No git here, or a folder that git does not trust.
         return named
     return f"{named}, commit {done.stdout.strip()}"

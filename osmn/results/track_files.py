@@ -31,7 +31,7 @@ def _claim(folder: Path) -> None:
     if there is not None and not (folder / NOTE).is_file():
         raise InputError(f"{there} is there, and no import has made {folder}; give a new folder")
     with named_write_errors(folder / NOTE), replacing(folder / NOTE) as temporary:
-        temporary.write_text("")
+        temporary.write_text("", encoding="utf-8")
 
 
 def import_masks(path: Path | str, videos: Sequence[TrackedVideo], folder: Path | str) -> int:
@@ -99,7 +99,7 @@ def export_results(
         InputError: if a result is missing or damaged, or if the file cannot be written.
     """
     with locks.writing(Path(path).parent, wait=locks.MOMENT), named_write_errors(path), replacing(path) as temporary:
-        temporary.write_text(results_text(kind, content, masks, result_path))
+        temporary.write_text(results_text(kind, content, masks, result_path), encoding="utf-8")
 
 
 def results_text(kind: str, content: Mapping[str, Any], masks: Path | str, result_path: Path | str) -> str:
@@ -116,11 +116,11 @@ def prepare(where: Folders) -> None:
         return
     state = where.tracks.stat()
     of_file, note = f"{state.st_size} {state.st_mtime_ns}", where.masks / NOTE
-    if not note.is_file() or note.read_text() != of_file:
+    if not note.is_file() or note.read_text(encoding="utf-8") != of_file:
         _, videos = read_file(where.tracks, where.kind)
         import_masks(where.tracks, videos, where.masks)
         with named_write_errors(note), replacing(note) as temporary:
-            temporary.write_text(of_file)
+            temporary.write_text(of_file, encoding="utf-8")
 
 
 def _result(masks: Path, result_path: Path, video: TrackedVideo, name: str, frame: str) -> np.ndarray:

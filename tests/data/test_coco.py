@@ -222,6 +222,7 @@ def cached(tmp_path):
     read_instances(tmp_path, "train2017")
     (path,) = annotations.parent.glob(".osmn*")
     change_cache(path, lambda value: [["cached.jpg"] * len(value[0]), *value[1:]])
+    (tmp_path / "train2017/cached.jpg").touch()
     return tmp_path, path, path.read_text()
 
 

@@ -10,7 +10,7 @@ import ytvos_merge_result
 from helpers.scripts import words
 from osmn.data import coco, davis, youtube_objects, ytvos
 from osmn.errors import InputError
-from osmn.files.names import plain_name
+from osmn.files.names import path_inside, plain_name
 
 LEADING_ELSEWHERE = ["../up", "/etc", "a/b", "a\\b", "..", ".", ".hidden", "a/../../b", "./a", "a/", "nul\0", "line\n"]
 IMPOSSIBLE = "half \udfff"
@@ -59,13 +59,30 @@ def test_no_video_and_no_frame_of_meta_json_leads_elsewhere(tmp_path, name):
             ytvos.read_listings(tmp_path, "valid")
 
 
-@pytest.mark.parametrize("name", LEADING_ELSEWHERE)
-def test_no_image_of_coco_leads_elsewhere(tmp_path, name):
+@pytest.mark.parametrize(
+    "name", ["../up", "/etc", "..", "a/../../b", "cam0\\..\\..\\b", "C:\\a.jpg", "C:a", "\\\\x\\y", "nul\0", "", "."]
+)
+def test_no_image_of_coco_leads_out_of_its_folder(tmp_path, name):
     images = [{"id": 1, "file_name": name, "height": 4, "width": 4}]
     content = {"images": images, "annotations": []}
     write(tmp_path / "annotations/instances_val2017.json", json.dumps(content))
-    with pytest.raises(InputError, match=r"instances_val2017\.json .* is not the name of a visible file"):
+    with pytest.raises(InputError, match=r"instances_val2017\.json .* leads out of the folder"):
         coco.read_instances(tmp_path, "val2017")
+
+
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [
+        ("a.jpg", "a.jpg"),
+        ("cam0/a.jpg", "cam0/a.jpg"),
+        ("./cam0/./a.jpg", "cam0/a.jpg"),
+        ("cam0\\a b.jpg", "cam0/a b.jpg"),
+        ("a..b", "a..b"),
+        (".a/b", ".a/b"),
+    ],
+)
+def test_a_path_inside_a_folder_may_lead_through_sub_folders(name, path):
+    assert path_inside(name) == path
 
 
 @pytest.mark.parametrize("object_id", ["0", "-1", "256", "01", "1.0", "one", "", " 1", "²"])

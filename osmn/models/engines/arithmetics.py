@@ -47,7 +47,9 @@ def probabilities(graph: Path | str, samples: Sequence[Mapping[str, np.ndarray]]
         np.savez(inputs, **stacked)
         command = [sys.executable, "-m", __name__, str(graph), str(inputs), str(outputs)]
         command += [f"{name}={value}" for name, value in options.items()]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            command, env=environment, capture_output=True, encoding="utf-8", errors="replace", check=False
+        )
         if done.returncode:
             raise InputError(f"{graph} cannot be computed in {arithmetic} int8: {in_short(done.stderr[-200:])}")
         return list(np.load(outputs))

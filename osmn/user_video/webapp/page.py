@@ -62,8 +62,8 @@ def layout(visitors: Visitors, max_upload: int) -> gr.Blocks:
 
     with gr.Blocks(title="OSMN: segment a video", analytics_enabled=False) as page:
         whole = gr.HTML(
-            html_template=(STATIC / "page.html").read_text(),
-            js_on_load="\n".join((STATIC / name).read_text() for name in SCRIPTS),
+            html_template=(STATIC / "page.html").read_text(encoding="utf-8"),
+            js_on_load="\n".join((STATIC / name).read_text(encoding="utf-8") for name in SCRIPTS),
             apply_default_css=False,
             elem_id="osmn",
             colors={str(i): color for i, color in painting.default_colors().items()},

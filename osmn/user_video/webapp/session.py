@@ -285,7 +285,7 @@ class Session:
             archive.write(folder / "overlay.mp4", "overlay.mp4")
         self.overlay, self.archive, self._handed_over = folder / "overlay.mp4", path, True
         if before is not None:
-            shutil.rmtree(before.parent)
+            shutil.rmtree(before.parent, ignore_errors=True)  # Windows keeps what a browser is reading.
 
     @property
     def busy(self) -> bool:
