@@ -27,6 +27,7 @@ PRECISIONS = {
 }
 CHECK_SIZE = (160, 96)  # Of the image that a graph of free size is compared on: enough for every layer.
 CHECK_OBJECTS = 2
+OPENCV_SIZES = (CHECK_SIZE, (130, 74))  # Even ones, whose halves are even and odd.
 CHECK_FRAMES = 20  # Of those that int8 is calibrated on, whose masks are compared.
 
 
@@ -170,12 +171,26 @@ def write_graphs(args, model, other=None):
             write(graphs, folder)
             exported.describe(folder, *described)
         apart = export.largest_differences(graphs, args.format, folder, size, CHECK_OBJECTS)
+        if args.format == "onnx":
+            report_opencv(graphs, folder, [size] if args.im_size else OPENCV_SIZES)
         if args.precision == "int8":
             some = samples[:: math.ceil(len(samples) / CHECK_FRAMES)]
             quantize.report_agreement(quantize.agreement(graphs, folder, some), len(some))
             quantize.report_gain(quantize.durations(graphs, folder, some[0]))
     differences = ", ".join(f"{difference:.1e} of {name}" for name, difference in apart.items())
     print(f"{args.output}: {args.format}, {args.precision}; largest differences from the network: {differences}")
+
+
+def report_opencv(graphs, folder, sizes):
+    """Say how far OpenCV's probabilities are from the network's, or that this OpenCV cannot compute them."""
+    from osmn.models import export
+
+    try:
+        print(
+            f"largest difference of probabilities in OpenCV: {export.difference_in_opencv(graphs, folder, sizes):.1e}"
+        )
+    except InputError as error:
+        print(error)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import errno
 import functools
 import math
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,11 +22,11 @@ import numpy as np
 import tensorflow as tf
 
 from osmn.config import PAD_RATIO
-from osmn.errors import in_short
+from osmn.errors import InputError, in_short, optional_import
 from osmn.files import locks
 from osmn.files.atomic import temporary_folder
 from osmn.inputs.published import GUIDE_SIDE
-from osmn.models import checkpoints, exported
+from osmn.models import checkpoints, exported, onnx_pads
 from osmn.models.engines import FRAME, GUIDE, engine_import
 from osmn.models.engines.openvino import OpenVinoEngine, compiled_at, read_graph
 from osmn.networks import Osmn
@@ -120,6 +120,7 @@ def write_onnx(graphs: Graphs, folder: Path | str) -> None:
         for node in [node for node in model.graph.input if node.name in weights]:
             model.graph.input.remove(node)
             model.graph.initializer.append(onnx.numpy_helper.from_array(weights[node.name].numpy(), node.name))
+        onnx_pads.make_explicit(model)
         onnx.save(model, Path(folder) / f"{name}.onnx")
 
 
@@ -209,6 +210,42 @@ def largest_differences(
         objects: number of objects.
         seed: of the noise.
     """
+    guide, inputs = _noise(graphs, size, objects, seed)
+    differences = {}
+    if guide:
+        gammas = run(graphs, GUIDE, guide)
+        differences["gammas"] = _apart(gammas, runner(file_format, folder, GUIDE)(guide))
+        inputs |= gammas
+    found = runner(file_format, folder, FRAME)(inputs)
+    return differences | {"probabilities": _apart(run(graphs, FRAME, inputs), found)}
+
+
+def difference_in_opencv(graphs: Graphs, folder: Path | str, sizes: Sequence[tuple[int, int]], seed: int = 0) -> float:
+    """Return the largest difference of the probabilities that OpenCV computes from frame.onnx, at several sizes.
+
+    OpenCV pads and rounds by its own rules. The arguments are those of `largest_differences`; the object is one. Raises
+    InputError where this OpenCV cannot compute the graph, as those before 5 cannot for frames of any size.
+    """
+    cv2 = optional_import("cv2", "requirements-segment.txt")
+    apart = 0.0
+    for size in sizes:
+        guide, inputs = _noise(graphs, size, 1, seed)
+        inputs |= run(graphs, GUIDE, guide) if guide else {}
+        try:
+            network = cv2.dnn.readNetFromONNX(str(Path(folder) / f"{FRAME}.onnx"))
+            for name, values in inputs.items():
+                network.setInput(values, name)
+            found = {"probabilities": network.forward().reshape(1, *size[::-1])}
+        except (cv2.error, ValueError) as error:
+            raise InputError(f"OpenCV {cv2.__version__} cannot compute it ({in_short(error)})") from None
+        apart = max(apart, _apart(run(graphs, FRAME, inputs), found))
+    return apart
+
+
+def _noise(
+    graphs: Graphs, size: tuple[int, int], objects: int, seed: int
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Return inputs of noise for the guide's graph, if there is one, and for the frame's graph, which lack gammas."""
     rng = np.random.default_rng(seed)
 
     def noise(*shape: int) -> np.ndarray:
@@ -217,14 +254,8 @@ def largest_differences(
     width, height = size
     maps = graphs.inputs[FRAME][1].shape[-1]
     inputs = {"image": noise(1, height, width, 3), "spatial_guide": abs(noise(objects, height, width, maps)).clip(0, 1)}
-    differences = {}
-    if GUIDE in graphs.functions:
-        guide = {"visual_guide": noise(objects, GUIDE_SIDE, GUIDE_SIDE, 3)}
-        gammas = run(graphs, GUIDE, guide)
-        differences["gammas"] = _apart(gammas, runner(file_format, folder, GUIDE)(guide))
-        inputs |= gammas
-    found = runner(file_format, folder, FRAME)(inputs)
-    return differences | {"probabilities": _apart(run(graphs, FRAME, inputs), found)}
+    with_guide = GUIDE in graphs.functions
+    return ({"visual_guide": noise(objects, GUIDE_SIDE, GUIDE_SIDE, 3)} if with_guide else {}), inputs
 
 
 def run(graphs: Graphs, name: str, inputs: Arrays) -> dict[str, np.ndarray]:

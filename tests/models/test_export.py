@@ -167,6 +167,25 @@ def test_an_export_runs_without_this_project(file_format, lite, tmp_path):
     assert done.stdout.strip() == "(3, 40, 56)", done.stderr
 
 
+def test_opencv_computes_the_probabilities_of_an_onnx_export_at_even_and_odd_sizes(lite, tmp_path, capsys):
+    pytest.importorskip("tf2onnx")
+    cv2 = pytest.importorskip("cv2", "5")
+    folder = export(lite, tmp_path / "out", "onnx")
+    said = re.search(r"largest difference of probabilities in OpenCV: (\S+)", capsys.readouterr().out)
+    assert float(said.group(1)) < 1e-4
+    onnxruntime = pytest.importorskip("onnxruntime").InferenceSession(folder / "frame.onnx")
+    rng = np.random.default_rng(0)
+    for width, height in ((96, 64), (62, 46), (75, 53)):
+        inputs = {"image": rng.standard_normal((1, height, width, 3), np.float32)}
+        inputs["spatial_guide"] = rng.uniform(0, 1, (1, height, width, 1)).astype(np.float32)
+        network = cv2.dnn.readNetFromONNX(str(folder / "frame.onnx"))
+        for name, values in inputs.items():
+            network.setInput(values, name)
+        (wanted,) = onnxruntime.run(["probabilities"], inputs)
+        assert wanted.std() > 0.01
+        np.testing.assert_allclose(network.forward().reshape(wanted.shape), wanted, atol=1e-4)
+
+
 def test_frames_of_a_fixed_size_are_all_that_such_an_export_takes(lite, tmp_path):
     folder = export(lite, tmp_path / "out", "saved_model", "--im_size", 56, 40)
     run = export_module.runner("saved_model", folder, "frame")
