@@ -78,7 +78,7 @@ class Visitor:
     def __init__(self, browser, address, size=(1366, 768)):
         self.asked, self.errors = [], []
         self.page = browser.new_context(viewport={"width": size[0], "height": size[1]}).new_page()
-        self.page.set_default_timeout(20000)
+        self.page.set_default_timeout(1000 * PATIENCE)
         self.page.on("request", lambda request: self.asked.append(request.url))
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.page.goto(address)

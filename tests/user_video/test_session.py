@@ -268,8 +268,9 @@ def test_a_correction_that_is_taken_back_leaves_the_results_as_they_were_with_no
     run(session)
     before, engine.frames = results(session), 0
     session.paint(2, np.zeros(SIZE[::-1], np.uint8))
-    assert not session.current
+    assert not session.current and session.outdated_from == 2
     session.edits.undo()
+    assert session.outdated_from == FRAMES
     assert session.current and run(session) == [] and engine.frames == 0
     for ours, others in zip(results(session), before, strict=True):
         np.testing.assert_array_equal(ours, others)

@@ -85,7 +85,8 @@ def test_upload_paint_segment_correct_download(visitor, clip, tmp_path):
     visitor.drag((64, 20), (64, 70))
     visitor.given("Frame 0: 1", "Frame 3: 1, 2")
     assert visitor.page.locator("#osmn .download[aria-disabled=true]").count() == 1  # Old results are not given out.
-    assert "segment again" in visitor.page.locator("#osmn .hint").inner_text()
+    assert "of before the last change" in visitor.page.locator("#osmn .hint").inner_text()
+    visitor.status("Segment again: from frame 3 on")
     visitor.segment()
     visitor.page.screenshot(path=tmp_path / "page.png")
     _, second, shown = visitor.download()
@@ -111,12 +112,16 @@ def test_a_box_is_filled_with_what_is_found_and_a_second_one_asks_whether_it_rep
     assert visitor.painted() == disc
     visitor.given("Frame 0: 1")
     visitor.key("1")
-    visitor.drag((20, 22), (66, 74))
+    visitor.paint((100, 20), (110, 20))
+    more = visitor.painted()
+    assert more > disc
+    visitor.press("Box")
+    visitor.drag((14, 22), (66, 74))
     visitor.press("Replace object 1")
-    visitor.page.wait_for_selector("#osmn .undo:enabled")
+    visitor.until_painted((105, 20), False)
     visitor.key("Control+z")
-    visitor.until_painted((40, 48))
-    assert visitor.painted() == disc
+    visitor.until_painted((105, 20))
+    assert visitor.painted() == more
 
 
 def test_undo_and_redo_of_a_stroke_an_erasure_a_correction_and_clearings(visitor, clip):
@@ -359,6 +364,14 @@ def test_a_visitor_in_the_queue_sees_that_it_waits_and_stop_holds(browser, serve
     time.sleep(2)
     assert visitor.page.locator("#osmn .marks .done").count() == 0  # Nothing was segmented for who had stopped.
     visitor.segment()
+
+    other.press("Segment")
+    other.status("Segmenting frame")
+    other.press("Object 1")  # The page answers while it is busy.
+    other.page.reload()
+    other.page.get_by_role("button", name="Go on with long.mp4, frame").click()
+    other.status("Stopped at frame")
+    assert int(other.page.locator("#osmn .status").inner_text().split()[3]) > 0
     other.leave()
 
 

@@ -93,6 +93,7 @@ def _session(session: Session, known: bool) -> Answer:
         "lost": [{"object": i, "first": first, "last": last} for i, first, last in session.lost],
         "found": session.presence.words(),
         "current": session.current,
+        "outdated": session.outdated_from,
         "work": session.has_work,
         "overlay": session.overlay and str(session.overlay),
         "archive": session.archive and str(session.archive),

@@ -180,6 +180,12 @@ class Session:
         )
 
     @property
+    def outdated_from(self) -> int:
+        """The number of the first frame that `segment` would segment anew; the number of frames for none."""
+        changed = self.edits.first_difference(self._made_of)
+        return self.done if changed is None else min(changed, self.done)
+
+    @property
     def has_work(self) -> bool:
         """Whether there is anything that would be lost with the session, besides the video."""
         return self.edits.can_undo or self.edits.can_redo or self.done > 0

@@ -2,7 +2,7 @@
 // way, in the order of the calls, so that nothing that a visitor does overtakes what they did before.
 const find = (selector) => element.querySelector(selector);
 const findAll = (selector) => [...element.querySelectorAll(selector)];
-const PATIENCE = 60000; // ms without an answer after which the program counts as ended
+const PATIENCE = 180000; // ms without an answer after which the program counts as ended
 let sequence = 0, line = Promise.resolve(), answered = null, waiting = 0;
 let session = null, video = null, task = null, offers = []; // As the server told them last.
 
@@ -40,5 +40,13 @@ function ask(action, more = {}) {
 watch("value", () => {
   if (answered && props.value && props.value.seq === sequence) answered(props.value);
 });
+
+// Whether something that is shown has changed: what is drawn anew under a pointer that is pressed is not clicked on.
+const drawn = {};
+function isNew(name, ...what) {
+  const now = JSON.stringify(what), before = drawn[name];
+  drawn[name] = now;
+  return now !== before;
+}
 
 const file = (path) => `gradio_api/file=${encodeURI(path).replace(/[?#]/g, encodeURIComponent)}`;

@@ -109,6 +109,7 @@ for (const name of props.examples) {
 }
 
 function renderOffers() {
+  if (!isNew("offers", offers)) return;
   find(".offers").replaceChildren(...offers.map(({ token, title, done, frames }) => {
     const [row, on, away] = ["li", "button", "button"].map((name) => document.createElement(name));
     const place = done === frames ? `all ${frames} frames segmented` : `frame ${done} of ${frames}`;
@@ -137,5 +138,5 @@ function renderDownload() {
     link.removeAttribute("href");
   }
   const old = session.archive && !session.current && !task;
-  find(".hint").textContent = old ? "The results are of before the last change: segment again." : "";
+  find(".hint").textContent = old ? "The results to download are of before the last change." : "";
 }

@@ -11,6 +11,7 @@ function choose(id) {
 }
 
 function renderObjects() {
+  if (!isNew("objects", session.token, session.objects, session.colors, object)) return;
   const chips = [...new Set([...session.objects, object])].sort((a, b) => a - b);
   const next = nextObject();
   const made = chips.map((id) => {
@@ -37,6 +38,7 @@ function renderObjects() {
 color.onchange = () => ask("color", { object, color: color.value }).then(drawLabels);
 
 function renderGiven() {
+  if (!isNew("given", session.token, session.given, session.colors)) return;
   const rows = session.given.map(({ frame, objects }) => {
     const [row, jump, remove] = ["li", "button", "button"].map((name) => document.createElement(name));
     jump.textContent = `Frame ${frame}`;

@@ -84,6 +84,8 @@ function advice() {
   if (session.current) {
     return `Stopped at frame ${session.done} of ${frames()}: correct what is wrong, or segment on.`;
   }
+  if (session.done && session.outdated < frames()) return `Segment again: from frame ${session.outdated} on.`;
+  if (session.done) return "Segment again, for the film in the new colors.";
   return "Segment when every object is shown, each in the first frame in which it is seen.";
 }
 

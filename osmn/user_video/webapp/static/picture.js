@@ -138,6 +138,7 @@ async function endBox(a, b) {
 }
 
 pen.onpointerdown = (event) => {
+  if (live) go(current()); // From now on this frame stays, to be corrected.
   if (!paintable() || event.button) return;
   event.preventDefault();
   pen.focus({ preventScroll: true });

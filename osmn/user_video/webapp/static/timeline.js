@@ -87,6 +87,8 @@ movie.onended = () => {
   pauseMovie();
 };
 
+movie.onclick = () => pauseMovie();
+
 const playOrPause = () => { if (movie.hidden) play(); else pauseMovie(); };
 find(".play").onclick = playOrPause;
 
@@ -107,6 +109,7 @@ function mark(kind, title, first, last = first, jumps = false) {
 }
 
 function renderTimeline() {
+  if (!isNew("timeline", session.token, session.given, session.done, session.lost)) return;
   slider.max = number.max = frames() - 1;
   find(".count").textContent = `of ${frames()}`;
   find(".marks").replaceChildren();
