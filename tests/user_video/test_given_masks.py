@@ -95,6 +95,7 @@ EXACT = {
     "no_0.png": (gray([1, 2, 3]), np.uint8([0, 2, 3])[IDS]),
     "white_gray.png": (gray([255, 60, 120]), IDS),
     "limited_range.png": (gray([16, 235], DISK_ALONE), DISK_ALONE),
+    "gray_on_nothing.png": (colors([(0, 0, 0, 0), (200, 200, 200, 255)], DISK_ALONE), DISK_ALONE),
     "watershed.png": (watershed(np.uint8)[0], watershed(np.uint8)[1]),
     "watershed.tif": (watershed(np.int32)[0], watershed(np.int32)[1]),
     "red.png": (colors([BLACK, RED], DISK_ALONE), DISK_ALONE),
@@ -136,6 +137,7 @@ SOFT = {
     ),
     "soft_black_on_nothing.png": (soft([(0, 0, 0, 0), (0, 0, 0, 255), (0, 0, 0, 0)]), DISK_ALONE),
     "soft_colors_on_nothing.png": (soft([(0, 0, 0, 0), (255, 0, 0, 255), (0, 0, 255, 255)]), IDS),
+    "large_pixels.png": (soft([BLACK, WHITE, BLACK]).convert("L").resize((30, 20)).resize(SIZE, 0), DISK_ALONE),
     "feathered.png": (soft([BLACK, WHITE, BLACK]).convert("L").filter(ImageFilter.GaussianBlur(4)), DISK_ALONE),
     "gray.jpg": (gray([0, 255], DISK_ALONE), DISK_ALONE),
     "two_grays.jpg": (gray([0, 128, 255]), IDS),
@@ -172,6 +174,13 @@ PHOTOGRAPHS = {
     "frame_web.png": Image.fromarray(FRAME).convert("P"),
     "frame_rgba.png": Image.fromarray(FRAME).convert("RGBA"),
     "frame_dots.png": Image.fromarray(FRAME).convert("1"),
+    "frame_blurred.png": Image.fromarray(FRAME).filter(ImageFilter.GaussianBlur(2)),
+    "frame_blurred_gray.png": Image.fromarray(FRAME).filter(ImageFilter.GaussianBlur(2)).convert("L"),
+    "frame_dark.png": Image.fromarray(FRAME // 8).convert("L"),
+    "frame_by_night.png": Image.fromarray(
+        np.where((X > 60) & (Y > 50), FRAME[..., 0], 255 * (X < 9) * (Y < 9)).astype("u1")
+    ),
+    "dithered.png": colors([BLACK, (230, 25, 75), (60, 180, 75)]).convert("P"),
     "smooth.png": Image.fromarray(np.stack([X + 60, Y + 60, X // 2 + Y], axis=-1).astype(np.uint8)),
 }
 
@@ -180,6 +189,15 @@ PHOTOGRAPHS = {
 def test_a_photograph_is_no_mask(tmp_path, name):
     with pytest.raises(InputError, match=f"{name} is a photograph, or a drawing with too many shades, and no mask"):
         read(PHOTOGRAPHS[name], tmp_path / name)
+
+
+def test_a_tiff_in_which_0_is_white_has_its_values(tmp_path):
+    """ImageJ and tifffile write masks so: what is black to see is 255, or 1 of 1 bit."""
+    for mode in ("L", "1"):
+        picture = gray([255, 0], DISK_ALONE).convert(mode)
+        found = read(picture, tmp_path / "mask.tif", tiffinfo={262: 0}).labels
+        assert Image.open(tmp_path / "mask.tif").tag_v2[262] == 0
+        np.testing.assert_array_equal(found, DISK_ALONE)
 
 
 def test_an_object_cut_out_of_its_frame_is_one_object(tmp_path):

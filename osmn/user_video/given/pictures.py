@@ -14,6 +14,7 @@ from osmn.files.images import BIT_DEPTH, named_image_errors, open_upright
 
 FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP", "PPM")
 REDUCED = 254  # TIFF's tag NewSubfileType: its lowest bit marks a smaller copy, such as a thumbnail.
+PHOTOMETRIC = 262  # TIFF's tag: 0 for pictures in which 0 is white, as ImageJ and tifffile write masks.
 MOST_COLORS = 65536  # A photograph may have more; a mask with all its shades has not.
 WIDE = 65535  # White in 16 bits.
 # What other files begin with: what they are, and what makes a mask of them.
@@ -143,6 +144,8 @@ def _picture(image: Image.Image, bits: int) -> Picture:
         return _indexed(image)._replace(alpha=alpha)
     if image.mode in ("1", "L", "LA", "La"):
         gray = np.asarray(image.convert("L") if image.mode != "L" else image)
+        if image.format == "TIFF" and image.tag_v2.get(PHOTOMETRIC) == 0:  # type: ignore[attr-defined]
+            gray = 255 - gray  # Pillow shows 0 as white, as the file says: the values count, as of ImageJ's PNGs.
         if bits in (2, 4):  # Pillow spreads them over 0 to 255.
             top = 2**bits - 1
             return _gray(gray // (255 // top), top)._replace(alpha=alpha)

@@ -32,7 +32,9 @@ def transparent(draft: Draft) -> None:
     draft.outside, draft.background = outside, -1
     shown = draft.used
     if len(shown) == 1:
-        draft.ids = {shown[0]: _single(draft.values.get(shown[0]))}
+        value = draft.values.get(shown[0])
+        is_id = draft.picture.indexed or (value is not None and value < SMALL)
+        draft.ids = {shown[0]: _single(value) if is_id else 1}
     elif shown and draft.survey().photograph:
         if border(outside).mean() < 0.5:
             raise Unclear("is a photograph, of which little is transparent: no mask; give a mask of the frame")
@@ -157,8 +159,7 @@ def gray(draft: Draft) -> None:
     if top > VOID and max(values.values(), default=0) > VOID and set(values.values()) - {0, top} and not draft.areas:
         return  # Wide values.
     if draft.background == -1:
-        ids = values if 0 not in values.values() else ranked(values)
-        draft.ids = {c: 1 if v == VOID and len(ids) == 1 else v for c, v in ids.items()} if len(ids) == 1 else ids
+        draft.ids = values if 0 not in values.values() and max(values.values()) < SMALL else ranked(values)
         return
     objects = sorted(v for code, v in values.items() if code != draft.background)
     if objects in ([top], [VOID]) or (draft.areas is not None and len(objects) == 1):

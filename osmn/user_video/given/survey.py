@@ -65,7 +65,10 @@ def survey(codes: np.ndarray, colors: np.ndarray, lossy: bool = False, outside: 
     rare = np.setdiff1d(np.unique(codes[codes < len(colors)]), areas)
     share = _explained(codes, colors, areas, rare, lossy)
     if not lossy and (not len(rare) or (len(rare) < MANY and share < 0.5)):
-        return as_it_is._replace(photograph=len(used) >= MANY and _is_gradual(codes, colors))
+        dots = codes.size >= LARGE and len(rare) > 3 and count[rare].sum() > 0.03 * count.sum()
+        return as_it_is._replace(photograph=dots or (len(used) >= MANY and _is_gradual(codes, colors)))
+    if not lossy:
+        areas = [area for area in areas if area == areas[0] or not _hugs_another(codes, area, areas, colors)]
     peaks = [] if outside is not None or (lossy and len(areas) > 1) else _peaks(codes, colors, areas)
     if peaks:
         areas = areas + peaks
@@ -118,14 +121,29 @@ def _settled(codes: np.ndarray, colors: np.ndarray) -> tuple[np.ndarray, list[in
     return settled, [area for area in found if area == found[0] or not _hugs_another(settled, area, found)]
 
 
-def _hugs_another(codes: np.ndarray, area: int, areas: list[int]) -> bool:
-    """Tell whether an area is a thin one beside a larger object, as JPEG adds them; the largest of areas come first."""
+def _hugs_another(codes: np.ndarray, area: int, areas: list[int], colors: np.ndarray | None = None) -> bool:
+    """Tell whether an area is a thin one beside a larger object, as JPEG adds them; the largest of areas come first.
+
+    With `colors`, int (V, 3), it must have a color between two larger areas, as a soft border of large pixels has it.
+    """
     thick = cv2.distanceTransform(_core(codes, area), cv2.DIST_L2, 5).max()
     larger = areas[1 : areas.index(area)]
     if thick > 4 or not larger:
-        return thick == 0
+        return bool(thick == 0) and colors is None
+    if colors is not None:
+        ends = [colors[each] for each in areas[: areas.index(area)]]
+        if not any(_is_between(colors[area], a, b) for i, a in enumerate(ends) for b in ends[i + 1 :]):
+            return False
     beside = np.isin(codes, larger).astype(np.uint8)
-    return bool(cv2.dilate(beside, np.ones((17, 17), np.uint8))[codes == area].mean() > 0.5)
+    reach = 17 if colors is None else 2 * int(2 * thick) + 3
+    return bool(cv2.dilate(beside, np.ones((reach, reach), np.uint8))[codes == area].mean() > 0.5)
+
+
+def _is_between(color: np.ndarray, one: np.ndarray, other: np.ndarray) -> bool:
+    """Tell whether a color is on the line between two others, but for a few levels."""
+    line = other - one
+    along = float((color - one) @ line) / max(float(line @ line), 1.0)
+    return 0.02 < along < 0.98 and bool(np.abs(color - one - along * line).max() <= NEAR / 2)
 
 
 def _peaks(codes: np.ndarray, colors: np.ndarray, areas: list[int]) -> list[int]:
@@ -148,14 +166,16 @@ def _peaks(codes: np.ndarray, colors: np.ndarray, areas: list[int]) -> list[int]
 
 def _is_gradual(codes: np.ndarray, colors: np.ndarray) -> bool:
     """Tell whether neighbors mostly differ, where they differ, by colors that look alike, and that all over."""
+    grays = bool((colors == colors[:, :1]).all())
+    alike, least = (3, 0.08) if grays else (NEAR, 0.2)
     near = far = pairs = 0
     for first, second in ((codes[1:], codes[:-1]), (codes[:, 1:], codes[:, :-1])):
         different = (first != second) & (first < len(colors)) & (second < len(colors))
         apart = np.abs(colors[first[different]] - colors[second[different]]).max(axis=-1)
-        near += int((apart <= NEAR).sum())
-        far += int((apart > NEAR).sum())
+        near += int((apart <= alike).sum())
+        far += int((apart > alike).sum())
         pairs += first.size
-    return near + far > 0.2 * pairs and near > far
+    return near + far > least * pairs and near > (2 if grays else 1) * far
 
 
 def _distances(codes: np.ndarray, colors: np.ndarray, areas: list[int]) -> np.ndarray:
@@ -190,26 +210,29 @@ def _explained(codes: np.ndarray, colors: np.ndarray, areas: list[int], rare: np
     listed = np.zeros(max(len(colors), int(codes.max())) + 1, bool)
     listed[rare] = True
     where = np.nonzero(listed[codes])
-    first, second, apart = _two_nearest(codes, colors, areas, where)
+    first, second, away = _two_nearest(codes, colors, areas, where)
     own, one, other = colors[codes[where]], colors[first], colors[second]
     line = other - one
     length = np.maximum((line**2).sum(axis=1), 1)
     along = np.clip(((own - one) * line).sum(axis=1) / length, 0, 1)
     beside = np.abs(own - one - along[:, None] * line).max(axis=1)
     between = (beside <= (BESIDE if lossy else 2 * NEAR)) & (np.abs(line).max(axis=1) >= 32)
+    # Across a wide border the color goes from one area's to the other's; a photograph's does not.
+    wide = away.sum(axis=0) > 2 * NARROW
+    between &= ~wide | (np.abs(along - away[0] / np.maximum(away.sum(axis=0), 1)) <= 0.35)
     if len(rare) < 8 and not lossy:
-        between &= apart <= NARROW
+        between &= away[1] <= NARROW
     return float(between.mean())
 
 
 def _two_nearest(
     codes: np.ndarray, colors: np.ndarray, areas: list[int], where: tuple[np.ndarray, ...]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the numbers of the nearest two areas of pixels, and the distance to the second."""
+    """Return the numbers of the nearest two areas of pixels, and the distances to them, (2, pixels)."""
     away = _distances(codes, colors, areas)[:, where[0], where[1]]
     order = np.argsort(away, axis=0, kind="stable")[:2]
     found = np.asarray(areas)[order]
-    return found[0], found[1], np.take_along_axis(away, order, axis=0)[1]
+    return found[0], found[1], np.take_along_axis(away, order, axis=0)
 
 
 def without_shades(codes: np.ndarray, colors: np.ndarray, areas: list[int], background: int) -> np.ndarray:
