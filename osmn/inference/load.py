@@ -17,6 +17,11 @@ logger = logging.getLogger(__name__)
 SHIPPED_CLICKS = Path(__file__).resolve().parents[2] / "models/osmn_clicks"
 
 
+def has_click_model(path: Path | str = SHIPPED_CLICKS) -> bool:
+    """Tell whether there is a click network at a path: by default, whether the shipped one is there."""
+    return exported.is_exported(path) or Path(f"{path}.index").is_file()
+
+
 def load_model(
     path: Path | str, given: Mapping[str, Any] | None = None, precision: str | None = None, engine: str | None = None
 ) -> SegmentationModel:

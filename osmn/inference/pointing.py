@@ -79,6 +79,11 @@ def check(size: Size, pointed: Iterable[Click], box: Sequence[int] | None = None
         logger.info(f"{words} reaches outside {within}; what is inside counts")
 
 
+def check_click(frame: np.ndarray, click: Click) -> None:
+    """Raise InputError for a click outside a frame, uint8 (H, W, 3)."""
+    check(Size.of(arguments.frame(frame)), [click])
+
+
 def answer(
     engine: ClickEngine,
     frame: np.ndarray,

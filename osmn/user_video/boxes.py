@@ -13,7 +13,7 @@ from osmn.errors import InputError
 from osmn.files.images import read_image, read_labels, write_image, write_labels
 from osmn.inference import arguments
 from osmn.inference.arguments import MOST_OBJECTS
-from osmn.inference.load import SHIPPED_CLICKS, fingerprint, load_click_engine
+from osmn.inference.load import SHIPPED_CLICKS, fingerprint, has_click_model, load_click_engine
 from osmn.inference.pointing import Click, find
 from osmn.masks import labelled
 from osmn.models.engines import ClickEngine
@@ -89,8 +89,8 @@ def pointing(options: VideoOptions) -> Pointing:
     if only is not None:
         raise InputError(f"of object {only} nothing says where it is; give --click X Y {only}, too, or a box")
     path = options.click_model or SHIPPED_CLICKS
-    shipped = path != SHIPPED_CLICKS or SHIPPED_CLICKS.with_suffix(".index").is_file()
-    if options.box_by == "grabcut" or (not shipped and not clicks and options.box_by is None):
+    there = bool(options.click_model) or has_click_model()
+    if options.box_by == "grabcut" or (not there and not clicks and options.box_by is None):
         if clicks:
             raise InputError("GrabCut knows no clicks; leave out --box_by grabcut, or the clicks")
         return Pointing(boxes, {}, None)

@@ -108,7 +108,7 @@ def test_a_box_is_filled_with_what_is_found_and_a_second_one_asks_whether_it_rep
     visitor.key("Escape")
     visitor.drag((14, 22), (66, 74))
     visitor.press("It is new: object 2")
-    visitor.page.get_by_text("What is in this box belongs to other objects of this frame already").wait_for()
+    visitor.page.get_by_text("What is found there belongs to other objects of this frame already").wait_for()
     assert visitor.painted() == disc
     visitor.given("Frame 0: 1")
     visitor.key("1")

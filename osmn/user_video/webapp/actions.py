@@ -9,6 +9,7 @@ from typing import Any
 from osmn.errors import InputError
 from osmn.files.images import data_url
 from osmn.inference import arguments
+from osmn.inference.load import has_click_model
 from osmn.user_video.webapp import painting
 from osmn.user_video.webapp.session import Session
 from osmn.user_video.webapp.tasks import Run
@@ -54,6 +55,7 @@ class Actions:
         session, task = self._visitors.session_or_none(key), self._visitors.task(key)
         state: Answer = {
             "keep": self._visitors.keep,
+            "clicks": has_click_model(),
             "offers": [_offer(each) for each in self._visitors.offers(key)],
             "task": None,
             "session": None if session is None else _session(session, known=session.token == asked.get("token")),
@@ -167,6 +169,12 @@ def _box(visitors: Visitors, key: str, asked: Asked) -> Answer:
     return _picture(session, asked["number"])
 
 
+def _click(visitors: Visitors, key: str, asked: Asked) -> Answer:
+    session = _shown(visitors, key, asked)
+    session.click(asked["number"], asked["object"], asked["x"], asked["y"], asked["positive"] is True)
+    return _picture(session, asked["number"])
+
+
 def _mask(visitors: Visitors, key: str, asked: Asked) -> Answer:
     """Give a mask's file, which was uploaded; where it would replace something, `clash` asks first."""
     session, number = _shown(visitors, key, asked), asked["number"]
@@ -227,6 +235,7 @@ _ACTIONS: dict[str, Callable[[Visitors, str, Asked], Answer | None]] = {
     "discard": _discard,
     "paint": _paint,
     "box": _box,
+    "click": _click,
     "mask": _mask,
     "undo": _undo,
     "redo": _redo,

@@ -12,6 +12,7 @@ from PIL import Image
 
 from osmn.errors import InputError
 from osmn.files.images import named_image_errors
+from osmn.inference import arguments
 from osmn.masks import Size, bright_palette, labels_in
 from osmn.user_video.given.annotations import At
 from osmn.user_video.given.objects import objects_and_note
@@ -25,6 +26,12 @@ def default_colors() -> dict[int, str]:
     """Return {object id: color, "#rrggbb"}: the bright colors of DAVIS."""
     palette = bright_palette()
     return {i: "#" + bytes(palette[i]).hex() for i in OBJECTS} | _MORE_COLORS
+
+
+def checked_object(object_id: object) -> None:
+    """Raise InputError unless a number is one of `OBJECTS`."""
+    if arguments.object_id(object_id) not in OBJECTS:
+        raise InputError(f"objects are {OBJECTS[0]} to {OBJECTS[-1]}, not {object_id}")
 
 
 def checked_color(color: object) -> str:

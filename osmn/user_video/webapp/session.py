@@ -21,18 +21,19 @@ import numpy as np
 
 from osmn.errors import InputError
 from osmn.files.images import read_labels
-from osmn.inference import arguments
+from osmn.inference import arguments, pointing
 from osmn.inference.predictor import Predictor
 from osmn.masks import Size, labels_in, overlay, with_objects
 from osmn.user_video.both_ways import Backward
-from osmn.user_video.boxes import grabcut
 from osmn.user_video.media.reader import open_frames
 from osmn.user_video.presence import Presence
 from osmn.user_video.prompts import Prompt
 from osmn.user_video.tracking import MASKS, History, Results, track
+from osmn.user_video.webapp import painting
 from osmn.user_video.webapp.clip import Clip
 from osmn.user_video.webapp.edits import Edits, Given
-from osmn.user_video.webapp.painting import OBJECTS, checked_color, default_colors, mask_file, palette
+from osmn.user_video.webapp.painting import OBJECTS, checked_object
+from osmn.user_video.webapp.pointing import Pointer
 
 LONGEST_STEM = 60  # Characters of the video's name in the archive's name.
 
@@ -69,13 +70,17 @@ class Session:
     Args:
         clip: `Clip`, alone in its folder.
         predictor: (width, height) of the frames -> `Predictor`.
+        pointer: finds what the visitor points at; None for a `Pointer` of the shipped click network.
     """
 
-    def __init__(self, clip: Clip, predictor: Callable[[tuple[int, int]], Predictor]) -> None:
+    def __init__(
+        self, clip: Clip, predictor: Callable[[tuple[int, int]], Predictor], pointer: Pointer | None = None
+    ) -> None:
         self.clip, self.folder, self._new_predictor = clip, clip.path.parent, predictor
         self.token = secrets.token_hex(16)
         self.edits = Edits(Size(*clip.size).shape)
-        self.colors = default_colors()
+        self.colors = painting.default_colors()
+        self._pointer = pointer or Pointer()
         self._running, self._closed, self._stopping = threading.Lock(), False, False
         self._results = self.folder / "results"
         self._history, self.presence = History(self._results), Presence()
@@ -120,27 +125,55 @@ class Session:
             self.edits.give(number, changed, both_ways=self._backward is not None)
 
     def find_in_box(self, number: int, object_id: int, box: Sequence[int], replace: bool = False) -> None:
-        """Give the object that GrabCut finds in a box, (x, y, width, height) in pixels, as an object of a frame.
+        """Give the object that is found in a box, (x, y, width, height) in pixels, as an object of a frame.
 
         What belongs to other objects there stays with them. Raises InputError if the frame has that object already,
         unless it is to be replaced, and if nothing is found.
         """
-        if arguments.object_id(object_id) not in OBJECTS:
-            raise InputError(f"objects are {OBJECTS[0]} to {OBJECTS[-1]}, not {object_id}")
+        checked_object(object_id)
         box, labels = arguments.box(box), self.labels(number)
         if not replace and (labels == object_id).any():
             raise InputError(f"object {object_id} is in frame {number} already; replace it, or take another number")
         try:
-            found = grabcut(self.clip.frame(number), box)
+            found = self._pointer.in_box(self.clip.frame(number), box)
         except InputError:
             raise InputError(
                 "no object is found in this box: drag it close around the whole object, with a little of what is"
                 " around it, or paint the object"
             ) from None
-        found &= (labels == 0) | (labels == object_id)
         if not found.any():
-            raise InputError("what is in this box belongs to other objects of this frame already; erase those first")
-        self.paint(number, with_objects(labels, {object_id: found}))
+            raise InputError("no object is found in this box: click on it, or paint the object")
+        self._give_found(number, object_id, found, labels)
+
+    def _give_found(self, number: int, object_id: int, found: np.ndarray, labels: np.ndarray) -> None:
+        found = found & ((labels == 0) | (labels == object_id))
+        if not found.any():
+            raise InputError("what is found there belongs to other objects of this frame already; erase those first")
+        without = np.where(labels == object_id, np.uint8(0), labels)
+        self.paint(number, with_objects(without, {object_id: found}))
+
+    def click(self, number: int, object_id: int, x: float, y: float, positive: bool) -> None:
+        """Find an object that is clicked on in a frame, or correct its mask there.
+
+        Args:
+            number: of the frame.
+            object_id: of the object.
+            x: of the click, in pixels from the left.
+            y: of the click, in pixels from the top.
+            positive: the click is on the object; else on what is not to be part of it.
+
+        Raises:
+            InputError: for a click outside the frame, or where nothing is found.
+        """
+        checked_object(object_id)
+        labels = self.labels(number)
+        if not positive and not (labels == object_id).any():
+            raise InputError(f"object {object_id} is not in this frame: there is nothing to take away from it")
+        click = pointing.as_click((x, y, positive))
+        found = self._pointer.clicked(number, object_id, self.clip.frame(number), labels == object_id, click)
+        if not found.any():
+            raise InputError("nothing is found there: click in the middle of the object, or paint it")
+        self._give_found(number, object_id, found, labels)
 
     def give_file(self, number: int, path: Path, replace: bool = False) -> tuple[list[int], str]:
         """Give the objects of a mask's file, as `painting.mask_file` reads it, in a frame.
@@ -149,7 +182,7 @@ class Session:
         replaced; and what was made of the file. Raises InputError as `painting.mask_file` does.
         """
         labels = self.labels(number)
-        objects, note = mask_file(labels, path, self.clip.checked(number))
+        objects, note = painting.mask_file(labels, path, self.clip.checked(number))
         given = sorted(objects.keys() & self.edits.at(number).keys())
         if given and not replace:
             return given, ""
@@ -158,9 +191,8 @@ class Session:
 
     def set_color(self, object_id: int, color: str) -> None:
         """Show an object in another color, "#rrggbb", also in the next overlay; InputError for another text."""
-        if arguments.object_id(object_id) not in OBJECTS:
-            raise InputError(f"objects are {OBJECTS[0]} to {OBJECTS[-1]}, not {object_id}")
-        self.colors = self.colors | {object_id: checked_color(color)}
+        checked_object(object_id)
+        self.colors = self.colors | {object_id: painting.checked_color(color)}
 
     # -- Segmenting ---------------------------------------------------------------------------------------------------
 
@@ -214,7 +246,7 @@ class Session:
             given = [Prompt(number, None, self.edits.unpacked(now, number)) for number in sorted(now)]
             backward, anew = self._prepared(given if both_ways else [])
             self._forget_outdated(now, anew)
-            colors = palette(self._made_with)
+            colors = painting.palette(self._made_with)
             predictor = self._new_predictor(self.clip.size)
             if anew:
                 yield from self._follow_backward(backward, predictor, colors)

@@ -19,12 +19,12 @@ function onKey(event) {
     if (!at || !["BUTTON", "A", "SUMMARY"].includes(at.tagName)) does(event, playOrPause);
     return;
   }
-  if (event.key === "Enter" && at === pen) return does(event, setPencilDown);
+  if (event.key === "Enter" && at === pen) return does(event, () => setPencilDown(!event.shiftKey));
   if (type === "range" && at !== slider && event.key.startsWith("Arrow")) return;
   const by = event.shiftKey ? 10 : 1;
   const uses = {
     ArrowLeft: () => step(-by), ArrowRight: () => step(by), Home: () => step(-Infinity), End: () => step(Infinity),
-    b: () => chooseTool("box"), p: () => chooseTool("brush"), e: () => chooseTool("eraser"), h: () => hidePaint(),
+    b: () => chooseTool("box"), c: () => chooseTool("click"), p: () => chooseTool("brush"), e: () => chooseTool("eraser"), h: () => hidePaint(),
     "+": () => setZoom(1), "-": () => setZoom(-1), 0: () => setZoom(0),
   };
   if (session.colors[event.key]) does(event, () => choose(Number(event.key)));

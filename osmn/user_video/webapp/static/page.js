@@ -7,6 +7,7 @@ function apply(answer) {
   if (!("task" in answer)) return schedule(); // There was no answer.
   const before = session && session.token, waited = task;
   ({ session, task, offers, keep } = answer);
+  find('[data-tool="click"]').hidden = !answer.clicks;
   if (session && session.video && session.token !== before) begin(session.video);
   if (!session) video = null;
   if (answer.picture) showPicture(answer.picture);

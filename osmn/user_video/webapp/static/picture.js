@@ -137,26 +137,36 @@ async function endBox(a, b) {
   busy(null);
 }
 
+const isPen = () => tool !== "box" && tool !== "click";
+
+async function clickAt(at, positive) {
+  busy("Looking for the object …");
+  await ask("click", { number: shown, object, x: Math.floor(at.x), y: Math.floor(at.y), positive });
+  busy(null);
+}
+pen.oncontextmenu = (event) => { if (tool === "click") event.preventDefault(); };
+
 pen.onpointerdown = (event) => {
   if (live) go(current()); // From now on this frame stays, to be corrected.
-  if (!paintable() || event.button) return;
+  if (!paintable() || (event.button && !(tool === "click" && event.button === 2))) return;
   event.preventDefault();
   pen.focus({ preventScroll: true });
   pen.setPointerCapture(event.pointerId);
   start = last = place(event);
-  if (tool !== "box") stroke(last);
+  if (isPen()) stroke(last);
 };
 pen.onpointermove = (event) => {
   if (!start) return;
   const to = place(event);
   if (tool === "box") drawBox(start, to);
-  else stroke(to);
+  else if (isPen()) stroke(to);
 };
 pen.onpointerup = (event) => {
   if (!start) return;
   const from = start;
   start = null;
   if (tool === "box") endBox(from, place(event));
+  else if (tool === "click") clickAt(from, event.button !== 2 && !event.shiftKey);
   else endStroke();
 };
 pen.onpointercancel = () => { // A second finger, for instance: nothing was meant.
@@ -177,10 +187,12 @@ function movePencil(right, down) {
   if (corner) drawBox(corner, pencil);
 }
 
-function setPencilDown() {
+function setPencilDown(positive = true) {
   if (!paintable()) return;
   const at = { ...pencil, scale: pen.width / pen.getBoundingClientRect().width };
-  if (tool !== "box") {
+  if (tool === "click") {
+    clickAt(at, positive);
+  } else if (tool !== "box") {
     last = at;
     stroke(at);
     endStroke();
@@ -218,7 +230,7 @@ function chooseTool(name) {
   corner = null;
   dragged.hidden = true;
   for (const button of findAll("[data-tool]")) button.setAttribute("aria-pressed", button.dataset.tool === name);
-  find(".size").hidden = name === "box";
+  find(".size").hidden = !isPen();
 }
 for (const button of findAll("[data-tool]")) button.onclick = () => chooseTool(button.dataset.tool);
 
