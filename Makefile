@@ -1,12 +1,12 @@
 # make demo: the main job on a small built-in dataset.   make test: lint and the test suite.
-# make browser, make engines: what the tests of the web page and of OpenVINO need; without it they are skipped.
+# make browser, make crf, make engines: what the tests of the web page and of OpenVINO need; without it they are skipped.
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: demo browser engines test test-all test-processors findings lint format figures options clean
+.PHONY: demo browser crf engines newest test test-all test-processors findings lint format figures options clean
 
-$(VENV)/.installed: requirements.txt requirements-segment.txt requirements-train.txt requirements-crf.txt requirements-dev.txt
+$(VENV)/.installed: requirements.txt requirements-segment.txt requirements-train.txt requirements-dev.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --upgrade pip
 	$(BIN)/pip install --quiet -r requirements.txt -r requirements-dev.txt
@@ -19,6 +19,10 @@ browser: $(VENV)/.installed
 	$(BIN)/pip install --quiet -r requirements-app.txt "playwright>=1.49,<2"
 	command -v chromium || { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; }
 
+crf: $(VENV)/.installed
+	$(BIN)/pip install --quiet -r requirements-crf.txt || { $(BIN)/pip install --quiet "cython>=3.0.11,<3.2" setuptools \
+		&& $(BIN)/pip install --quiet --no-build-isolation -r requirements-crf.txt; }
+
 engines: $(VENV)/.installed
 	$(BIN)/pip install --quiet -r requirements-engines.txt
 
@@ -29,6 +33,17 @@ test: lint
 
 test-all: lint
 	$(BIN)/python -m pytest -rs
+
+# The tests of videos, masks and the page with the newest release of each package that these rest on, in a place of their
+# own. A release that our bounds (requirements-*.txt) leave out is tried too.
+NEWEST = av opencv-python-headless pillow gradio filelock numpy
+newest:
+	$(PYTHON) -m venv --clear $(VENV)-newest
+	$(VENV)-newest/bin/pip install --quiet -r requirements.txt -r requirements-app.txt -r requirements-dev.txt
+	$(VENV)-newest/bin/pip install --quiet --upgrade $(NEWEST)
+	$(VENV)-newest/bin/pip list | grep -E "^($$(echo $(NEWEST) | tr ' ' '|')) "
+	TF_CPP_MIN_LOG_LEVEL=3 $(VENV)-newest/bin/python -m pytest -rs -m "not slow" tests/user_video tests/files tests/test_masks.py \
+		tests/scripts/test_osmn_segment.py tests/scripts/test_osmn_segment_inputs.py
 
 # The suite as other processors compute it, one after the other, an hour in all: see CONTRIBUTING.md, "Processors".
 test-processors: $(VENV)/.installed

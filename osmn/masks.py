@@ -76,7 +76,7 @@ def resized(labels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 def covered_shares(mask: np.ndarray) -> tuple[float, float]:
     """Return the share of the image and of its own box that a bool (H, W) mask covers; (0, 0) for an empty mask."""
-    rows, columns = mask.any(axis=1).nonzero()[0], mask.any(axis=0).nonzero()[0]
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     if not rows.size:
         return 0.0, 0.0
     area = mask.sum()

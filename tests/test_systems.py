@@ -1,6 +1,7 @@
 """The program on other systems than Linux: as on Windows and macOS, as far as Python tells."""
 
 import os
+import re
 import subprocess
 import sys
 
@@ -25,6 +26,32 @@ fixed = ["--whole_model_path", model, "--im_size", "64", "48", "--engine", "tens
 osmn_segment.main([clip, "--mask", first, "--mask", f"2:{first}", "--result_path", own, "--both_ways", *fixed])
 osmn_segment.main([clip, "--box", "0", "0", "28", "24", "--result_path", own + " box", *fixed])
 """
+
+
+def requirements(path):
+    """Return the names of the packages that a file of requirements asks for, also by others."""
+    found = set()
+    for line in (ROOT / path).read_text(encoding="utf-8").splitlines():
+        if line.startswith("-r "):
+            found |= requirements(line[3:])
+        elif line.startswith("-e .[train]"):
+            found |= requirements("requirements-segment.txt") | requirements("requirements-train.txt")
+        elif line and not line.startswith("#"):
+            found.add(re.split(r"[=<>!~\[; ]", line)[0])
+    return found
+
+
+def test_an_install_needs_no_compiler():
+    installed = requirements("requirements.txt")
+    assert {"tensorflow", "av", "numpy"} <= installed
+    assert requirements("requirements-crf.txt") == {"pydensecrf2"}  # The one package without wheels.
+    assert "pydensecrf2" not in installed
+
+
+def test_the_pythons_that_pip_accepts_are_those_of_the_readme():
+    (accepted,) = re.findall(r'requires-python = "(.*)"', (ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    lowest, last = re.findall(r"# Python 3\.(\d+) to 3\.(\d+);", (ROOT / "README.md").read_text(encoding="utf-8"))[0]
+    assert accepted == f">=3.{lowest},<3.{int(last) + 1}"
 
 
 def as_windows(arguments, **environment):

@@ -21,7 +21,7 @@ def load() -> tuple[ModuleType, ModuleType]:
     except ImportError:
         needing = argument("crf_postprocessing") if argument_kind() == "option" else "the dense CRF"
         raise InputError(
-            f"{needing} needs pydensecrf: `pip install pydensecrf2` (with a C++ compiler), or leave it out"
+            f"{needing} needs pydensecrf: `pip install -r requirements-crf.txt` (with a C++ compiler), or leave it out"
         ) from None
     return pydensecrf.densecrf, pydensecrf.utils
 

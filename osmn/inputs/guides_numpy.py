@@ -26,7 +26,7 @@ def visual_guide(frame: np.ndarray, mask: np.ndarray, config: ModelConfig, pad_r
         float32 (224, 224, 3), BGR, normalized; all zeros for an empty mask.
     """
     mask = resized(mask, Size.of(frame))
-    rows, columns = (mask.any(axis=axis).nonzero()[0] for axis in (1, 0))
+    rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
     if rows.size:
         # As released: the object's last row and column are lost; a single row or column is kept.
         frame, mask = (

@@ -12,7 +12,7 @@ from PIL import Image
 from helpers.clips import LOSSLESS_H264, TICK, make_video, needs, pictures, read
 from osmn.errors import InputError
 from osmn.files.images import write_labels
-from osmn.user_video import prompts
+from osmn.user_video.given import objects as objects_file
 from osmn.user_video.media.reader import open_frames
 from osmn.user_video.media.writer import write_cutout, write_overlay
 
@@ -107,7 +107,7 @@ def test_a_mask_of_the_stored_pixels_is_stretched_as_the_pixels_are(tmp_path, as
     path = make_video(tmp_path / "clip.mp4", pictures(2), prepare=prepare)
     halves(tmp_path, (64, 48))
     with open_frames(path) as frames:
-        objects = prompts.read_objects(tmp_path / "mask.png", frames.size, frames.as_shown)
+        objects = objects_file.read_objects(tmp_path / "mask.png", frames.size, frames.as_shown)
         width, height = frames.size
     assert (width, height) != (64, 48)
     assert {i: mask.shape for i, mask in objects.items()} == {1: (height, width), 2: (height, width)}
@@ -127,7 +127,7 @@ def test_a_mask_of_the_stored_pixels_is_turned_as_the_frames_are(tmp_path, matri
     )
     with open_frames(path) as frames:
         assert frames.size == (48, 64)
-        objects = prompts.read_objects(tmp_path / "mask.png", frames.size, frames.as_shown)
+        objects = objects_file.read_objects(tmp_path / "mask.png", frames.size, frames.as_shown)
         shown = frames.first.image[..., 0]
     for object_id in (1, 2):
         np.testing.assert_array_equal(objects[object_id], shown == 100 * object_id)
@@ -137,7 +137,7 @@ def test_a_mask_of_neither_aspect_ratio_is_refused(tmp_path):
     path = make_video(tmp_path / "clip.mp4", pictures(2))
     halves(tmp_path, (48, 48))
     with open_frames(path) as frames, pytest.raises(InputError, match="is 48x48, the video 64x48"):
-        prompts.read_objects(tmp_path / "mask.png", frames.size, frames.as_shown)
+        objects_file.read_objects(tmp_path / "mask.png", frames.size, frames.as_shown)
 
 
 def test_a_file_of_any_version_of_pyav_has_exact_times(tmp_path):

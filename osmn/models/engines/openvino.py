@@ -29,7 +29,8 @@ class ClickOpenVinoEngine:
 
     def probabilities(self, image: np.ndarray, maps: np.ndarray) -> np.ndarray:
         """See `ClickEngine.probabilities`."""
-        found: np.ndarray = self._engine.run_frame({"image": image[None], "spatial_guide": np.float32(maps)[None]})[0]
+        inputs = {"image": image[None], "spatial_guide": maps.astype(np.float32)[None]}
+        found: np.ndarray = self._engine.run_frame(inputs)[0]
         return found
 
 

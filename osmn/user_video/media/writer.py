@@ -22,6 +22,7 @@ from osmn.files.atomic import replacing
 from osmn.user_video.media.audio import Sound
 from osmn.user_video.media.kinds import CUTOUT, MATTE, OVERLAY, PRORES_MATTE, Kind
 from osmn.user_video.media.reader import Frames
+from osmn.user_video.media.sources import clock
 
 MOST_TICKS = 2**31 - 1  # FFmpeg and MP4 hold ticks in 32 bits.
 # (draw, seconds) -> None: `draw()` returns the image of the frame at a time.
@@ -266,7 +267,7 @@ def _encodable(rate: Fraction, time_base: Fraction) -> Fraction:
 def _put_index_in_front(fragments: Path, path: Path) -> None:
     """Pack an MP4 in fragments, or its beginning, as an MP4 with its index in front, for quick starts in a browser."""
     with av.open(f"file:{fragments}") as source:
-        options = {"movflags": "faststart"} | _first_time_in(source.streams.video[0].time_base)
+        options = {"movflags": "faststart"} | _first_time_in(clock(source.streams.video[0]))
         with av.open(f"file:{path}", "w", format="mp4", container_options=options) as target:
             streams = [target.add_stream_from_template(stream) for stream in source.streams]
             for packet in _whole_packets(source):
