@@ -12,7 +12,6 @@ import os
 import secrets
 import shutil
 import threading
-import zipfile
 from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -30,6 +29,7 @@ from osmn.user_video.presence import Presence
 from osmn.user_video.prompts import Prompt
 from osmn.user_video.tracking import MASKS, History, Results, track
 from osmn.user_video.webapp import painting
+from osmn.user_video.webapp.archiving import write_archive
 from osmn.user_video.webapp.clip import Clip
 from osmn.user_video.webapp.edits import Edits, Given
 from osmn.user_video.webapp.painting import OBJECTS, checked_object
@@ -316,11 +316,8 @@ class Session:
         os.replace(self._results / "overlay.mp4", folder / "overlay.mp4")
         stem = Path(self.clip.title).stem[:LONGEST_STEM]
         path = folder / f"{stem}_masks.zip"
-        # Stored without compression: the files are compressed. Times before 1980 are allowed, of clocks that are wrong.
-        with zipfile.ZipFile(path, "w", strict_timestamps=False) as archive:
-            for name in self.clip.names[: self.done]:
-                archive.write(self._mask_file(name), f"{MASKS}/{name}.png")
-            archive.write(folder / "overlay.mp4", "overlay.mp4")
+        masks = {f"{MASKS}/{name}.png": self._mask_file(name) for name in self.clip.names[: self.done]}
+        write_archive(path, {**masks, "overlay.mp4": folder / "overlay.mp4"})
         self.overlay, self.archive, self._handed_over = folder / "overlay.mp4", path, True
         if before is not None:
             shutil.rmtree(before.parent, ignore_errors=True)  # Windows keeps what a browser is reading.

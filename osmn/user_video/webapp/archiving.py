@@ -1,0 +1,16 @@
+"""The archive of results that a visitor takes home."""
+
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+
+def write_archive(path: Path, files: Mapping[str, Path]) -> None:
+    """Write an archive of files, {name in it: path}.
+
+    They are stored without compression: PNGs and videos are compressed. Times before 1980 are allowed, of clocks that
+    are wrong.
+    """
+    with zipfile.ZipFile(path, "w", strict_timestamps=False) as archive:
+        for name, file in files.items():
+            archive.write(file, name)
