@@ -88,6 +88,20 @@ def test_a_video_of_cvat_gives_the_objects_of_a_frame_and_leaves_out_those_outsi
         read_annotation(path, At(2))
 
 
+def test_masks_in_a_video_of_cvat_are_numbered_in_each_frame(tmp_path):
+    """CVAT writes each mask of a video as a track of its own, which is outside in the next frame."""
+    part = f'rle="0, {13 * 15}" left="35" top="20" width="15" height="13" occluded="0" z_order="0"'
+    tracks = "".join(
+        f'<track id="{frame}" label="box" source="manual"><mask frame="{frame}" keyframe="1" outside="0" {part}></mask>'
+        f'<mask frame="{frame + 1}" keyframe="1" outside="1" {part}></mask></track>'
+        for frame in range(3)
+    )
+    size = f"<original_size><width>{WIDTH}</width><height>{HEIGHT}</height></original_size>"
+    path = saved(tmp_path / "annotations.xml", f"<annotations><meta><task>{size}</task></meta>{tracks}</annotations>")
+    for frame in range(3):
+        np.testing.assert_array_equal(labels_of(path, At(frame)), BOX)
+
+
 def test_runs_of_another_size_are_named(tmp_path):
     path = saved(tmp_path / "annotations.xml", cvat_video().replace('width="19"', 'width="18"'))
     with pytest.raises(InputError, match="run lengths of 361 pixels, not of 18x19"):

@@ -26,16 +26,18 @@ def read(content: bytes) -> Annotations:
         return Annotations("CVAT", [image for image in images if image.shapes or image.left_out])
     frames: dict[int, list[tuple[int, str, ElementTree.Element]]] = {}
     tracks = list(root.iter("track"))
-    for number, track in enumerate(tracks):
-        for element in track:
-            if "frame" in element.attrib and element.attrib.get("outside") != "1":
-                frames.setdefault(int(element.attrib["frame"]), []).append((number, track.attrib["label"], element))
+    shown = [[each for each in track if "frame" in each.attrib and each.get("outside") != "1"] for track in tracks]
+    for number, (track, of_track) in enumerate(zip(tracks, shown, strict=True)):
+        for element in of_track:
+            frames.setdefault(int(element.attrib["frame"]), []).append((number, track.attrib["label"], element))
     size = _size(None, root) if frames else Size(1, 1)
     found = []
     for frame, elements in sorted(frames.items()):
         areas = [Shape(key, label, _mask(each, size)) for key, label, each in elements if each.tag in AREAS]
         found.append(Annotated("", frame, areas, [each.tag for _, _, each in elements if each.tag not in AREAS]))
-    return Annotations("CVAT", found, list(range(len(tracks))))
+    # CVAT has no tracks of masks: it writes each mask as a track of one frame. Then the order in the frame counts.
+    alone = [len(of_track) == 1 for of_track in shown if any(each.tag == "mask" for each in of_track)]
+    return Annotations("CVAT", found, None if alone and all(alone) else list(range(len(tracks))))
 
 
 def _annotated(name: str, number: int | None, elements: list[ElementTree.Element], size: Size) -> Annotated:
