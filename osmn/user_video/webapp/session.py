@@ -29,13 +29,11 @@ from osmn.user_video.presence import Presence
 from osmn.user_video.prompts import Prompt
 from osmn.user_video.tracking import MASKS, History, Results, track
 from osmn.user_video.webapp import painting
-from osmn.user_video.webapp.archiving import write_archive
+from osmn.user_video.webapp.archiving import archive_name, write_archive
 from osmn.user_video.webapp.clip import Clip
 from osmn.user_video.webapp.edits import Edits, Given
 from osmn.user_video.webapp.painting import OBJECTS, checked_object
 from osmn.user_video.webapp.pointing import Pointer
-
-LONGEST_STEM = 60  # Characters of the video's name in the archive's name.
 
 
 class Step(NamedTuple):
@@ -314,8 +312,7 @@ class Session:
         before, folder = self.overlay, self._results / secrets.token_hex(16)
         folder.mkdir()
         os.replace(self._results / "overlay.mp4", folder / "overlay.mp4")
-        stem = Path(self.clip.title).stem[:LONGEST_STEM]
-        path = folder / f"{stem}_masks.zip"
+        path = folder / archive_name(self.clip.title)
         masks = {f"{MASKS}/{name}.png": self._mask_file(name) for name in self.clip.names[: self.done]}
         write_archive(path, {**masks, "overlay.mp4": folder / "overlay.mp4"})
         self.overlay, self.archive, self._handed_over = folder / "overlay.mp4", path, True
