@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFilter
 
+import osmn
 from helpers.mask_files import (
     BLACK,
     BLUE,
@@ -268,6 +269,7 @@ def test_what_stays_unclear_is_refused_with_the_readings_that_settle_it(tmp_path
 def test_other_files_are_named_for_what_they_are(tmp_path):
     labels = IDS.astype(np.int64)
     np.save(tmp_path / "a.npy", labels)
+    np.savez(tmp_path / "a.npz", labels=labels)
     gray([0, 1, 2]).save(tmp_path / "a.gif")
     gray([0, 1, 2]).save(tmp_path / "a.tif", save_all=True, append_images=[gray([0, 1, 2])])
     (tmp_path / "a.nrrd").write_bytes(b"NRRD0004\n")
@@ -276,6 +278,7 @@ def test_other_files_are_named_for_what_they_are(tmp_path):
     (tmp_path / "a.json").write_text('{"made by": "a tool of tomorrow"}')
     for name, words in {
         "a.npy": "is an array of NumPy, no mask that is read here; make a PNG of it: python -c",
+        "a.npz": "is an archive of NumPy's arrays",
         "a.gif": "is a GIF",
         "a.tif": "holds 2 pictures; give the one of this frame",
         "a.nrrd": "is an NRRD file",
@@ -304,3 +307,10 @@ def test_thin_lines_beside_small_ids_are_objects(tmp_path):
 def test_what_is_painted_on_nothing_may_be_a_box_alone(tmp_path):
     found = read(colors([(0, 0, 0, 0), (0, 0, 0, 0), (10, 20, 30, 255)]), tmp_path / "mask.png").labels
     np.testing.assert_array_equal(found, BOX.astype(np.uint8))
+
+
+def test_python_reads_the_objects_of_a_picture_at_the_size_of_the_frames(tmp_path):
+    gray([0, 100, 255]).save(tmp_path / "mask.png")
+    found = osmn.read_objects(tmp_path / "mask.png", size=(2 * WIDTH, 2 * HEIGHT), mask_reading="ranks")
+    assert list(found) == [1, 2]
+    np.testing.assert_array_equal(found[2], np.kron(BOX, np.ones((2, 2), bool)))

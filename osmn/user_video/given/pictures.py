@@ -100,6 +100,8 @@ def _refuse_foreign(path: Path | str) -> None:
         return  # Reading it names the error.
     name = Path(path).name
     known = next((found for magic, found in FOREIGN.items() if start.lstrip()[: len(magic)] == magic), None)
+    if start[:4] == b"PK\x03\x04" and name.endswith(".npz"):
+        known = "an archive of NumPy's arrays", "take the array out, numpy.load('{0}'), and save it as a PNG of 8 bits"
     if start[344:347] in (b"n+1", b"ni1"):
         known = "a NIfTI file", "{nifti}"
     if known is None and start[:4] in (b"II+\0", b"MM\0+"):
