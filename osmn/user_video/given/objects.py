@@ -37,11 +37,11 @@ def read_objects(
 ) -> dict[int, np.ndarray]:
     """Return {object id: bool (H, W)} of a mask's file, for a video of `size`, (width, height); None for its own size.
 
-    The file is read as a person sees it, see `masks.read_mask`, as is `mask_reading` (there `reading`). What was made of it is logged where
-    that could surprise, and so is a resized mask. A mask that was drawn on a frame as it is stored, not as it is shown,
-    is turned and stretched by `as_shown`, see `reader.Frames.as_shown`. Of a labeling tool's file, JSON or XML, the
-    objects of the frame `number` are returned; None for a file of one image. Raises InputError, naming the file, for a
-    file that is no mask, shows no object, or is of another aspect ratio than the video.
+    The file is read as a person sees it, see `masks.read_mask`, whose `reading` is `mask_reading`. What was made of it
+    is logged where that could surprise, and so is a resized mask. A mask that was drawn on a frame as it is stored, not
+    as it is shown, is turned and stretched by `as_shown`, see `reader.Frames.as_shown`. Of a labeling tool's file, JSON
+    or XML, the objects of the frame `number` are returned; None for a file of one image. Raises InputError, naming the
+    file, for a file that is no mask, shows no object, or is of another aspect ratio than the video.
     """
     objects, note = objects_and_note(path, size, as_shown, mask_reading, At(number))
     if not objects:
