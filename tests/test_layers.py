@@ -49,3 +49,16 @@ def test_help_needs_no_tensorflow():
         f"\nwith contextlib.suppress(SystemExit):\n  import {name}; {name}.main(['-h'])" for name in scripts
     )
     assert not loads_tensorflow(f"{calls}\nsys.stdout.flush()")
+
+
+def test_own_videos_need_no_package_that_the_short_list_lacks():
+    from osmn.errors import LEFT_OUT  # What requirements-segment.txt lacks.
+
+    code = "import sys\nfor name in sys.argv[1:]: sys.modules[name] = None\n"
+    code += "import osmn_segment, osmn_app, osmn_vos, osmn_export\n"
+    code += "from osmn.user_video import segment, tracking, model_choice\nfrom osmn import Predictor\n"
+    code += "from osmn.user_video.webapp import session, painting\n"
+    code += "from osmn.data.synthetic import write_clip\n"
+    code += "from osmn.models import converted_models, openvino_model, exported\n"
+    done = subprocess.run([sys.executable, "-c", code, *LEFT_OUT], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

@@ -8,7 +8,6 @@ by the gammas, which are what the visual modulator makes of a crop.
 from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
-from scipy import ndimage
 
 from osmn.models.engines import Engine
 
@@ -47,12 +46,15 @@ def agreement(reference: Sequence[np.ndarray], other: Sequence[np.ndarray]) -> f
 
 def candidates(masks: np.ndarray, least: float) -> Iterator[np.ndarray]:
     """Yield the largest connected parts of each of masks, bool (N, H, W), that have `least` pixels, bool (H, W)."""
+    import cv2  # Only where an object is lost.
+
     for mask in masks:
-        parts, count = ndimage.label(mask, np.ones((3, 3)))
-        areas = np.bincount(parts.ravel())[1:]
-        for number in np.argsort(-areas, kind="stable")[: min(count, CANDIDATES)]:
+        _, parts = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8)
+        numbers, first, areas = np.unique(parts, return_index=True, return_counts=True)
+        order = np.lexsort((first, -areas))  # Of equal areas, the one whose first pixel comes first.
+        for number in [n for n in order if numbers[n] > 0][:CANDIDATES]:
             if areas[number] >= least:
-                yield parts == number + 1
+                yield parts == numbers[number]
 
 
 def with_found(
