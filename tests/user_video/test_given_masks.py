@@ -145,6 +145,8 @@ SOFT = {
     "colors.jpg": (colors([BLACK, RED, GREEN]), IDS),
     "davis.jpg": (colors(DAVIS[:3]), IDS),
     "on_white.jpg": (colors([WHITE, RED, BLUE]), IDS),
+    "dark_grays.jpg": (gray([0, 20, 40]), IDS),
+    "on_nothing.webp": (colors([(0, 0, 0, 0), (255, 0, 0, 255), (0, 0, 255, 255)]), IDS),
     "lossy.webp": (colors([BLACK, RED, GREEN]), IDS),
 }
 

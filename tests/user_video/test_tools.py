@@ -235,6 +235,7 @@ def test_other_and_damaged_files_are_named(tmp_path):
         '{"shapes": [], "imageHeight": 40': "is damaged, or of another version",
         '{"shapes": [], "imageHeight": 40, "imageWidth": 60}': "shows no object",
         '{"images": [{"id": 1}], "annotations": []}': "it lacks 'width'",
+        '{"shapes": [], "imageHeight": 60000, "imageWidth": 60000}': "a picture of 60000x60000",
         "<svg/>": "it is no XML of CVAT",
     }.items():
         with pytest.raises(InputError, match=words):

@@ -15,6 +15,7 @@ from osmn.files.atomic import regular_bytes
 from osmn.masks import Size
 
 SUFFIXES = (".json", ".xml")
+MOST_PIXELS = 2**27  # As Pillow's limit: a larger picture is a mistake, and would take gigabytes.
 
 
 class Shape(NamedTuple):
@@ -146,6 +147,6 @@ def stem(name: Any) -> str:
 def size_of(width: Any, height: Any) -> Size:
     """Return a size; raise ValueError for sides that no picture has."""
     size = Size(int(width), int(height))
-    if not (0 < size.width <= 65535 and 0 < size.height <= 65535):
+    if not (size.width > 0 and size.height > 0 and size.width * size.height <= MOST_PIXELS):
         raise ValueError(f"a picture of {width}x{height}")
     return size

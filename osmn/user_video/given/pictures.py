@@ -81,7 +81,7 @@ def read_picture(path: Path | str) -> Picture:
     with named_image_errors(path, FORMATS):
         _refuse_pages(path, image)
         found = _picture(image, content[BIT_DEPTH] if image.format == "PNG" else 8)
-    lossy = b"VP8 " in content[:64] if content[8:12] == b"WEBP" else content[:2] == b"\xff\xd8"
+    lossy = b"VP8 " in content if content[8:12] == b"WEBP" else content[:2] == b"\xff\xd8"
     return found._replace(lossy=lossy)
 
 

@@ -274,6 +274,8 @@ def renumbered(draft: Draft, ids: dict[int, int]) -> dict[int, int]:
 
 
 def _no_background(colors: int, *readings: str) -> Unclear:
+    if colors <= 1:
+        return Unclear("is of one color all over, and shows no object; paint objects", ("colors",))
     words = f"has {colors} colors, and neither black nor a color all around for its background"
     return Unclear(f"{words}; paint that black", readings)
 
@@ -283,10 +285,7 @@ def colored(draft: Draft, panoptic_too: bool = True) -> None:
     codes = [code for code in (draft.used if draft.areas is None else draft.areas) if code != draft.background]
     colors = {code: draft.color(code) for code in codes}
     if draft.background is None and panoptic_too:
-        raise Unclear(
-            f"has {len(codes)} colors, and neither black nor a color all around for its background",
-            ("colors", "panoptic"),
-        )
+        raise _no_background(len(codes), "colors", "panoptic")
     if len(codes) > MOST_OBJECTS:
         raise Unclear(f"has {len(codes)} colors, and at most {MOST_OBJECTS} objects can be told apart; give fewer")
     is_black = draft.background not in (None, -1) and draft.color(draft.background) == (0, 0, 0)

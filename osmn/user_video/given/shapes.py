@@ -17,6 +17,7 @@ from pycocotools import mask as coco_mask
 from osmn.masks import Size
 
 Points = Sequence[tuple[float, float]]  # (x, y) in pixels.
+MOST_BYTES = 2**27  # Of a picture that is unpacked.
 ROUND = 72  # Corners of an ellipse.
 
 
@@ -104,7 +105,9 @@ def placed(part: np.ndarray, left: int, top: int, size: Size) -> np.ndarray:
 def picture(text: str, packed: bool = False) -> np.ndarray:
     """Return the mask in a base64 text of a PNG, which is `packed` by zlib or not: of its alpha, else not black."""
     content = base64.b64decode(text)
-    image = Image.open(io.BytesIO(zlib.decompress(content) if packed else content), formats=["PNG"])
+    image = Image.open(
+        io.BytesIO(zlib.decompressobj().decompress(content, MOST_BYTES) if packed else content), formats=["PNG"]
+    )
     if image.mode in ("RGBA", "LA") or "transparency" in image.info:
         return np.asarray(image.convert("RGBA"))[..., 3] > 0
     return np.asarray(image.convert("L")) > 0 if image.mode != "P" else np.asarray(image) > 0

@@ -75,7 +75,9 @@ def survey(codes: np.ndarray, colors: np.ndarray, lossy: bool = False, outside: 
         share = _explained(codes, colors, areas, np.setdiff1d(rare, peaks), lossy)
     shown, total = np.isin(codes, areas).sum(), count.sum()
     unlike = shown < COVERED * total or len(peaks) > MANY or len(areas) > MOST_AREAS
-    unlike |= share < 0.5 and total - shown > (0.02 * total if lossy else 0)
+    # Beside transparent pixels a color is mixed with theirs, which nobody sees.
+    left_over = 0.4 if outside is not None else 0.02 if lossy else 0
+    unlike |= share < 0.5 and total - shown > left_over * total
     return Survey(False, areas, codes, photograph=bool(unlike or (lossy and not areas)))
 
 
@@ -99,23 +101,25 @@ def _areas(colors: np.ndarray, count: np.ndarray, inside: np.ndarray) -> list[in
 
 def _settled(codes: np.ndarray, colors: np.ndarray) -> tuple[np.ndarray, list[int]]:
     """Return a lossy picture's codes with one number for what was one color, and the numbers of the areas."""
+    spread = int(np.ptp(colors, axis=0).max())
+    noise, quiet = min(NOISE, spread // 4), min(NEAR, spread // 6)
     calm = np.ones(codes.shape, bool)
     for channel in np.moveaxis(np.vstack([colors, [[0, 0, 0]]]).astype(np.uint8)[codes], -1, 0):
-        calm &= cv2.dilate(channel, SQUARE) - cv2.erode(channel, SQUARE) <= NEAR
+        calm &= cv2.dilate(channel, SQUARE) - cv2.erode(channel, SQUARE) <= quiet
     count = np.bincount(codes[calm], minlength=len(colors) + 1)[: len(colors)]
     left, became, found = count.copy(), np.arange(len(colors) + 1), list[int]()
     nearest = np.full(len(colors), np.inf)
     while left.any() and len(found) <= MOST_AREAS:
         center = int(left.argmax())
         apart = np.abs(colors - colors[center]).max(axis=1)
-        left[apart <= NOISE] = 0
-        if count[apart <= NOISE].sum() >= 9:
+        left[apart <= noise] = 0
+        if count[apart <= noise].sum() >= 9:
             found.append(center)
-            closer = (apart <= NOISE) & (apart < nearest)
+            closer = (apart <= noise) & (apart < nearest)
             became[:-1][closer], nearest[closer] = center, apart[closer]
     settled = became.astype(codes.dtype)[codes]
     # In a mask nearly all of an area has one color; a photograph's colors go over into each other.
-    close = np.abs(colors - colors[became[:-1]]).max(axis=1) <= 8
+    close = np.abs(colors - colors[became[:-1]]).max(axis=1) <= max(1, noise // 5)
     if count[close].sum() < 0.6 * count.sum():
         return settled, []
     return settled, [area for area in found if area == found[0] or not _hugs_another(settled, area, found)]
