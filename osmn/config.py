@@ -73,6 +73,14 @@ SIZE: dict[str, Any] = {"type": positive(int, LONGEST_SIDE), "nargs": 2, "metava
 IM_SIZE = option("image size", **SIZE)
 
 
+# The click network: MobileNet with a decoder, see `networks.clicks`.
+CLICK_MAPS = 4  # Of a guide: clicks on the object, clicks beside it, the box, the mask so far.
+CLICK_MAP_CHANNELS = 16
+CLICK_WIDTH = 64  # Channels of the decoder,
+CLICK_FINE_WIDTH = 32  # and of its last stage, at half the sides.
+CLICK_FINE_BLOCK = 1  # The last block of MobileNet at half the sides.
+
+
 @dataclasses.dataclass(frozen=True)
 class ModelConfig:
     """A model's configuration; names and defaults are those of the command line, as published.

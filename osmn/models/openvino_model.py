@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 from osmn.errors import InputError, argument
 from osmn.models import checkpoint_files, converted_models, exported, stored_weights
 from osmn.models.bundles import Bundle
-from osmn.models.engines import ENGINE_KINDS, choice, lite, processor
+from osmn.models.engines import ENGINE_KINDS, choice, click_graph, lite, processor
 
 if TYPE_CHECKING:  # It may not be installed.
     import openvino
 
 logger = logging.getLogger(__name__)
 
-BUILT = "lite"  # The network whose graphs are built without TensorFlow.
+BUILT = {"lite": lite, "clicks": click_graph}  # The networks whose graphs are built without TensorFlow.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,12 +38,13 @@ class OpenVinoModel(exported.ModelForOpenVino):
 
     def graphs(self) -> dict[str, openvino.Model]:
         """See `exported.ModelForOpenVino.graphs`."""
-        if self.config.base_model == BUILT and Path(f"{self.path}.index").is_file():
-            reader, wanted = Bundle(self.path), lite.wanted(self.config)
+        if self.config.base_model in BUILT and Path(f"{self.path}.index").is_file():
+            built = BUILT[self.config.base_model]
+            reader, wanted = Bundle(self.path), built.wanted(self.config)
             weights = stored_weights.read(reader, wanted)
             if unused := stored_weights.unused(reader, wanted):
                 logger.warning(f"{self.path}: not used by this network: {stored_weights.listing(unused)}")
-            return lite.graphs(self.config, weights)
+            return built.graphs(self.config, weights)
         return converted_models.graphs(self.path, self.config, self.fingerprint)
 
 

@@ -12,26 +12,24 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
-from osmn.config import ModelConfig
+from osmn.config import (
+    CLICK_FINE_BLOCK,
+    CLICK_FINE_WIDTH,
+    CLICK_MAP_CHANNELS,
+    CLICK_MAPS,
+    CLICK_WIDTH,
+    MOBILENET_BLOCKS,
+    MODULATED_BLOCKS,
+    STEM_CHANNELS,
+    ModelConfig,
+)
 from osmn.networks.backend import keras
 from osmn.networks.base import Osmn
 from osmn.networks.execution import Execution
 from osmn.networks.layers import Initialization, convolution, legacy_bilinear_matrix, resample
-from osmn.networks.mobilenet import (
-    L2_WEIGHT,
-    MOBILENET_BLOCKS,
-    STEM_CHANNELS,
-    NormalizedConvolution,
-    build_mobilenet,
-)
+from osmn.networks.mobilenet import L2_WEIGHT, NormalizedConvolution, build_mobilenet
 
-MAP_COUNT = 4
-MAP_CHANNELS = 16
-WIDTH = 64  # Channels of the decoder,
-FINE_WIDTH = 32  # and of its last stage, at half the sides.
-# The last blocks at a 4th, 8th, 16th and 32nd of the sides, which the guide is added to and the decoder reads.
-STAGES = (3, 5, 11, 13)
-FINE_BLOCK = 1  # The last block at half the sides.
+STAGES = MODULATED_BLOCKS  # At a 4th, 8th, 16th and 32nd of the sides; the guide is added, and the decoder reads them.
 
 
 def _channels(block: int) -> int:
@@ -41,7 +39,7 @@ def _channels(block: int) -> int:
 class ClickOsmn(Osmn):
     """OSMN on MobileNet, guided by clicks; sides of images are multiples of 32."""
 
-    guide_maps = MAP_COUNT
+    guide_maps = CLICK_MAPS
 
     def __init__(self, config: ModelConfig, dtype: str, initialization: Initialization) -> None:
         super().__init__(config, dtype, [_channels(block) for block in STAGES])
@@ -50,18 +48,18 @@ class ClickOsmn(Osmn):
         self.stem, self.blocks = build_mobilenet("osmn.seg", dtype, initialization)
         name = "osmn.clicks.maps"
         self.maps = convolution(
-            f"{name}.in", 3, MAP_COUNT, MAP_CHANNELS, dtype, self._scaled(name, 9 * MAP_COUNT), strides=2
+            f"{name}.in", 3, CLICK_MAPS, CLICK_MAP_CHANNELS, dtype, self._scaled(name, 9 * CLICK_MAPS), strides=2
         )
-        self.maps_to_stem = convolution(f"{name}.stem", 1, MAP_CHANNELS, STEM_CHANNELS, dtype, "zeros")
-        self.spatial = {block: self._pointwise(f"maps.block{block}", MAP_COUNT, _channels(block)) for block in STAGES}
-        self.laterals = {block: self._pointwise(f"lateral{block}", _channels(block), WIDTH) for block in STAGES}
+        self.maps_to_stem = convolution(f"{name}.stem", 1, CLICK_MAP_CHANNELS, STEM_CHANNELS, dtype, "zeros")
+        self.spatial = {block: self._pointwise(f"maps.block{block}", CLICK_MAPS, _channels(block)) for block in STAGES}
+        self.laterals = {block: self._pointwise(f"lateral{block}", _channels(block), CLICK_WIDTH) for block in STAGES}
         name = "osmn.clicks.context"
-        self.context = convolution(name, 1, _channels(13), WIDTH, dtype, self._scaled(name, _channels(13)))
-        self.merged = {block: self._separable(f"merged{block}", WIDTH, WIDTH) for block in STAGES}
-        self.fine_lateral = self._pointwise("lateral1", _channels(FINE_BLOCK), WIDTH)
-        self.fine = self._separable("fine", WIDTH, FINE_WIDTH)
+        self.context = convolution(name, 1, _channels(13), CLICK_WIDTH, dtype, self._scaled(name, _channels(13)))
+        self.merged = {block: self._separable(f"merged{block}", CLICK_WIDTH, CLICK_WIDTH) for block in STAGES}
+        self.fine_lateral = self._pointwise("lateral1", _channels(CLICK_FINE_BLOCK), CLICK_WIDTH)
+        self.fine = self._separable("fine", CLICK_WIDTH, CLICK_FINE_WIDTH)
         name = "osmn.clicks.score"
-        self.score = convolution(name, 1, FINE_WIDTH, 1, dtype, initialization.normal(name))
+        self.score = convolution(name, 1, CLICK_FINE_WIDTH, 1, dtype, initialization.normal(name))
         self.built = True
 
     def _scaled(self, name: str, inputs: int) -> keras.Initializer:
@@ -103,7 +101,7 @@ class ClickOsmn(Osmn):
                 factor = 2 if len(features) > 1 else 4
                 maps = tf.nn.avg_pool2d(maps, factor, factor, "SAME")
                 x += self.spatial[number](maps, execution=execution)
-            if number in (*STAGES, FINE_BLOCK):
+            if number in (*STAGES, CLICK_FINE_BLOCK):
                 features[number] = x
         return self._decoded(features, tf.shape(image)[1:3], execution)
 
@@ -112,7 +110,7 @@ class ClickOsmn(Osmn):
         for block in reversed(STAGES):
             x = (x if block == STAGES[-1] else twice(x)) + self.laterals[block](features[block], execution=execution)
             x = self._apply(self.merged[block], x, execution)
-        x = twice(x) + self.fine_lateral(features[FINE_BLOCK], execution=execution)
+        x = twice(x) + self.fine_lateral(features[CLICK_FINE_BLOCK], execution=execution)
         scores = self.score(self._apply(self.fine, x, execution))
         shape = tf.shape(scores)[1:3]
         return resample(scores, *(legacy_bilinear_matrix(shape[axis], size[axis]) for axis in (0, 1)))

@@ -30,35 +30,45 @@ NORM = ("beta", "gamma", "moving_mean", "moving_variance")
 Weights = Mapping[str, np.ndarray]
 
 
+class Shapes(dict[str, tuple[int, ...]]):
+    """{TF1 name: shape} of variables."""
+
+    def normalized(self, name: str, kernel: str, *shape: int) -> None:
+        """Add a convolution with its batch norm; `kernel` is "weights" or "depthwise_weights"."""
+        self[f"{name}/{kernel}"] = shape
+        channels = shape[2] if kernel == "depthwise_weights" else shape[3]
+        self.update({f"{name}/BatchNorm/{each}": (channels,) for each in NORM})
+
+    def convolution(self, name: str, *shape: int) -> None:
+        """Add a convolution with its bias."""
+        self.update({f"{name}/weights": shape, f"{name}/biases": shape[-1:]})
+
+
+def mobilenet_shapes(shapes: Shapes, scope: str) -> None:
+    """Add the variables of a MobileNet to `shapes`."""
+    shapes.normalized(f"{scope}/Conv2d_0", "weights", 3, 3, 3, STEM_CHANNELS)
+    before = STEM_CHANNELS
+    for number, (_, channels) in enumerate(MOBILENET_BLOCKS, 1):
+        shapes.normalized(f"{scope}/Conv2d_{number}_depthwise", "depthwise_weights", 3, 3, before, 1)
+        shapes.normalized(f"{scope}/Conv2d_{number}_pointwise", "weights", 1, 1, before, channels)
+        before = channels
+
+
 def wanted(config: ModelConfig) -> dict[str, tuple[int, ...]]:
     """Return {TF1 name: shape} of all variables of a `lite` network, sorted by name."""
-    shapes: dict[str, tuple[int, ...]] = {}
-
-    def normalized(name: str, kernel: str, *shape: int) -> None:
-        shapes[f"{name}/{kernel}"] = shape
-        channels = shape[2] if kernel == "depthwise_weights" else shape[3]
-        shapes.update({f"{name}/BatchNorm/{each}": (channels,) for each in NORM})
-
-    def convolution(name: str, *shape: int) -> None:
-        shapes.update({f"{name}/weights": shape, f"{name}/biases": shape[-1:]})
-
+    shapes = Shapes()
     for scope in ("osmn/seg",) if config.no_visual_modulator else ("osmn/seg", "osmn/modulator"):
-        normalized(f"{scope}/Conv2d_0", "weights", 3, 3, 3, STEM_CHANNELS)
-        before = STEM_CHANNELS
-        for number, (_, channels) in enumerate(MOBILENET_BLOCKS, 1):
-            normalized(f"{scope}/Conv2d_{number}_depthwise", "depthwise_weights", 3, 3, before, 1)
-            normalized(f"{scope}/Conv2d_{number}_pointwise", "weights", 1, 1, before, channels)
-            before = channels
+        mobilenet_shapes(shapes, scope)
     if not config.no_visual_modulator:
-        convolution("osmn/modulator/Logits/Conv2d_1c_1x1", 1, 1, MOBILENET_BLOCKS[-1][1], EMBEDDING_CHANNELS)
+        shapes.convolution("osmn/modulator/Logits/Conv2d_1c_1x1", 1, 1, MOBILENET_BLOCKS[-1][1], EMBEDDING_CHANNELS)
     for number, block in enumerate(MODULATED_BLOCKS, 1):
         channels = MOBILENET_BLOCKS[block - 1][1]
-        convolution(f"osmn/conv{block}_16", 3, 3, channels, SIDE_CHANNELS)
+        shapes.convolution(f"osmn/conv{block}_16", 3, 3, channels, SIDE_CHANNELS)
         if not config.no_visual_modulator:
-            convolution(f"osmn/Conv2d_out_{number}", 1, 1, EMBEDDING_CHANNELS, channels)
+            shapes.convolution(f"osmn/Conv2d_out_{number}", 1, 1, EMBEDDING_CHANNELS, channels)
         if not config.no_spatial_modulator:
-            normalized(f"osmn/modulator_sp/conv{block}", "weights", 1, 1, 1, channels)
-    convolution("osmn/score", 1, 1, SIDE_CHANNELS * len(MODULATED_BLOCKS), 1)
+            shapes.normalized(f"osmn/modulator_sp/conv{block}", "weights", 1, 1, 1, channels)
+    shapes.convolution("osmn/score", 1, 1, SIDE_CHANNELS * len(MODULATED_BLOCKS), 1)
     return dict(sorted(shapes.items()))
 
 
@@ -69,19 +79,93 @@ def graphs(config: ModelConfig, weights: Weights) -> dict[str, openvino.Model]:
         config: ModelConfig.
         weights: {TF1 name: float32 array}, as `wanted` lists them.
     """
-    build = _Builder(config, weights)
+    build = _LiteBuilder(config, weights)
     found = {FRAME: build.frame()}
     if not config.no_visual_modulator:
         found[GUIDE] = build.guide()
     return found
 
 
-class _Builder:
+class Builder:
+    """Builds graphs of layers whose weights are given, {TF1 name: float32 array}."""
+
     def __init__(self, config: ModelConfig, weights: Weights) -> None:
         self._openvino = engine_import("openvino")
         self._ops = engine_import("openvino.opset13")
         self._config, self._weights = config, weights
 
+    def _normalized(self, x: openvino.Node, name: str, stride: int = 1) -> openvino.Node:
+        """Return a convolution with its batch norm and ReLU6."""
+        scale, offset = self._norm(name)
+        if (depthwise := self._weights.get(f"{name}/depthwise_weights")) is not None:
+            kernel = (depthwise[..., 0] * scale).transpose(2, 0, 1)[:, None, None]
+            convolve = self._ops.group_convolution
+        else:
+            kernel = (self._weights[f"{name}/weights"] * scale).transpose(3, 2, 0, 1)
+            convolve = self._ops.convolution
+        y = convolve(x, self._constant(kernel), [stride] * 2, [0, 0], [0, 0], [1, 1], auto_pad="same_upper")
+        return self._ops.clamp(self._ops.add(y, self._constant(offset, per_channel=True)), 0.0, 6.0)
+
+    def _norm(self, name: str) -> tuple[np.ndarray, np.ndarray]:
+        """Return what a batch norm by moving statistics multiplies by and adds, both (C,)."""
+        beta, gamma, mean, variance = (self._weights[f"{name}/BatchNorm/{each}"].astype(np.float64) for each in NORM)
+        scale = gamma / np.sqrt(variance + EPSILON)
+        return scale, beta - scale * mean
+
+    def _plain(self, x: openvino.Node, name: str, stride: int = 1) -> openvino.Node:
+        """Return a convolution with its bias."""
+        kernel = self._constant(self._weights[f"{name}/weights"].transpose(3, 2, 0, 1))
+        y = self._ops.convolution(x, kernel, [stride] * 2, [0, 0], [0, 0], [1, 1], auto_pad="same_upper")
+        return self._ops.add(y, self._constant(self._weights[f"{name}/biases"], per_channel=True))
+
+    def _bilinear(self, size: openvino.Node, new_size: openvino.Node, axis: int) -> openvino.Node:
+        """Return the matrix of `layers.legacy_bilinear_matrix` for the height (`axis` 0) or the width (1)."""
+        ops = self._ops
+        old, new = (
+            ops.convert(ops.gather(each, self._int64_scalar(axis), self._int64_scalar(0)), "f32")
+            for each in (size, new_size)
+        )
+        zero, one = self._scalar(0), self._scalar(1)
+        columns = ops.range(zero, old, one, "f32")
+        positions = ops.multiply(ops.range(zero, new, one, "f32"), ops.divide(old, new))
+        positions = ops.unsqueeze(ops.minimum(positions, ops.subtract(old, one)), self._int64(1))
+        return ops.relu(ops.subtract(one, ops.abs(ops.subtract(positions, columns))))
+
+    def _size(self, x: openvino.Node) -> openvino.Node:
+        """Return the (height, width) of (N, C, H, W), int64."""
+        return self._ops.gather(self._ops.shape_of(x), self._int64(2, 3), self._int64_scalar(0))
+
+    def _input(self, name: str, shape: Sequence[int]) -> openvino.Node:
+        found = self._ops.parameter(list(shape), np.float32, name=name)
+        found.output(0).set_names({name})
+        return found
+
+    def _model(self, outputs: Mapping[str, openvino.Node], inputs: Sequence[openvino.Node]) -> openvino.Model:
+        for name, output in outputs.items():
+            output.output(0).set_names({name})
+        return self._openvino.Model([self._ops.result(each) for each in outputs.values()], list(inputs), "osmn")
+
+    def _channels_first(self, x: openvino.Node) -> openvino.Node:
+        return self._ops.transpose(x, self._int64(0, 3, 1, 2))
+
+    def _channels_last(self, x: openvino.Node) -> openvino.Node:
+        return self._ops.transpose(x, self._int64(0, 2, 3, 1))
+
+    def _constant(self, values: np.ndarray, per_channel: bool = False) -> openvino.Node:
+        values = np.ascontiguousarray(values, np.float32)
+        return self._ops.constant(values.reshape(1, -1, 1, 1) if per_channel else values)
+
+    def _scalar(self, value: float) -> openvino.Node:
+        return self._ops.constant(np.float32(value))
+
+    def _int64(self, *values: int) -> openvino.Node:
+        return self._ops.constant(np.array(values, np.int64))
+
+    def _int64_scalar(self, value: int) -> openvino.Node:
+        return self._ops.constant(np.int64(value))
+
+
+class _LiteBuilder(Builder):
     def guide(self) -> openvino.Model:
         """Return the graph that makes an object's gammas of its visual guide."""
         guide = self._input("visual_guide", [-1, GUIDE_SIDE, GUIDE_SIDE, 3])
@@ -168,30 +252,6 @@ class _Builder:
                 features.append(x)
         return features or [x]
 
-    def _normalized(self, x: openvino.Node, name: str, stride: int = 1) -> openvino.Node:
-        """Return a convolution with its batch norm and ReLU6."""
-        scale, offset = self._norm(name)
-        if (depthwise := self._weights.get(f"{name}/depthwise_weights")) is not None:
-            kernel = (depthwise[..., 0] * scale).transpose(2, 0, 1)[:, None, None]
-            convolve = self._ops.group_convolution
-        else:
-            kernel = (self._weights[f"{name}/weights"] * scale).transpose(3, 2, 0, 1)
-            convolve = self._ops.convolution
-        y = convolve(x, self._constant(kernel), [stride] * 2, [0, 0], [0, 0], [1, 1], auto_pad="same_upper")
-        return self._ops.clamp(self._ops.add(y, self._constant(offset, per_channel=True)), 0.0, 6.0)
-
-    def _norm(self, name: str) -> tuple[np.ndarray, np.ndarray]:
-        """Return what a batch norm by moving statistics multiplies by and adds, both (C,)."""
-        beta, gamma, mean, variance = (self._weights[f"{name}/BatchNorm/{each}"].astype(np.float64) for each in NORM)
-        scale = gamma / np.sqrt(variance + EPSILON)
-        return scale, beta - scale * mean
-
-    def _plain(self, x: openvino.Node, name: str) -> openvino.Node:
-        """Return a convolution with its bias."""
-        kernel = self._constant(self._weights[f"{name}/weights"].transpose(3, 2, 0, 1))
-        y = self._ops.convolution(x, kernel, [1, 1], [0, 0], [0, 0], [1, 1])
-        return self._ops.add(y, self._constant(self._weights[f"{name}/biases"], per_channel=True))
-
     def _side(self, x: openvino.Node, name: str, fuse: np.ndarray) -> openvino.Node:
         """Return the part (N, 1, h, w) of the logits that a side output gives; see `layers.fused_side_output`.
 
@@ -214,52 +274,6 @@ class _Builder:
         bias = self._weights[f"{name}/biases"].astype(np.float64) @ fuse
         return ops.add(total, self._constant(bias, per_channel=True))
 
-    def _bilinear(self, size: openvino.Node, new_size: openvino.Node, axis: int) -> openvino.Node:
-        """Return the matrix of `layers.legacy_bilinear_matrix` for the height (`axis` 0) or the width (1)."""
-        ops = self._ops
-        old, new = (
-            ops.convert(ops.gather(each, self._int64_scalar(axis), self._int64_scalar(0)), "f32")
-            for each in (size, new_size)
-        )
-        zero, one = self._scalar(0), self._scalar(1)
-        columns = ops.range(zero, old, one, "f32")
-        positions = ops.multiply(ops.range(zero, new, one, "f32"), ops.divide(old, new))
-        positions = ops.unsqueeze(ops.minimum(positions, ops.subtract(old, one)), self._int64(1))
-        return ops.relu(ops.subtract(one, ops.abs(ops.subtract(positions, columns))))
-
     def _padded(self, x: openvino.Node, before: openvino.Node, after: openvino.Node) -> openvino.Node:
         begin, end = (self._ops.concat([self._int64(0, 0), each], 0) for each in (before, after))
         return self._ops.pad(x, begin, end, "constant", self._scalar(0))
-
-    def _size(self, x: openvino.Node) -> openvino.Node:
-        """Return the (height, width) of (N, C, H, W), int64."""
-        return self._ops.gather(self._ops.shape_of(x), self._int64(2, 3), self._int64_scalar(0))
-
-    def _input(self, name: str, shape: Sequence[int]) -> openvino.Node:
-        found = self._ops.parameter(list(shape), np.float32, name=name)
-        found.output(0).set_names({name})
-        return found
-
-    def _model(self, outputs: Mapping[str, openvino.Node], inputs: Sequence[openvino.Node]) -> openvino.Model:
-        for name, output in outputs.items():
-            output.output(0).set_names({name})
-        return self._openvino.Model([self._ops.result(each) for each in outputs.values()], list(inputs), "osmn")
-
-    def _channels_first(self, x: openvino.Node) -> openvino.Node:
-        return self._ops.transpose(x, self._int64(0, 3, 1, 2))
-
-    def _channels_last(self, x: openvino.Node) -> openvino.Node:
-        return self._ops.transpose(x, self._int64(0, 2, 3, 1))
-
-    def _constant(self, values: np.ndarray, per_channel: bool = False) -> openvino.Node:
-        values = np.ascontiguousarray(values, np.float32)
-        return self._ops.constant(values.reshape(1, -1, 1, 1) if per_channel else values)
-
-    def _scalar(self, value: float) -> openvino.Node:
-        return self._ops.constant(np.float32(value))
-
-    def _int64(self, *values: int) -> openvino.Node:
-        return self._ops.constant(np.array(values, np.int64))
-
-    def _int64_scalar(self, value: int) -> openvino.Node:
-        return self._ops.constant(np.int64(value))
