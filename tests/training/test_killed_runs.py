@@ -21,6 +21,7 @@ from osmn.config import ModelConfig, read_config
 from osmn.inputs import samples
 from osmn.models import checkpoint_files, checkpoints
 from osmn.results.manifest import RUN
+from osmn.training.run import OPTIONS
 
 LITE = ["--base_model", "lite", "--mean_value", *["127.5"] * 3, "--scale_value", "0.00787", "--im_size", 64, 48]
 LITE += ["--training_iters", 6, "--save_iters", 2, "--display_iters", 1, "--batch_size", 2, "--deterministic"]
@@ -140,8 +141,9 @@ def assert_same_training(ours, theirs, model="model"):
 
 
 def assert_no_leftovers(folder):
-    """Check that a folder of checkpoints has all files of each, and nothing else but summaries and the best one."""
-    names = [path.name for path in folder.iterdir() if "events" not in path.name and path.name != checkpoint_files.BEST]
+    """Check that a folder has all files of each checkpoint, the options, summaries, the best one, and nothing else."""
+    others = (OPTIONS, checkpoint_files.BEST)
+    names = [path.name for path in folder.iterdir() if "events" not in path.name and path.name not in others]
     steps = {name.partition(".index")[0] for name in names if name.endswith(".index")}
     ends = (".data-00000-of-00001", ".index", ".json")
     assert sorted(names) == sorted(f"{step}{end}" for step in steps for end in ends)
