@@ -224,7 +224,7 @@ def _report(job: Job, done: Summary) -> None:
         logger.info(f"{job.path}: {done.damaged} damaged packets were skipped")
     if done.missing:
         logger.info(f"{job.path} is cut short: of what it announces, the last {done.missing:.2f} s are missing")
-    objects = ", ".join(map(str, done.object_ids))
+    objects = ", ".join(map(str, done.object_ids)) or "none at the end"
     lost = "".join(f"; {words}" for words in done.presence.words())
     logger.info(f"{done.frames} frames, objects {objects}: {job.folder}/overlay.mp4, {job.folder}/masks/{lost}")
 

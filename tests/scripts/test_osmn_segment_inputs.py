@@ -72,6 +72,7 @@ def test_an_empty_mask_ends_the_objects_there_without_a_word_of_loss(clip, tmp_p
     out = capsys.readouterr().out
     assert "empty.png: it shows no object: what is followed ends there" in out
     assert "is lost" not in out
+    assert "6 frames, objects none at the end: " in out
     # One of two objects ends: the other one is given again at the same place.
     segment(clip, tmp_path / "one", "--mask", first, "--mask", f"3:{empty}", "--mask", f"3:{one}")
     assert [set(np.unique(labels)) for labels in labels_of(tmp_path / "one")] == [{0, 1, 2}] * 3 + [{0, 1}] * 3
