@@ -229,7 +229,9 @@ def load_user_model(args: argparse.Namespace) -> tuple[SegmentationModel, Engine
     given = model_options(args)
     path = model_choice.check(args.whole_model_path, given, args.precision, args.engine)
     engine, precision = load.chosen_engine(path, args.precision, args.engine)
-    if engine == "tensorflow":
+    if engine == "tensorflow" or getattr(
+        args, "finetune", None
+    ):  # Fine-tuning is by TensorFlow, whatever segments then.
         use_devices(args)
     loaded: tuple[SegmentationModel, Engine] = model_choice.load(path, given, precision, engine)
     return loaded

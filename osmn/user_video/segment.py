@@ -1,5 +1,6 @@
 """A user's video, from the file to masks and an overlay: checks, fine-tuning, tracking, and finished results."""
 
+import dataclasses
 import hashlib
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -253,6 +254,8 @@ def _finetuned_engine(
         part.announce(*written)
         folder = job.folder / FINETUNED
         trained = finetuning.finetune(network, given, frames, folder, size, training.finetune, training.learning_rate)
+    if model.engine == exported.OPENVINO:  # In the precision that the results note, whatever it was trained in.
+        trained = dataclasses.replace(trained, precision=model.precision)
     return trained.start_engine()
 
 

@@ -154,14 +154,16 @@ def test_the_predictor_needs_no_tensorflow_by_default(whole):
     assert done.stdout.strip() == "(64, 96)", done.stderr
 
 
-def test_what_needs_tensorflow_says_so_in_one_line(clip, tmp_path):
+@pytest.mark.parametrize("needs_it", [("--engine", "tensorflow"), ("--finetune", 2)])
+def test_what_needs_tensorflow_says_so_in_one_line(clip, tmp_path, needs_it):
     first = mask(tmp_path / "first.png", {1: (8, 8, 30, 30)})
-    line = words(clip, "--mask", first, "--result_path", tmp_path / "out", "--engine", "tensorflow")
+    line = words(clip, "--mask", first, "--result_path", tmp_path / "out", *needs_it)
     code = f"{NO_TENSORFLOW}import osmn_segment; osmn_segment.main({line!r})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 2
     (said,) = done.stderr.splitlines()
     assert said == "error: this needs tensorflow, which is not installed; pip install -r requirements.txt"
+    assert ("segmenting by OpenVINO" in done.stdout) == (needs_it[0] == "--finetune")
     assert not (tmp_path / "out").exists()
 
 
