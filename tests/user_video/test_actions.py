@@ -24,7 +24,8 @@ class Page:
 
     def ask(self, action, **more):
         self.seq += 1
-        asked = {"action": action, "seq": self.seq, "token": self.token, "visitor": self.secret, **more}
+        asked = {"action": action, "seq": self.seq, "id": f"{id(self)} {self.seq}", "token": self.token, **more}
+        asked["visitor"] = self.secret
         answer = json.loads(json.dumps(self.actions.answer(self.key, json.loads(json.dumps(asked)))))
         assert answer["seq"] == self.seq
         self.token = answer["session"] and answer["session"]["token"]
@@ -149,6 +150,16 @@ def test_a_masks_file_gives_objects_and_asks_before_it_replaces_what_is_given(pa
     page.ask("undo", number=0)
     np.testing.assert_array_equal(page.shown(0) == 1, square(5))
     assert set(visitors.folder.iterdir()) == before  # The files of masks are removed when they are read.
+
+
+def test_a_request_that_comes_again_is_answered_again_and_done_once(page):
+    page.paint(0, ONE, [1])
+    page.paint(2, ONE, [1])
+    first = page.ask("undo", number=0)
+    page.seq -= 1
+    again = page.ask("undo", number=0)
+    assert again == first and [each["frame"] for each in again["session"]["given"]] == [0]
+    assert not page.actions.is_doing(f"{id(page)} {page.seq}")
 
 
 def test_a_reload_finds_the_work_and_a_page_of_before_does_nothing_to_it(page, visitors):

@@ -23,7 +23,7 @@ def uploads(tmp_path):
 
 @pytest.fixture
 def server(uploads):
-    return Starlette(routes=routes(uploads, MOST))
+    return Starlette(routes=routes(uploads, MOST, {"at work"}.__contains__))
 
 
 @pytest.fixture
@@ -96,6 +96,11 @@ def test_other_sites_cannot_upload_and_gradios_own_way_is_shut(client, tmp_path)
     assert client.post("/gradio_api/upload", files={"files": b"1"}).status_code == 404
     assert client.get(PATH).status_code == 405
     assert not list(tmp_path.iterdir())
+
+
+def test_a_page_learns_whether_its_request_is_being_answered(client):
+    answers = [client.get("/osmn/doing", params={"id": each}).json() for each in ("at work", "lost")]
+    assert answers == [{"doing": True}, {"doing": False}]
 
 
 def test_a_full_disk_is_told_and_leaves_nothing(client, tmp_path, monkeypatch):

@@ -326,6 +326,24 @@ def test_after_a_reload_the_work_is_offered_and_another_video_takes_its_place_on
     visitor.page.wait_for_selector("#osmn .download[href]")
 
 
+def test_a_page_that_lost_its_connection_goes_on_where_it_was(visitor, clip):
+    visitor.start(clip)
+    visitor.paint((32, 48), (48, 48))
+    visitor.given("Frame 0: 1")
+    visitor.page.context.set_offline(True)
+    visitor.drag((64, 20), (64, 70))
+    visitor.status("The connection to the program is lost")
+    visitor.page.wait_for_timeout(5000)  # Until Gradio has noticed it too.
+    with visitor.page.expect_navigation():
+        visitor.page.context.set_offline(False)
+    visitor.page.locator("#osmn canvas.paint").wait_for(state="attached")
+    visitor.until_painted((64, 45))  # Gradio has loaded the page anew.
+    visitor.given("Frame 0: 1")
+    visitor.key("Control+z")  # The stroke had arrived, once.
+    visitor.until_painted((64, 45), False)
+    visitor.until_painted((40, 48))
+
+
 def test_two_visitors_with_the_same_file_are_apart_and_what_a_visitor_leaves_is_kept(browser, server, visitor, clip):
     address, temporary = server
     before = set(temporary.rglob("my clip.mp4"))

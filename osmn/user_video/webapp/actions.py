@@ -17,13 +17,15 @@ from osmn.user_video.webapp.visitors import Visitors
 
 Asked = Mapping[str, Any]
 Answer = dict[str, Any]
+REMEMBERED = 200  # Requests that may come again, because their answers did not arrive.
 
 
 class Actions:
     """Answers what pages ask for.
 
-    A page asks with a dict: `action`, a name of `_ACTIONS`; `seq`, the number of the request; `token` of the session
-    that the page shows, so that nothing is done to another one; and what the action needs.
+    A page asks with a dict: `action`, a name of `_ACTIONS`; `seq`, the number of the request, and `id`, which no other
+    request has; `token` of the session that the page shows, so that nothing is done to another one; and what the action
+    needs.
 
     Args:
         visitors: `Visitors`.
@@ -31,25 +33,43 @@ class Actions:
 
     def __init__(self, visitors: Visitors) -> None:
         self._visitors = visitors
+        self._doing: set[str] = set()  # Ids of requests.
+        self._done: dict[str, Answer] = {}  # {id of a request: what was answered}
+
+    def is_doing(self, request_id: str) -> bool:
+        """Tell whether the request of an id is being answered; if not, it was lost on its way, or its answer was."""
+        return request_id in self._doing
 
     def answer(self, key: str, asked: Asked) -> Answer:
         """Do what the page of a key asks for, and return what it shall show.
 
         The answer has `seq` of the request, `problem` if it could not be done, `offers`, `task`, the state of the
-        session (see `_session`), and `picture` where the action changes it (see `_picture`).
+        session (see `_session`), and `picture` where the action changes it (see `_picture`). A request that comes again
+        is answered again, but nothing is done twice.
         """
-        more: Answer = {}
         self._visitors.hear(key, asked.get("visitor"))
+        request_id = str(asked.get("id"))
+        more = self._done.get(request_id)
+        if more is None:
+            self._doing.add(request_id)
+            try:
+                more = self._done[request_id] = self._do(key, asked)
+            finally:
+                self._doing.discard(request_id)
+            for old in list(self._done)[:-REMEMBERED]:
+                self._done.pop(old, None)
+        return {"seq": asked.get("seq"), **self._state(key, asked), **more}
+
+    def _do(self, key: str, asked: Asked) -> Answer:
         try:
             action = _ACTIONS.get(str(asked.get("action")))
             if action is None:
                 raise InputError("the page is older than the program; reload it")
-            more = action(self._visitors, key, asked) or {}
+            return action(self._visitors, key, asked) or {}
         except InputError as error:
-            more = {"problem": self._without_folders(str(error))}
+            return {"problem": self._without_folders(str(error))}
         except KeyError as error:
-            more = {"problem": f"the page left {error} out; reload it"}
-        return {"seq": asked.get("seq"), **self._state(key, asked), **more}
+            return {"problem": f"the page left {error} out; reload it"}
 
     def _state(self, key: str, asked: Asked) -> Answer:
         session, task = self._visitors.session_or_none(key), self._visitors.task(key)

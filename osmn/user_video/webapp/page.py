@@ -8,7 +8,7 @@ import gradio as gr
 from osmn.user_video.webapp import painting
 from osmn.user_video.webapp.actions import Actions
 from osmn.user_video.webapp.clip import EXAMPLES
-from osmn.user_video.webapp.receiving import PATH, routes
+from osmn.user_video.webapp.receiving import DOING, PATH, routes
 from osmn.user_video.webapp.visitors import Visitors
 
 STATIC = Path(__file__).parent / "static"  # What runs in the browser.
@@ -28,7 +28,8 @@ def launch(visitors: Visitors, host: str, port: int, max_upload: int) -> gr.Bloc
         port: port to listen on.
         max_upload: size of the largest video that the page takes, MB.
     """
-    page = layout(visitors, max_upload)
+    actions = Actions(visitors)
+    page = layout(visitors, actions, max_upload)
     off: dict[str, Any] = dict.fromkeys(OFF, False)
     page.launch(
         server_name=host,
@@ -36,7 +37,7 @@ def launch(visitors: Visitors, host: str, port: int, max_upload: int) -> gr.Bloc
         # No fonts from a network.
         theme=gr.themes.Soft(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]),
         css_paths=STATIC / "style.css",
-        app_kwargs={"routes": routes(visitors.uploads, max_upload * MEGABYTE)},
+        app_kwargs={"routes": routes(visitors.uploads, max_upload * MEGABYTE, actions.is_doing)},
         footer_links=[],
         quiet=True,
         prevent_thread_lock=True,
@@ -45,14 +46,14 @@ def launch(visitors: Visitors, host: str, port: int, max_upload: int) -> gr.Bloc
     return page
 
 
-def layout(visitors: Visitors, max_upload: int) -> gr.Blocks:
+def layout(visitors: Visitors, actions: Actions, max_upload: int) -> gr.Blocks:
     """Return the page: one component, which asks by the event "act" and is answered by its value.
 
     Args:
         visitors: `Visitors`.
+        actions: `Actions`, of the same visitors.
         max_upload: size of the largest video that the page takes, MB.
     """
-    actions = Actions(visitors)
 
     def act(event: gr.EventData, request: gr.Request) -> dict[str, Any]:
         return actions.answer(_key(request), event._data or {})
@@ -70,6 +71,7 @@ def layout(visitors: Visitors, max_upload: int) -> gr.Blocks:
             step=painting.STEP,
             most=max_upload,
             uploads=PATH.removeprefix("/"),
+            doing=DOING.removeprefix("/"),
             examples=list(EXAMPLES),
         )
         # The page asks for one thing at a time, so that nothing overtakes; what takes long runs on threads of its own.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from pathlib import Path
 
 import anyio
@@ -14,16 +15,21 @@ from starlette.routing import Route
 from osmn.user_video.webapp.uploads import Uploads
 
 PATH = "/osmn/upload"
+DOING = "/osmn/doing"
 GONE = 499  # The status that servers note for a visitor who has gone: nobody reads it.
 
 
-def routes(uploads: Uploads, most: int) -> list[Route]:
+def routes(uploads: Uploads, most: int, is_doing: Callable[[str], bool]) -> list[Route]:
     """Return the routes of a server that takes uploads; Gradio's own, whose paths follow from the content, is shut.
 
     Args:
         uploads: `Uploads`.
         most: size of the largest upload, in bytes.
+        is_doing: tells whether the request of an id is being answered: a page whose answer does not come asks it.
     """
+
+    async def doing(request: Request) -> Response:
+        return JSONResponse({"doing": is_doing(request.query_params.get("id", ""))})
 
     async def upload(request: Request) -> Response:
         if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
@@ -38,7 +44,11 @@ def routes(uploads: Uploads, most: int) -> list[Route]:
     async def shut(request: Request) -> Response:
         raise HTTPException(404, f"uploads go to {PATH}")
 
-    return [Route(PATH, upload, methods=["POST"]), Route("/gradio_api/upload", shut, methods=["POST"])]
+    return [
+        Route(PATH, upload, methods=["POST"]),
+        Route(DOING, doing),
+        Route("/gradio_api/upload", shut, methods=["POST"]),
+    ]
 
 
 async def _receive(request: Request, path: Path, most: int) -> None:

@@ -4,7 +4,6 @@ let keep = 0, words = null, timer = null, choosing = false;
 
 function apply(answer) {
   if (answer.problem) tell(answer.problem);
-  if (!("task" in answer)) return schedule(); // There was no answer.
   const before = session && session.token, waited = task;
   ({ session, task, offers, keep } = answer);
   find('[data-tool="click"]').hidden = !answer.clicks;
@@ -148,4 +147,4 @@ find(".segment").onclick = async () => {
 find(".stop").onclick = () => ask("stop");
 
 chooseTool("box");
-ask("look");
+ask("look").then(resume);
