@@ -15,7 +15,7 @@ from osmn.models.engines import ClickEngine
 
 logger = logging.getLogger(__name__)
 
-SIDE = 320  # Of the window that the network sees, in its pixels.
+SIDE = 384  # Of the window that the network sees, in its pixels: chosen on what training leaves out, among 256 to 384.
 MARGIN = 1.4  # Of the window, relative to what is known of the object.
 
 
