@@ -121,6 +121,18 @@ def _known(
     return min(left), min(top), max(right), max(bottom)
 
 
+def _without_contradicted(pointed: Sequence[Click], distance: float) -> list[Click]:
+    """Return the clicks without those that a later click takes back: of the other kind, so near that both overlap."""
+    return [
+        click
+        for number, click in enumerate(pointed)
+        if not any(
+            later.positive != click.positive and (later.x - click.x) ** 2 + (later.y - click.y) ** 2 < distance**2
+            for later in pointed[number + 1 :]
+        )
+    ]
+
+
 def _segmented(
     engine: ClickEngine,
     frame: np.ndarray,
@@ -129,7 +141,7 @@ def _segmented(
     box: tuple[int, int, int, int] | None,
     mask: np.ndarray | None,
 ) -> np.ndarray:
-    pointed = list(pointed)
+    pointed = _without_contradicted(list(pointed), 2 * clicks.RADIUS * window.side / SIDE)
     positive, negative = (
         window.inside([(click.x, click.y) for click in pointed if click.positive == wanted], SIDE)
         for wanted in (True, False)

@@ -115,6 +115,13 @@ class Visitor:
         self.page.mouse.move(*places[1], steps=8)
         self.page.mouse.up()
 
+    def click(self, place, beside=False):
+        """Click on the picture at (x, y) in pixels of the frame, or with the right button on what is not the object."""
+        area = self.page.locator("#osmn canvas.pen").bounding_box()
+        scale = area["width"] / SIZE[0]
+        at = [area["x"] + place[0] * scale, area["y"] + place[1] * scale]
+        self.page.mouse.click(*at, button="right" if beside else "left")
+
     def paint(self, start, end):
         self.press("Paint")
         self.drag(start, end)

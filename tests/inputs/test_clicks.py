@@ -5,6 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from osmn.inference import pointing
+from osmn.inference.pointing import Click
 from osmn.inputs import click_samples, clicks
 from osmn.inputs.clicks import Window, box_of, guide_maps, next_click, whole_frame, window_around
 from osmn.masks import Size
@@ -81,3 +83,17 @@ def test_a_spoilt_mask_differs_and_stays_a_mask_of_the_window(seed):
     truth = disk((40, 30), 18)
     mask = click_samples.spoilt(truth, np.random.default_rng(seed))
     assert mask.dtype == bool and mask.shape == truth.shape and (mask != truth).any()
+
+
+def test_a_click_takes_an_earlier_one_of_the_other_kind_at_its_place_back():
+    class Recorder:
+        def probabilities(self, image, maps):
+            self.maps = maps
+            return np.zeros(maps.shape[:2], np.float32)
+
+    engine, frame, mask = Recorder(), np.zeros((60, 80, 3), np.uint8), disk((40, 30), 15)
+    pointing.answer(engine, frame, [Click(40, 30), Click(60, 30), Click(60.5, 30, False)], None, mask)
+    assert engine.maps[..., clicks.NEGATIVE].any()
+    one = int(engine.maps[..., clicks.POSITIVE].sum())
+    pointing.answer(engine, frame, [Click(40, 30), Click(60, 30)], None, mask)
+    assert int(engine.maps[..., clicks.POSITIVE].sum()) == pytest.approx(2 * one, rel=0.1)
