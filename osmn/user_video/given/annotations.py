@@ -4,50 +4,17 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Hashable
-from pathlib import Path, PurePosixPath
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from osmn.errors import InputError, in_short
 from osmn.files.atomic import regular_bytes
-from osmn.masks import Size
+from osmn.user_video.given import cvat, tools
+from osmn.user_video.given.annotated import Annotated, Annotations
 
 SUFFIXES = (".json", ".xml")
-MOST_PIXELS = 2**27  # As Pillow's limit: a larger picture is a mistake, and would take gigabytes.
-
-
-class Shape(NamedTuple):
-    """An object in an image: `key` is the same in all images that show it; `mask()` returns it, bool (H, W)."""
-
-    key: Hashable
-    label: str
-    mask: Callable[[], np.ndarray]
-
-
-class Annotated(NamedTuple):
-    """An annotated image, or a frame of an annotated video.
-
-    Attributes:
-        name: of the image's file, without folder and suffix; empty for a frame.
-        number: of the frame; None for an image.
-        shapes: the `Shape`s; several of one key are one object.
-        left_out: kinds of shapes that are no areas, such as "line".
-    """
-
-    name: str
-    number: int | None
-    shapes: list[Shape]
-    left_out: list[str]
-
-
-class Annotations(NamedTuple):
-    """What a file holds: the tool's name, the images, and the keys of all objects if a key is one in all images."""
-
-    tool: str
-    images: list[Annotated]
-    keys: list[Hashable] | None = None
 
 
 class At(NamedTuple):
@@ -67,8 +34,6 @@ def read_annotation(path: Path | str, at: At) -> tuple[dict[int, np.ndarray], st
 
     Raises InputError, naming the file, if it is missing, damaged, of no known tool, or without objects in this frame.
     """
-    from osmn.user_video.given import cvat, tools
-
     try:
         content = regular_bytes(path)
         if content.lstrip()[:1] == b"<":
@@ -137,16 +102,3 @@ def _objects(path: Path | str, found: Annotations, image: Annotated) -> tuple[di
     if image.left_out:
         note += f"; left out, for they are no areas: {', '.join(sorted(set(image.left_out)))}"
     return objects, note
-
-
-def stem(name: Any) -> str:
-    """Return a file's name without folder and suffix, of a path or an address of any system."""
-    return PurePosixPath(str(name).replace("\\", "/").partition("?")[0]).stem
-
-
-def size_of(width: Any, height: Any) -> Size:
-    """Return a size; raise ValueError for sides that no picture has."""
-    size = Size(int(width), int(height))
-    if not (size.width > 0 and size.height > 0 and size.width * size.height <= MOST_PIXELS):
-        raise ValueError(f"a picture of {width}x{height}")
-    return size

@@ -9,7 +9,7 @@ import numpy as np
 
 from osmn.masks import Size
 from osmn.user_video.given import shapes
-from osmn.user_video.given.annotations import Annotated, Annotations, Shape, size_of, stem
+from osmn.user_video.given.annotated import Annotated, Annotations, Shape, size_of, stem
 
 AREAS = ("polygon", "box", "mask", "ellipse")
 

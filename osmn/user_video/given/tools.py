@@ -10,7 +10,7 @@ import numpy as np
 
 from osmn.masks import Size
 from osmn.user_video.given import platforms, shapes
-from osmn.user_video.given.annotations import Annotated, Annotations, Shape, size_of, stem
+from osmn.user_video.given.annotated import Annotated, Annotations, Shape, size_of, stem
 
 Mask = Callable[[], np.ndarray]
 NO_OBJECTS = ("_background_", "__ignore__")  # Labels of labelme.
