@@ -103,7 +103,8 @@ def _open_standard_streams() -> None:
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:
-            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, it stays open until the end
+            sink = open(os.devnull, "w", encoding="utf-8", errors="backslashreplace")  # noqa: SIM115, open to the end
+            setattr(sys, name, sink)
         elif hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
 

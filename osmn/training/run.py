@@ -82,7 +82,10 @@ def _keep_options(run: TrainingRun, precision: str) -> None:
     unknown = [name for name in run.change if name not in now]
     if unknown:
         raise InputError(f"--change {unknown[0]} is none of the options that are kept: {', '.join(sorted(now))}")
-    if path.is_file() and checkpoint_files.newest_checkpoint(folder) and not run.training.restart_training:
+    newest = None if run.training.restart_training else checkpoint_files.newest_checkpoint(folder)
+    if newest and checkpoint_files.step_of(newest) >= run.training.training_iters:
+        return  # There is nothing to train.
+    if newest and path.is_file():
         try:
             before = sealed_json.from_json(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:

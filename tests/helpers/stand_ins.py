@@ -32,6 +32,7 @@ class Follower:
 
     config = ModelConfig(no_visual_modulator=True)
     gamma_channels = ()
+    guide_maps = 1
     dtype_policy = keras.DTypePolicy("float32")
 
     def segment(self, image, spatial, gammas, execution):
@@ -43,6 +44,7 @@ class Pixelwise:
 
     config = ModelConfig(no_visual_modulator=True)
     gamma_channels = ()
+    guide_maps = 1
     dtype_policy = keras.DTypePolicy("float32")
     compute_dtype = "float32"
 

@@ -62,7 +62,7 @@ def propagate(network, frames, starts):
         else:
             predictor.start(frame)
         for object_id, mask in starts.get(number, {}).items():
-            predictor.add_object(object_id, mask, np.full((*mask.shape, 3), 200, np.uint8))
+            predictor.follow(object_id, mask, np.full((*mask.shape, 3), 200, np.uint8))
     return results
 
 

@@ -8,7 +8,7 @@ import pytest
 from helpers.moving_square import FRAMES, SIZE, Bright, square, write_square
 from osmn.files.images import write_labels
 from osmn.inference.predictor import Predictor
-from osmn.user_video.webapp import painting
+from osmn.user_video.webapp import painting, pointing
 from osmn.user_video.webapp.actions import Actions
 from osmn.user_video.webapp.visitors import Visitors
 
@@ -53,7 +53,8 @@ class Page:
 
 
 @pytest.fixture
-def visitors():
+def visitors(monkeypatch):
+    monkeypatch.setattr(pointing, "shipped_engine", lambda: None)  # Boxes are GrabCut's.
     with Visitors(lambda size: Predictor(Bright(), size)) as visitors:
         yield visitors
 

@@ -15,6 +15,7 @@ from osmn.user_video.media.reader import open_frames
 from osmn.user_video.prompts import Prompt
 from osmn.user_video.tracking import segment
 from osmn.user_video.webapp.clip import Clip
+from osmn.user_video.webapp.pointing import Pointer
 from osmn.user_video.webapp.session import Session
 
 
@@ -31,8 +32,8 @@ def engine():
 
 @pytest.fixture
 def session(clip, engine):
-    """Return a session of the clip."""
-    return Session(Clip(clip, clip.name), lambda size: Predictor(engine, size))
+    """Return a session of the clip, without a click network: boxes are GrabCut's."""
+    return Session(Clip(clip, clip.name), lambda size: Predictor(engine, size), Pointer(lambda: None))
 
 
 def painted(mask, object_id=1):

@@ -27,11 +27,12 @@ class Pointer:
     """Finds what a visitor points at, and remembers which clicks a mask came from.
 
     Args:
-        engine: () -> what runs a click network, or None for GrabCut, which knows boxes alone.
+        engine: () -> what runs a click network, or None for GrabCut, which knows boxes alone; None for
+            `shipped_engine`.
     """
 
-    def __init__(self, engine: Callable[[], ClickEngine | None] = shipped_engine) -> None:
-        self._engine = engine
+    def __init__(self, engine: Callable[[], ClickEngine | None] | None = None) -> None:
+        self._engine = engine or (lambda: shipped_engine())
         self._clicks: dict[tuple[int, int, int], tuple[Click, ...]] = {}  # By frame, object and its mask.
 
     def in_box(self, frame: np.ndarray, box: Sequence[int]) -> np.ndarray:
