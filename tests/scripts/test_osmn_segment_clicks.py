@@ -106,6 +106,13 @@ def test_a_box_is_refined_by_clicks(engine, frames, tmp_path):
     assert near(found(tmp_path / "clicked")[1], AREAS[GREEN])
 
 
+@pytest.mark.parametrize("by", ["network", "grabcut"])
+def test_a_box_that_reaches_outside_the_frame_counts_inside_and_a_line_says_so(engine, frames, tmp_path, capsys, by):
+    segment(frames, tmp_path / "out", "--box", 4, 4, 500, 40, "--box_by", by)
+    assert "the box 4 4 500 40 reaches outside the frame, 64x48; what is inside counts" in capsys.readouterr().out
+    assert read_labels(tmp_path / "out/first_mask.png").any()
+
+
 def test_the_same_clicks_again_find_finished_results_and_others_are_refused(engine, frames, tmp_path, capsys):
     segment(frames, tmp_path / "out", "--click", 18, 20)
     capsys.readouterr()
