@@ -65,23 +65,33 @@ def find(
 
 def check(size: Size, pointed: Iterable[Click], box: Sequence[int] | None = None) -> None:
     """Raise InputError for a click or a box that is outside a frame of `size`; log a box that reaches outside."""
-    within = f"the frame, {size.width}x{size.height}"
     for click in pointed:
         if not (0 <= click.x < size.width and 0 <= click.y < size.height):
-            raise InputError(f"the click {click.x:g} {click.y:g} is outside {within}; give another one")
-    if box is None:
-        return
+            said = f"the click {click.x:g} {click.y:g} is outside the frame, {size.width}x{size.height}"
+            raise InputError(f"{said}; give another one")
+    if box is not None:
+        tell_outside(size, box, edges_of(size, box))
+
+
+def edges_of(size: Size, box: Sequence[int] | np.ndarray) -> tuple[int, int, int, int]:
+    """Return (left, top, right, bottom), right and bottom exclusive, of what is in a frame of `size` of a box.
+
+    The box is (x, y, width, height). Raises InputError for a box that is outside the frame, or too small.
+    """
     x, y, width, height = arguments.box(box)
-    words = f"the box {x} {y} {width} {height}"
-    if min(width, height) < 2 or x >= size.width or y >= size.height or x + width <= 0 or y + height <= 0:
-        raise InputError(f"{words} is outside {within}, or too small; give another one")
-    if x < 0 or y < 0 or x + width > size.width or y + height > size.height:
-        logger.info(f"{words} reaches outside {within}; what is inside counts")
+    left, top, right, bottom = max(x, 0), max(y, 0), min(x + width, size.width), min(y + height, size.height)
+    if min(width, height) < 2 or left >= right or top >= bottom:
+        within = f"the frame, {size.width}x{size.height}"
+        raise InputError(f"the box {x} {y} {width} {height} is outside {within}, or too small; give another one")
+    return left, top, right, bottom
 
 
-def check_click(frame: np.ndarray, click: Click) -> None:
-    """Raise InputError for a click outside a frame, uint8 (H, W, 3)."""
-    check(Size.of(arguments.frame(frame)), [click])
+def tell_outside(size: Size, box: Sequence[int] | np.ndarray, edges: tuple[int, int, int, int]) -> None:
+    """Log a box, (x, y, width, height), that reaches outside a frame of `size`; `edges` are those of `edges_of`."""
+    x, y, width, height = arguments.box(box)
+    if edges != (x, y, x + width, y + height):
+        within = f"the frame, {size.width}x{size.height}"
+        logger.info(f"the box {x} {y} {width} {height} reaches outside {within}; what is inside counts")
 
 
 def answer(
@@ -95,10 +105,8 @@ def answer(
 
     The arguments are those of `find`.
     """
-    size, edges = Size.of(arguments.frame(frame)), None
-    if box is not None:
-        x, y, width, height = arguments.box(box)
-        edges = (max(x, 0), max(y, 0), min(x + width, size.width), min(y + height, size.height))
+    size = Size.of(arguments.frame(frame))
+    edges = None if box is None else edges_of(size, box)
     known = _known(pointed, edges, mask)
     if edges is None and (mask is None or not mask.any()):  # Nothing tells how large the object is.
         mask = _segmented(engine, frame, whole_frame(size), pointed, None, mask)
@@ -146,10 +154,7 @@ def _segmented(
         window.inside([(click.x, click.y) for click in pointed if click.positive == wanted], SIDE)
         for wanted in (True, False)
     )
-    shown = None
-    if box is not None:
-        corners = window.inside([(box[0] - 0.5, box[1] - 0.5), (box[2] - 0.5, box[3] - 0.5)], SIDE)
-        shown = tuple(value + 0.5 for corner in corners for value in corner)
+    shown = None if box is None else window.box_inside(box, SIDE)
     so_far = None
     if mask is not None and mask.any():
         so_far = window.cut(mask.astype(np.uint8), SIDE, 0, nearest=True) > 0

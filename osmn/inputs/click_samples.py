@@ -98,10 +98,7 @@ def pointed_at(
         positive = [middle(truth, random)[0] for _ in range(int(random.geometric(0.6)))]
         beside = window.cut((~label).astype(np.uint8), side, 0, nearest=True) > 0
         negative = _inside(beside, int(random.integers(3)), random)
-    shown = None
-    if way.startswith("box"):
-        (left, top), (right, bottom) = window.inside([(box[0] - 0.5, box[1] - 0.5), (box[2] - 0.5, box[3] - 0.5)], side)
-        shown = (left + 0.5, top + 0.5, right + 0.5, bottom + 0.5)
+    shown = window.box_inside(box, side) if way.startswith("box") else None
     maps = guide_maps(side, positive, negative, shown, mask)
     return window.cut(frame, side, clicks.GRAY), maps, truth.astype(np.uint8)
 

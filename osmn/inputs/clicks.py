@@ -62,6 +62,12 @@ class Window(NamedTuple):
         scale = side / self.side
         return [((x + 0.5 - self.left) * scale - 0.5, (y + 0.5 - self.top) * scale - 0.5) for x, y in clicks]
 
+    def box_inside(self, box: Sequence[float], side: int) -> tuple[float, float, float, float]:
+        """Return a box (left, top, right, bottom), right and bottom exclusive, as `inside` returns clicks."""
+        # Edges lie between pixels, half a pixel from their middles, at which clicks are.
+        (left, top), (right, bottom) = self.inside([(box[0] - 0.5, box[1] - 0.5), (box[2] - 0.5, box[3] - 0.5)], side)
+        return left + 0.5, top + 0.5, right + 0.5, bottom + 0.5
+
 
 def window_around(box: tuple[float, float, float, float], factor: float, size: Size) -> Window:
     """Return the `Window` around a box (left, top, right, bottom), right and bottom exclusive, of a frame of `size`.

@@ -14,8 +14,8 @@ from osmn.files.images import read_image, read_labels, write_image, write_labels
 from osmn.inference import arguments
 from osmn.inference.arguments import MOST_OBJECTS
 from osmn.inference.load import SHIPPED_CLICKS, fingerprint, has_click_model, load_click_engine
-from osmn.inference.pointing import Click, find
-from osmn.masks import labelled
+from osmn.inference.pointing import Click, edges_of, find, tell_outside
+from osmn.masks import Size, labelled
 from osmn.models.engines import ClickEngine
 from osmn.user_video.options import VideoOptions
 from osmn.user_video.prompts import Prompt, objects_of, path_of
@@ -36,15 +36,13 @@ def grabcut(image: np.ndarray, box: Sequence[int] | np.ndarray) -> np.ndarray:
         InputError: if the box is not as described or has no object; or if it leaves nothing of the image outside, from
             which GrabCut learns the background.
     """
-    x, y, width, height = arguments.box(box)
-    words, (rows, columns) = f"the box {x} {y} {width} {height}", image.shape[:2]
-    left, top, right, bottom = max(x, 0), max(y, 0), min(x + width, columns), min(y + height, rows)
-    if left >= right or top >= bottom or width < 2 or height < 2:
-        raise InputError(f"{words} is outside the frame, {columns}x{rows}, or too small; give another one")
-    if (left, top, right, bottom) == (0, 0, columns, rows):
-        raise InputError(f"{words} is the whole frame, {columns}x{rows}; give a smaller one, or draw a mask instead")
-    if (left, top, right, bottom) != (x, y, x + width, y + height):
-        logger.info(f"{words} reaches outside the frame, {columns}x{rows}; what is inside counts")
+    size = Size.of(image)
+    left, top, right, bottom = edges = edges_of(size, box)
+    words = "the box {} {} {} {}".format(*arguments.box(box))
+    if edges == (0, 0, *size):
+        within = f"the whole frame, {size.width}x{size.height}"
+        raise InputError(f"{words} is {within}; give a smaller one, or draw a mask instead")
+    tell_outside(size, box, edges)
     import cv2  # Only where there is a box.
 
     mask = np.zeros(image.shape[:2], np.uint8)

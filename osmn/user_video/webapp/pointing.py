@@ -11,6 +11,7 @@ import numpy as np
 from osmn.inference import pointing
 from osmn.inference.load import SHIPPED_CLICKS, has_click_model, load_click_engine
 from osmn.inference.pointing import Click
+from osmn.masks import Size
 from osmn.models.engines import ClickEngine
 from osmn.user_video.boxes import grabcut
 
@@ -57,7 +58,7 @@ class Pointer:
         if engine is None:
             raise ValueError("a page without a click network has no clicks")
         clicks = (*self._clicks.get((number, object_id, _digest(mask)), ()), click)
-        pointing.check_click(frame, click)
+        pointing.check(Size.of(frame), [click])
         found = pointing.answer(engine, frame, clicks, None, mask if mask.any() else None)
         self._clicks[number, object_id, _digest(found)] = clicks
         while len(self._clicks) > MOST_REMEMBERED:
