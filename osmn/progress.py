@@ -7,7 +7,7 @@ from collections.abc import Iterable, MutableMapping
 from typing import Any, TypeVar, overload
 
 from tqdm import tqdm
-from tqdm.std import EMA  # type: ignore[attr-defined]
+from tqdm.std import EMA  # type: ignore[attr-defined, unused-ignore]  # Types of tqdm, where installed, lack it.
 
 SECONDS_BETWEEN_LINES = 30.0
 PREPARING = "preparing the network"  # The first unit of the work traces or compiles the network.
@@ -80,7 +80,7 @@ class _Bar(tqdm):
     def _begin_estimate(self) -> None:
         """Have the rate be that of the units from now on: the start may take longer than all that is left."""
         self._ema_dn, self._ema_dt = EMA(self.smoothing), EMA(self.smoothing)
-        self.last_print_t, self.last_print_n = self._time(), self.n  # type: ignore[attr-defined]
+        self.last_print_t, self.last_print_n = self._time(), self.n  # type: ignore[attr-defined, unused-ignore]
 
     @property
     def format_dict(self) -> MutableMapping[str, Any]:
