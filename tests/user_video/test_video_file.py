@@ -1,5 +1,6 @@
 """How long the last frame of a video file is shown, what is missing at its end, and masks of its stored pixels."""
 
+import itertools
 from fractions import Fraction
 
 import av
@@ -17,11 +18,12 @@ from osmn.user_video.media.reader import open_frames
 from osmn.user_video.media.writer import write_cutout, write_overlay
 
 CODECS = {"mp4": "libx264", "mov": "libx264", "mkv": "libx264", "webm": "libvpx-vp9", "gif": "gif"}
+WITHOUT_DURATIONS = {"avi": "mpeg4", "wmv": "wmv2", "flv": "flv1"}  # Of frames: the whole file has one.
 
 
 def with_last(path, last, count=6, bframes=0):
     """Write a clip of 25 frames a second whose last frame is shown for `last` seconds."""
-    codec, kind = CODECS[path.suffix[1:]], path.suffix[1:]
+    codec, kind = (CODECS | WITHOUT_DURATIONS)[path.suffix[1:]], path.suffix[1:]
     if kind == "gif":
         images = [Image.fromarray(image) for image in pictures(count)]
         durations = [*[40] * (count - 1), round(1000 * last)]
@@ -57,6 +59,13 @@ def test_the_last_frame_is_shown_as_long_as_the_file_says(tmp_path, kind, hundre
     assert ends(path) == (0, 5 * TICK, 5 * TICK + last)
 
 
+@pytest.mark.parametrize("last", [1, 2, 70])
+@pytest.mark.parametrize("kind", WITHOUT_DURATIONS)
+def test_a_whole_file_without_durations_of_frames_shows_the_last_one_to_its_end(tmp_path, kind, last):
+    path = with_last(tmp_path / f"clip.{kind}", last * TICK)
+    assert ends(path) == (0, 5 * TICK, (5 + last) * TICK)
+
+
 @pytest.mark.parametrize("kind", ["mp4", "gif", "webm"])
 @pytest.mark.parametrize(("writer", "name"), [(write_overlay, "overlay.mp4"), (write_cutout, "cutout.webm")])
 def test_what_is_written_lasts_as_long_as_the_video(tmp_path, kind, writer, name):
@@ -82,12 +91,54 @@ def test_a_run_that_is_stopped_early_shows_its_last_frame_for_a_frame(tmp_path):
         assert float(written.last[1] - written.last[0]) < 0.5
 
 
-def test_what_is_missing_at_the_end_is_told(tmp_path):
-    path = make_video(tmp_path / "clip.mkv", pictures(100), "mpeg4", options={"g": "1"})
+@pytest.mark.parametrize(("suffix", "codec"), [("mkv", "mpeg4"), ("wmv", "wmv2"), ("flv", "flv1")])
+def test_what_is_missing_at_the_end_is_told(tmp_path, suffix, codec):
+    path = make_video(tmp_path / f"clip.{suffix}", pictures(100), codec, options={"g": "1"})
     path.write_bytes(path.read_bytes()[: path.stat().st_size * 3 // 4])
     with open_frames(path) as frames:
         count = len(list(frames))
         assert frames.missing == pytest.approx(float((100 - count) * TICK), abs=0.05)
+
+
+AVIS = {"mjpeg": "yuvj420p", "mpeg4": "yuv420p", "ffv1": "bgr0"}
+
+
+def with_dropped_frames(path, codec, shown, after):
+    """Write an AVI of 25 frames a second with frames at the places `shown`: the others, and `after`, have no data."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, 25, width=64, height=48, pix_fmt=AVIS[codec])
+        for place, image in zip(shown, pictures(len(shown)), strict=True):
+            frame = av.VideoFrame.from_ndarray(image, "rgb24")
+            frame.pts, frame.time_base = place, TICK
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+        for number in range(after):
+            empty = av.Packet(0)
+            empty.stream, empty.time_base = stream, TICK
+            empty.pts = empty.dts = shown[-1] + 1 + number
+            container.mux(empty)
+    return path
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    codec=st.sampled_from(sorted(AVIS)),
+    steps=st.lists(st.integers(1, 5), min_size=2, max_size=6),
+    after=st.integers(0, 60),
+)
+def test_dropped_frames_of_an_avi_show_the_frame_before_them(tmp_path, codec, steps, after):
+    shown = [0, *itertools.accumulate(steps)]
+    needs(codec)
+    path = with_dropped_frames(tmp_path / "clip.avi", codec, shown, after)
+    with open_frames(path) as frames:
+        assert [frame.seconds for frame in frames] == [place * TICK for place in shown]
+        assert (frames.missing, frames.damaged) == (0, 0)
+        assert frames.last == (shown[-1] * TICK, (shown[-1] + 1 + after) * TICK)
+    content = path.read_bytes()
+    path.write_bytes(content[: content.index(b"idx1")])  # A camera that stopped before it wrote the index.
+    with open_frames(path) as frames:
+        list(frames)
+        assert after < 2 or frames.missing > 0
 
 
 def halves(tmp_path, size):

@@ -14,7 +14,7 @@ import av
 import numpy as np
 
 from osmn.errors import InputError
-from osmn.user_video.media.damage import DamageCounter
+from osmn.user_video.media.damage import DamageCounter, is_whole
 from osmn.user_video.media.rgb import ToRGB
 from osmn.user_video.media.sources import FOLDER_RATE, Decoded, as_browsers_show, clock, exact, open_container
 from osmn.user_video.media.streams import shown_stream
@@ -124,7 +124,8 @@ class VideoFile:
         missing = announced - latest * self.time_base
         if 2 * missing <= 1 / self.rate:
             return
-        if self._stream.frames and self._packets_read >= self._stream.frames:
+        has_all = self._stream.frames and self._packets_read >= self._stream.frames
+        if has_all or is_whole(self.path, self._container.format.name):
             # Nothing is missing: it is the last frame that lasts, and its packet is not the last one of the file.
             self.picture_end = announced - self.origin
         else:
@@ -148,7 +149,7 @@ class VideoFile:
         if match := re.fullmatch(r"(\d+):(\d+):(\d+(?:\.\d+)?)", tag):  # Matroska's, of each stream
             hours, minutes, seconds = match.groups()
             return int(hours) * 3600 + int(minutes) * 60 + Fraction(seconds)
-        if self._container.duration and not self.audio:  # Which may be longer.
+        if self._container.duration and len(self._container.streams) == 1:  # Others, such as sound, may be longer.
             return start + Fraction(self._container.duration, av.time_base)
         return None
 
