@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: demo browser crf engines newest test test-all test-processors findings lint format figures options clean
+.PHONY: demo browser crf engines newest oldest tools test test-all test-processors findings lint format figures options clean
 
 $(VENV)/.installed: requirements.txt requirements-segment.txt requirements-train.txt requirements-dev.txt
 	$(PYTHON) -m venv $(VENV)
@@ -36,14 +36,27 @@ test-all: lint
 
 # The tests of videos, masks and the page with the newest release of each package that these rest on, in a place of their
 # own. A release that our bounds (requirements-*.txt) leave out is tried too.
+OF_VIDEOS = tests/user_video tests/files tests/test_masks.py $(wildcard tests/scripts/test_osmn_segment*.py)
 NEWEST = av opencv-python-headless pillow gradio filelock numpy
 newest:
 	$(PYTHON) -m venv --clear $(VENV)-newest
 	$(VENV)-newest/bin/pip install --quiet -r requirements.txt -r requirements-app.txt -r requirements-dev.txt
 	$(VENV)-newest/bin/pip install --quiet --upgrade $(NEWEST)
 	$(VENV)-newest/bin/pip list | grep -E "^($$(echo $(NEWEST) | tr ' ' '|')) "
-	TF_CPP_MIN_LOG_LEVEL=3 $(VENV)-newest/bin/python -m pytest -rs -m "not slow" tests/user_video tests/files tests/test_masks.py \
-		tests/scripts/test_osmn_segment.py tests/scripts/test_osmn_segment_inputs.py
+	TF_CPP_MIN_LOG_LEVEL=3 $(VENV)-newest/bin/python -m pytest -rs -m "not slow" $(OF_VIDEOS)
+
+# The same with the lowest release that requirements-segment.txt allows of each package.
+OLDEST = $(shell sed -n 's/^\([a-z-]*\)>=\([0-9.]*\).*/\1==\2/p' requirements-segment.txt)
+oldest:
+	$(PYTHON) -m venv --clear $(VENV)-oldest
+	$(VENV)-oldest/bin/pip install --quiet -r requirements.txt -r requirements-dev.txt $(OLDEST)
+	TF_CPP_MIN_LOG_LEVEL=3 $(VENV)-oldest/bin/python -m pytest -rs -m "not slow" $(OF_VIDEOS)
+
+# Exports read back by the programs that they are for. labelme brings Qt and 0.5 GB, so that it is no part of `make test`.
+tools:
+	$(PYTHON) -m venv --clear $(VENV)-tools
+	$(VENV)-tools/bin/pip install --quiet -r requirements.txt -r requirements-dev.txt cvat-sdk==2.80.0 datumaro==1.13.12 labelme==6.3.1
+	TF_CPP_MIN_LOG_LEVEL=3 $(VENV)-tools/bin/python -m pytest -rA tests/scripts/test_osmn_segment_exports.py
 
 # The suite as other processors compute it, one after the other, an hour in all: see CONTRIBUTING.md, "Processors".
 test-processors: $(VENV)/.installed

@@ -152,6 +152,14 @@ class Run:
         finished_parts.journal(self._folder, part).unlink(missing_ok=True)
         return True
 
+    def changed(self, part: str) -> list[str]:
+        """Return the names of those files of a finished part that someone has changed since."""
+        marker = finished_parts.marker(self._folder, part)
+        if not finished_parts.files_in(marker):
+            return []
+        noted = json.loads(regular_bytes(marker))["files"]
+        return [name for name, kept in noted.items() if self._state(name) not in (None, kept)]
+
     @contextlib.contextmanager
     def making(self, part: str, ours: Collection[str] = ()) -> Iterator[Callable[..., None]]:
         """Give the block a function that notes the paths of a part's files, in the folder, before they are made.

@@ -1,18 +1,20 @@
-"""The masks of a user's video in the files of other programs: COCO, CVAT, boxes, and black and white videos."""
+"""The masks of a user's video in files of other programs: COCO, CVAT, labelme, boxes, and black and white videos."""
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import csv
 import functools
 import io
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 from xml.etree import ElementTree
 
 import numpy as np
+from PIL import Image
 from pycocotools import mask as coco_mask
 
 from osmn.data.tracks import coco_rle
@@ -23,6 +25,9 @@ from osmn.user_video.media.reader import Frame, Frames
 from osmn.user_video.media.writer import WriteFrame, write_matte
 from osmn.user_video.tracking import mask_name
 
+LABELME = "labelme"  # A kind, and its folder.
+LABELME_VERSION = "6.3.1"  # Whose form is written; 5.2 is the first that has masks.
+JPEG = {"quality": 95, "subsampling": 0}
 CSV_COLUMNS = ("frame", "name", "seconds", "object", "left", "top", "width", "height", "area")
 
 
@@ -121,7 +126,7 @@ def cvat(masks: Masks) -> str:
     ElementTree.SubElement(task, "size").text = str(len(masks.frames))
     labels = ElementTree.SubElement(task, "labels")
     for object_id in masks.objects:
-        ElementTree.SubElement(ElementTree.SubElement(labels, "label"), "name").text = f"object_{object_id}"
+        ElementTree.SubElement(ElementTree.SubElement(labels, "label"), "name").text = object_name(object_id)
     sides = dict(zip(("width", "height"), map(str, masks.size), strict=True))
     images = {
         number: ElementTree.SubElement(root, "image", {"id": str(number), "name": f"{name}.jpg"} | sides)
@@ -129,7 +134,7 @@ def cvat(masks: Masks) -> str:
     }
     for (number, _, _), object_id, shown in masks.each():
         placed = dict(zip(("left", "top", "width", "height"), map(str, shown.box), strict=True))
-        given = {"label": f"object_{object_id}", "source": "auto", "occluded": "0", "z_order": "0"}
+        given = {"label": object_name(object_id), "source": "auto", "occluded": "0", "z_order": "0"}
         ElementTree.SubElement(images[number], "mask", given | {"rle": _runs_by_rows(shown)} | placed)
     ElementTree.indent(root)
     return '<?xml version="1.0" encoding="utf-8"?>\n' + ElementTree.tostring(root, encoding="unicode") + "\n"
@@ -137,10 +142,16 @@ def cvat(masks: Masks) -> str:
 
 def _runs_by_rows(shown: Shown) -> str:
     """Return the run lengths of a mask in its box, row by row, first of zeros."""
-    left, top, width, height = shown.box
-    part = coco_mask.decode(shown.rle)[top : top + height, left : left + width]
+    part = _in_box(shown)
     edges = np.flatnonzero(np.diff(part.ravel(), prepend=0))
     return ", ".join(map(str, np.diff([0, *edges, part.size]).tolist()))
+
+
+def _in_box(shown: Shown) -> np.ndarray:
+    """Return a mask in its box, uint8 (height, width), 0 or 1."""
+    left, top, width, height = shown.box
+    part: np.ndarray = coco_mask.decode(shown.rle)[top : top + height, left : left + width]
+    return part
 
 
 def boxes(masks: Masks) -> str:
@@ -168,18 +179,77 @@ TEXTS: dict[str, tuple[str, Callable[[Masks], str]]] = {
     "boxes": ("boxes.csv", boxes),
     "mot": ("mot.txt", mot),
 }
+
+
+def labelme(frame: Frame, objects: Mapping[int, Shown | None]) -> str:
+    """Return the JSON of labelme for a frame, `<frame>.jpg` beside it: a shape "mask" for each object that is seen.
+
+    Its label is `object_<id>`, its `group_id` the id. The box includes its last row and column.
+    """
+    shapes = []
+    for object_id, shown in objects.items():
+        if shown is not None:
+            left, top, width, height = shown.box
+            picture = io.BytesIO()
+            Image.fromarray(_in_box(shown)).save(picture, "png")
+            shapes.append(
+                {
+                    "label": object_name(object_id),
+                    "points": [[float(left), float(top)], [float(left + width - 1), float(top + height - 1)]],
+                    "group_id": object_id,
+                    "description": "",
+                    "shape_type": "mask",
+                    "flags": {},
+                    "mask": base64.b64encode(picture.getvalue()).decode(),
+                }
+            )
+    height, width = frame.image.shape[:2]
+    sides = {"imageHeight": height, "imageWidth": width}
+    image = {"imagePath": f"{frame.name}.jpg", "imageData": None}
+    return json.dumps({"version": LABELME_VERSION, "flags": {}, "shapes": shapes} | image | sides)
+
+
 VIDEOS: dict[str, tuple[str, Callable[..., contextlib.AbstractContextManager[WriteFrame]]]] = {
     "matte": ("matte_{}.mkv", write_matte),
     "prores": ("matte_{}.mov", functools.partial(write_matte, prores=True)),
 }
 
 
-def names(kind: str, object_ids: Sequence[int]) -> list[str]:
-    """Return the names of the files of a kind, one of `options.EXPORTS`, for a video with these objects."""
+def object_name(object_id: int) -> str:
+    """Return an object's label in other programs; `given.annotations` knows it again."""
+    return f"object_{object_id}"
+
+
+def names(kind: str, object_ids: Sequence[int], first: str) -> list[str]:
+    """Return the names of the files of a kind that are known before they are written.
+
+    Args:
+        kind: one of `options.EXPORTS`.
+        object_ids: of all objects.
+        first: name of the first frame.
+    """
+    if kind == LABELME:
+        return labelme_files(first)
     return [TEXTS[kind][0]] if kind in TEXTS else [VIDEOS[kind][0].format(object_id) for object_id in object_ids]
 
 
-def write(kinds: Sequence[str], folder: Path, frames: Frames, name: str, object_ids: Sequence[int]) -> None:
+def labelme_files(frame: str) -> list[str]:
+    """Return the names of labelme's two files of a frame, by its name."""
+    return [f"{LABELME}/{frame}.jpg", f"{LABELME}/{frame}.json"]
+
+
+def tell_nobody(*names: str) -> None:
+    """Do nothing with names of files."""
+
+
+def write(
+    kinds: Sequence[str],
+    folder: Path,
+    frames: Frames,
+    name: str,
+    object_ids: Sequence[int],
+    tell: Callable[..., object] = tell_nobody,
+) -> None:
     """Write files of several kinds of the masks in a folder of results, `masks/<frame>.png`.
 
     Args:
@@ -188,6 +258,7 @@ def write(kinds: Sequence[str], folder: Path, frames: Frames, name: str, object_
         frames: of the video, whose times the mattes get.
         name: of the video.
         object_ids: of all objects.
+        tell: called with the names of labelme's files, before they are written.
 
     Raises:
         InputError: if a mask cannot be read or a file cannot be written.
@@ -202,11 +273,26 @@ def write(kinds: Sequence[str], folder: Path, frames: Frames, name: str, object_
         for frame in frames:
             labels = read_labels(folder / mask_name(frame))
             _collect(masks, frame, labels)
+            if LABELME in kinds:
+                tell(*labelme_files(frame.name))
+                _write_labelme(folder, frame, {object_id: shown[-1] for object_id, shown in masks.objects.items()})
             for object_id, write_frame in mattes:
                 write_frame(functools.partial(_matte, labels, object_id), frame.seconds)
     for path, text in (TEXTS[kind] for kind in kinds if kind in TEXTS):
-        with named_write_errors(folder / path), replacing(folder / path) as temporary:
-            temporary.write_text(text(masks), encoding="utf-8")
+        _write_text(folder / path, text(masks))
+
+
+def _write_text(path: Path, text: str) -> None:
+    with named_write_errors(path), replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def _write_labelme(folder: Path, frame: Frame, objects: Mapping[int, Shown | None]) -> None:
+    """Write a frame and its JSON: labelme lists a folder by its pictures, and looks for the JSON beside each."""
+    picture, text = (folder / path for path in labelme_files(frame.name))
+    with named_write_errors(picture), replacing(picture) as temporary:
+        Image.fromarray(frame.image).save(temporary, "jpeg", **JPEG)
+    _write_text(text, labelme(frame, objects))
 
 
 def _matte(labels: np.ndarray, object_id: int) -> np.ndarray:

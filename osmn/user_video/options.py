@@ -11,7 +11,7 @@ from osmn.training.options import TrainingOptions
 from osmn.user_video.given import READINGS
 
 # Values of --output_format.
-EXPORTS = ("coco", "coco_images", "cvat", "boxes", "mot", "matte", "prores")
+EXPORTS = ("coco", "coco_images", "cvat", "labelme", "boxes", "mot", "matte", "prores")
 BOX_BY = ("network", "grabcut")
 
 
@@ -129,8 +129,8 @@ class VideoOptions:
         default=(),
         metadata=option(
             "also write the masks as coco.json (YouTube-VIS form, run lengths), coco_images.json (COCO instances),"
-            " cvat.xml (CVAT 1.1), boxes.csv, mot.txt, or as black and white videos: matte_<object>.mkv"
-            " (FFV1), matte_<object>.mov (ProRes 4444)",
+            " cvat.xml (CVAT 1.1), labelme/ (frames and JSON), boxes.csv, mot.txt, or as black and white videos:"
+            " matte_<object>.mkv (FFV1), matte_<object>.mov (ProRes 4444)",
             choices=EXPORTS,
             nargs="+",
         ),

@@ -92,7 +92,7 @@ def segment_job(
     found = list(FOUND if pointed else ())
     videos = tracking.videos_written(given, options.video.cutout)
     shown = [GIVEN] if any(each.note for each in given) else []
-    exported_files = _exports(given, options)
+    exported_files = [name for names in _exports(frames, given, options).values() for name in names]
     _check_places(job, model, options, read, [*found, *videos, *shown, *exported_files])
     size = model_choice.size(model, frames.size, options.im_size)
     logger.info(f"{job.path}: {model.summary(size)}")
@@ -121,28 +121,41 @@ def segment_job(
             logger.info(f"finished already: {job.folder}/overlay.mp4")
         else:
             _report(job, done)
-        _export(job, given, options, run)
+        _export(job, _exports(frames, given, options), given, options, run)
     return done
 
 
-def _exports(given: list[Prompt], options: UserVideoOptions) -> list[str]:
-    """Return the names of the further files that are asked for."""
+def _exports(frames: Frames, given: list[Prompt], options: UserVideoOptions) -> dict[str, list[str]]:
+    """Return {kind: names of files} of the further files that are asked for, as far as they are known beforehand."""
     ids = prompts.all_objects(given)
-    return [name for kind in options.video.output_format for name in exports.names(kind, ids)]
+    return {kind: exports.names(kind, ids, frames.first.name) for kind in options.video.output_format}
 
 
-def _export(job: Job, given: list[Prompt], options: UserVideoOptions, run: manifest.Run) -> None:
-    """Write the further files that are asked for, of the masks, as far as they are not there."""
-    ids = prompts.all_objects(given)
-    names = {kind: exports.names(kind, ids) for kind in options.video.output_format}
+def _export(
+    job: Job, names: Mapping[str, list[str]], given: list[Prompt], options: UserVideoOptions, run: manifest.Run
+) -> None:
+    """Write the further files that are asked for, `_exports`, of the masks, as far as they are not there."""
     missing = [kind for kind in names if not run.is_finished(f"exports/{kind}", names[kind])]
     if not missing:
         return
+    changed = [name for kind in missing for name in run.changed(f"exports/{kind}")]
+    if changed and not options.overwrite:
+        raise InputError(
+            f"{job.folder / changed[0]} has been changed since it was written; move it, or --overwrite to write it anew"
+        )
+    remove_unfinished(job.folder / exports.LABELME)
     with _open_frames(job, options.video) as frames, ExitStack() as stack:
+        parts = {kind: stack.enter_context(run.part(f"exports/{kind}", names[kind])) for kind in missing}
         for kind in missing:
-            stack.enter_context(run.part(f"exports/{kind}", names[kind])).announce(*names[kind])
-        exports.write(missing, job.folder, frames, job.path.stem, ids)
-    logger.info(f"{', '.join(str(job.folder / name) for kind in missing for name in names[kind])} written")
+            parts[kind].announce(*names[kind])
+        tell = parts[exports.LABELME].announce if exports.LABELME in parts else exports.tell_nobody
+        exports.write(missing, job.folder, frames, job.path.stem, prompts.all_objects(given), tell)
+    shown = [
+        f"{job.folder}/{name}"
+        for kind in missing
+        for name in ([f"{kind}/"] if kind == exports.LABELME else names[kind])
+    ]
+    logger.info(f"{', '.join(shown)} written")
 
 
 def _provenance(path: Path | str, given: Sequence[Prompt], pointed: Pointing | None) -> dict[str, Any]:
@@ -216,6 +229,7 @@ def _check_places(
     finetuned = job.folder / FINETUNED
     refuse_writing_over_inputs((job.folder / name for name in (MASKS, SCORES, *written)), read)
     outputs = [job.folder / MASKS, *([finetuned] if options.finetuning.finetune else [])]
+    outputs += [job.folder / exports.LABELME] if exports.LABELME in options.video.output_format else []
     refuse_inputs_inside_outputs(read, outputs)
     refuse_inputs_inside_outputs(model.files, [finetuned])
 

@@ -15,15 +15,16 @@ from pycocotools.coco import COCO
 import osmn_segment
 from helpers.own_videos import FRAMES, SIZE, mask, segment
 from helpers.scripts import error
-from helpers.trees import names
+from helpers.trees import names, tree
 from osmn.files.images import read_labels
 from osmn.user_video.given.annotations import At, read_annotation
 from osmn.user_video.media.reader import open_frames
 
 pytestmark = pytest.mark.usefixtures("follower")
-ALL = ("coco", "coco_images", "cvat", "boxes", "mot", "matte", "prores")
-FILES = ["boxes.csv", "coco.json", "coco_images.json", "cvat.xml", "matte_1.mkv", "matte_1.mov", "matte_7.mkv",
-         "matte_7.mov", "mot.txt"]  # fmt: skip
+ALL = ("coco", "coco_images", "cvat", "labelme", "boxes", "mot", "matte", "prores")
+LABELME = [f"labelme/{number:05d}.{ending}" for number in range(FRAMES) for ending in ("jpg", "json")]
+FILES = ["boxes.csv", "coco.json", "coco_images.json", "cvat.xml", *LABELME, "matte_1.mkv", "matte_1.mov",
+         "matte_7.mkv", "matte_7.mov", "mot.txt"]  # fmt: skip
 
 
 @pytest.fixture
@@ -38,7 +39,7 @@ def exported(clip, tmp_path):
 
 def test_all_formats_are_written_and_finished(exported, clip, tmp_path, capsys):
     out, labels = exported
-    assert [name for name in names(out) if name in FILES] == FILES and len(labels) == FRAMES
+    assert set(FILES) <= set(tree(out)) and len(labels) == FRAMES
     assert not (labels[0] == 7).any() and (labels[2] == 7).any()
     before = {name: (out / name).stat().st_mtime_ns for name in FILES}
     given = ["--mask", tmp_path / "first.png", "--mask", f"2:{tmp_path / 'later.png'}"]
@@ -47,6 +48,10 @@ def test_all_formats_are_written_and_finished(exported, clip, tmp_path, capsys):
     (out / "boxes.csv").unlink()
     segment(clip, out, *given, "--output_format", "boxes", "coco")
     assert f"{out / 'boxes.csv'} written" in capsys.readouterr().out
+    (out / "labelme/00003.json").unlink()
+    segment(clip, out, *given, "--output_format", "labelme")
+    assert f"{out}/labelme/ written" in capsys.readouterr().out
+    assert set(FILES) <= set(tree(out))
     assert (out / "coco.json").stat().st_mtime_ns == before["coco.json"]
 
 
@@ -57,7 +62,21 @@ def test_exports_may_be_asked_for_later_and_are_the_same(exported, clip, tmp_pat
     segment(clip, tmp_path / "again", *given, "--output_format", *ALL)
     for name in FILES:
         if not name.endswith(("mkv", "mov")):
-            assert (tmp_path / "again" / name).read_text() == (out / name).read_text()
+            assert (tmp_path / "again" / name).read_bytes() == (out / name).read_bytes()
+
+
+def test_an_export_that_was_changed_by_hand_is_not_replaced(exported, clip, tmp_path, capsys):
+    out, _ = exported
+    fixed = ["--result_path", out, "--whole_model_path", "stand-in", "--im_size", *SIZE, "--precision", "float32"]
+    given = ["--mask", tmp_path / "first.png", "--mask", f"2:{tmp_path / 'later.png'}", "--output_format", *ALL]
+    for name in ("labelme/00003.json", "cvat.xml"):
+        before = (out / name).read_text()
+        (out / name).write_text(before + " ")
+        line = error(capsys, osmn_segment.main, clip, *fixed, *given)
+        assert f"{out / name} has been changed since it was written; move it, or --overwrite" in line
+        assert (out / name).read_text() == before + " "
+        segment(clip, out, *given, "--overwrite")
+        assert (out / name).read_text() == before
 
 
 def test_coco_json_has_the_masks_in_youtube_vis_form(exported):
@@ -97,6 +116,55 @@ def test_cvat_xml_has_the_masks_of_each_frame(exported):
         np.testing.assert_array_equal(found, of_frame)
     objects, _ = read_annotation(out / "cvat.xml", At(2))
     np.testing.assert_array_equal(list(objects.values()), [labels[2] == 1, labels[2] == 7])
+
+
+def labels_of(objects):
+    """Return the labels of {object id: mask}."""
+    return np.sum([number * mask.astype(np.uint8) for number, mask in objects.items()], axis=0)
+
+
+@pytest.mark.parametrize("name", ["labelme/{0}.json", "cvat.xml"])
+def test_what_was_corrected_in_another_program_keeps_its_ids(exported, name):
+    """Labels of the form object_7 are known again, also in a frame in which object 1 is not seen."""
+    out, labels = exported
+    for number, of_frame in enumerate(labels):
+        objects, note = read_annotation(out / name.format(f"{number:05d}"), At(number))
+        np.testing.assert_array_equal(labels_of(objects), of_frame)
+    assert "7 (object_7)" in note
+    path = out / name.format("00002")
+    alone = path.read_text().replace("object_1", "object_9")
+    path.write_text(alone)
+    assert list(read_annotation(path, At(2))[0]) == [9, 7]
+
+
+def test_labelme_finds_the_frame_and_its_masks(exported):
+    """By labelme's own reader, which wants the frame beside the JSON, of the size that the JSON says."""
+    reader = pytest.importorskip("labelme._label_file")
+    out, labels = exported
+    for number, of_frame in enumerate(labels):
+        found = reader.read_label_file(str(out / f"labelme/{number:05d}.json"))
+        assert found.image_path == f"{number:05d}.jpg"
+        shown = np.zeros_like(of_frame)
+        for shape in found.shapes:
+            (left, top), (right, bottom) = np.int64(shape["points"])
+            assert shape["shape_type"] == "mask" and shape["label"] == f"object_{shape['group_id']}"
+            shown[top : bottom + 1, left : right + 1] += shape["mask"].astype(np.uint8) * shape["group_id"]
+        np.testing.assert_array_equal(shown, of_frame)
+
+
+def test_cvats_sdk_decodes_the_masks(exported):
+    """As CVAT's importer makes points of the XML, and its SDK masks of points."""
+    sdk = pytest.importorskip("cvat_sdk.masks")
+    out, labels = exported
+    for image, of_frame in zip(ElementTree.parse(out / "cvat.xml").getroot().iter("image"), labels, strict=True):
+        shown = np.zeros_like(of_frame)
+        for mask_of in image.iter("mask"):
+            left, top, wide, high = (int(mask_of.get(name)) for name in ("left", "top", "width", "height"))
+            points = [*map(int, mask_of.get("rle").split(",")), left, top, left + wide - 1, top + high - 1]
+            found = sdk.decode_mask(points, image_width=SIZE[0], image_height=SIZE[1])
+            assert sdk.encode_mask(found) == points
+            shown += found.astype(np.uint8) * int(mask_of.get("label").removeprefix("object_"))
+        np.testing.assert_array_equal(shown, of_frame)
 
 
 def test_boxes_are_of_the_masks(exported):
@@ -145,9 +213,14 @@ def test_datumaro_reads_the_masks(exported, kind):
     else:
         shutil.copy(out / "cvat.xml", folder / "default.xml")
     found = datumaro.Dataset.import_from(str(folder), kind)
-    shown = [each for item in found for each in item.annotations if hasattr(each, "image")]
-    areas = sorted(int(each.image.sum()) for each in shown)
-    assert areas == sorted(int((of_frame == i).sum()) for of_frame in labels for i in (1, 7) if (of_frame == i).any())
+    named = found.categories()[datumaro.AnnotationType.label]
+    for item in found:
+        shown = [each for each in item.annotations if hasattr(each, "image")]
+        numbers = [each.attributes.get("track_id") or int(named[each.label].name[7:]) for each in shown]
+        of_frame = labels[int(item.id)]
+        together = np.sum([i * each.image.astype(np.uint8) for i, each in zip(numbers, shown, strict=True)], axis=0)
+        np.testing.assert_array_equal(together if shown else np.zeros_like(of_frame), of_frame)
+    assert len(found) == FRAMES
 
 
 def test_a_file_of_the_users_is_no_export(clip, tmp_path, capsys):

@@ -79,16 +79,24 @@ def _number(image: Annotated) -> int | None:
     return int(end[0]) if end else None
 
 
+def _own_numbers(image: Annotated) -> dict[str, int]:
+    """Return {label: object id} where all labels are as this program writes them, `object_<id>`; else nothing."""
+    ends = {shape.label: re.fullmatch(r"object_([1-9]\d*)", shape.label) for shape in image.shapes}
+    numbers = {label: int(end[1]) for label, end in ends.items() if end}
+    return numbers if len(numbers) == len(ends) and max(numbers.values(), default=0) <= 255 else {}
+
+
 def _objects(path: Path | str, found: Annotations, image: Annotated) -> tuple[dict[int, np.ndarray], str]:
     """Return the objects of an image and what was made of the file."""
     keys = list(dict.fromkeys(shape.key for shape in image.shapes))
+    own = _own_numbers(image)
     known = found.keys if found.keys is not None and len(found.keys) <= 255 else keys
     if len(keys) > 255:
         raise InputError(f"{path} has {len(keys)} objects, and at most 255 can be told apart; give fewer")
     objects: dict[int, np.ndarray] = {}
     labels: dict[int, str] = {}
     for shape in image.shapes:
-        number, mask = known.index(shape.key) + 1, shape.mask()
+        number, mask = own[shape.label] if own else known.index(shape.key) + 1, shape.mask()
         if mask.any():
             objects[number] = objects[number] | mask if number in objects else mask
             labels[number] = shape.label
