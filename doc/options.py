@@ -16,6 +16,7 @@ OUTPUT = ROOT / "doc/options.md"
 # In the order in which one meets them.
 SCRIPTS = {
     "osmn_segment.py": "osmn_segment",
+    "osmn_live.py": "osmn_live",
     "osmn_app.py": "osmn_app",
     "osmn_vos.py": "osmn_vos",
     "osmn_import.py": "osmn_import",

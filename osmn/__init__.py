@@ -6,10 +6,11 @@ from osmn.results.program import __version__
 
 if TYPE_CHECKING:  # For mypy and editors; `__getattr__` imports them.
     from osmn.config import ModelConfig
+    from osmn.inference.live import LiveTracker
     from osmn.inference.predictor import Predictor, Segmentation
     from osmn.user_video.given.objects import read_objects
 
-__all__ = ["ModelConfig", "Predictor", "Segmentation", "__version__", "read_objects"]
+__all__ = ["LiveTracker", "ModelConfig", "Predictor", "Segmentation", "__version__", "read_objects"]
 
 
 def __getattr__(name: str) -> object:
@@ -18,6 +19,10 @@ def __getattr__(name: str) -> object:
         from osmn.config import ModelConfig
 
         return ModelConfig
+    if name == "LiveTracker":
+        from osmn.inference.live import LiveTracker
+
+        return LiveTracker
     if name in ("Predictor", "Segmentation"):
         from osmn.inference import predictor
 

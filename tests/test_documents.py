@@ -57,6 +57,15 @@ def test_readme_is_at_most_150_lines_and_its_python_runs_as_it_stands(monkeypatc
     assert len(found) == 11 and min(found) > 0.9
 
 
+def test_the_python_of_live_pictures_runs_as_it_stands(monkeypatch, capsys):
+    (program,) = re.findall(r"^```python\n(.*?)^```", (ROOT / "doc/user_video.md").read_text(), re.M | re.S)
+    monkeypatch.chdir(ROOT)
+    exec(compile(program, "user_video.md", "exec"), {})
+    found = re.findall(r"frame (\d+), \d+ left out, J ([\d.]+)", capsys.readouterr().out)
+    assert found[0] == ("0", "1.00") and found[-1][0] == "59"
+    assert min(float(j) for _, j in found[:20]) > 0.8 and float(found[-1][1]) > 0.8
+
+
 def test_pre_commit_formats_by_the_version_of_ruff_that_make_lint_has():
     (wanted,) = [line for line in (ROOT / "requirements-dev.txt").read_text().splitlines() if line.startswith("ruff")]
     assert set(re.findall(r'"(ruff.*?)"', (ROOT / ".pre-commit-config.yaml").read_text())) == {wanted}

@@ -55,8 +55,9 @@ def test_own_videos_need_no_package_that_the_short_list_lacks():
     from osmn.errors import LEFT_OUT  # What requirements-segment.txt lacks.
 
     code = "import sys\nfor name in sys.argv[1:]: sys.modules[name] = None\n"
-    code += "import osmn_segment, osmn_app, osmn_vos, osmn_export\n"
-    code += "from osmn.user_video import segment, tracking, model_choice\nfrom osmn import Predictor\n"
+    code += "import osmn_segment, osmn_live, osmn_app, osmn_vos, osmn_export\n"
+    code += "from osmn.user_video import segment, tracking, model_choice\nfrom osmn import LiveTracker, Predictor\n"
+    code += "from osmn.user_video.live import run\n"
     code += "from osmn.user_video.webapp import session, painting\n"
     code += "from osmn.data.synthetic import write_clip\n"
     code += "from osmn.models import converted_models, openvino_model, exported\n"

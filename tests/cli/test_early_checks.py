@@ -48,6 +48,7 @@ VOS = "osmn_vos {davis} --dataset davis2017 --whole_model_path {model} --result_
 CALIBRATE = "osmn_calibrate --data_path {davis} --whole_model_path {model}"
 EXPORT = "osmn_export --whole_model_path {model} --output {out}"
 SEGMENT = "osmn_segment {frames} --mask {mask} --result_path {out} --whole_model_path {model}"
+LIVE = "osmn_live {frames} --mask {mask} --whole_model_path {model}"
 RESCALE = "rescale_vgg {model} {frames} {out}"
 # {what is wrong: (command line, in which the last one of an option counts; what is said)}
 WRONG = {
@@ -106,6 +107,9 @@ WRONG = {
     ),
     "own video, mask": (f"{SEGMENT} --mask /nope.png", "/nope.png does not exist; give a mask, --mask FILE"),
     "own video, model": (f"{SEGMENT} --whole_model_path /nope", NO_MODEL),
+    "live, mask": (f"{LIVE} --mask /nope.png", "/nope.png does not exist; give a mask, --mask FILE"),
+    "live, model": (f"{LIVE} --whole_model_path /nope", NO_MODEL),
+    "live, input": ("osmn_live /nope.mp4 --mask {mask} --whole_model_path {model}", "/nope.mp4 does not exist"),
     "web page, model": ("osmn_app --whole_model_path /nope", NO_MODEL),
     "rescaling, weights": ("rescale_vgg /nope {frames} {out}", NO_MODEL),
     "rescaling, photographs": ("rescale_vgg {model} {davis}/ImageSets {out}", "holds no photographs (.jpg)"),
@@ -119,6 +123,7 @@ RIGHT |= {
     "export": EXPORT,
     "rescaling": RESCALE,
     "own video": f"{SEGMENT} --engine tensorflow",
+    "live": f"{LIVE} --engine tensorflow",
 }
 
 

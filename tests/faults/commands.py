@@ -13,6 +13,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
+from helpers.clips import LOSSLESS, make_video
 from helpers.coco_files import polygon, write_annotations, write_image
 from helpers.stand_ins import Follower, Pixelwise, stand_in
 from helpers.ytvos_videos import VIDEOS, paint, write_video
@@ -30,6 +31,7 @@ from osmn.results.manifest import RUN, TRAINING
 from preprocessing import preprocess_davis, preprocess_youtube, rescale_vgg
 
 SIZE = 64, 48
+LIVE_PART = "live.json"  # The note that a live run is finished, which is another one each time.
 GRAPHS = "graphs"  # the folder of an exported model
 TEST = ["--whole_model_path", "stand-in", "--im_size", *SIZE, "--precision", "float32"]
 TRAIN = ["--im_size", *SIZE, "--scale_value", 0.01, "--data_aug_scales", 1, "--learning_rate", 0.1]
@@ -208,6 +210,15 @@ COMMANDS = {
         "masks/2.png",
         network=Heavy,
     ),
+    "live": Command(
+        "osmn_live",
+        lambda data, out: [
+            *(data / "own/slow.mkv", "--mask", data / "own/first.png", "--result_path", out / "results"),
+            *("--overwrite", *TEST),
+        ],
+        "results",
+        "masks/00002.png",
+    ),
     "preprocessing davis": Command(
         "preprocessing.preprocess_davis",
         lambda data, out: [out / "davis"],
@@ -358,6 +369,8 @@ def make_data(root):
     first = np.zeros(SIZE[::-1], np.uint8)
     first[10:30, 10:40] = 1
     write_labels(root / "own/first.png", first)
+    pictures = [np.full((*SIZE[::-1], 3), 10 * number, np.uint8) for number in range(4)]
+    make_video(root / "own/slow.mkv", pictures, times=range(4), **LOSSLESS)
 
 
 def make_davis(root):
@@ -391,7 +404,7 @@ def results(out):
     return {
         name: _content(path, out)
         for name, path in found.items()
-        if path.name not in (RUN, TRAINING, ".osmn-valid-frames.json") and "tfevents" not in name
+        if path.name not in (RUN, TRAINING, ".osmn-valid-frames.json", LIVE_PART) and "tfevents" not in name
     }
 
 

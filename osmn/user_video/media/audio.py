@@ -15,7 +15,7 @@ if TYPE_CHECKING:  # These are only the types of arguments.
     from av.audio.stream import AudioStream
     from av.container import OutputContainer
 
-    from osmn.user_video.media.reader import Frames
+    from osmn.user_video.media.sources import Timing
 
 SOUND_RATE = 48000  # samples per second, in stereo, where sound is encoded: both AAC and Opus have it
 
@@ -25,14 +25,14 @@ class Sound:
 
     Args:
         output: the PyAV container that is written.
-        like: `reader.Frames` with sound; the sound is cut as the frames are.
+        like: a video with sound; the sound is cut as the frames are.
         copied: names of the codecs whose packets are copied.
         other: the codec that other sound is encoded in.
         run_up: keep the packet just before time 0, which a decoder starts from.
     """
 
     def __init__(
-        self, output: OutputContainer, like: Frames, copied: Collection[str], other: str, run_up: bool
+        self, output: OutputContainer, like: Timing, copied: Collection[str], other: str, run_up: bool
     ) -> None:
         if like.audio is None:
             raise ValueError(f"{like.path} has no sound")

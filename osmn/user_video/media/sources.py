@@ -82,6 +82,19 @@ class Source(Protocol):
         """Close the file."""
 
 
+class Timing(Protocol):
+    """The times of a video, which another video takes over; see `reader.Frames`, which has them."""
+
+    path: Path
+    audio: Path | None
+    origin: Fraction
+    start: Fraction
+    end: Fraction | None
+    last: tuple[Fraction, Fraction] | None
+    time_base: Fraction
+    rate: Fraction
+
+
 def clock(stream: Stream) -> Fraction:
     """Return the unit of a stream's times, in seconds."""
     return exact(stream.time_base)  # None only for a stream that is not in a container.

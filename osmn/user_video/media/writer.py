@@ -21,19 +21,19 @@ from osmn.errors import InputError
 from osmn.files.atomic import replacing
 from osmn.user_video.media.audio import Sound
 from osmn.user_video.media.kinds import CUTOUT, MATTE, OVERLAY, PRORES_MATTE, Kind
-from osmn.user_video.media.reader import Frames
-from osmn.user_video.media.sources import clock
+from osmn.user_video.media.sources import Timing, clock
 
 MOST_TICKS = 2**31 - 1  # FFmpeg and MP4 hold ticks in 32 bits.
 # (draw, seconds) -> None: `draw()` returns the image of the frame at a time.
 WriteFrame = Callable[[Callable[[], np.ndarray], Fraction], None]
 
 
-def write_overlay(path: Path | str, like: Frames) -> contextlib.AbstractContextManager[WriteFrame]:
+def write_overlay(path: Path | str, like: Timing) -> contextlib.AbstractContextManager[WriteFrame]:
     """Return a context that writes an MP4 which browsers play: H.264 of 8 bits, the sound as it is or as AAC.
 
     In the `with` block it gives a function (draw, seconds): `draw()` returns the image, RGB uint8 (H, W, 3); a thread
-    calls it, and encodes. Seconds are as in `like`, the `reader.Frames` whose times and sound are taken over.
+    calls it, and encodes. Seconds are as in `like`, a `reader.Frames` or other `Timing`, whose times and sound are
+    taken over.
     The first frame of a given start becomes time 0, and the sound ends at a given end. Sound that FFmpeg cannot decode
     is left out.
 
@@ -45,7 +45,7 @@ def write_overlay(path: Path | str, like: Frames) -> contextlib.AbstractContextM
     return _writing(Path(path), like, OVERLAY)
 
 
-def write_cutout(path: Path | str, like: Frames) -> contextlib.AbstractContextManager[WriteFrame]:
+def write_cutout(path: Path | str, like: Timing) -> contextlib.AbstractContextManager[WriteFrame]:
     """Return a context that writes a WebM with transparency: VP9 from RGBA uint8 (H, W, 4), times in milliseconds.
 
     Alpha is straight, not premultiplied; the sound is Opus or Vorbis; sides may be odd. Otherwise see `write_overlay`.
@@ -53,7 +53,7 @@ def write_cutout(path: Path | str, like: Frames) -> contextlib.AbstractContextMa
     return _writing(Path(path), like, CUTOUT)
 
 
-def write_matte(path: Path | str, like: Frames, prores: bool = False) -> contextlib.AbstractContextManager[WriteFrame]:
+def write_matte(path: Path | str, like: Timing, prores: bool = False) -> contextlib.AbstractContextManager[WriteFrame]:
     """Return a context that writes a matte: black and white, of gray uint8 (H, W) of 0 and 255, without sound.
 
     It is FFV1 in a Matroska file (lossless), or ProRes 4444 in a MOV file. Otherwise see `write_overlay`.
@@ -66,7 +66,7 @@ class _Stopped(Exception):
 
 
 @contextlib.contextmanager
-def _writing(path: Path, like: Frames, kind: Kind, behind: int = 8) -> Iterator[WriteFrame]:
+def _writing(path: Path, like: Timing, kind: Kind, behind: int = 8) -> Iterator[WriteFrame]:
     if path.is_dir():
         raise InputError(f"{path} is a folder; choose another name")
     with contextlib.ExitStack() as stack:
@@ -140,7 +140,7 @@ def _until_an_error(method: Callable[..., None]) -> Callable[..., None]:
 class _Encoder:
     """Encodes a video into a file; `error` is the error that stopped it: from then on it does nothing."""
 
-    def __init__(self, path: Path, like: Frames, kind: Kind) -> None:
+    def __init__(self, path: Path, like: Timing, kind: Kind) -> None:
         self.error: OSError | av.FFmpegError | None = None
         self._like, self._kind = like, kind
         self._time_base = kind.time_base or like.time_base

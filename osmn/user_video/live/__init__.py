@@ -1,0 +1,1 @@
+"""Objects in pictures that come by themselves (`osmn_live.py`): cameras, streams, pipes, and the local page."""

@@ -1,0 +1,152 @@
+"""Live pictures and the objects in them: a thread reads, another one segments, and others show and write."""
+
+from __future__ import annotations
+
+import collections
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from osmn.inference.live import LiveTracker
+from osmn.inference.predictor import Predictor
+from osmn.inference.stills import LiveResult, Objects
+from osmn.masks import Size
+from osmn.user_video.live.sources import LiveSource, Picture
+
+RECENT = 2.0  # Seconds over which frames are counted.
+REMEMBERED = 20_000  # Latencies: of a quarter of an hour.
+PATIENCE = 1.0  # Seconds that a thread has to end, which may be waiting for a network.
+
+
+class Session:
+    """Follows objects in the pictures of a source, from `start` on; used in a `with` block.
+
+    Attributes:
+        source: `LiveSource`.
+        shown: how many frames have a result.
+        over: set when the pictures have ended, or an error has come up.
+
+    Args:
+        source: `LiveSource`.
+        new_predictor: (width, height) of the pictures -> `Predictor`.
+        on_result: see `LiveTracker`.
+        objects: about how many objects will be followed.
+        in_first: returns the objects that are given in the first picture; None where there are none.
+    """
+
+    def __init__(
+        self,
+        source: LiveSource,
+        new_predictor: Callable[[tuple[int, int]], Predictor],
+        on_result: Callable[[LiveResult], object] = lambda result: None,
+        objects: int = 1,
+        in_first: Callable[[Picture], Objects] | None = None,
+    ) -> None:
+        self._in_first = in_first
+        self.source, self._new_predictor, self._on_result, self._objects = source, new_predictor, on_result, objects
+        self.over, self.shown = threading.Event(), 0
+        self._tracker: LiveTracker | None = None
+        self._made = threading.Event()  # The tracker is there, or never comes.
+        self._error: BaseException | None = None
+        self._last_number = -1
+        self._times: collections.deque[float] = collections.deque(maxlen=500)
+        self._latencies: collections.deque[float] = collections.deque(maxlen=REMEMBERED)
+        self._reader = threading.Thread(target=self._read, name="live pictures", daemon=True)
+
+    def __enter__(self) -> Session:
+        self._reader.start()
+        return self
+
+    def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
+        self.source.stop()
+        self._reader.join(PATIENCE)
+        if self._tracker is not None:
+            try:
+                self._tracker.close()
+            except BaseException:
+                if error is None:
+                    raise
+        if error is None:
+            self.check()
+
+    def begin(self) -> None:
+        """Wait for the first result, and go on if there are objects in it; raise the error that comes in its place."""
+        self._made.wait()
+        self.check()
+        if self._tracker is not None and self._tracker.newest() is not None and self._in_first is not None:
+            self.source.go()
+
+    def check(self) -> None:
+        """Raise the error of the reading or of the network, if there was one."""
+        if self._error is not None:
+            raise self._error
+
+    @property
+    def tracker(self) -> LiveTracker:
+        """The tracker; ValueError before the first picture."""
+        if self._tracker is None:
+            raise ValueError("no picture has come yet")
+        return self._tracker
+
+    @property
+    def dropped(self) -> int:
+        """How many pictures have been left out."""
+        return self.source.left_out + (0 if self._tracker is None else self._tracker.dropped)
+
+    def give(self, objects: Objects, result: LiveResult | None = None) -> None:
+        """Give objects, as `LiveTracker.give`, and go on where the source waits for them."""
+        self.tracker.give(objects, result)
+        if any(mask.any() for mask in objects.values()):
+            self.source.go()
+
+    def latencies(self) -> tuple[float, float]:
+        """Return the seconds from a picture to its masks that half of the pictures, and 95 % of them, stay below."""
+        half, most = np.quantile(list(self._latencies) or [0.0], [0.5, 0.95])
+        return float(half), float(most)
+
+    def state(self) -> dict[str, Any]:
+        """Return what the page shows of it, in JSON's types."""
+        now, times = time.monotonic(), list(self._times)
+        recent = [each for each in times if each > now - RECENT]
+        newest = None if self._tracker is None else self._tracker.newest(timeout=0)
+        return {
+            "title": self.source.title,
+            "shown": self.shown,
+            "dropped": self.dropped,
+            "rate": round(len(recent) / RECENT, 1),
+            "objects": [] if newest is None else [1 if i is None else i for i in newest.object_ids],
+            "lost": self.source.lost,
+            "waits": self.source.waits and not self.shown > 1,
+            "over": self.over.is_set(),
+        }
+
+    def _read(self) -> None:
+        try:
+            for picture in self.source.pictures():
+                if self._tracker is None:
+                    self._begin(picture)
+                else:
+                    self._tracker.submit(picture.image, picture)
+        except BaseException as error:  # It is raised where somebody sees it.
+            self._error = error
+        finally:
+            self._made.set()
+            self.over.set()
+
+    def _begin(self, picture: Picture) -> None:
+        predictor = self._new_predictor(Size.of(picture.image))
+        objects = None if self._in_first is None else self._in_first(picture)
+        tracker = LiveTracker(predictor, self._note, self._objects)
+        tracker.submit(picture.image, picture, objects)
+        self._tracker = tracker
+        self._made.set()
+
+    def _note(self, result: LiveResult) -> None:
+        if result.number != self._last_number:
+            self._last_number, self.shown = result.number, self.shown + 1
+            self._times.append(time.monotonic())
+            self._latencies.append(result.seconds)
+        self._on_result(result)

@@ -1,0 +1,58 @@
+"""Follow objects in live pictures: a camera, a stream, a pipe, or a file that is played in real time.
+
+"osmn_live.py 0 --box 200 120 150 150 --result_path out" follows what is in that box of a camera's first picture, and
+writes masks and an overlay. Pictures for which there is no time are left out, so that none comes late. A camera that is
+lost is opened anew until it is back. Ctrl-C ends it, and a last line says what was shown and written.
+"""
+
+from osmn.cli import options
+from osmn.cli.entry import reports_input_errors
+from osmn.cli.parser import Parser, read
+from osmn.errors import InputError
+from osmn.inference.options import SegmentingOptions
+from osmn.user_video.live.options import LiveOptions
+from osmn.user_video.options import VideoOptions
+
+
+def parser():
+    """Return the script's options."""
+    to = Parser(__doc__)
+    to.add(LiveOptions, "input", "result_path")
+    to.add(VideoOptions, "mask", help="mask of the first frame, as for osmn_segment.py; several times for several")
+    to.add(VideoOptions, "mask_reading", "box", "click", "no_click", "box_by", "click_model")
+    to.add(LiveOptions, "raw_size", "raw_format", "camera_size", "lost_after")
+    to.add(SegmentingOptions, "overwrite", help="replace the results of another run")
+    options.add_user_model_options(to)
+    return to
+
+
+def parse(argv):
+    """Return the parsed command line."""
+    args = parser().parse(argv)
+    pointed = bool(args.box or args.click or args.no_click)
+    if args.mask and pointed:
+        raise InputError("give --mask FILE, or --box X Y W H or --click X Y where there is no mask, and not both")
+    if not (args.mask or pointed):
+        raise InputError("give the object: --mask FILE, --box X Y W H or --click X Y")
+    return args
+
+
+@reports_input_errors
+def main(argv=None):
+    """Run the script; see `-h`."""
+    args = parse(argv)
+    from osmn.user_video import boxes
+    from osmn.user_video.live import run
+
+    live, video = read(args, LiveOptions), read(args, VideoOptions, input=())
+    asked = run.Asked(live, video, args.im_size, args.overwrite)
+    options.check_user_model(args)  # Before seconds are spent.
+    masks = run.masks_of(video)
+    source = run.open_source(live, masks)
+    pointed = boxes.pointing(video) if video.pointed else None
+    model, engine = options.load_user_model(args)
+    run.run(asked, model, engine, source, masks, pointed)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,170 @@
+"""Live pictures through `osmn_live.py`: files in real time, streams, pipes; what is written, and how it ends."""
+
+import csv
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import av
+import numpy as np
+import pytest
+
+import osmn_live
+from helpers import ROOT
+from helpers.clips import LOSSLESS, TICK, make_video
+from helpers.live_streams import PATIENCE, SIZE, jpeg, mjpeg, picture, until, y4m
+from helpers.own_videos import mask
+from helpers.scripts import error, words
+from osmn.files.images import read_labels
+from osmn.user_video.media.reader import open_frames
+
+FRAMES, EVERY = 6, 0.2
+BOX = {1: (8, 8, 30, 30), 2: (36, 16, 56, 40)}
+FIXED = ["--whole_model_path", "stand-in", "--im_size", *SIZE, "--precision", "float32"]
+
+
+@pytest.fixture
+def clip(tmp_path):
+    times = [EVERY * number for number in range(FRAMES)]
+    images = [picture(20 + 10 * number) for number in range(FRAMES)]
+    return make_video(tmp_path / "clip.mkv", images, times=times, time_base=TICK / 40, **LOSSLESS)
+
+
+@pytest.fixture
+def first(tmp_path):
+    return mask(tmp_path / "first.png", BOX)
+
+
+def live(*arguments):
+    osmn_live.main(words(*arguments, *FIXED))
+
+
+def written(folder):
+    """Return the names of the masks, the frames that frames.csv lists, and the times of the overlay."""
+    masks = sorted(path.stem for path in (folder / "masks").iterdir())
+    with (folder / "frames.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    with open_frames(folder / "overlay.mp4") as frames:
+        times = [float(frame.seconds) for frame in frames]
+    return masks, rows, times
+
+
+def test_a_file_in_real_time_gives_masks_an_overlay_and_the_frames_times(follower, clip, first, tmp_path, capsys):
+    live(clip, "--mask", first, "--result_path", tmp_path / "out")
+    masks, rows, times = written(tmp_path / "out")
+    # A machine with much else to do may leave frames out, which it then counts.
+    shown, dropped = map(int, re.search(r"(\d+) frames shown, (\d+) dropped", capsys.readouterr().out).groups())
+    assert shown + dropped == FRAMES and len(masks) == shown >= FRAMES // 2
+    assert masks == [row["name"] for row in rows] and masks[0] == "00000"
+    np.testing.assert_array_equal(read_labels(tmp_path / "out/masks/00000.png"), read_labels(first))
+    for name in masks[1:]:
+        assert set(np.unique(read_labels(tmp_path / f"out/masks/{name}.png"))) == {0, 1, 2}
+    assert [float(row["seconds"]) for row in rows] == pytest.approx([EVERY * int(name) for name in masks], abs=1e-3)
+    assert times == pytest.approx([EVERY * int(name) for name in masks], abs=1e-3)
+    assert "live" in json.loads((tmp_path / "out/run.json").read_text())["options"]
+
+
+def test_nothing_is_written_without_a_result_path(follower, clip, first, tmp_path, monkeypatch, capsys):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    live(clip, "--mask", first)
+    assert list((tmp_path / "here").iterdir()) == []
+    assert re.search(r"frames shown, \d+ dropped; masks after \d+ ms, 95 % within \d+ ms$", capsys.readouterr().out)
+
+
+def test_a_box_gives_the_object_and_what_was_found_is_written(follower, tmp_path):
+    image = picture(10)
+    image[10:30, 10:40] = 220, 200, 40
+    clip = make_video(tmp_path / "clip.mkv", [image] * 3, **LOSSLESS)
+    live(clip, "--box", 6, 6, 40, 30, "--box_by", "grabcut", "--result_path", tmp_path / "out")
+    found = read_labels(tmp_path / "out/first_mask.png")
+    assert found[12:28, 12:38].all() and not found[:, 50:].any()
+    np.testing.assert_array_equal(read_labels(tmp_path / "out/masks/00000.png"), found)
+
+
+def test_results_of_another_run_stay_unless_the_user_says_so(follower, clip, first, tmp_path, capsys):
+    live(clip, "--mask", first, "--result_path", tmp_path / "out")
+    before = {path: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()}
+    again = [clip, "--mask", first, "--result_path", tmp_path / "out", *FIXED]
+    assert "holds results of another run (started was " in error(capsys, osmn_live.main, *again)
+    assert {path: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()} == before
+    live(clip, "--mask", mask(tmp_path / "other.png", {5: BOX[1]}), "--result_path", tmp_path / "out", "--overwrite")
+    assert set(np.unique(read_labels(tmp_path / "out/masks/00000.png"))) == {0, 5}
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ([], "give the object: --mask FILE, --box X Y W H or --click X Y"),
+        (["--mask", "{first}", "--box", 1, 1, 9, 9], "give --mask FILE, or --box X Y W H or --click X Y"),
+        (["--mask", "3:{first}"], "--mask 3:{first}: live, a mask is of the first frame"),
+        (["--mask", "nope.png"], "nope.png does not exist; give a mask, --mask FILE"),
+        (["--mask", "{first}", "--result_path", "{folder}"], "first.png is read"),
+        (["--mask", "{first}", "--raw_size", 8, 8, "--raw_format", "gray"], "--raw_size does not go with"),
+    ],
+)
+def test_what_does_not_go_together_is_one_line(follower, clip, tmp_path, capsys, options, said):
+    folder = tmp_path / "out"
+    given = mask((folder / "masks").mkdir(parents=True) or folder / "masks/first.png", BOX)
+    named = [str(word).format(first=given, folder=folder) for word in options]
+    line = error(capsys, osmn_live.main, clip, *named, *FIXED)
+    assert said.format(first=given) in line
+
+
+def start(*arguments, **how):
+    """Start the program with the shipped model in a process of its own."""
+    command = [sys.executable, "osmn_live.py", *words(*arguments, "--im_size", 64, 64)]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen(command, cwd=ROOT, env=environment, **pipes, **how)
+
+
+def ended(process):
+    """Return the last line that a process prints, after a good end."""
+    out, errors = (text.decode() for text in process.communicate(timeout=PATIENCE * 2))
+    assert process.returncode == 0 and "Traceback" not in errors, errors[-2000:]
+    return out.splitlines()[-1]
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_ends_a_stream_cleanly_with_all_files_whole(first, tmp_path, how):
+    with mjpeg([jpeg(20 + number % 100) for number in range(5000)]) as address:
+        process = start(address, "--mask", first, "--result_path", tmp_path / "out")
+        until(lambda: process.poll() is not None or len(list((tmp_path / "out").glob("masks/[0-9]*.png"))) > 10)
+        process.send_signal(how)
+        line = ended(process)
+    masks, rows, times = written(tmp_path / "out")
+    assert len(masks) == len(rows) == len(times) > 10 and times[0] == 0
+    assert line.startswith(f"{len(masks)} frames shown, ")
+    assert f"; {len(masks)} written: {tmp_path}/out/overlay.mp4, " in line
+    np.testing.assert_array_equal(read_labels(tmp_path / f"out/masks/{masks[0]}.png"), read_labels(first))
+    assert not list((tmp_path / "out").glob(".osmn-writing-*"))
+    assert {"overlay.mp4", "frames.csv", f"masks/{masks[0]}.png"} <= set(
+        json.loads((tmp_path / "out/.osmn-finished/live.json").read_text())["files"]
+    )
+
+
+def test_what_is_piped_in_is_followed_and_its_end_is_the_end(first, tmp_path):
+    process = start("-", "--mask", first, "--result_path", tmp_path / "out", stdin=subprocess.PIPE)
+
+    def feed():
+        for number in range(15):
+            process.stdin.write(y4m(20 + number, first=not number))
+            process.stdin.flush()
+            time.sleep(0.05)
+        process.stdin.close()
+        process.stdin = None
+
+    sending = threading.Thread(target=feed)
+    sending.start()
+    sending.join()
+    line = ended(process)
+    masks, rows, _ = written(tmp_path / "out")
+    assert line.startswith(f"{len(masks)} frames shown") and masks[-1] == "00014"
+    with av.open(str(tmp_path / "out/overlay.mp4")) as container:
+        assert len(masks) == len(rows) == sum(1 for _ in container.decode(video=0))
