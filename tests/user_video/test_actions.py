@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from helpers.moving_square import FRAMES, SIZE, Bright, square, write_square
 from osmn.files.images import write_labels
@@ -151,6 +152,20 @@ def test_a_masks_file_gives_objects_and_asks_before_it_replaces_what_is_given(pa
     page.ask("undo", number=0)
     np.testing.assert_array_equal(page.shown(0) == 1, square(5))
     assert set(visitors.folder.iterdir()) == before  # The files of masks are removed when they are read.
+
+
+def test_a_masks_file_that_can_be_read_in_several_ways_asks_which(page, visitors):
+    before = set(visitors.folder.iterdir())
+    with visitors.uploads.coming("mask.png") as (token, path):
+        halves = np.where(np.arange(SIZE[0]) < SIZE[0] // 2, np.uint8(4), np.uint8(6))
+        Image.fromarray(halves[None].repeat(SIZE[1], axis=0)).save(path)
+    unclear = page.ask("mask", upload=token, number=0)["unclear"]
+    assert unclear["readings"] == ["ids", "ranks"] and unclear["why"].startswith("mask.png has no 0")
+    wrong = page.ask("mask", upload=unclear["upload"], number=0, reading="tea leaves")
+    assert "is read by ids, colors, soft, ranks, panoptic, not by tea leaves" in wrong["problem"]
+    answer = page.ask("mask", upload=unclear["upload"], number=0, reading="ids")
+    assert answer["session"]["given"] == [{"frame": 0, "objects": [4, 6]}]
+    assert set(visitors.folder.iterdir()) == before
 
 
 def test_a_request_that_comes_again_is_answered_again_and_done_once(page):

@@ -250,6 +250,30 @@ def test_there_is_one_picture_and_one_timeline_and_a_paused_film_leaves_its_fram
     visitor.at_frame(0)
 
 
+def test_a_masks_file_that_can_be_read_in_several_ways_asks_which(visitor, clip, tmp_path):
+    visitor.start(clip)
+    picture = np.full((96, 128), 4, np.uint8)
+    picture[:, 64:] = 6
+    Image.fromarray(picture).save(tmp_path / "halves.png")
+    mask = visitor.page.locator("#osmn [name=mask]")
+    mask.set_input_files(tmp_path / "halves.png")
+    visitor.page.get_by_text("halves.png has no 0, and no color all around: values 4, 6. How is it to be").wait_for()
+    visitor.press("Cancel")
+    assert visitor.painted() == 0
+    mask.set_input_files(tmp_path / "halves.png")
+    visitor.press("Values count in their order, the lowest is the background")
+    visitor.given("Frame 0: 1")
+    assert visitor.painted() == 64 * 96 and visitor.painted([100, 50])[3] == 255
+    mask.set_input_files(tmp_path / "halves.png")
+    visitor.press("Values are numbers of objects")
+    visitor.until_painted((10, 50))
+    mask.set_input_files(tmp_path / "halves.png")
+    visitor.press("Values are numbers of objects")
+    visitor.page.get_by_text("Object 4, 6 is given in frame 0 already.").wait_for()
+    visitor.press("Replace object 4, 6")
+    visitor.until_painted((10, 50))
+
+
 def test_a_masks_file_is_painted_on_the_frame_and_replaces_only_after_a_question(visitor, clip, tmp_path):
     visitor.start(clip)
     picture = np.zeros((96, 128, 3), np.uint8)
@@ -263,6 +287,7 @@ def test_a_masks_file_is_painted_on_the_frame_and_replaces_only_after_a_question
     Image.fromarray(np.random.default_rng(0).integers(0, 255, (96, 128, 3), np.uint8)).save(tmp_path / "frame.png")
     mask.set_input_files(tmp_path / "frame.png")
     visitor.page.get_by_text("frame.png is a photograph").wait_for()
+    visitor.press("Cancel")
     Image.fromarray(picture[::-1]).save(tmp_path / "turned.png")
     mask.set_input_files(tmp_path / "turned.png")
     visitor.page.get_by_text("Object 1, 2 is given in frame 0 already.").wait_for()

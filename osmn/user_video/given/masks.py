@@ -15,6 +15,20 @@ from osmn.user_video.given.pictures import Picture, from_labels, looked_up, read
 from osmn.user_video.given.rules import RULES
 
 
+class UnclearMask(InputError):
+    """A mask that can be read in several ways.
+
+    Attributes:
+        why: what is unclear, without what settles it.
+        readings: those of `READINGS` that settle it.
+    """
+
+    def __init__(self, why: str, readings: tuple[str, ...]) -> None:
+        options = " or ".join(argument("mask_reading", each) for each in readings)
+        super().__init__(f"{why}, or say how to read it: {options}")
+        self.why, self.readings = why, readings
+
+
 class Reading(NamedTuple):
     """What a mask shows.
 
@@ -36,7 +50,7 @@ def read_mask(path: Path | str, reading: str | None = None) -> Reading:
 
     Raises:
         InputError: naming the file, if it is missing, damaged, no picture or a photograph; or if it can be read in
-            several ways, with the readings to choose from.
+            several ways, an `UnclearMask` with the readings to choose from.
     """
     return _named(path, read_picture(path), reading)
 
@@ -56,8 +70,9 @@ def _named(path: Path | str, picture: Picture, reading: str | None) -> Reading:
             _ASKED[reading](draft)
         return Reading(_labels(draft), "; ".join(draft.notes))
     except Unclear as error:
-        option = "".join(f" or {argument('mask_reading', each)}" for each in error.readings)
-        raise InputError(f"{path} {error}" + (f", or say how to read it:{option[3:]}" if option else "")) from None
+        if error.readings:
+            raise UnclearMask(f"{path} {error}", error.readings) from None
+        raise InputError(f"{path} {error}") from None
 
 
 def _labels(draft: Draft) -> np.ndarray:

@@ -10,6 +10,8 @@ from osmn.errors import InputError
 from osmn.files.images import data_url
 from osmn.inference import arguments
 from osmn.inference.load import has_click_model
+from osmn.user_video.given import READINGS
+from osmn.user_video.given.masks import UnclearMask
 from osmn.user_video.webapp import painting
 from osmn.user_video.webapp.session import Session
 from osmn.user_video.webapp.tasks import Run
@@ -196,19 +198,27 @@ def _click(visitors: Visitors, key: str, asked: Asked) -> Answer:
 
 
 def _mask(visitors: Visitors, key: str, asked: Asked) -> Answer:
-    """Give a mask's file, which was uploaded; where it would replace something, `clash` asks first."""
-    session, number = _shown(visitors, key, asked), asked["number"]
+    """Give a mask's file, which was uploaded, read by one of `READINGS` if `reading` says so.
+
+    Where it would replace something, `clash` asks first; where it can be read in several ways, `unclear` does.
+    """
+    session, number, reading = _shown(visitors, key, asked), asked["number"], asked.get("reading")
+    if reading not in (None, *READINGS):
+        raise InputError(f"a mask's file is read by {', '.join(READINGS)}, not by {reading}")
     session.clip.checked(number)
     path = visitors.uploads.take(asked["upload"])
-    given: list[int] = []
+    question: Answer = {}
     try:
-        given, note = session.give_file(number, path, asked.get("replace") is True)
+        given, note = session.give_file(number, path, asked.get("replace") is True, reading)
+        if given:
+            question = {"clash": {"objects": given, "upload": visitors.uploads.put_back(path)}}
+    except UnclearMask as error:
+        why = error.why.replace(str(path), path.name)
+        question = {"unclear": {"why": why, "readings": error.readings, "upload": visitors.uploads.put_back(path)}}
     finally:
-        if not given:
+        if not question:
             shutil.rmtree(path.parent, ignore_errors=True)
-    if given:
-        return {"clash": {"objects": given, "upload": visitors.uploads.put_back(path)}}
-    return {"note": note, **_picture(session, number)}
+    return question or {"note": note, **_picture(session, number)}
 
 
 def _undo(visitors: Visitors, key: str, asked: Asked) -> Answer:

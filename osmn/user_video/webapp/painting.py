@@ -71,22 +71,26 @@ def labels_of(url: str, size: tuple[int, int]) -> np.ndarray:
     raise InputError(f"what was painted is no picture of {size[0]}x{size[1]} pixels; step to the frame and paint again")
 
 
-def mask_file(labels: np.ndarray, path: Path | str, number: int) -> tuple[dict[int, np.ndarray], str]:
+def mask_file(
+    labels: np.ndarray, path: Path | str, number: int, reading: str | None = None
+) -> tuple[dict[int, np.ndarray], str]:
     """Return the objects of a mask's file, {object id: bool (H, W)}, and what was made of the file.
 
     Ids that the page does not have become those that are free. Raises InputError, with the file's name, for a file that
-    is no mask, and for more objects than the page has.
+    is no mask, and for more objects than the page has; `masks.UnclearMask` for one that can be read in several ways.
 
     Args:
         labels: the object ids in the frame.
         path: of a picture, or a labeling tool's file.
         number: of the frame.
+        reading: as in `masks.read_mask`.
     """
     name = Path(path).name
     try:
-        objects, note = objects_and_note(path, Size.of(labels), at=At(number))
+        objects, note = objects_and_note(path, Size.of(labels), reading=reading, at=At(number))
     except InputError as error:
-        raise InputError(str(error).replace(str(path), name)) from None
+        error.args = (str(error).replace(str(path), name),)
+        raise
     if not objects:
         raise InputError(f"{name} shows no object")
     others = [object_id for object_id in objects if object_id not in OBJECTS]

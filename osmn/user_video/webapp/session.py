@@ -173,14 +173,14 @@ class Session:
             raise InputError("nothing is found there: click in the middle of the object, or paint it")
         self._give_found(number, object_id, found, labels)
 
-    def give_file(self, number: int, path: Path, replace: bool = False) -> tuple[list[int], str]:
-        """Give the objects of a mask's file, as `painting.mask_file` reads it, in a frame.
+    def give_file(self, number: int, path: Path, replace: bool, reading: str | None) -> tuple[list[int], str]:
+        """Give the objects of a mask's file, as `painting.mask_file` reads it with a `reading`, in a frame.
 
         Returns the ids of objects that are given in the frame already, with which nothing is done unless they are to be
         replaced; and what was made of the file. Raises InputError as `painting.mask_file` does.
         """
         labels = self.labels(number)
-        objects, note = painting.mask_file(labels, path, self.clip.checked(number))
+        objects, note = painting.mask_file(labels, path, self.clip.checked(number), reading)
         given = sorted(objects.keys() & self.edits.at(number).keys())
         if given and not replace:
             return given, ""

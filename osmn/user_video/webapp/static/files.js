@@ -70,16 +70,36 @@ async function upload(chosen) {
   if (token) ask("open", { upload: token });
 }
 
+const READINGS = {
+  ids: "Values are numbers of objects",
+  colors: "Each color is an object",
+  soft: "Shades are soft borders",
+  ranks: "Values count in their order, the lowest is the background",
+  panoptic: "Colors are numbers, R + 256 G + 65536 B",
+};
+
+// Ask what a mask's file leaves open; the promise gives what to ask for next, or null.
+async function settled({ clash, unclear }, at) {
+  if (unclear) {
+    const choices = Object.fromEntries(unclear.readings.map((reading) => [reading, READINGS[reading]]));
+    const reading = await question(`${unclear.why}. How is it to be read?`, { ...choices, no: "Cancel" });
+    return reading === "no" ? null : { upload: unclear.upload, reading };
+  }
+  const objects = clash.objects.join(", ");
+  const choices = { yes: `Replace object ${objects}`, no: "Cancel" };
+  const chosen = await question(`Object ${objects} is given in frame ${at} already.`, choices);
+  return chosen === "yes" ? { upload: clash.upload, replace: true } : null;
+}
+
 async function giveMask(chosen) {
   const at = current(), token = chosen && await send(chosen);
   if (!token) return;
   busy(`Reading ${chosen.name} …`);
-  const { clash } = await ask("mask", { upload: token, number: at });
-  if (clash) {
-    const objects = clash.objects.join(", ");
-    const choices = { yes: `Replace object ${objects}`, no: "Cancel" };
-    const chosen = await question(`Object ${objects} is given in frame ${at} already.`, choices);
-    if (chosen === "yes") await ask("mask", { upload: clash.upload, number: at, replace: true });
+  let asked = { upload: token, number: at };
+  while (asked) {
+    const answer = await ask("mask", asked);
+    const more = answer.clash || answer.unclear ? await settled(answer, at) : null;
+    asked = more && { ...asked, ...more };
   }
   busy(null);
 }
