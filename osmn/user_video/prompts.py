@@ -129,10 +129,11 @@ def read(
     and for a file without objects where there is nothing to end.
     """
     found = []
+    ids: dict[str, int] = {}
     for each in given:
-        at = At(each.place if isinstance(each.place, int) else None)
+        at = At(each.place if isinstance(each.place, int) else None, ids=ids)
         if first is not None and each.place in (None, first.number):
-            at = At(first.number, first.name)
+            at = At(first.number, first.name, ids)
         objects, note = objects_and_note(path_of(each), size, as_shown, reading, at)
         found.append(each._replace(objects=objects, note=note))
     found = _with_ends(numbered_apart(found), size)

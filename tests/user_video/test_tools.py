@@ -1,7 +1,6 @@
 """Files of labeling tools: they give the objects that the tools themselves read out of them."""
 
 import json
-import xml.etree.ElementTree as ElementTree
 
 import numpy as np
 import pytest
@@ -11,6 +10,7 @@ from pycocotools import mask as coco_mask
 from helpers import ROOT
 from osmn.errors import InputError
 from osmn.user_video.given.annotations import At, read_annotation
+from osmn.user_video.prompts import Prompt, prompts_of, read
 
 TOOLS = ROOT / "tests/goldens/tools"
 SIZE = WIDTH, HEIGHT = 60, 40
@@ -39,109 +39,107 @@ def content_of(name):
 @pytest.mark.parametrize(
     "name",
     ["labelme.json", "coco.json", "cvat_images.xml", "label_studio.json", "label_studio_min.json", "supervisely.json",
-     "v7.json", "encord.json"],
+     "v7.json", "v7_shapes.json", "encord.json"],
 )  # fmt: skip
 def test_a_tools_file_gives_the_objects_that_the_tool_reads(name):
     right = np.asarray(Image.open((TOOLS / name).with_suffix(".png")))
     np.testing.assert_array_equal(labels_of(TOOLS / name), right)
 
 
-def runs_by_rows(mask):
-    flat = np.concatenate([[0], mask.ravel().astype(int)])
-    edges = np.flatnonzero(np.diff(flat)) if flat.size else []
-    return np.diff([0, *edges, mask.size]).tolist()
-
-
-def cvat_video():
-    """Return an XML of CVAT for video 1.1: the disk as a mask in frames 0 and 1, the box in frame 1 alone."""
-    part = DISK[8:27, 8:27]
-    mask = f'rle="{", ".join(map(str, runs_by_rows(part)))}" left="8" top="8" width="19" height="19"'
-    box = 'xtl="35.00" ytl="20.00" xbr="50.00" ybr="33.00"'
-    shapes = [
-        f'<mask frame="{frame}" keyframe="1" outside="{int(frame == 2)}" occluded="0" {mask} z_order="0"></mask>'
-        for frame in range(3)
-    ]
-    boxes = [
-        f'<box frame="{frame}" keyframe="1" outside="{int(frame == 2)}" occluded="0" {box}></box>' for frame in (1, 2)
-    ]
-    corners = "35.00,20.00;50.00,20.00;50.00,33.00;35.00,33.00"
-    polygon = f'<polygon frame="3" keyframe="1" outside="0" occluded="0" points="{corners}" z_order="0"></polygon>'
-    size = f"<original_size><width>{WIDTH}</width><height>{HEIGHT}</height></original_size>"
-    return (
-        '<?xml version="1.0" encoding="utf-8"?>\n<annotations><version>1.1</version>'
-        f"<meta><job><id>3</id>{size}</job></meta>"
-        f'<track id="0" label="disk" source="manual">{"".join(shapes)}</track>'
-        f'<track id="1" label="box" source="manual">{"".join(boxes)}</track>'
-        f'<track id="2" label="box" source="manual">{polygon}</track></annotations>'
-    )
-
-
-def test_a_video_of_cvat_gives_the_objects_of_a_frame_and_leaves_out_those_outside(tmp_path):
-    path = saved(tmp_path / "annotations.xml", cvat_video())
-    ElementTree.parse(path)
-    np.testing.assert_array_equal(labels_of(path, At(0)), DISK)
-    np.testing.assert_array_equal(labels_of(path, At(1)), DISK + 2 * BOX)
-    np.testing.assert_array_equal(labels_of(path, At(3)), 3 * BOX)
+def test_a_video_of_cvat_gives_the_objects_of_a_frame_and_leaves_out_those_outside():
+    """Written by CVAT's own dumper: a box that moves, a polygon, and masks, each of which is a track of one frame."""
+    path, moved = TOOLS / "cvat_video.xml", np.roll(BOX, 1, axis=1)
+    for frame, right in {0: 3 * DISK, 1: BOX + 3 * np.roll(DISK, 2, axis=1), 3: np.roll(BOX, 2, axis=1)}.items():
+        np.testing.assert_array_equal(labels_of(path, At(frame)), right)
+    objects, note = read_annotation(path, At(2))
+    assert note == "objects of CVAT: 1 (box), 2 (box)"
+    np.testing.assert_array_equal([objects[1], objects[2]], [moved, BOX])
+    np.testing.assert_array_equal(labels_of(path, At(5)), 3 * np.roll(DISK, 10, axis=1))
     with pytest.raises(
-        InputError, match=r"annotates frame 0, frame 1, frame 3 \(CVAT\), not frame 2; give the frame's"
+        InputError, match=r"annotates frame 0, frame 1, frame 2, .* \(CVAT\), not frame 4; give the frame"
     ):
-        read_annotation(path, At(2))
+        read_annotation(path, At(4))
 
 
-def test_masks_in_a_video_of_cvat_are_numbered_in_each_frame(tmp_path):
+@pytest.mark.parametrize("name", ["encord_video.json", "supervisely_video.json"])
+def test_a_video_of_a_platform_gives_the_objects_of_a_frame_with_one_id_in_all_frames(name):
+    np.testing.assert_array_equal(labels_of(TOOLS / name, At(0)), DISK)
+    np.testing.assert_array_equal(labels_of(TOOLS / name, At(4)), np.roll(DISK, 3, axis=1) + 2 * BOX)
+
+
+def test_a_picture_for_each_region_of_label_studio_is_an_object():
+    given = read(prompts_of(str(TOOLS / "label_studio_png")), SIZE)
+    names = {str(each.path.name).split("-")[7]: list(each.objects.items()) for each in given}
+    assert {name: [number for number, _ in objects] for name, objects in names.items()} == {"Box": [1], "Disk": [2]}
+    np.testing.assert_array_equal(names["Box"][0][1], BOX)
+    np.testing.assert_array_equal(names["Disk"][0][1], DISK)
+
+
+def with_labels(path, *labels):
+    """Write a file of labelme with a rectangle for each label, one beside the other."""
+    content = content_of("labelme.json")
+    content["shapes"] = [
+        content["shapes"][1] | {"label": label, "points": [[10 * place, 0], [10 * place + 5, 5]]}
+        for place, label in enumerate(labels)
+    ]
+    return saved(path, content)
+
+
+@pytest.mark.parametrize(
+    ("first", "later", "ids"),
+    [
+        (("cat", "dog"), ("dog",), [2]),
+        (("cat", "dog"), ("dog", "cat"), [1, 2]),
+        (("cat", "dog"), ("bird", "dog"), [2, 3]),
+        (("cat", "dog"), ("dog", "dog"), [1, 2]),  # Which of them is the first one's, nobody can know.
+        (("object_4",), ("object_9", "object_4"), [4, 9]),
+    ],
+)
+def test_a_label_is_one_object_in_all_files_of_a_video(tmp_path, first, later, ids):
+    paths = [with_labels(tmp_path / "0.json", *first), with_labels(tmp_path / "5.json", *later)]
+    given = read([Prompt(place, path) for place, path in zip((None, 5), paths, strict=True)], SIZE)
+    assert sorted(given[1].objects) == ids
+    if later == ("dog", "cat"):
+        assert given[1].objects[2][0, 0] and given[1].objects[1][0, 10]
+
+
+def cvat_video(body):
+    """Return an XML of CVAT for video 1.1 with these tracks."""
+    size = f"<original_size><width>{WIDTH}</width><height>{HEIGHT}</height></original_size>"
+    return f"<annotations><meta><job>{size}</job></meta>{body}</annotations>"
+
+
+def test_a_mask_in_a_video_of_cvat_is_known_by_its_label(tmp_path):
     """CVAT writes each mask of a video as a track of its own, which is outside in the next frame."""
     part = f'rle="0, {13 * 15}" left="35" top="20" width="15" height="13" occluded="0" z_order="0"'
     tracks = "".join(
-        f'<track id="{frame}" label="box" source="manual"><mask frame="{frame}" keyframe="1" outside="0" {part}></mask>'
-        f'<mask frame="{frame + 1}" keyframe="1" outside="1" {part}></mask></track>'
-        for frame in range(3)
+        f'<track id="{frame}" label="{label}" source="manual"><mask frame="{frame}" keyframe="1" outside="0" {part}>'
+        f'</mask><mask frame="{frame + 1}" keyframe="1" outside="1" {part}></mask></track>'
+        for frame, label in ((0, "cat"), (1, "dog"), (2, "cat"))
     )
-    size = f"<original_size><width>{WIDTH}</width><height>{HEIGHT}</height></original_size>"
-    path = saved(tmp_path / "annotations.xml", f"<annotations><meta><task>{size}</task></meta>{tracks}</annotations>")
-    for frame in range(3):
-        np.testing.assert_array_equal(labels_of(path, At(frame)), BOX)
+    path = saved(tmp_path / "annotations.xml", cvat_video(tracks))
+    for frame, number in enumerate((1, 2, 1)):
+        np.testing.assert_array_equal(labels_of(path, At(frame)), number * BOX)
 
 
 def test_runs_of_another_size_are_named(tmp_path):
-    path = saved(tmp_path / "annotations.xml", cvat_video().replace('width="19"', 'width="18"'))
+    content = (TOOLS / "cvat_video.xml").read_text().replace('width="19"', 'width="18"')
     with pytest.raises(InputError, match="run lengths of 361 pixels, not of 18x19"):
-        read_annotation(path, At(0))
+        read_annotation(saved(tmp_path / "annotations.xml", content), At(0))
 
 
-def test_videos_of_platforms_give_the_objects_of_a_frame_with_one_id_in_all_frames(tmp_path):
-    disk, box = content_of("encord.json")[0]["data_units"]["u1"]["labels"]["objects"]
-    encord = content_of("encord.json")
-    encord[0]["data_units"]["u1"]["labels"] = {"0": {"objects": [disk]}, "4": {"objects": [box]}}
-    bitmap, rectangle, _ = content_of("supervisely.json")["objects"]
-    supervisely = {
-        "size": {"width": WIDTH, "height": HEIGHT},
-        "framesCount": 5,
-        "objects": [{"key": "k1", "classTitle": "disk"}, {"key": "k2", "classTitle": "box"}],
-        "frames": [
-            {
-                "index": 0,
-                "figures": [{"objectKey": "k1", "geometryType": "bitmap", "geometry": {"bitmap": bitmap["bitmap"]}}],
-            },
-            {
-                "index": 4,
-                "figures": [
-                    {"objectKey": "k2", "geometryType": "rectangle", "geometry": {"points": rectangle["points"]}}
-                ],
-            },
-        ],
-    }
-    v7 = content_of("v7.json")
-    layer = v7["annotations"][-1]
+def test_a_video_of_v7_gives_the_objects_of_a_frame_with_one_id_in_all_frames(tmp_path):
+    content = content_of("v7.json")
+    layer = content["annotations"][-1]
     alone = layer["raster_layer"] | {"mask_annotation_ids_mapping": {"m2": 2}}
-    v7["annotations"] = [
+    content["annotations"] = [
         {"id": "m1", "name": "Disk", "frames": {"0": {"mask": {}, "keyframe": True}}},
         {"id": "m2", "name": "Box", "frames": {"4": {"mask": {}, "keyframe": True}}},
         {"id": "r", "name": "", "frames": {"0": {"raster_layer": layer["raster_layer"]}, "4": {"raster_layer": alone}}},
     ]
-    for name, content in {"encord": encord, "supervisely": supervisely, "v7": v7}.items():
-        path = saved(tmp_path / f"{name}.json", content)
-        np.testing.assert_array_equal(labels_of(path, At(0)), DISK, name)
-        np.testing.assert_array_equal(labels_of(path, At(4)), 2 * BOX, name)
+    path = saved(tmp_path / "v7.json", content)
+    np.testing.assert_array_equal(labels_of(path, At(0)), DISK)
+    np.testing.assert_array_equal(labels_of(path, At(4)), 2 * BOX)
 
 
 def rle(mask):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,10 +19,17 @@ SUFFIXES = (".json", ".xml")
 
 
 class At(NamedTuple):
-    """The frame whose objects are wanted: its number and name; None where they are not known."""
+    """The frame whose objects are wanted.
+
+    Attributes:
+        number: of the frame; None if it is not known.
+        name: of the frame; None if it is not known.
+        ids: {label: object id} of what earlier files of the video show; a file adds its own. None: it stands alone.
+    """
 
     number: int | None = None
     name: str | None = None
+    ids: dict[str, int] | None = None
 
 
 def is_annotation(path: Path | str) -> bool:
@@ -41,7 +49,7 @@ def read_annotation(path: Path | str, at: At) -> tuple[dict[int, np.ndarray], st
         else:
             found = tools.read(json.loads(content))
         image = _image(path, found, at)
-        return _objects(path, found, image)
+        return _objects(path, found, image, at.ids)
     except InputError:
         raise
     except OSError as error:
@@ -86,17 +94,43 @@ def _own_numbers(image: Annotated) -> dict[str, int]:
     return numbers if len(numbers) == len(ends) and max(numbers.values(), default=0) <= 255 else {}
 
 
-def _objects(path: Path | str, found: Annotations, image: Annotated) -> tuple[dict[int, np.ndarray], str]:
-    """Return the objects of an image and what was made of the file."""
-    keys = list(dict.fromkeys(shape.key for shape in image.shapes))
+def _by_label(labels: Mapping[Hashable, str], ids: dict[str, int]) -> dict[Hashable, int]:
+    """Return {key of an object: id}: what has the label of an object of an earlier file is that object.
+
+    `ids` are those of earlier files, and get those of new labels. Where two objects have one label, the order counts.
+    """
+    if len(set(labels.values())) < len(labels) or "" in labels.values():
+        return {key: place for place, key in enumerate(labels, 1)}
+    for place, label in enumerate(labels.values(), 1):
+        if label not in ids:
+            taken = set(ids.values())
+            ids[label] = next(number for number in (place, *range(1, 256)) if number not in taken)
+    return {key: ids[label] for key, label in labels.items()}
+
+
+def _numbers(found: Annotations, image: Annotated, ids: dict[str, int] | None) -> Mapping[Hashable, int]:
+    """Return {key of an object in an image: its id}."""
+    labels = {shape.key: shape.label for shape in image.shapes}
     own = _own_numbers(image)
-    known = found.keys if found.keys is not None and len(found.keys) <= 255 else keys
-    if len(keys) > 255:
-        raise InputError(f"{path} has {len(keys)} objects, and at most 255 can be told apart; give fewer")
+    if own:
+        return {key: own[label] for key, label in labels.items()}
+    if found.keys is not None and len(found.keys) <= 255:
+        return {key: found.keys.index(key) + 1 for key in labels}
+    return _by_label(labels, {} if ids is None else ids)
+
+
+def _objects(
+    path: Path | str, found: Annotations, image: Annotated, ids: dict[str, int] | None
+) -> tuple[dict[int, np.ndarray], str]:
+    """Return the objects of an image and what was made of the file; `ids` as in `At`."""
+    count = len({shape.key for shape in image.shapes})
+    if count > 255:
+        raise InputError(f"{path} has {count} objects, and at most 255 can be told apart; give fewer")
+    numbers = _numbers(found, image, ids)
     objects: dict[int, np.ndarray] = {}
     labels: dict[int, str] = {}
     for shape in image.shapes:
-        number, mask = own[shape.label] if own else known.index(shape.key) + 1, shape.mask()
+        number, mask = numbers[shape.key], shape.mask()
         if mask.any():
             objects[number] = objects[number] | mask if number in objects else mask
             labels[number] = shape.label

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Hashable
+from typing import cast
 from xml.etree import ElementTree
 
 import numpy as np
@@ -24,20 +26,26 @@ def read(content: bytes) -> Annotations:
     ]
     if images:
         return Annotations("CVAT", [image for image in images if image.shapes or image.left_out])
-    frames: dict[int, list[tuple[int, str, ElementTree.Element]]] = {}
     tracks = list(root.iter("track"))
     shown = [[each for each in track if "frame" in each.attrib and each.get("outside") != "1"] for track in tracks]
+    # CVAT has no tracks of masks: it writes each mask as a track of one frame. An object is then known by its label.
+    alone = all(len(of_track) == 1 for of_track in shown if any(each.tag == "mask" for each in of_track))
+    frames: dict[int, list[tuple[Hashable, str, ElementTree.Element]]] = {}
+    keys: list[Hashable] = []
     for number, (track, of_track) in enumerate(zip(tracks, shown, strict=True)):
         for element in of_track:
-            frames.setdefault(int(element.attrib["frame"]), []).append((number, track.attrib["label"], element))
+            here = frames.setdefault(int(element.attrib["frame"]), [])
+            label, key = track.attrib["label"], cast(Hashable, number)
+            if alone and element.tag == "mask":
+                key = label, sum(other == label and each.tag == "mask" for _, other, each in here)
+            here.append((key, label, element))
+            keys.append(key)
     size = _size(None, root) if frames else Size(1, 1)
     found = []
     for frame, elements in sorted(frames.items()):
         areas = [Shape(key, label, _mask(each, size)) for key, label, each in elements if each.tag in AREAS]
         found.append(Annotated("", frame, areas, [each.tag for _, _, each in elements if each.tag not in AREAS]))
-    # CVAT has no tracks of masks: it writes each mask as a track of one frame. Then the order in the frame counts.
-    alone = [len(of_track) == 1 for of_track in shown if any(each.tag == "mask" for each in of_track)]
-    return Annotations("CVAT", found, None if alone and all(alone) else list(range(len(tracks))))
+    return Annotations("CVAT", found, list(dict.fromkeys(keys)))
 
 
 def _annotated(name: str, number: int | None, elements: list[ElementTree.Element], size: Size) -> Annotated:

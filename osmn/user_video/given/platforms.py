@@ -152,7 +152,7 @@ def _v7_shapes(annotations: Iterable[Mapping[str, Any]], size: Size) -> tuple[li
             found.append(Shape(key, label, functools.partial(np.equal, *values[key])))
         elif each.get("polygon"):
             rings = [[(point["x"], point["y"]) for point in ring] for ring in each["polygon"]["paths"]]
-            found.append(Shape(key, label, functools.partial(shapes.polygons, rings, size)))
+            found.append(Shape(key, label, functools.partial(shapes.even_odd, rings, size)))
         elif each.get("ellipse"):
             center, radius, turned = (each["ellipse"].get(name) for name in ("center", "radius", "angle"))
             placed = center["x"], center["y"], radius["x"], radius["y"]

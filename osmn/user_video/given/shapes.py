@@ -93,6 +93,14 @@ def filled(outside: Points, holes: Sequence[Points], size: Size) -> np.ndarray:
     return found > 0
 
 
+def even_odd(rings: Sequence[Points], size: Size) -> np.ndarray:
+    """Return the pixels in an odd number of polygons of whole pixels, borders included, as V7's tools count them."""
+    found = np.zeros(size.shape, np.uint8)
+    last = np.subtract(size, 1)
+    cv2.fillPoly(found, [np.round(np.clip(np.asarray(ring, float), 0, last)).astype(np.int32) for ring in rings], 1)
+    return found > 0
+
+
 def placed(part: np.ndarray, left: int, top: int, size: Size) -> np.ndarray:
     """Return a mask, bool (h, w), at a place of an empty one of `size`; what is outside is cut off."""
     found = np.zeros(size.shape, bool)
