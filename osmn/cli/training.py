@@ -55,7 +55,7 @@ def add_validation_options(to: Parser, default_path: str = "") -> None:
 def add_distractor_options(to: Parser, videos: bool = True) -> None:
     """Add the options of augmentations that the published program lacks; with `videos`, also those of videos."""
     group = to.group("augmentation beyond the published one")
-    group.add(PipelineOptions, "distractors", "own_masks", "unroll", "occluders", "damaged_masks")
+    group.add(PipelineOptions, "distractors", "own_masks", "unroll", "occluders", "damaged_masks", "look_alikes")
     if videos:
         group.add(VideoSamples, "longest_gap", "flip_target")
 

@@ -161,7 +161,7 @@ def _with_object(clip: Clip, other: samples.RawSample, paste: Callable[[tf.Tenso
     return tf.cond(tf.reduce_any(clip.masks) & tf.reduce_any(mask), lambda: paste(frame, mask), lambda: clip)
 
 
-def _boxes(masks: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+def boxes(masks: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Return the centers (T, 2) of the boxes of masks (T, H, W) and the mean of the boxes' sides, (2,), in pixels.
 
     Where an object is absent, its center is the mean of the others; it is present in one mask at least.
@@ -175,12 +175,12 @@ def _boxes(masks: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 
 def _beside(clip: Clip, guide_frame: tf.Tensor, guide_mask: tf.Tensor, seed: tf.Tensor) -> Clip:
     size_seed, shift_seed, drift_seed, order_seed, asked_seed = tf.unstack(tf.random.split(seed, 5))
-    centers, side = _boxes(clip.masks)
+    centers, side = boxes(clip.masks)
     size = tf.stack(geometry.size_of(clip.masks[0]))
     count = tf.shape(centers)[0]
-    area = tf.reduce_sum(_areas(clip.masks)) / tf.reduce_sum(tf.cast(_areas(clip.masks) > 0, tf.float32))
+    area = tf.reduce_sum(areas(clip.masks)) / tf.reduce_sum(tf.cast(areas(clip.masks) > 0, tf.float32))
     picture = cutout(guide_frame, guide_mask)
-    ratio = tf.sqrt(area / tf.maximum(_areas(guide_mask[None])[0], 1.0))
+    ratio = tf.sqrt(area / tf.maximum(areas(guide_mask[None])[0], 1.0))
     picture = _resized(picture, ratio * tf.random.stateless_uniform((), size_seed, *SCALES), size)
     reach = REACH * (side + tf.cast(tf.stack(geometry.size_of(picture)), tf.float32)) / 2
     shift = tf.random.stateless_uniform((2,), shift_seed, -reach, reach)
@@ -191,12 +191,12 @@ def _beside(clip: Clip, guide_frame: tf.Tensor, guide_mask: tf.Tensor, seed: tf.
     pasted_frames, alpha = over(frames, picture, spots, size)
     behind = tf.random.stateless_uniform((), order_seed) < 0.5
     pasted = (alpha > 0.5) & ~(clip.masks & behind)
-    frames = _as_image(tf.where((clip.masks & behind)[..., None], frames, pasted_frames))
+    frames = as_image(tf.where((clip.masks & behind)[..., None], frames, pasted_frames))
     target = clip.masks & ~pasted
 
     wanted = tf.random.stateless_uniform((), asked_seed) < 0.5
-    target_hidden = _areas(target)[-1] <= MIN_VISIBLE * _areas(clip.masks)[-1]
-    pasted_shown = _areas(pasted)[-1] > MIN_VISIBLE * _areas(alpha > 0.5)[-1]
+    target_hidden = areas(target)[-1] <= MIN_VISIBLE * areas(clip.masks)[-1]
+    pasted_shown = areas(pasted)[-1] > MIN_VISIBLE * areas(alpha > 0.5)[-1]
     return tf.cond(
         (wanted | target_hidden) & pasted_shown,
         lambda: Clip(guide_frame, guide_mask, frames, pasted, target),
@@ -206,7 +206,7 @@ def _beside(clip: Clip, guide_frame: tf.Tensor, guide_mask: tf.Tensor, seed: tf.
 
 def _before(clip: Clip, guide_frame: tf.Tensor, guide_mask: tf.Tensor, seed: tf.Tensor) -> Clip:
     kind_seed, size_seed, speed_seed, way_seed, time_seed, last_seed = tf.unstack(tf.random.split(seed, 6))
-    centers, side = _boxes(clip.masks)
+    centers, side = boxes(clip.masks)
     size = tf.stack(geometry.size_of(clip.masks[0]))
     count = tf.cast(tf.shape(centers)[0], tf.float32)
     textured = tf.random.stateless_uniform((), kind_seed) < TEXTURED
@@ -222,7 +222,7 @@ def _before(clip: Clip, guide_frame: tf.Tensor, guide_mask: tf.Tensor, seed: tf.
     spots = Spots(centers + (tf.range(count) - when)[:, None] * away, tf.ones_like(centers[:, 0]), 0 * centers[:, 0])
     frames, alpha = over(tf.cast(clip.frames, tf.float32), picture, spots, size)
     seen = alpha <= 0.5
-    return clip._replace(frames=_as_image(frames), masks=clip.masks & seen, others=clip.others & seen)
+    return clip._replace(frames=as_image(frames), masks=clip.masks & seen, others=clip.others & seen)
 
 
 def _resized(picture: tf.Tensor, ratio: tf.Tensor, largest: tf.Tensor) -> tf.Tensor:
@@ -230,11 +230,13 @@ def _resized(picture: tf.Tensor, ratio: tf.Tensor, largest: tf.Tensor) -> tf.Ten
     return geometry.resize_image(picture, tf.clip_by_value(size, 1, largest))
 
 
-def _areas(masks: tf.Tensor) -> tf.Tensor:
+def areas(masks: tf.Tensor) -> tf.Tensor:
+    """Return the number of pixels of each of the masks, (T, H, W), float32 (T,)."""
     return tf.reduce_sum(tf.cast(masks, tf.float32), axis=(1, 2))
 
 
-def _as_image(frames: tf.Tensor) -> tf.Tensor:
+def as_image(frames: tf.Tensor) -> tf.Tensor:
+    """Round float32 colors to uint8."""
     return tf.cast(tf.clip_by_value(frames + 0.5, 0, 255), tf.uint8)
 
 

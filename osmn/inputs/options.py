@@ -56,6 +56,7 @@ class PipelineOptions:
         unroll: frames of a sample that the network goes through by its own masks; it learns from the last. 1: a frame.
         occluders: share of the samples of several frames, 0 to 1, in which something passes before the object.
         damaged_masks: share of the samples of several frames, 0 to 1, whose last spatial guide is of a wrong mask.
+        look_alikes: share of the samples of several frames, 0 to 1, that get their own object in other colors too.
         augmentation: `Augmentation`.
     """
 
@@ -109,10 +110,19 @@ class PipelineOptions:
             came_later=True,
         ),
     )
+    look_alikes: float = field(
+        default=0.0,
+        metadata=option(
+            "of samples of --unroll, in which the object is elsewhere too, in other colors; half of them ask for it",
+            share,
+            metavar="SHARE",
+            came_later=True,
+        ),
+    )
     augmentation: Augmentation = AS_PUBLISHED
 
     def __post_init__(self) -> None:
-        for name in ("occluders", "damaged_masks"):
+        for name in ("occluders", "damaged_masks", "look_alikes"):
             if getattr(self, name) and self.unroll == 1:
                 raise InputError(f"{argument(name)} does nothing without {argument('unroll')} 2 or more; give it too")
         if self.own_masks and self.unroll > 1:

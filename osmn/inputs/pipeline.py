@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeAlias, TypeVar
 import tensorflow as tf
 
 from osmn.config import ModelConfig
-from osmn.inputs import clips, distractors, samples
+from osmn.inputs import clips, distractors, look_alikes, samples
 from osmn.inputs.options import PipelineOptions
 from osmn.inputs.sources import Source, shares
 from osmn.parallel import processors
@@ -21,7 +21,7 @@ DatasetOfBatches: TypeAlias = tf.data.Dataset | tf.distribute.DistributedDataset
 
 PREFETCHED_BATCHES = 2
 # Keep apart the random streams that share a sample's seed; 4 and 5 are `training.predicted_masks`'s.
-_SOURCE_STREAM, _DISTRACTOR_STREAM, _OCCLUDER_STREAM, _BACKDROP_STREAM = 2, 3, 6, 7
+_SOURCE_STREAM, _DISTRACTOR_STREAM, _OCCLUDER_STREAM, _BACKDROP_STREAM, _LOOK_ALIKE_STREAM = 2, 3, 6, 7, 8
 
 
 def example_number(index: int | tf.Tensor, count: int, seed: int) -> tf.Tensor:
@@ -140,6 +140,8 @@ class Pipeline:
             return each.load_clip(number, size, frames, lambda: self._load_guide(ground).guide_frame, clip_seed)
 
         clip = _choose(source, [functools.partial(load, each) for each in self._sources])
+        if options.look_alikes:
+            clip = self._with_look_alike(clip, samples.sample_seed(options.seed, step, position))
         for share, drawn, paste in (
             (options.distractors, self.distractor, clips.with_second_object),
             (options.occluders, self.occluder, clips.with_occluder),
@@ -149,6 +151,11 @@ class Pipeline:
         sample = clips.clip_sample(clip, self._config, options.augmentation, sample_seed)
         shapes = clips.SHAPES._replace(earlier=(options.unroll - 1, *clips.SHAPES.earlier[1:]))
         return clips.ClipSample(*map(tf.ensure_shape, sample, shapes))
+
+    def _with_look_alike(self, clip: clips.Clip, seed: tf.Tensor) -> clips.Clip:
+        share_seed, paste_seed = tf.unstack(tf.random.split(tf.random.fold_in(seed, _LOOK_ALIKE_STREAM), 2))
+        wanted = tf.random.stateless_uniform((), share_seed) < self._options.look_alikes
+        return tf.cond(wanted, lambda: look_alikes.with_look_alike(clip, paste_seed), lambda: clip)
 
     def _with_pasted(
         self,

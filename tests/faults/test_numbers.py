@@ -46,6 +46,7 @@ MAY_BE_ZERO = MAY_BE_NEGATIVE | {
         "own_masks",
         "occluders",
         "damaged_masks",
+        "look_alikes",
         "coco_share",
         "rehearsal_share",
         "label_valid_ratio",

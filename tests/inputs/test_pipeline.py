@@ -260,7 +260,7 @@ def test_samples_that_get_no_distractor_are_those_of_a_run_without():
 
 # -- Samples of several frames ----------------------------------------------------------------------------------------
 
-ALL_OF_IT = {"unroll": 3, "distractors": 0.5, "occluders": 0.5, "damaged_masks": 0.5}
+ALL_OF_IT = {"unroll": 3, "distractors": 0.5, "occluders": 0.5, "damaged_masks": 0.5, "look_alikes": 0.5}
 
 
 @pytest.fixture(scope="module")
@@ -313,7 +313,7 @@ def test_a_damaged_file_that_a_clip_needs_is_named(tmp_path):
         list(Pipeline([source], CONFIG, PipelineOptions((50, 20), batch_size=2, unroll=3)).batches(0, 20))
 
 
-@pytest.mark.parametrize("name", ["occluders", "damaged_masks"])
+@pytest.mark.parametrize("name", ["occluders", "damaged_masks", "look_alikes"])
 def test_options_of_clips_without_clips_are_refused(name):
     with pytest.raises(InputError, match=rf"^{name}.* does nothing without unroll"):
         PipelineOptions((64, 48), **{name: 0.5})
