@@ -1,9 +1,10 @@
 """A local web page to segment objects in a video of your own: paint them in a frame, look at what is made of it.
 
 "osmn_app.py" prints the address to open in a browser. There: choose a video or an example, paint objects or drag boxes
-around them, segment, repaint where it went wrong and go on from there, download masks and overlay. The page needs no
-network and sends nothing anywhere; what visitors upload is kept for --keep minutes after they leave, so that they can
-go on with it, and all of it is removed when this ends (Ctrl-C). It needs Gradio: pip install -r requirements-app.txt
+around them, segment, repaint where it went wrong and go on from there, download masks and overlay. "Live camera" leads
+to a page that follows what the browser's camera sees, as osmn_live.py does. The page needs no network and sends nothing
+anywhere; what visitors upload is kept for --keep minutes after they leave, so that they can go on with it, and all of
+it is removed when this ends (Ctrl-C). It needs Gradio: pip install -r requirements-app.txt
 """
 
 import dataclasses
@@ -67,15 +68,16 @@ def main(argv=None):
     # Gradio reads them when it is imported: it is to send nothing anywhere.
     os.environ |= {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_OFFLINE": "1"}
     optional_import("gradio", "requirements-app.txt")
+    from osmn.user_video.live.in_app import Cameras
     from osmn.user_video.webapp.page import launch
     from osmn.user_video.webapp.visitors import Visitors
 
     model, engine = options.load_user_model(args)
     new_predictor = functools.partial(model_choice.start_predictor, model, engine, im_size=args.im_size)
-    with Visitors(new_predictor, keep=60.0 * args.keep) as visitors:
+    with Visitors(new_predictor, keep=60.0 * args.keep) as visitors, Cameras(new_predictor) as cameras:
         os.environ["GRADIO_TEMP_DIR"] = str(visitors.folder)  # The page's files are given from it, and go with it.
         try:
-            app = launch(visitors, args.host, args.port, args.max_upload)
+            app = launch(visitors, args.host, args.port, args.max_upload, cameras.routes())
         except OSError:
             raise InputError(f"{args.host}:{args.port} cannot be listened on; give another --port or --host") from None
         print(f"{model.path}; open http://{args.host}:{args.port} in a browser; Ctrl-C ends it", flush=True)

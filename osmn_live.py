@@ -1,8 +1,8 @@
 """Follow objects in live pictures: a camera, a stream, a pipe, or a file that is played in real time.
 
-"osmn_live.py 0 --box 200 120 150 150 --result_path out" follows what is in that box of a camera's first picture, and
-writes masks and an overlay. Pictures for which there is no time are left out, so that none comes late. A camera that is
-lost is opened anew until it is back. Ctrl-C ends it, and a last line says what was shown and written.
+"osmn_live.py 0" opens the first camera: the page whose address it prints shows the pictures. There, click on an object,
+drag a box around it or paint it, and correct it whenever it goes wrong. Frames for which there is no time are left
+out, so that what is shown is never late. Ctrl-C ends it, and a last line says what was shown and written.
 """
 
 from osmn.cli import options
@@ -20,7 +20,7 @@ def parser():
     to.add(LiveOptions, "input", "result_path")
     to.add(VideoOptions, "mask", help="mask of the first frame, as for osmn_segment.py; several times for several")
     to.add(VideoOptions, "mask_reading", "box", "click", "no_click", "box_by", "click_model")
-    to.add(LiveOptions, "raw_size", "raw_format", "camera_size", "lost_after")
+    to.add(LiveOptions, "raw_size", "raw_format", "camera_size", "lost_after", "host", "port", "no_page")
     to.add(SegmentingOptions, "overwrite", help="replace the results of another run")
     options.add_user_model_options(to)
     return to
@@ -32,8 +32,8 @@ def parse(argv):
     pointed = bool(args.box or args.click or args.no_click)
     if args.mask and pointed:
         raise InputError("give --mask FILE, or --box X Y W H or --click X Y where there is no mask, and not both")
-    if not (args.mask or pointed):
-        raise InputError("give the object: --mask FILE, --box X Y W H or --click X Y")
+    if args.no_page and not (args.mask or pointed):
+        raise InputError("without a page, --mask FILE, --box X Y W H or --click X Y gives the object")
     return args
 
 
@@ -50,8 +50,9 @@ def main(argv=None):
     masks = run.masks_of(video)
     source = run.open_source(live, masks)
     pointed = boxes.pointing(video) if video.pointed else None
+    page = run.page_server(live, video)
     model, engine = options.load_user_model(args)
-    run.run(asked, model, engine, source, masks, pointed)
+    run.run(asked, model, engine, source, masks, pointed, page and page.serving)
 
 
 if __name__ == "__main__":

@@ -48,7 +48,7 @@ VOS = "osmn_vos {davis} --dataset davis2017 --whole_model_path {model} --result_
 CALIBRATE = "osmn_calibrate --data_path {davis} --whole_model_path {model}"
 EXPORT = "osmn_export --whole_model_path {model} --output {out}"
 SEGMENT = "osmn_segment {frames} --mask {mask} --result_path {out} --whole_model_path {model}"
-LIVE = "osmn_live {frames} --mask {mask} --whole_model_path {model}"
+LIVE = "osmn_live {frames} --mask {mask} --no_page --whole_model_path {model}"
 RESCALE = "rescale_vgg {model} {frames} {out}"
 # {what is wrong: (command line, in which the last one of an option counts; what is said)}
 WRONG = {
@@ -109,6 +109,7 @@ WRONG = {
     "own video, model": (f"{SEGMENT} --whole_model_path /nope", NO_MODEL),
     "live, mask": (f"{LIVE} --mask /nope.png", "/nope.png does not exist; give a mask, --mask FILE"),
     "live, model": (f"{LIVE} --whole_model_path /nope", NO_MODEL),
+    "live, page": (f"{LIVE.replace(' --no_page', '')} --host nope.invalid", "--host nope.invalid is no address"),
     "live, input": ("osmn_live /nope.mp4 --mask {mask} --whole_model_path {model}", "/nope.mp4 does not exist"),
     "web page, model": ("osmn_app --whole_model_path /nope", NO_MODEL),
     "rescaling, weights": ("rescale_vgg /nope {frames} {out}", NO_MODEL),

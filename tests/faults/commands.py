@@ -214,7 +214,7 @@ COMMANDS = {
         "osmn_live",
         lambda data, out: [
             *(data / "own/slow.mkv", "--mask", data / "own/first.png", "--result_path", out / "results"),
-            *("--overwrite", *TEST),
+            *("--overwrite", "--no_page", *TEST),
         ],
         "results",
         "masks/00002.png",

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -17,6 +18,7 @@ import pytest
 import osmn_live
 from helpers import ROOT
 from helpers.clips import LOSSLESS, TICK, make_video
+from helpers.live_sessions import Client
 from helpers.live_streams import PATIENCE, SIZE, jpeg, mjpeg, picture, until, y4m
 from helpers.own_videos import mask
 from helpers.scripts import error, words
@@ -25,7 +27,7 @@ from osmn.user_video.media.reader import open_frames
 
 FRAMES, EVERY = 6, 0.2
 BOX = {1: (8, 8, 30, 30), 2: (36, 16, 56, 40)}
-FIXED = ["--whole_model_path", "stand-in", "--im_size", *SIZE, "--precision", "float32"]
+FIXED = ["--no_page", "--whole_model_path", "stand-in", "--im_size", *SIZE, "--precision", "float32"]
 
 
 @pytest.fixture
@@ -100,7 +102,7 @@ def test_results_of_another_run_stay_unless_the_user_says_so(follower, clip, fir
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ([], "give the object: --mask FILE, --box X Y W H or --click X Y"),
+        ([], "without a page, --mask FILE, --box X Y W H or --click X Y gives the object"),
         (["--mask", "{first}", "--box", 1, 1, 9, 9], "give --mask FILE, or --box X Y W H or --click X Y"),
         (["--mask", "3:{first}"], "--mask 3:{first}: live, a mask is of the first frame"),
         (["--mask", "nope.png"], "nope.png does not exist; give a mask, --mask FILE"),
@@ -114,6 +116,11 @@ def test_what_does_not_go_together_is_one_line(follower, clip, tmp_path, capsys,
     named = [str(word).format(first=given, folder=folder) for word in options]
     line = error(capsys, osmn_live.main, clip, *named, *FIXED)
     assert said.format(first=given) in line
+
+
+def test_the_camera_of_the_pages_browser_needs_the_page(follower, first, capsys):
+    line = error(capsys, osmn_live.main, "browser", "--mask", first, *FIXED)
+    assert "browser is the camera of the page's browser; leave out --no_page" in line
 
 
 def start(*arguments, **how):
@@ -134,7 +141,7 @@ def ended(process):
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_ends_a_stream_cleanly_with_all_files_whole(first, tmp_path, how):
     with mjpeg([jpeg(20 + number % 100) for number in range(5000)]) as address:
-        process = start(address, "--mask", first, "--result_path", tmp_path / "out")
+        process = start(address, "--no_page", "--mask", first, "--result_path", tmp_path / "out")
         until(lambda: process.poll() is not None or len(list((tmp_path / "out").glob("masks/[0-9]*.png"))) > 10)
         process.send_signal(how)
         line = ended(process)
@@ -150,7 +157,7 @@ def test_ctrl_c_ends_a_stream_cleanly_with_all_files_whole(first, tmp_path, how)
 
 
 def test_what_is_piped_in_is_followed_and_its_end_is_the_end(first, tmp_path):
-    process = start("-", "--mask", first, "--result_path", tmp_path / "out", stdin=subprocess.PIPE)
+    process = start("-", "--no_page", "--mask", first, "--result_path", tmp_path / "out", stdin=subprocess.PIPE)
 
     def feed():
         for number in range(15):
@@ -168,3 +175,40 @@ def test_what_is_piped_in_is_followed_and_its_end_is_the_end(first, tmp_path):
     assert line.startswith(f"{len(masks)} frames shown") and masks[-1] == "00014"
     with av.open(str(tmp_path / "out/overlay.mp4")) as container:
         assert len(masks) == len(rows) == sum(1 for _ in container.decode(video=0))
+
+
+def test_a_file_is_played_when_an_object_is_given_in_the_page_and_recorded_from_there(clip, tmp_path):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    process = start(clip, "--port", port, "--result_path", tmp_path / "out")
+    lines = iter(process.stdout.readline, b"")
+    assert any(f"open http://127.0.0.1:{port} in a browser".encode() in line for line in lines)
+    page = Client(port)
+    until(lambda: page.frame()[1])
+    time.sleep(3 * EVERY)
+    state, _ = page.frame()
+    assert state["shown"] == 1 and state["waits"] and not (tmp_path / "out/masks").exists()
+    _, still = page.told("still")
+    labels = np.zeros(SIZE[::-1], np.uint8)
+    labels[8:30, 8:30] = 4
+    page.ask("POST", f"/paint?still={still['still']}", labels.tobytes(), {"X-Osmn-Token": page.token})
+    assert page.told("give", still=still["still"])[0] == 200
+    line = ended(process)
+    masks, rows, times = written(tmp_path / "out")
+    assert masks[0] == "00000" and len(masks) == len(rows) == len(times) and f"; {len(masks)} written: " in line
+    np.testing.assert_array_equal(read_labels(tmp_path / "out/masks/00000.png"), labels)
+
+
+def test_stop_in_the_page_ends_it(first, tmp_path):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with mjpeg([jpeg(20 + number % 100) for number in range(5000)]) as address:
+        process = start(address, "--mask", first, "--port", port)
+        lines = iter(process.stdout.readline, b"")
+        assert any(b"open http://" in line for line in lines)
+        page = Client(port)
+        until(lambda: page.frame()[0]["shown"] > 3)
+        assert page.told("stop")[0] == 200
+        assert " frames shown, " in ended(process)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import functools
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any, NamedTuple
 
 from osmn.errors import InputError
 from osmn.files.overlap import refuse_inputs_inside_outputs, refuse_writing_over_inputs
+from osmn.inference.load import SHIPPED_CLICKS, has_click_model, load_click_engine
 from osmn.inference.stills import Objects
 from osmn.masks import Size
 from osmn.models.engines import Engine
@@ -22,16 +24,21 @@ from osmn.user_video.boxes import FOUND, Pointing, find_pointed, write_found
 from osmn.user_video.live import streams
 from osmn.user_video.live.options import LiveOptions
 from osmn.user_video.live.results import FRAMES, OVERLAY, LiveFiles
+from osmn.user_video.live.server import Server
 from osmn.user_video.live.session import Session
-from osmn.user_video.live.sources import Camera, LiveSource, Picture, Player
+from osmn.user_video.live.sources import Camera, LiveSource, Picture, Player, Pushed
 from osmn.user_video.media.reader import Frame
 from osmn.user_video.options import VideoOptions
 from osmn.user_video.prompts import Prompt
 from osmn.user_video.tracking import MASKS
+from osmn.user_video.webapp.pointing import Pointer
 
 logger = logging.getLogger(__name__)
 
+BROWSER = "browser"  # As an input: the camera of the page's browser.
 LOOKS = 0.1  # Seconds between two looks at how far it is.
+
+Shown = Callable[[Session], contextlib.AbstractContextManager[object]]  # Shows a session in a `with` block, as a page.
 
 
 class Asked(NamedTuple):
@@ -60,7 +67,7 @@ def masks_of(video: VideoOptions) -> list[Prompt]:
     given = [each for text in video.mask for each in prompts.prompts_of(text)]
     late = next((each for each in given if each.place is not None), None)
     if late is not None:
-        raise InputError(f"--mask {late.place}:{late.path}: live, a mask is of the first frame")
+        raise InputError(f"--mask {late.place}:{late.path}: live, a mask is of the first frame; correct it in the page")
     return given
 
 
@@ -80,6 +87,10 @@ def open_source(options: LiveOptions, masks: Sequence[Prompt] = ()) -> LiveSourc
             raise InputError(f"--{name} does not go with {where}; leave it out, or give {_GOES_WITH[name]}")
     if where == "-":
         return streams.pipe(0, raw)
+    if where == BROWSER and not Path(where).exists():
+        if options.no_page:
+            raise InputError(f"{BROWSER} is the camera of the page's browser; leave out --no_page")
+        return Pushed(options.lost_after)
     if is_camera:
         return Camera(int(where), options.camera_size, options.lost_after)
     if "://" in where and not where.startswith("file://"):
@@ -90,6 +101,16 @@ def open_source(options: LiveOptions, masks: Sequence[Prompt] = ()) -> LiveSourc
 _GOES_WITH = {"raw_size": "- after a pipe", "camera_size": "a camera's number"}
 
 
+def page_server(options: LiveOptions, video: VideoOptions) -> Server | None:
+    """Return the server of the page, which has its port; None without a page."""
+    if options.no_page:
+        return None
+    path: Path | str = video.click_model or SHIPPED_CLICKS
+    clicks = video.box_by != "grabcut" and (bool(video.click_model) or has_click_model())
+    engine = functools.cache(lambda: load_click_engine(path) if clicks else None)  # At the first click.
+    return Server(options.host, options.port, Pointer(engine), clicks)
+
+
 def run(
     asked: Asked,
     model: SegmentationModel,
@@ -97,6 +118,7 @@ def run(
     source: LiveSource,
     masks: Sequence[Prompt] = (),
     pointed: Pointing | None = None,
+    shown: Shown | None = None,
 ) -> None:
     """Follow objects in live pictures until they end, or until Ctrl-C, and write results if asked for.
 
@@ -107,6 +129,7 @@ def run(
         source: of the pictures, from `open_source`.
         masks: of the first picture, from `masks_of`.
         pointed: what the user points at in the first picture.
+        shown: shows the session in a page.
 
     Raises:
         InputError: for a source without pictures, for masks that do not fit, and for what cannot be written.
@@ -127,6 +150,8 @@ def run(
         on_result = (lambda result: None) if files is None else files.add
         given = in_first if masks or pointed else None
         session = stack.enter_context(Session(source, new_predictor, on_result, count, given))
+        if shown is not None:
+            stack.enter_context(shown(session))
         session.begin()
         _watch(session)
     _report(session, files, asked.folder)

@@ -102,6 +102,17 @@ class Session:
         if any(mask.any() for mask in objects.values()):
             self.source.go()
 
+    def newest(self, after: int, timeout: float) -> LiveResult | None:
+        """Return the newest result, as `LiveTracker.newest`; None also before the first picture, and after an error."""
+        if not self._made.wait(timeout) or self._tracker is None or self.over.is_set():
+            return None
+        return self._tracker.newest(after, timeout)
+
+    def stop(self) -> None:
+        """Have the pictures end, whatever they wait for."""
+        self.source.stop()
+        self.over.set()
+
     def latencies(self) -> tuple[float, float]:
         """Return the seconds from a picture to its masks that half of the pictures, and 95 % of them, stay below."""
         half, most = np.quantile(list(self._latencies) or [0.0], [0.5, 0.95])

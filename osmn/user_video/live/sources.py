@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import logging
 import threading
 import time
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
+from PIL import Image
 
 from osmn.errors import InputError
 from osmn.masks import Size
@@ -22,6 +24,7 @@ logger = logging.getLogger(__name__)
 RETRY = 0.5  # Seconds between two attempts to open what is lost.
 LATE = 0.1  # Seconds after which a file's frame is left out, where another one was just shown.
 BEHIND = 1.0  # Seconds after which a file that is decoded too slowly is played later.
+MOST_PIXELS = 4096 * 2304  # Of a browser's camera.
 FOURCC = "MJPG"  # By USB 2, cameras have no more than ten large pictures a second in other formats.
 
 
@@ -104,6 +107,7 @@ class Live:
     """
 
     waits, damaged, left_out, lost = False, 0, 0, False
+    meanwhile = "it is opened anew until it is back"  # What is done while it is lost.
     time_base, rate = Fraction(1, 1000), Fraction(30)
 
     def __init__(self, title: str, lost_after: float) -> None:
@@ -259,3 +263,54 @@ class _Released:
     def close(self) -> None:
         if self._capture is not None:
             self._capture.release()
+
+
+class Pushed(Live):
+    """Pictures that a browser sends of its own camera.
+
+    Args:
+        lost_after: see `Live`.
+    """
+
+    meanwhile = "it goes on when the page sends some"
+
+    def __init__(self, lost_after: float) -> None:
+        super().__init__("the browser's camera", lost_after)
+        self._changed = threading.Condition()
+        self._waiting: np.ndarray | None = None
+        self._size: Size | None = None
+
+    def push(self, content: bytes) -> None:
+        """Take a picture, a JPEG, in place of one that waits; InputError for what is none."""
+        import cv2
+
+        image = None
+        with contextlib.suppress(OSError, ValueError, Image.DecompressionBombError):
+            width, height = Image.open(io.BytesIO(content), formats=["JPEG"]).size  # Before it is decoded.
+            if width * height <= MOST_PIXELS:
+                image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+        if image is None:
+            raise InputError("what the browser sent is no picture, or a huge one; reload the page")
+        self._size = self._size or Size.of(image)
+        if Size.of(image) != self._size:  # A phone that was turned.
+            image = cv2.resize(image, self._size, interpolation=cv2.INTER_AREA)
+        with self._changed:
+            self._waiting = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+            self._changed.notify_all()
+
+    def stop(self) -> None:
+        """See `LiveSource`."""
+        super().stop()
+        with self._changed:
+            self._changed.notify_all()
+
+    def pictures(self) -> Iterator[Picture]:
+        """See `LiveSource`."""
+        while not self.stopped.is_set():
+            with self._changed:
+                self._changed.wait_for(lambda: self._waiting is not None or self.stopped.is_set(), self.lost_after)
+                image, self._waiting = self._waiting, None
+            if image is not None:
+                yield Picture(image, self.came())
+            elif self._size is not None and not self.stopped.is_set():
+                self.missed()

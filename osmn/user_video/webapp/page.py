@@ -1,9 +1,11 @@
 """The web page, in Gradio: what it is made of, and how what a visitor does comes to `actions`."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
 import gradio as gr
+from starlette.routing import BaseRoute
 
 from osmn.user_video.webapp import painting
 from osmn.user_video.webapp.actions import Actions
@@ -17,7 +19,7 @@ OFF = ("share", "run_history", "enable_monitoring", "ssr_mode", "pwa", "mcp_serv
 MEGABYTE = 1_000_000
 
 
-def launch(visitors: Visitors, host: str, port: int, max_upload: int) -> gr.Blocks:
+def launch(visitors: Visitors, host: str, port: int, max_upload: int, more: Sequence[BaseRoute] = ()) -> gr.Blocks:
     """Serve the page from now on, and return it, a `gradio.Blocks` to close.
 
     Raises OSError for a port that is not free.
@@ -27,6 +29,7 @@ def launch(visitors: Visitors, host: str, port: int, max_upload: int) -> gr.Bloc
         host: address to listen on.
         port: port to listen on.
         max_upload: size of the largest video that the page takes, MB.
+        more: further routes of the server.
     """
     actions = Actions(visitors)
     page = layout(visitors, actions, max_upload)
@@ -37,7 +40,7 @@ def launch(visitors: Visitors, host: str, port: int, max_upload: int) -> gr.Bloc
         # No fonts from a network.
         theme=gr.themes.Soft(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]),
         css_paths=STATIC / "style.css",
-        app_kwargs={"routes": routes(visitors.uploads, max_upload * MEGABYTE, actions.is_doing)},
+        app_kwargs={"routes": [*routes(visitors.uploads, max_upload * MEGABYTE, actions.is_doing), *more]},
         footer_links=[],
         quiet=True,
         prevent_thread_lock=True,
