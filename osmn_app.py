@@ -73,8 +73,11 @@ def main(argv=None):
     from osmn.user_video.webapp.visitors import Visitors
 
     model, engine = options.load_user_model(args)
-    new_predictor = functools.partial(model_choice.start_predictor, model, engine, im_size=args.im_size)
-    with Visitors(new_predictor, keep=60.0 * args.keep) as visitors, Cameras(new_predictor) as cameras:
+    new_predictor = functools.partial(
+        model_choice.start_predictor, model, engine, **options.values(args, "im_size", "search", "window")
+    )
+    live = functools.partial(new_predictor, window=False)  # Each new size of windows would be a pause.
+    with Visitors(new_predictor, keep=60.0 * args.keep) as visitors, Cameras(live) as cameras:
         os.environ["GRADIO_TEMP_DIR"] = str(visitors.folder)  # The page's files are given from it, and go with it.
         try:
             app = launch(visitors, args.host, args.port, args.max_upload, cameras.routes())

@@ -22,7 +22,7 @@ def parser():
     to.add(VideoOptions, "mask_reading", "box", "click", "no_click", "box_by", "click_model")
     to.add(LiveOptions, "raw_size", "raw_format", "camera_size", "lost_after", "host", "port", "no_page")
     to.add(SegmentingOptions, "overwrite", help="replace the results of another run")
-    options.add_user_model_options(to)
+    options.add_user_model_options(to, window=False)
     return to
 
 
@@ -45,7 +45,7 @@ def main(argv=None):
     from osmn.user_video.live import run
 
     live, video = read(args, LiveOptions), read(args, VideoOptions, input=())
-    asked = run.Asked(live, video, args.im_size, args.overwrite)
+    asked = run.Asked(live, video, **options.values(args, "im_size", "overwrite", "search", "window"))
     options.check_user_model(args)  # Before seconds are spent.
     masks = run.masks_of(video)
     source = run.open_source(live, masks)

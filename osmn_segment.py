@@ -46,7 +46,9 @@ def main(argv=None):
         read(args, VideoOptions),
         read(args, FinetuningOptions),
         given=options.model_options(args),
-        **options.values(args, "im_size", "precision", "save_score", "overwrite", *options.REFINEMENT),
+        **options.values(
+            args, "im_size", "precision", "save_score", "search", "window", "overwrite", *options.REFINEMENT
+        ),
     )
     index, count = args.shard
     loaded, jobs = None, tracking.jobs(args.input, args.mask, args.result_path)

@@ -99,7 +99,8 @@ def _table(rows, scripts):
         if set(row.defaults) != set(scripts):
             about += f". {_listing(row.defaults)}"
         name, values = (values, "") if option.positional else (f"--{row.added.name}", values)
-        cells = [f"`{name}`", f"`{values}`" if values else "", _default(row), about]
+        off = f", `--no_{row.added.name}`" if row.added.default is True else ""
+        cells = [f"`{name}`{off}", f"`{values}`" if values else "", _default(row), about]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
@@ -107,7 +108,7 @@ def _table(rows, scripts):
 def _values(added):
     """Return how an option's values are written, as `-h` has it; nothing for a switch."""
     option, nargs = added.option, added.option.nargs
-    if added.default is False:
+    if isinstance(added.default, bool):
         return ""
     if option.choices and option.metavar is None:
         text = ", ".join(map(str, option.choices))
@@ -128,7 +129,9 @@ def _default(row):
 
 
 def _shown(default):
-    return "" if default is None or default is False else in_words(default)
+    if isinstance(default, bool):
+        return "on" if default else ""
+    return "" if default is None else in_words(default)
 
 
 if __name__ == "__main__":

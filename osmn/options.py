@@ -36,7 +36,8 @@ class WrongValue(ValueError):
 class Option:
     """What a dataclass's field itself does not say of an option.
 
-    An option whose default is False is a switch, without a value.
+    An option whose default is False is a switch, without a value; one whose default is True is turned off by a switch
+    of its name with "no_" before it.
 
     Attributes:
         help: what `-h` says, without the default.

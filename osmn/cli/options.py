@@ -146,9 +146,14 @@ def add_model_path_option(to: parser.Group, help: str | None = None) -> None:
     to.add(StartOptions, "whole_model_path", help=help)
 
 
-def add_user_model_options(to: parser.Parser) -> None:
-    """Add the options of the model for a user's own video, of its image size and of the device."""
+def add_user_model_options(to: parser.Parser, window: bool = True) -> None:
+    """Add the options of the model for a user's own video, of its image size and of the device.
+
+    `window` is the default of --window: live, each new size of windows would be a pause.
+    """
     to.add(UserModel)
+    to.add(SegmentingOptions, "search")
+    to.add(SegmentingOptions, "window", window=window)
     add_model_options(to)
     group = to.group("device")
     group.add(Device, "gpu_id", "precision")

@@ -32,7 +32,8 @@ class HelpWithDefaults(argparse.ArgumentDefaultsHelpFormatter):
     """Shows the defaults, except those that stand for an option that is not given."""
 
     def _get_help_string(self, action: argparse.Action) -> str | None:
-        return action.help if action.default in (None, "", []) else super()._get_help_string(action)
+        shows_none = action.default in (None, "", []) or isinstance(action, argparse._StoreFalseAction)
+        return action.help if shows_none else super()._get_help_string(action)
 
 
 class Added(NamedTuple):
@@ -144,12 +145,16 @@ class Parser(Group):
         """Return a word of a command line; of an option that is written with hyphens it has the underscores."""
         name, equals, value = word.partition("=")
         known = name.removeprefix("--").replace("-", "_")
-        return f"--{known}{equals}{value}" if name.startswith("--") and known in {e.name for e in self.added} else word
+        return f"--{known}{equals}{value}" if name.startswith("--") and known in self._names() else word
+
+    def _names(self) -> set[str]:
+        """Return the names of the options, without dashes, and those that turn off what is on by default."""
+        return {each.name for each in self.added} | {f"no_{each.name}" for each in self.added if each.default is True}
 
     def _of_recipes(self, paths: Iterable[str]) -> argparse.Namespace:
         """Return a Namespace of the options that the recipes give, and of no others."""
         lines = self._argparse(_LineParser, only_given=True)
-        names = {each.name for each in self.added if not each.option.positional} - {"recipe"}
+        names = self._names() - {"recipe", *(each.name for each in self.added if each.option.positional)}
         found = argparse.Namespace()
         for path in paths:
             for number, words in recipes.read(path):
@@ -187,7 +192,7 @@ def _add_to_argparse(group: argparse._ActionsContainer, added: Added) -> None:
     how: dict[str, Any] = {"nargs": each.nargs, "metavar": each.metavar, "choices": each.choices}
     if each.type is not None:
         how["type"] = _argument_type(each.type)
-    if default is False:
+    if isinstance(default, bool):
         how = {"action": "store_true"}
     if each.repeated:
         how["action"] = "append"
@@ -199,6 +204,9 @@ def _add_to_argparse(group: argparse._ActionsContainer, added: Added) -> None:
         group.add_argument(added.name, help=help, **how)
     else:
         group.add_argument(f"--{added.name}", help=help, default=default, **how)
+        if added.default is True:
+            off = {"dest": added.name, "action": "store_false", "default": default}
+            group.add_argument(f"--no_{added.name}", help=f"without --{added.name}", **off)
 
 
 def _with_default(help: str, default: object) -> str:

@@ -21,6 +21,7 @@ class SegmentingOptions:
         vg_pad_ratio: the visual guide's crop grows by this part of its sides.
         flip_test: average each frame's probabilities with those of its mirror image.
         search: look for an object in the whole frame where its mask has died.
+        window: the network sees windows around the objects, not the whole frame.
         shard: (i, n): only share i, from 0, of n shares of the videos.
         overwrite: results of another model or of other options may be replaced.
     """
@@ -52,6 +53,13 @@ class SegmentingOptions:
         default=False,
         metadata=option(
             "where an object's mask has died, look in the whole frame for what agrees with its reference",
+            came_later=True,
+        ),
+    )
+    window: bool = field(
+        default=False,
+        metadata=option(
+            "the network sees windows around the objects, which is faster, and the whole frame where one is lost",
             came_later=True,
         ),
     )

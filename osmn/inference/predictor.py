@@ -17,6 +17,7 @@ from osmn.inference import arguments, pointing
 from osmn.inference.load import SHIPPED_CLICKS, load_click_engine, load_model
 from osmn.inference.search import with_found
 from osmn.inference.segmentation import Segmentation, State, without_objects
+from osmn.inference.window import segment_in_windows
 from osmn.masks import Size, resized
 from osmn.models.engines import AUTO, ClickEngine, Engine
 
@@ -53,6 +54,8 @@ class Predictor:
         refine: (frame uint8 (h, w, 3), mask bool (h, w)) -> mask, of the network's size, applied to every mask before
             it is returned and propagated, such as `crf.refine`; None: no refinement.
         search: where an object's mask has died, look for the object in the whole frame; see `inference.search`.
+        window: the network sees windows around the objects, which takes less time, and the whole frame where an object
+            is lost; see `inference.window`.
     """
 
     def __init__(
@@ -62,8 +65,9 @@ class Predictor:
         short_side: int | None = None,
         refine: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None,
         search: bool = False,
+        window: bool = False,
     ) -> None:
-        self._engine, self._refine, self._search = engine, refine, search
+        self._engine, self._refine, self._search, self._window = engine, refine, search, window
         self.im_size = None if im_size is None else arguments.size(im_size, "im_size")
         self._short_side = None if short_side is None else arguments.pixels(short_side, "short_side")
         self.click_model: Path | str = SHIPPED_CLICKS
@@ -78,6 +82,8 @@ class Predictor:
         im_size: tuple[int, int] | None = None,
         given: Mapping[str, Any] | None = None,
         engine: str | None = None,
+        search: bool = False,
+        window: bool = True,
     ) -> Predictor:
         """Return a predictor of a saved model.
 
@@ -89,6 +95,8 @@ class Predictor:
             given: {field: value} of the `ModelConfig`, for a model without a configuration beside it, such as the
                 models of the published program: `{"base_model": "lite", ...}`.
             engine: "tensorflow" or "openvino"; None or "auto": what is fastest here, which is logged.
+            search: see `Predictor`.
+            window: see `Predictor`; there are no windows for a network with an `aligned_size`.
 
         Raises:
             InputError: a ValueError; if there is no such model, if it does not fit, or if an argument is not as
@@ -97,7 +105,13 @@ class Predictor:
         im_size = None if im_size is None else arguments.size(im_size, "im_size")  # Before seconds are spent.
         model = load_model(path, given, precision, engine or AUTO)
         short_side = min(model.config.im_size) if model.config.im_size else None
-        return cls(model.start_engine(), im_size, short_side)
+        return cls(
+            model.start_engine(),
+            im_size,
+            short_side,
+            search=search,
+            window=window and model.config.aligned_size is None,
+        )
 
     def _forget(self) -> None:
         self._frame: np.ndarray | None = None  # The last frame.
@@ -240,7 +254,11 @@ class Predictor:
         if not self._masks:
             return without_objects(small_size, size)
         masks = np.stack(list(self._masks.values()))
-        probabilities, masks = self._engine.segment(small, masks, self._all_gammas)
+        if self._window:
+            areas = [self._areas[i] for i in self._masks]
+            probabilities, masks = segment_in_windows(self._engine, small, masks, self._all_gammas, areas)
+        else:
+            probabilities, masks = self._engine.segment(small, masks, self._all_gammas)
         if self._search:
             objects = [(self._gammas[i], self._areas[i]) for i in self._masks]
             probabilities, masks = with_found(self._engine, frame, small, (probabilities, masks), objects)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from osmn.data.types import Video, shard_of
-from osmn.errors import InputError
+from osmn.errors import InputError, argument
 from osmn.files.images import read_image, write_mask
 from osmn.files.scores import write_scores
 from osmn.inference import crf
@@ -28,6 +28,9 @@ logger = logging.getLogger(__name__)
 
 def start_predictor(model: SegmentationModel, options: SegmentingOptions) -> Predictor:
     """Return a `Predictor` that runs a model as its `SegmentingOptions` say."""
+    if options.window and model.config.aligned_size:
+        size = "x".join(map(str, model.config.aligned_size))
+        raise InputError(f"{argument('window')}: this network computes {size} pixels of any image; leave it out")
     refine = crf.refiner() if options.crf_postprocessing else None
     im_size, short_side = options.im_size, None
     if im_size is None or options.short_side is not None:
@@ -35,7 +38,7 @@ def start_predictor(model: SegmentationModel, options: SegmentingOptions) -> Pre
     check_images(model.config, im_size or (short_side or 1, short_side or 1))
     engine = model.start_engine(options.vg_pad_ratio)
     engine = MirroredEngine(engine) if options.flip_test else engine
-    return Predictor(engine, im_size, short_side, refine, options.search)
+    return Predictor(engine, im_size, short_side, refine, options.search, options.window)
 
 
 def segment_videos(

@@ -56,11 +56,21 @@ def size(
     return width, height
 
 
+def takes_windows(model: SegmentationModel) -> bool:
+    """Tell whether a model computes less for a smaller image: not where images are padded to one size."""
+    return model.config.aligned_size is None
+
+
 def start_predictor(
     model: SegmentationModel,
     engine: Engine,
     frame_size: tuple[int, int],
     im_size: tuple[int, int] | None = None,
+    search: bool = False,
+    window: bool = True,
 ) -> Predictor:
-    """Return a `Predictor` for a video of frames of `frame_size`, by the engine of a model; `im_size` as in `size`."""
-    return Predictor(engine, size(model, frame_size, im_size))
+    """Return a `Predictor` for a video of frames of `frame_size`, by the engine of a model.
+
+    `im_size` is as in `size`, `search` and `window` as in `Predictor`.
+    """
+    return Predictor(engine, size(model, frame_size, im_size), None, None, search, window and takes_windows(model))

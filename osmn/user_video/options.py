@@ -178,6 +178,8 @@ class UserVideoOptions:
         save_score: also write each object's probabilities.
         crf_postprocessing: refine each mask by a dense CRF.
         flip_test: average each frame's probabilities with those of its mirror image.
+        search: look for an object in the whole frame where its mask has died.
+        window: the network sees windows around the objects, not the whole frame.
         overwrite: results of another run may be replaced.
     """
 
@@ -189,6 +191,8 @@ class UserVideoOptions:
     save_score: bool = False
     crf_postprocessing: bool = False
     flip_test: bool = False
+    search: bool = False
+    window: bool = True
     overwrite: bool = False
 
     @property
@@ -200,8 +204,8 @@ class UserVideoOptions:
             found[name] = None if where is None else str(where)
         if video.both_ways:
             found["both_ways"] = True
-        if self.flip_test:  # Results from before this option have no entry for it, and stay valid.
-            found["flip_test"] = True
+        # Results from before these options have no entry for them, and stay valid.
+        found |= {name: True for name in ("flip_test", "search", "window") if getattr(self, name)}
         if video.mask_reading:
             found["mask_reading"] = video.mask_reading
         if finetuning.finetune:

@@ -88,6 +88,7 @@ def segment_job(
     """
     if options.finetuning.finetune and isinstance(model, exported.ExportedModel):
         raise InputError(f"{model.path} is exported, --finetune needs a checkpoint; give that")
+    options = dataclasses.replace(options, window=options.window and model_choice.takes_windows(model))
     read = list(read)
     found = list(FOUND if pointed else ())
     videos = tracking.videos_written(given, options.video.cutout)
@@ -111,7 +112,8 @@ def segment_job(
                     write_found(given, frames.first.image, part.announce)
                 if options.finetuning.finetune:
                     engine = _finetuned_engine(job, given, size, model, options, run)
-                predictor = Predictor(MirroredEngine(engine) if options.flip_test else engine, size, refine=refine)
+                engine = MirroredEngine(engine) if options.flip_test else engine
+                predictor = Predictor(engine, size, None, refine, options.search, options.window)
                 done = _track(job, frames, given, predictor, options, part.announce)
                 if options.save_score:
                     run.finish("scores", done.scores)

@@ -106,6 +106,26 @@ def test_a_lite_of_any_configuration_gives_tensorflows_probabilities(switches, t
     np.testing.assert_allclose(found, wanted, atol=1e-4)
 
 
+def test_graphs_of_the_sizes_that_were_used_last_are_kept_and_all_sizes_give_the_same_bits_again(whole, monkeypatch):
+    from osmn.models.engines import openvino
+
+    monkeypatch.setattr(openvino, "MOST_COMPILED", 2)
+    engine = openvino_model.load(whole, precision="float32").start_engine()
+    compiled, compile_at = [], openvino.compiled_at
+
+    def counted(core, model, shapes, options):
+        compiled.append(tuple(shapes["image"][2:0:-1]))
+        return compile_at(core, model, shapes, options)
+
+    monkeypatch.setattr(openvino, "compiled_at", counted)
+    found = {}
+    for size in ((64, 32), (96, 32), (64, 32), (32, 64), (64, 32), (96, 32)):
+        frame, masks = scene(size, 1)
+        probabilities, _ = engine.segment(frame, masks, engine.gammas(frame, masks[0]))
+        np.testing.assert_array_equal(probabilities, found.setdefault(size, probabilities))
+    assert compiled == [(64, 32), (96, 32), (32, 64), (96, 32)]
+
+
 def test_the_variables_of_a_lite_are_those_of_its_network():
     for switches in ({}, {"no_visual_modulator": True}, {"no_spatial_modulator": True}):
         config = ModelConfig("lite", **switches)

@@ -49,12 +49,15 @@ class Asked(NamedTuple):
         video: `VideoOptions`, of which the objects and `click_model` count.
         im_size: (width, height) of the network's images; None for a size that suits.
         overwrite: results of another run may be replaced.
+        search, window: see `Predictor`.
     """
 
     live: LiveOptions
     video: VideoOptions
     im_size: tuple[int, int] | None = None
     overwrite: bool = False
+    search: bool = False
+    window: bool = False
 
     @property
     def folder(self) -> Path | None:
@@ -136,7 +139,7 @@ def run(
     """
 
     def new_predictor(size: tuple[int, int]) -> Any:
-        predictor = model_choice.start_predictor(model, engine, size, asked.im_size)
+        predictor = model_choice.start_predictor(model, engine, size, asked.im_size, asked.search, asked.window)
         logger.info(f"{source.title}: {model.summary(predictor.im_size)}")
         return predictor
 
@@ -205,7 +208,8 @@ def _written(
         yield None, lambda *names: None
         return
     started = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
-    made_by = model.provenance({"live": source.title, "started": started, "im_size": asked.im_size})
+    chosen = {"im_size": asked.im_size, "search": asked.search, "window": asked.window}
+    made_by = model.provenance({"live": source.title, "started": started, **chosen})
     existing = manifest.Existing.of(asked.overwrite)
     with (
         manifest.open_run(asked.folder, made_by, "--result_path", existing, writes=[OVERLAY, FRAMES]) as opened,
