@@ -175,6 +175,7 @@ def _has_left(mask: np.ndarray, window: Window, frame_size: tuple[int, int], lea
     if window == (0, 0, *frame_size):
         return False
     left, top, width, height = window
-    sides = (mask[:, 0], left > 0), (mask[0], top > 0)
-    sides += (mask[:, -1], left + width < frame_size[0]), (mask[-1], top + height < frame_size[1])
-    return np.count_nonzero(mask) <= least or any(inside and pixels.any() for pixels, inside in sides)
+    inside = (left > 0, top > 0, left + width < frame_size[0], top + height < frame_size[1])
+    edges = (mask[:, 0], mask[0], mask[:, -1], mask[-1])
+    cut = any(is_inside and edge.any() for is_inside, edge in zip(inside, edges, strict=True))
+    return cut or bool(np.count_nonzero(mask) <= least)
