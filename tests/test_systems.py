@@ -24,6 +24,10 @@ osmn_train_eval.main(["--data_path", davis, "--model_save_path", model, "--resul
 davis_eval.main([davis, out, "2017", "val"])
 fixed = ["--whole_model_path", model, "--im_size", "64", "48", "--engine", "tensorflow"]
 osmn_segment.main([clip, "--mask", first, "--mask", f"2:{first}", "--result_path", own, "--both_ways", *fixed])
+osmn_segment.main(
+    [clip, "--mask", first, "--mask", f"2:{first}", "--result_path", own, "--both_ways", *fixed]
+    + ["--cutout", "--overwrite", "--output_format", "coco", "cvat", "labelme", "boxes", "matte"]
+)
 osmn_segment.main([clip, "--box", "0", "0", "28", "24", "--result_path", own + " box", *fixed])
 """
 
@@ -94,11 +98,19 @@ def test_training_scoring_and_own_videos_run_as_on_windows(davis, tmp_path):
         "open('/proc/cpuinfo')",
         "import os; file = open('kept', 'w', encoding='utf-8'); os.remove('kept')",
         "open('kept', 'w')",
+        "import os; os.mkdir('a'); os.mkdir('b'); os.rename('a', 'b')",
+        "import os; os.mkdir('12:30')",
+        "import os; os.mkdir('nul.png')",
+        "open('what?.png', 'wb')",
+        "open('a name.', 'wb')",
+        "import multiprocessing as m; m.get_context('fork')",
+        "import shutil, os; os.mkdir('a'); file = open('a/b', 'wb'); shutil.rmtree('a')",
     ],
 )
 def test_the_simulation_refuses_what_windows_has_not(tmp_path, code):
     (tmp_path / "osmn_code.py").write_text(
-        f"try:\n    {code}\nexcept (AttributeError, ImportError, OSError, Warning):\n    raise SystemExit(7)\n"
+        f"refused = AttributeError, ImportError, OSError, ValueError, Warning\n"
+        f"try:\n    {code}\nexcept refused:\n    raise SystemExit(7)\n"
     )
     environment = os.environ | {"PYTHONPATH": str(ROOT / "tests"), "PYTHONWARNDEFAULTENCODING": "1"}
     command = [sys.executable, "-c", "import helpers.as_windows, sys; sys.path.insert(0, '.'); import osmn_code"]

@@ -1,12 +1,17 @@
 """Have this process be as on Windows, as far as Python tells: imported first by a child process of a test.
 
 Our own code, and no other, finds nothing of what Python documents as Unix-only: modules, functions of `os` and signals,
-and no /proc. For all code, symbolic links are refused, and a file that is open is neither removed nor replaced. Texts
-are to be read and written with an encoding: without, Windows takes an old one of its own.
+and no /proc. For all code, symbolic links are refused, a file that is open is neither removed nor replaced, nothing is
+renamed to a name that is taken, and processes are started anew (spawn). Our own code makes no file and no folder of a
+name that Windows refuses. Texts are to be read and written with an encoding: without, Windows takes an old one of its
+own.
 """
 
 import builtins
+import multiprocessing
 import os
+import re
+import shutil
 import signal
 import sys
 import warnings
@@ -77,18 +82,27 @@ def _refuse_modules():
     builtins.__import__ = found
 
 
-def _refuse_proc():
+# "Naming Files, Paths, and Namespaces" of Windows' documentation. A backslash would begin the next name.
+REFUSED = re.compile(r'[<>:"|?*\x00-\x1f\\]|[. ]$|^(CON|PRN|AUX|NUL|COM[1-9]|LPT[1-9])(\.|$)', re.IGNORECASE)
+BETWEEN = ("pathlib", "io", "codecs", "os", "tempfile", "shutil", "PIL", "zipfile")  # Our code calls these.
+
+
+def _calls_from_ours():
+    frame = sys._getframe(2)
+    while frame is not None and frame.f_globals.get("__name__", "").split(".")[0] in BETWEEN:
+        frame = frame.f_back
+    return frame is not None and _is_ours(frame.f_globals.get("__name__"))
+
+
+def _refuse_paths():
+    """Have our own code find no /proc, and make nothing of a name that Windows refuses."""
+
     def audit(event, arguments):
-        if event == "open" and str(arguments[0]).startswith("/proc/"):
-            frame = sys._getframe(1)
-            while frame is not None and frame.f_globals.get("__name__", "").split(".")[0] in (
-                "pathlib",
-                "io",
-                "codecs",
-            ):
-                frame = frame.f_back
-            if frame is not None and _is_ours(frame.f_globals.get("__name__")):
-                raise FileNotFoundError(2, "No such file or directory", arguments[0])
+        if event == "open" and str(arguments[0]).startswith("/proc/") and _calls_from_ours():
+            raise FileNotFoundError(2, "No such file or directory", arguments[0])
+        makes = event == "os.mkdir" or (event == "open" and arguments[2] & os.O_CREAT)
+        if makes and REFUSED.search(os.path.basename(os.fsdecode(arguments[0]))) and _calls_from_ours():
+            raise OSError(22, "The filename, directory name, or volume label syntax is incorrect", arguments[0])
 
     sys.addaudithook(audit)
 
@@ -103,8 +117,10 @@ def _keep_open_files():
         except (OSError, TypeError):
             return False
 
-    def guarded(function):
+    def guarded(function, renames):
         def wrapped(*paths, **options):
+            if renames and os.path.lexists(paths[1]):
+                raise FileExistsError(17, "Cannot create a file when that file already exists", paths[0])
             for path in paths[:2]:
                 if options.get("dir_fd") is None and is_open(path):
                     raise PermissionError(13, "The process cannot access the file because it is being used", path)
@@ -116,15 +132,19 @@ def _keep_open_files():
         raise OSError(22, "A required privilege is not held by the client", source)
 
     for name in ("remove", "unlink", "replace", "rename"):
-        setattr(os, name, guarded(getattr(os, name)))
-    os.symlink = refused
+        setattr(os, name, guarded(getattr(os, name), name == "rename"))
+    os.symlink = os.link = refused
+    shutil._use_fd_functions = False  # So that it removes a folder's files by the functions above.
 
 
 if hasattr(os, "process_cpu_count"):  # Of Python 3.13: in Unix's own form it needs a name that is hidden here.
     os.process_cpu_count = os.cpu_count
 _refuse_modules()
-_refuse_proc()
+_refuse_paths()
 _keep_open_files()
+for method in ("fork", "forkserver"):
+    multiprocessing.context._concrete_contexts.pop(method, None)
+multiprocessing.set_start_method("spawn")
 _hide(os, FUNCTIONS)
 _hide(signal, SIGNALS)
 warnings.filterwarnings("error", category=EncodingWarning, module=r"(osmn|davis_eval|preprocessing)")

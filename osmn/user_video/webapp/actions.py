@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -89,7 +90,7 @@ class Actions:
         return state
 
     def _without_folders(self, words: str) -> str:
-        return words.replace(f"{self._visitors.folder}/", "")
+        return words.replace(f"{self._visitors.folder}{os.sep}", "")
 
 
 def _offer(session: Session) -> Answer:
@@ -119,15 +120,16 @@ def _session(session: Session, known: bool) -> Answer:
         "current": session.current,
         "outdated": session.outdated_from,
         "work": session.has_work,
-        "overlay": session.overlay and str(session.overlay),
-        "archive": session.archive and str(session.archive),
+        # With "/" on every system: the page makes addresses and names of them.
+        "overlay": session.overlay and session.overlay.as_posix(),
+        "archive": session.archive and session.archive.as_posix(),
     }
     if not known:
         state["video"] = {
             "title": clip.title,
             "size": clip.size,
             "seconds": clip.seconds,
-            "preview": str(clip.preview),
+            "preview": clip.preview.as_posix(),
             "remarks": clip.remarks,
         }
     return state
