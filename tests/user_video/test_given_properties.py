@@ -74,6 +74,39 @@ def test_soft_borders_make_no_objects(tmp_path, back, chosen, scale, shift, form
 
 
 @few
+@given(
+    back=st.sampled_from([(0, 0, 0), (255, 255, 255)]),
+    chosen=st.sampled_from([((255, 0, 0), (0, 255, 0)), ((0, 0, 255), (255, 255, 0)), ((230, 25, 75), (60, 180, 75))]),
+    half=st.integers(3, 6),
+    place=st.tuples(st.integers(70, 110), st.integers(10, 70)),
+    lossy=st.sampled_from([("jpg", 0), ("jpg", 2), ("webp", 0)]),
+    quality=st.sampled_from((75, 85, 95)),
+)
+def test_a_small_object_apart_from_others_survives_a_lossy_compression(
+    tmp_path, back, chosen, half, place, lossy, quality
+):
+    small = (abs(X - place[0]) < half) & (abs(Y - place[1]) < half)
+    picture = Image.fromarray(np.asarray([back, *chosen], np.uint8)[DISK + 2 * small])
+    ending, subsampling = lossy
+    options = {"subsampling": subsampling} if ending == "jpg" else {}
+    labels = written(picture, tmp_path, f"mask.{ending}", quality=quality, **options)
+    assert np.unique(labels).tolist() == [0, 1, 2]
+    own = labels[place[1], place[0]]
+    assert own != labels[34, 34] and ((labels == own) & small).sum() > 0.4 * ((labels == own) | small).sum()
+
+
+@few
+@given(first=st.sampled_from((128, 192)), scale=st.sampled_from((2, 4)), shift=st.floats(0, 1))
+def test_shades_of_daviss_colors_are_no_objects(tmp_path, first, scale, shift):
+    """Half of (128, 0, 0) is (64, 0, 0), which is DAVIS's, too."""
+    y, x = (np.mgrid[: HEIGHT * scale, : WIDTH * scale] + 0.5) / scale - 0.5
+    ids = ((x - 34 - shift) ** 2 + (y - 34) ** 2 < 400) + 2 * ((abs(x - 85 - shift) < 15) & (abs(y - 53) < 13))
+    picture = Image.fromarray(np.asarray([(0, 0, 0), (first, 0, 0), (0, 128, 0)], np.uint8)[ids])
+    labels = written(picture.resize((WIDTH, HEIGHT), Image.Resampling.BOX).quantize(128), tmp_path)
+    assert len(np.unique(labels)) == 3 and labels[34, 34] and labels[53, 85] and not labels[2, 2]
+
+
+@few
 @given(radius=st.floats(0, 6), top=st.sampled_from((255, 65535)), name=st.sampled_from(("mask.png", "mask.tif")))
 def test_one_feathered_object_is_cut_at_half(tmp_path, radius, top, name):
     away = 20 - np.hypot(X - 34, Y - 34)

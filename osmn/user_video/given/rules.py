@@ -69,7 +69,7 @@ def permuted(draft: Draft) -> None:
         draft.ids = values
     elif len(set(colors)) == len(colors) and (0, 0, 0) in colors:
         gray = [color[0] for color in colors if color[0] == color[1] == color[2]]
-        if None not in davis:
+        if None not in davis and draft.survey().exact:  # Shades of DAVIS's colors may be DAVIS's, too.
             draft.ids = dict(zip(values, (int(number or 0) for number in davis), strict=True))
             draft.notes.append("its palette is DAVIS's in another order: the colors give the ids")
         elif len(gray) == len(colors):

@@ -15,6 +15,7 @@ FLAT = 0.3  # Share of a color's pixels inside an area, from which on the color 
 COVERED = 0.35  # Share of a mask's pixels that have the colors of areas; soft borders are the rest.
 NARROW = 4  # Pixels across a border of few shades.
 MOST_AREAS = 64
+BLOCK = 17  # Pixels, from the middle of which those of a block of JPEG's are reached.
 LARGE = 4096  # Pixels of a picture that can tell a mask from dots.
 SQUARE = np.ones((3, 3), np.uint8)
 
@@ -69,7 +70,10 @@ def survey(codes: np.ndarray, colors: np.ndarray, lossy: bool = False, outside: 
         return as_it_is._replace(photograph=dots or (len(used) >= MANY and _is_gradual(codes, colors)))
     if not lossy:
         areas = [area for area in areas if area == areas[0] or not _hugs_another(codes, area, areas, colors)]
-    peaks = [] if outside is not None or (lossy and len(areas) > 1) else _peaks(codes, colors, areas)
+    if lossy and len(areas) > 1:
+        peaks = _specks(codes, colors, areas) if outside is None else []
+    else:
+        peaks = [] if outside is not None else _peaks(codes, colors, areas)
     if peaks:
         areas = areas + peaks
         share = _explained(codes, colors, areas, np.setdiff1d(rare, peaks), lossy)
@@ -143,11 +147,12 @@ def _hugs_another(codes: np.ndarray, area: int, areas: list[int], colors: np.nda
     return bool(cv2.dilate(beside, np.ones((reach, reach), np.uint8))[codes == area].mean() > 0.5)
 
 
-def _is_between(color: np.ndarray, one: np.ndarray, other: np.ndarray) -> bool:
-    """Tell whether a color is on the line between two others, but for a few levels."""
+def _is_between(color: np.ndarray, one: np.ndarray, other: np.ndarray, off: float = NEAR / 2) -> bool:
+    """Tell whether a color is on the line between two others, but for some levels that it may be `off`."""
     line = other - one
     along = float((color - one) @ line) / max(float(line @ line), 1.0)
-    return 0.02 < along < 0.98 and bool(np.abs(color - one - along * line).max() <= NEAR / 2)
+    end = 0.98 if off < NEAR else 1.15  # What a lossy compression makes of a color may be beyond it.
+    return 0.02 < along < end and bool(np.abs(color - one - along * line).max() <= off)
 
 
 def _peaks(codes: np.ndarray, colors: np.ndarray, areas: list[int]) -> list[int]:
@@ -165,6 +170,37 @@ def _peaks(codes: np.ndarray, colors: np.ndarray, areas: list[int]) -> list[int]
         if all(hue @ other < 0.95 for other in hues) and length[code] >= 64:
             found.append(int(code))
             hues.append(hue)
+    return found
+
+
+def _specks(codes: np.ndarray, colors: np.ndarray, areas: list[int]) -> list[int]:
+    """Return colors of objects of a few pixels, of which a lossy compression has left no area of one color.
+
+    They lie apart from other objects, whose borders it fills with colors of its own, and have a color that is none
+    between the background's, that of the largest area, and another object's.
+    """
+    _, parts, boxes, _ = cv2.connectedComponentsWithStats(np.isin(codes, areas[1:]).astype(np.uint8))
+    large = boxes[:, cv2.CC_STAT_AREA] >= BLOCK**2  # Around a speck there may be a shade of another object's color.
+    large[0] = False
+    apart = cv2.dilate(large[parts].astype(np.uint8), np.ones((BLOCK, BLOCK), np.uint8)) == 0
+    strength = np.abs(colors - colors[areas[0]]).max(axis=1)
+    strong = (strength >= 64)[np.minimum(codes, len(colors) - 1)] & apart
+    count, parts, boxes, _ = cv2.connectedComponentsWithStats(strong.astype(np.uint8))
+    found: list[int] = []
+    for part in range(1, count):
+        left, top, width, height, size = boxes[part]
+        if size < 4:
+            continue
+        place = slice(top, top + height), slice(left, left + width)
+        inside = np.unique(codes[place][parts[place] == part])
+        peak = int(inside[strength[inside].argmax()])
+        # Beside an area's own color there is a speck only where that is a halo.
+        halo = max((strength[area] for area in np.intersect1d(inside, areas[1:])), default=0)
+        known = [colors[area] for area in (*areas[1:], *found)]
+        if strength[peak] > 1.5 * halo and not any(
+            _is_between(colors[peak], colors[areas[0]], color, BESIDE) for color in known
+        ):
+            found.append(peak)
     return found
 
 
