@@ -14,7 +14,6 @@ import json
 import logging
 import os
 import shutil
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +23,7 @@ from osmn.errors import InputError, in_short, missing_package
 from osmn.files import locks
 from osmn.files.atomic import temporary_folder
 from osmn.models import exported
+from osmn.models.compiled_models import CACHE, folder
 from osmn.models.engines import engine_import
 from osmn.models.engines.openvino import read_graph
 
@@ -32,25 +32,10 @@ if TYPE_CHECKING:  # It may not be installed.
 
 logger = logging.getLogger(__name__)
 
-CACHE = "OSMN_CACHE"  # The variable of the environment that names another folder for the cache.
 MODEL = "model"  # An entry's folder, in the folder of its name.
 LIMIT = 3 * 2**30  # Bytes of all entries; one of `osvos` has 0.7 GB.
 PATIENCE = 600.0  # Seconds to wait for another process that converts the same model.
 VERSION = 1  # Of what is kept; to be raised when the graphs change.
-
-
-def folder() -> Path:
-    """Return the folder of the converted models, which may not exist: in the user's cache folder, or `CACHE`."""
-    if given := os.environ.get(CACHE):
-        return Path(given)
-    home = Path(os.path.expanduser("~"))
-    if sys.platform == "darwin":
-        base = home / "Library/Caches"
-    elif sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA") or home / "AppData/Local")
-    else:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache")
-    return base / "osmn" / "openvino"
 
 
 def graphs(path: Path | str, config: ModelConfig, fingerprint: str, limit: int = LIMIT) -> dict[str, openvino.Model]:

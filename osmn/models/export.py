@@ -155,7 +155,7 @@ def start_openvino(model: Model, vg_pad_ratio: float = PAD_RATIO) -> OpenVinoEng
     """Return the `OpenVinoEngine` of a model, in the model's precision; see `EngineKind.start`."""
     graphs = Graphs(model.network)
     converted = {name: openvino_model(graphs, name) for name in graphs.functions}
-    return OpenVinoEngine(converted, model.config, model.precision, vg_pad_ratio)
+    return OpenVinoEngine(lambda: converted, model.config, model.precision, vg_pad_ratio)
 
 
 WRITERS = {"saved_model": write_saved_model, "openvino": write_openvino, "onnx": write_onnx}

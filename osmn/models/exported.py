@@ -14,6 +14,7 @@ from osmn.config import PAD_RATIO, ModelConfig, from_values, resolve
 from osmn.errors import InputError, argument
 from osmn.files import sealed_json
 from osmn.files.atomic import replacing, size_and_crc
+from osmn.models.compiled_models import CompiledGraphs
 from osmn.models.engines import ENGINE_KINDS, FRAME, GUIDE, Engine, processor
 from osmn.results import manifest
 
@@ -72,7 +73,9 @@ class ModelForOpenVino:
         """
         from osmn.models.engines.openvino import OpenVinoEngine
 
-        return OpenVinoEngine(self.graphs(), self.config, self.precision, vg_pad_ratio)
+        made_of = {"model_sha256": self.fingerprint, "config": dataclasses.asdict(self.config)}
+        kept = CompiledGraphs(made_of)
+        return OpenVinoEngine(self.graphs, self.config, self.precision, vg_pad_ratio, kept)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -14,7 +14,7 @@ import pytest
 from helpers import ROOT, zero_networks
 from osmn.config import ModelConfig
 from osmn.errors import InputError
-from osmn.models import checkpoints, converted_models, openvino_model, stored_weights
+from osmn.models import checkpoints, compiled_models, converted_models, openvino_model, stored_weights
 
 pytest.importorskip("openvino", reason="pip install -r requirements-engines.txt")
 LITE = ModelConfig("lite", no_visual_modulator=True, mean_value=(127.5, 120.5, 110.5), scale_value=0.00787)
@@ -39,6 +39,7 @@ def model(tmp_path_factory):
 @pytest.fixture
 def cache(tmp_path, monkeypatch):
     monkeypatch.setenv("OSMN_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(compiled_models, "LARGEST", 0)  # Nothing compiled is kept beside what is converted.
     return tmp_path / "cache"
 
 

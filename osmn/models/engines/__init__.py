@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from collections.abc import Sequence
 from types import ModuleType
-from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, cast
 
 from osmn.errors import optional_import
 from osmn.options import option
@@ -107,4 +108,29 @@ def engine_import(name: str) -> ModuleType:
     """
     modules = cast(dict[str, ModuleType | None], sys.modules)  # Python takes None for a package that is missing.
     modules.setdefault("openvino_telemetry", None)
-    return optional_import(name, f"requirements-{'segment' if name.startswith('openvino') else 'engines'}.txt")
+    requirements = f"requirements-{'segment' if name.startswith('openvino') else 'engines'}.txt"
+    if name.startswith("openvino") and "openvino" not in sys.modules:
+        _import_openvino(requirements)
+    return optional_import(name, requirements)
+
+
+def _import_openvino(requirements: str) -> None:
+    """Import OpenVINO without its converter, which takes longer to import than all the rest of it.
+
+    The first call of `openvino.convert_model` imports the converter.
+    """
+    modules = cast(dict[str, ModuleType | None], sys.modules)
+    converter = "openvino.tools.ovc"
+    if converter in modules:
+        return
+    modules[converter] = None
+    try:
+        openvino = optional_import("openvino", requirements)
+    finally:
+        del modules[converter]
+
+    def convert_model(*arguments: Any, **options: Any) -> Any:
+        return importlib.import_module(converter).convert_model(*arguments, **options)
+
+    if not hasattr(openvino, "convert_model"):
+        cast(Any, openvino).convert_model = convert_model

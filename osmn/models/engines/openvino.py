@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +17,8 @@ from osmn.models.engines import FRAME, GUIDE, Engine, engine_import
 
 if TYPE_CHECKING:  # It may not be installed.
     import openvino
+
+    from osmn.models.compiled_models import CompiledGraphs
 
 MOST_COMPILED = 12  # Windows of a video have 3 sizes, mostly.
 HINTS = {"float32": "f32", "int8": "f32", "bfloat16": "bf16"}  # An int8 graph holds where it is quantized.
@@ -48,9 +51,10 @@ def compiled_at(
     core: openvino.Core, model: openvino.Model, shapes: Mapping[str, Sequence[int]], options: Mapping[str, str]
 ) -> openvino.CompiledModel:
     """Return a graph compiled by an OpenVINO `Core` for the CPU, with `options`, at fixed `shapes`, {input: shape}."""
-    fixed = model.clone()
-    fixed.reshape({name: list(shape) for name, shape in shapes.items()})
-    return core.compile_model(fixed, "CPU", options)
+    if shapes:
+        model = model.clone()
+        model.reshape({name: list(shape) for name, shape in shapes.items()})
+    return core.compile_model(model, "CPU", options)
 
 
 class OpenVinoEngine:
@@ -60,42 +64,63 @@ class OpenVinoEngine:
     fast as with free sizes. The `MOST_COMPILED` that were used last are kept, each in 20 to 150 MB.
 
     Args:
-        graphs: {`engines.FRAME` or `GUIDE`: OpenVINO model}, as `export` makes them; no `GUIDE` without a visual
-            modulator.
+        graphs: returns {`engines.FRAME` or `GUIDE`: OpenVINO model}, as `export` makes them; no `GUIDE` without a
+            visual modulator. It is called where a graph is not kept, at the latest when the engine is made if none is.
         config: ModelConfig.
         precision: "float32", "bfloat16" (on processors that lack bfloat16: float32) or "int8".
         vg_pad_ratio: each side of the visual guide's crop moves outward by this part of the crop's side; 0.03, as
             published.
+        kept: the graphs that were compiled before; None for weights that no other process will see.
     """
 
     follows_weights = False
 
     def __init__(
         self,
-        graphs: Mapping[str, openvino.Model],
+        graphs: Callable[[], Mapping[str, openvino.Model]],
         config: ModelConfig,
         precision: str = "float32",
         vg_pad_ratio: float = PAD_RATIO,
+        kept: CompiledGraphs | None = None,
     ) -> None:
         self._openvino = engine_import("openvino")
         self._core = self._openvino.Core()
-        self._config, self._vg_pad_ratio = config, vg_pad_ratio
+        self._graphs, self._config, self._vg_pad_ratio, self._kept = graphs, config, vg_pad_ratio, kept
         self._compile_options = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": HINTS[precision]}
-        self._frame = self._with_colors(graphs[FRAME])
-        # In float32: it runs once per object, and its rounding errors would stay for the whole video.
+        self._frame: openvino.Model | None = None
         self._guide = None
-        if GUIDE in graphs:
-            options = self._compile_options | {"INFERENCE_PRECISION_HINT": "f32"}
-            self._guide = self._core.compile_model(graphs[GUIDE], "CPU", options)
+        if config.no_visual_modulator:
+            self._frame = self._with_colors(graphs()[FRAME])
+        else:
+            self._guide = self._made(GUIDE)
         self._compiled: dict[tuple[tuple[int, ...], ...], openvino.CompiledModel] = {}  # The one used last is last.
         self._turn = threading.Lock()
 
+    def _made(self, name: str, shapes: Mapping[str, Sequence[int]] = MappingProxyType({})) -> openvino.CompiledModel:
+        """Return a graph that was compiled before, or else compile it, for {input: shape}; by default for any shape."""
+        options = self._compile_options
+        if name == GUIDE:  # In float32: it runs once per object, and its errors would stay for the whole video.
+            options = options | {"INFERENCE_PRECISION_HINT": "f32"}
+        found = None if self._kept is None else self._kept.find(self._core, name, shapes, options)
+        if found is not None:
+            return found
+        graphs = self._graphs() if self._frame is None or name == GUIDE else {}
+        if self._frame is None:
+            self._frame = self._with_colors(graphs[FRAME])
+        graph = self._frame if name == FRAME else graphs[name]
+        del graphs  # What is not needed again goes before the compiler takes memory.
+        found = compiled_at(self._core, graph, shapes, options)
+        if self._kept is not None:
+            self._kept.keep(found, name, shapes, options)
+        return found
+
     def gammas(self, frame: np.ndarray, mask: np.ndarray) -> list[np.ndarray]:
         """See `Engine.gammas`."""
-        if self._guide is None:
+        if self._config.no_visual_modulator:
             return []
         guide = visual_guide(frame, mask, self._config, self._vg_pad_ratio)
         with self._turn:
+            self._guide = self._guide or self._made(GUIDE)
             outputs = self._guide({"visual_guide": guide[None]})
         return [np.array(outputs[f"gamma_{number}"]) for number in range(1, len(outputs) + 1)]
 
@@ -130,8 +155,12 @@ class OpenVinoEngine:
         key = tuple(shapes.values())
         compiled = self._compiled.pop(key, None)
         if compiled is None:
+            # Objects come before frames of a new size. The guide's graph has three quarters of the memory; from where
+            # it is kept, the next object has it again in a tenth of a second.
+            if self._kept is not None and self._kept.has_any:
+                self._guide = None
             if len(self._compiled) == MOST_COMPILED:
                 del self._compiled[next(iter(self._compiled))]
-            compiled = compiled_at(self._core, self._frame, shapes, self._compile_options)
+            compiled = self._made(FRAME, shapes)
         self._compiled[key] = compiled
         return compiled
