@@ -63,6 +63,7 @@ class LiveTracker:
         self._newest: LiveResult | None = None
         self._network_size: Size | None = None
         self._submitted = self._dropped = 0
+        self._ready = 0.0  # When the network was prepared.
         self._closed = self._over = False
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="live network", daemon=True)
@@ -242,6 +243,7 @@ class LiveTracker:
             predictor.add_object(number + 1, mask)
         for _ in range(2):  # Some engines compile anew for what the first step has made.
             predictor.step(shot.frame, shot.small)
+        self._ready = time.monotonic()
         with self._changed:
             if self._given or self._waiting is None:
                 return shot
@@ -306,7 +308,7 @@ class LiveTracker:
     def _publish(self, shot: Shot, labels: np.ndarray, new: bool) -> None:
         with self._changed:
             serial = 1 if self._newest is None else self._newest.serial + 1
-            took = time.monotonic() - shot.submitted
+            took = time.monotonic() - max(shot.submitted, self._ready)
             result = LiveResult(
                 serial,
                 shot.number,

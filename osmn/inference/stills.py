@@ -25,7 +25,8 @@ class LiveResult(NamedTuple):
         labels: object ids, uint8 (H, W), 0 for the background.
         object_ids: of the objects that are followed.
         submitted: when the frame was submitted, in seconds of `time.monotonic`.
-        seconds: how long it then took until the result.
+        seconds: how long it then took until the result; of a frame that came before the network was prepared, from
+            then on.
         dropped: how many frames have been left out until now.
         tag: what was submitted with the frame.
     """

@@ -11,6 +11,7 @@ import pytest
 
 from helpers.clips import TICK, make_video
 from helpers.live_streams import HANG, SIZE, Pipe, Reading, jpeg, level_of, mjpeg, picture, served_file, y4m, yuv420
+from helpers.rtsp_camera import rtsp
 from osmn.errors import InputError
 from osmn.user_video.live.streams import PIPED, Raw, pipe, stream, without_password
 
@@ -56,6 +57,20 @@ def test_while_a_stream_is_not_there_one_line_says_so_however_long_it_takes(capl
         reading.stop()
     (line,) = warnings(caplog)
     assert line.startswith(f"{address}: no picture for 0.") and "opened anew until it is back, Ctrl-C ends it" in line
+
+
+def test_a_camera_of_rtsp_that_falls_silent_is_opened_anew_and_its_password_is_not_told(caplog):
+    with rtsp([60] * 20, [180] * 20) as address:
+        reading = Reading(stream(address, 1.0))
+        while abs(reading.wait_for(len(reading.pictures) + 1) - 180) > 10:
+            pass
+        reading.stop()
+    levels = [level_of(each.image) for each in reading.pictures]
+    assert levels == sorted(levels) and levels.count(levels[0]) >= 15  # Of H.264 the last one may be kept back.
+    times = [float(each.seconds) for each in reading.pictures]
+    assert times[0] == 0 and times == sorted(times) and times[-1] >= 1.0
+    line = warnings(caplog)[-1]
+    assert line.startswith(f"{without_password(address)} is back, after ") and "secret" not in caplog.text
 
 
 def test_pictures_keep_the_size_of_the_first_one_when_a_camera_comes_back_with_another():

@@ -22,6 +22,7 @@ logger = logging.getLogger(__name__)
 
 OPENING = 10.0  # Seconds that a server has for its first answer.
 MOST_FAILURES = 100  # Of reading, one after the other, from which FFmpeg is not expected to recover.
+FAST = {"fpsprobesize": "0"}  # The rate, which FFmpeg else waits a second of pictures for, is not asked for.
 PIPED = "what is piped in"
 
 
@@ -36,7 +37,7 @@ def stream(address: str, lost_after: float) -> Stream:
     """Return the stream of an address, such as rtsp://... or http://...; it is opened anew when it is lost."""
     # By UDP, FFmpeg's default, pictures come damaged. No "nobuffer": it throws away what was read to find the format,
     # which may be the only key frame for seconds.
-    options = {"rtsp_transport": "tcp"} if address.startswith("rtsp") else {}
+    options = {**FAST, "rtsp_transport": "tcp"} if address.startswith("rtsp") else FAST
 
     def opened() -> InputContainer:
         return av.open(address, timeout=(OPENING, lost_after), options=options)
@@ -56,7 +57,7 @@ def pipe(descriptor: int, raw: Raw | None = None) -> Stream:
     # By its number: FFmpeg takes what is there at once, where a buffered Python file waits for 32 KiB.
     name = f"pipe:{descriptor}"
     if raw is None:
-        return Stream(PIPED, lambda: av.open(name), 0.0, comes_back=False)
+        return Stream(PIPED, lambda: av.open(name, options=FAST), 0.0, comes_back=False)
     try:
         av.VideoFormat(raw.pixels)
     except ValueError:
