@@ -17,7 +17,6 @@ import io
 import json
 import os
 import re
-import signal
 import socket
 import subprocess
 import sys
@@ -158,7 +157,7 @@ def program(arguments, stdin=None):
     try:
         yield process, port
     finally:
-        process.send_signal(signal.SIGINT)
+        process.terminate()
         process.wait()
 
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import av
 import numpy as np
@@ -97,6 +98,16 @@ def test_results_of_another_run_stay_unless_the_user_says_so(follower, clip, fir
     assert {path: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()} == before
     live(clip, "--mask", mask(tmp_path / "other.png", {5: BOX[1]}), "--result_path", tmp_path / "out", "--overwrite")
     assert set(np.unique(read_labels(tmp_path / "out/masks/00000.png"))) == {0, 5}
+
+
+@pytest.mark.skipif(Path("/dev/video0").exists(), reason="this machine has a camera")
+def test_a_run_that_has_written_nothing_is_in_nobodys_way(follower, clip, first, tmp_path, capsys):
+    nothing = [0, "--mask", first, "--result_path", tmp_path / "out", *FIXED]
+    for _ in range(2):
+        assert "camera 0 cannot be opened" in error(capsys, osmn_live.main, *nothing)
+    live(clip, "--mask", first, "--result_path", tmp_path / "out")
+    assert written(tmp_path / "out")[0][0] == "00000"
+    assert "holds results of another run" in error(capsys, osmn_live.main, *nothing)
 
 
 @pytest.mark.parametrize(

@@ -210,7 +210,9 @@ def _written(
     started = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
     chosen = {"im_size": asked.im_size, "search": asked.search, "window": asked.window}
     made_by = model.provenance({"live": source.title, "started": started, **chosen})
-    existing = manifest.Existing.of(asked.overwrite)
+    # A run that has written nothing, as without a camera or without an object, is in nobody's way.
+    written = any((asked.folder / name).exists() for name in (MASKS, OVERLAY))
+    existing = manifest.Existing.of(asked.overwrite, replace=not written)
     with (
         manifest.open_run(asked.folder, made_by, "--result_path", existing, writes=[OVERLAY, FRAMES]) as opened,
         opened.part("live", [], anew=True) as part,

@@ -103,10 +103,10 @@ class Session:
             self.source.go()
 
     def newest(self, after: int, timeout: float) -> LiveResult | None:
-        """Return the newest result, as `LiveTracker.newest`; None also before the first picture, and after an error."""
-        if not self._made.wait(timeout) or self._tracker is None or self.over.is_set():
+        """Return the newest result, as `LiveTracker.newest`; None also before the first picture."""
+        if not self._made.wait(timeout) or self._tracker is None:
             return None
-        return self._tracker.newest(after, timeout)
+        return self._tracker.newest(after, 0.0 if self.over.is_set() else timeout)
 
     def stop(self) -> None:
         """Have the pictures end, whatever they wait for."""
