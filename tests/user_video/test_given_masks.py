@@ -292,6 +292,38 @@ def test_other_files_are_named_for_what_they_are(tmp_path):
             read_mask(tmp_path / name)
 
 
+@pytest.mark.parametrize(
+    ("name", "begins", "words"),
+    [
+        ("mask.svg", b'<?xml version="1.0"?>\n<svg xmlns="http://www.w3.org/2000/svg">', "is an SVG, no mask"),
+        ("mask.heic", b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "is an HEIC picture"),
+        ("matte.mp4", b"\0\0\0\x20ftypisom\0\0\2\0isomiso2avc1mp41", "is a video"),
+        ("mask.dcm", b"\0" * 128 + b"DICM", "is a DICOM file"),
+        ("mask.exr", b"v/1\x01", "is an OpenEXR picture"),
+        ("mask.jxl", b"\xff\x0a", "is a JPEG XL picture.*: djxl mask.jxl mask.png"),
+        ("mask.png", b"<!DOCTYPE html><html>404", "is a web page: the download failed"),
+        ("mask.png", b"", "is an empty file"),
+    ],
+)
+def test_a_file_that_is_no_picture_here_is_named_by_how_it_begins(tmp_path, name, begins, words):
+    (tmp_path / name).write_bytes(begins + b"\0" * (400 if begins else 0))
+    with pytest.raises(InputError, match=f"{name} {words}"):
+        read_mask(tmp_path / name)
+
+
+@pytest.mark.parametrize("kind", ["TGA", "PCX", "ICO", "SGI"])
+def test_a_picture_of_another_kind_is_named_with_what_converts_it(tmp_path, kind):
+    path = tmp_path / f"mask.{kind.lower()}"
+    gray([0, 255], DISK_ALONE).convert("L").save(path)
+    with pytest.raises(InputError, match=f"of the kind {kind} .*i.open\\('{path.name}'\\).save\\('mask.png'\\)"):
+        read_mask(path)
+
+
+def test_a_picture_that_is_transparent_all_over_shows_no_object(tmp_path):
+    for mode in ("RGBA", "LA"):
+        assert not read(Image.new(mode, SIZE), tmp_path / "mask.png").labels.any()
+
+
 def test_a_small_object_of_its_own_is_no_shade(tmp_path):
     labels = IDS.copy()
     labels[5:8, 100:103] = 3

@@ -17,6 +17,7 @@ REDUCED = 254  # TIFF's tag NewSubfileType: its lowest bit marks a smaller copy,
 PHOTOMETRIC = 262  # TIFF's tag: 0 for pictures in which 0 is white, as ImageJ and tifffile write masks.
 MOST_COLORS = 65536  # A photograph may have more; a mask with all its shades has not.
 WIDE = 65535  # White in 16 bits.
+PILLOW = "python -c \"import PIL.Image as i; i.open('{0}').save('mask.png')\""
 # What other files begin with: what they are, and what makes a mask of them.
 FOREIGN = {
     b"\x93NUMPY": (
@@ -24,7 +25,7 @@ FOREIGN = {
         "python -c \"import numpy as n, PIL.Image as i; i.fromarray(n.load('{0}').squeeze().astype('u1')).save"
         "('mask.png')\"",
     ),
-    b"GIF8": ("a GIF", "python -c \"import PIL.Image as i; i.open('{0}').save('mask.png')\""),
+    b"GIF8": ("a GIF", PILLOW),
     b"NRRD": (
         "an NRRD file",
         "python -c \"import nrrd, PIL.Image as i; i.fromarray(nrrd.read('{0}')[0].squeeze().T.astype('u1'))"
@@ -39,7 +40,19 @@ FOREIGN = {
     b"<svg": ("an SVG", "export it as a PNG of the frame's size"),
     b"\x89HDF": ("an HDF5 or MATLAB file", "in MATLAB: imwrite(uint8(mask), 'mask.png')"),
     b"MATLAB": ("a MATLAB file", "in MATLAB: imwrite(uint8(mask), 'mask.png')"),
+    b"v/1\x01": ("an OpenEXR picture", "export it as a PNG of the frame's size"),
+    b"\xff\x0a": ("a JPEG XL picture", "djxl {0} mask.png"),
+    b"\0\0\0\x0cJXL ": ("a JPEG XL picture", "djxl {0} mask.png"),
+    b"\x1aE\xdf\xa3": ("a video", "give the picture of one frame; a matte is no mask of a frame"),
+    b"\x80\x04\x95": (
+        "a pickle of Python",
+        "load it, and save the array in it: PIL.Image.fromarray(mask).save('mask.png')",
+    ),
+    b"<!DOCTYPE": ("a web page: the download failed", "download the picture itself"),
+    b"<html": ("a web page: the download failed", "download the picture itself"),
 }
+# What the files begin with that have a box "ftyp" at byte 4.
+BOXES = {b"heic": "an HEIC picture", b"heix": "an HEIC picture", b"mif1": "an HEIC picture", b"avif": "an AVIF picture"}
 NIFTI = (
     "python -c \"import nibabel as n, PIL.Image as i; i.fromarray(n.load('{0}').get_fdata().squeeze().T.astype('u1'))"
     ".save('mask.png')\""
@@ -102,6 +115,14 @@ def _refuse_foreign(path: Path | str) -> None:
     known = next((found for magic, found in FOREIGN.items() if start.lstrip()[: len(magic)] == magic), None)
     if start[:4] == b"PK\x03\x04" and name.endswith(".npz"):
         known = "an archive of NumPy's arrays", "take the array out, numpy.load('{0}'), and save it as a PNG of 8 bits"
+    if start[4:8] == b"ftyp":
+        known = BOXES.get(start[8:12], "a video"), "export the frame, or the mask, as a PNG"
+    if start[128:132] == b"DICM":
+        known = "a DICOM file", "export the mask as a PNG of the frame's size"
+    if start[:5] == b"<?xml" and b"<svg" in start:
+        known = "an SVG", "export it as a PNG of the frame's size"
+    if not start:
+        known = "an empty file", "save the mask again"
     if start[344:347] in (b"n+1", b"ni1"):
         known = "a NIfTI file", "{nifti}"
     if known is None and start[:4] in (b"II+\0", b"MM\0+"):
@@ -120,6 +141,21 @@ def _refuse_foreign(path: Path | str) -> None:
                 f"{path} is a TIFF of pixels that Pillow does not read, such as int64 of tifffile; save it in 8 or 16"
                 f" bits: tifffile.imwrite('mask.tif', tifffile.imread('{name}').astype('uint16'))"
             ) from None
+    _refuse_other_formats(path)
+
+
+def _refuse_other_formats(path: Path | str) -> None:
+    """Raise InputError for a picture that Pillow reads and that is none of `FORMATS`, such as a TGA."""
+    try:
+        with Image.open(path) as image:
+            kind, words = image.format, image.format_description
+    except Exception:  # Pillow raises whatever its decoders meet; reading the file names the error.
+        return
+    if kind not in FORMATS and kind != "MPO":
+        raise InputError(
+            f"{path} is a picture of the kind {kind} ({words}), which is not read here; make a PNG of it:"
+            f" {PILLOW.format(Path(path).name)}"
+        )
 
 
 def _refuse_pages(path: Path | str, image: Image.Image) -> None:

@@ -31,6 +31,8 @@ def transparent(draft: Draft) -> None:
         return
     draft.outside, draft.background = outside, -1
     shown = draft.used
+    if not shown:  # Transparent all over: no object.
+        draft.ids = {}
     if len(shown) == 1:
         value = draft.values.get(shown[0])
         is_id = draft.picture.indexed or (value is not None and value < SMALL)
