@@ -20,6 +20,7 @@ from osmn.inference.segmentation import Segmentation, State, without_objects
 from osmn.inference.window import segment_in_windows
 from osmn.masks import Size, resized
 from osmn.models.engines import AUTO, ClickEngine, Engine
+from osmn.models.interface import check_size, takes_windows
 
 MOST_SQUARES = 4  # Of its short side, in a frame for the network: 4:1 is beyond all usual videos.
 SIDE_MULTIPLE = 32  # The networks' coarsest features have a 32nd of the image's sides.
@@ -91,12 +92,13 @@ class Predictor:
             path: a checkpoint's prefix or file, or a folder, whose newest checkpoint is taken; or a folder that
                 `osmn_export.py` has written for OpenVINO, which needs no TensorFlow.
             precision: "float32", "bfloat16" or "float16"; None: the precision of the export, or what is fast here.
-            im_size: see `Predictor`; None: frames get the short side of the frames that the model was trained on.
+            im_size: see `Predictor`; None: the size that the model was exported for alone, or the short side of the
+                frames that it was trained on.
             given: {field: value} of the `ModelConfig`, for a model without a configuration beside it, such as the
                 models of the published program: `{"base_model": "lite", ...}`.
             engine: "tensorflow" or "openvino"; None or "auto": what is fastest here, which is logged.
             search: see `Predictor`.
-            window: see `Predictor`; there are no windows for a network with an `aligned_size`.
+            window: see `Predictor`; there are no windows for a model with a single size of images.
 
         Raises:
             InputError: a ValueError; if there is no such model, if it does not fit, or if an argument is not as
@@ -105,13 +107,9 @@ class Predictor:
         im_size = None if im_size is None else arguments.size(im_size, "im_size")  # Before seconds are spent.
         model = load_model(path, given, precision, engine or AUTO)
         short_side = min(model.config.im_size) if model.config.im_size else None
-        return cls(
-            model.start_engine(),
-            im_size,
-            short_side,
-            search=search,
-            window=window and model.config.aligned_size is None,
-        )
+        im_size = im_size or model.only_size
+        check_size(model, im_size or (0, 0))
+        return cls(model.start_engine(), im_size, short_side, None, search, window and takes_windows(model))
 
     def _forget(self) -> None:
         self._frame: np.ndarray | None = None  # The last frame.

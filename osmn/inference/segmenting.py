@@ -17,7 +17,7 @@ from osmn.inference.options import SegmentingOptions
 from osmn.inference.predictor import Predictor, Segmentation, without_objects
 from osmn.masks import Size
 from osmn.models.engines.mirrored import MirroredEngine
-from osmn.models.interface import SegmentationModel
+from osmn.models.interface import SegmentationModel, check_size, takes_windows
 from osmn.models.memory import check_images
 from osmn.parallel import WriteBehind, read_ahead
 from osmn.progress import progress_bar
@@ -28,13 +28,14 @@ logger = logging.getLogger(__name__)
 
 def start_predictor(model: SegmentationModel, options: SegmentingOptions) -> Predictor:
     """Return a `Predictor` that runs a model as its `SegmentingOptions` say."""
-    if options.window and model.config.aligned_size:
-        size = "x".join(map(str, model.config.aligned_size))
-        raise InputError(f"{argument('window')}: this network computes {size} pixels of any image; leave it out")
+    if options.window and not takes_windows(model):
+        size = "x".join(map(str, model.only_size or model.config.aligned_size or ()))
+        raise InputError(f"{argument('window')}: this model has a single size of images, {size}; leave it out")
     refine = crf.refiner() if options.crf_postprocessing else None
     im_size, short_side = options.im_size, None
     if im_size is None or options.short_side is not None:
         im_size, short_side = None, options.short_side or min(model.config.im_size or (0,)) or None
+    check_size(model, im_size or (0, 0))  # Frames that keep their shape have any size.
     check_images(model.config, im_size or (short_side or 1, short_side or 1))
     engine = model.start_engine(options.vg_pad_ratio)
     engine = MirroredEngine(engine) if options.flip_test else engine

@@ -1,9 +1,9 @@
 """Computing where the objects are: the network sees windows around the last masks. Not in the published program.
 
-A window is a part of the frame at the same scale, about twice the object's box. Outside of it is background. It depends
-on nothing but the last masks, so that a run that goes on gives what a run without a break gives. Where an object has
-left its window, the network sees the whole frame at once, while the last mask still guides it: without a spatial guide
-it finds nothing.
+A window is a part of the frame at the same scale, about 1.8 times the object's box. Outside of it is background. It
+depends on nothing but the last masks, so that a run that goes on gives what a run without a break gives. Where an
+object has left its window, the network sees the whole frame at once, while the last mask still guides it: without a
+spatial guide it finds nothing.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 from osmn.inference.search import DEAD
 from osmn.models.engines import Engine
 
-WIDER = 1.0  # A window is wider and higher than the object's box by this part of the mean of the box's sides.
+WIDER = 0.8  # A window is wider and higher than the object's box by this part of the mean of the box's sides.
 SMALLEST = 192  # Pixels of a window's side: the network's coarsest features see about so much around them.
 GRID = 32  # Pixels between the places of windows: the networks' coarsest features have a 32nd of the image's sides.
 WORTH_IT = 0.8  # Of the frame's pixels: a larger window is the whole frame.

@@ -35,11 +35,13 @@ class ModelForOpenVino:
         path: of the exported folder, or of the checkpoint, its prefix or file.
         config: ModelConfig.
         precision: of the arithmetic: "float32", "bfloat16" or "int8".
+        only_size: (width, height) of the images that it was exported for alone; None for a model of any size.
     """
 
     path: Path
     config: ModelConfig
     precision: str
+    only_size: tuple[int, int] | None = None
 
     engine = OPENVINO  # Of `ENGINE_KINDS`.
 
@@ -177,10 +179,12 @@ def load(path: Path | str, given: Mapping[str, Any] | None = None, precision: st
         content = sealed_json.from_json(name.read_text(encoding="utf-8"))
         config, stored, file_format = from_values(content["config"]), content["precision"], content["format"]
         states = dict(content["files"])
+        width, height = content.get("im_size") or (None, None)
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise InputError(f"{name} is damaged ({error}); export the model again") from None
     if file_format != OPENVINO:
         raise InputError(f"{path} is an export in the format {file_format}; give a checkpoint, or one for {OPENVINO}")
+    only_size = (width, height) if width and height else None
     wanted = precision or stored
     if (wanted == "int8") != (stored == "int8") or wanted == "float16":
         asked_for = argument("precision", wanted)
@@ -190,7 +194,7 @@ def load(path: Path | str, given: Mapping[str, Any] | None = None, precision: st
             raise InputError(f"{path / file} is missing, or not as it was written; export the model again")
     if wanted == "int8" and (why := processor.here().why_no_int8):
         logger.warning(f"{path} is in int8, which gains nothing on this processor: {why}")
-    return ExportedModel(path, resolve(given or {}, config, name.with_suffix("")), wanted)
+    return ExportedModel(path, resolve(given or {}, config, name.with_suffix("")), wanted, only_size)
 
 
 def _read(path: Path) -> bytes:

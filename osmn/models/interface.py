@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from osmn.config import ModelConfig
+from osmn.errors import InputError, argument
 from osmn.models.engines import Engine
 
 
@@ -28,6 +29,10 @@ class SegmentationModel(Protocol):
         """The format of the arithmetic: "float32", "bfloat16", "float16" or "int8"."""
 
     @property
+    def only_size(self) -> tuple[int, int] | None:
+        """The (width, height) of the images that the model was exported for alone; None for a model of any size."""
+
+    @property
     def files(self) -> Sequence[Path]:
         """The paths that the model is read from, which results may not replace."""
 
@@ -47,3 +52,18 @@ class SegmentationModel(Protocol):
         `vg_pad_ratio`: each side of the visual guide's crop moves outward by this part of the crop's side; 0.03, as
         published.
         """
+
+
+def takes_windows(model: SegmentationModel) -> bool:
+    """Tell whether a model segments a smaller image, and computes less for it: not one that has a single size."""
+    return model.only_size is None and model.config.aligned_size is None
+
+
+def check_size(model: SegmentationModel, im_size: tuple[int, int]) -> None:
+    """Raise InputError for images of a size, (width, height), that a model was not exported for."""
+    if model.only_size not in (None, im_size):
+        only = "x".join(map(str, model.only_size))
+        sized = argument("im_size", model.only_size, lambda size: " ".join(map(str, size)))
+        raise InputError(
+            f"{model.path} is exported for frames of {only} alone; give {sized}, or export it for any size"
+        )

@@ -42,6 +42,7 @@ class Model:
     precision: str
     path: Path | None = None
     engine: str = "tensorflow"
+    only_size: tuple[int, int] | None = None  # See `SegmentationModel`: of any size.
 
     @property
     def config(self) -> ModelConfig:

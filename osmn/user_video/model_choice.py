@@ -8,7 +8,7 @@ from osmn.errors import InputError
 from osmn.inference.load import check_model, load_model
 from osmn.inference.predictor import Predictor, network_size
 from osmn.models.engines import Engine
-from osmn.models.interface import SegmentationModel
+from osmn.models.interface import SegmentationModel, check_size, takes_windows
 from osmn.models.memory import check_images
 
 SHIPPED = Path(__file__).resolve().parents[2] / "models/osmn_lite"
@@ -48,17 +48,13 @@ def size(
 ) -> tuple[int, int]:
     """Return the size that frames get for the network, (width, height): `im_size`, or by the model's training.
 
-    Raises InputError for a size that needs more memory than the machine has.
+    Raises InputError for a size that needs more memory than the machine has, or that the model is not for.
     """
     trained = model.config.im_size
-    width, height = im_size or network_size(frame_size, min(trained) if trained else None)
+    width, height = im_size or model.only_size or network_size(frame_size, min(trained) if trained else None)
+    check_size(model, (width, height))
     check_images(model.config, (width, height))
     return width, height
-
-
-def takes_windows(model: SegmentationModel) -> bool:
-    """Tell whether a model computes less for a smaller image: not where images are padded to one size."""
-    return model.config.aligned_size is None
 
 
 def start_predictor(

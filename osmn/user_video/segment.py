@@ -16,7 +16,7 @@ from osmn.inference.predictor import Predictor
 from osmn.models import checkpoint_files, exported
 from osmn.models.engines import Engine
 from osmn.models.engines.mirrored import MirroredEngine
-from osmn.models.interface import SegmentationModel
+from osmn.models.interface import SegmentationModel, takes_windows
 from osmn.models.start import StartOptions
 from osmn.progress import progress_bar
 from osmn.results import manifest
@@ -88,7 +88,7 @@ def segment_job(
     """
     if options.finetuning.finetune and isinstance(model, exported.ExportedModel):
         raise InputError(f"{model.path} is exported, --finetune needs a checkpoint; give that")
-    options = dataclasses.replace(options, window=options.window and model_choice.takes_windows(model))
+    options = dataclasses.replace(options, window=options.window and takes_windows(model))
     read = list(read)
     found = list(FOUND if pointed else ())
     videos = tracking.videos_written(given, options.video.cutout)

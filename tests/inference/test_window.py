@@ -256,10 +256,12 @@ def test_a_search_sees_the_whole_frame():
 
 def test_windows_are_refused_where_a_network_computes_one_size():
     class Aligned:
+        only_size = None
+
         class config:
             aligned_size, im_size = (480, 480), None
 
-    with pytest.raises(InputError, match="window: this network computes 480x480 pixels of any image"):
+    with pytest.raises(InputError, match="window: this model has a single size of images, 480x480"):
         start_predictor(Aligned, SegmentingOptions("r", (640, 360), window=True))
 
 

@@ -14,6 +14,7 @@ import pytest
 
 import osmn_export
 import osmn_segment
+import osmn_train_eval
 from helpers import ROOT, zero_networks
 from helpers.goldens import weight
 from helpers.own_videos import mask
@@ -197,6 +198,30 @@ def test_frames_of_a_fixed_size_are_all_that_such_an_export_takes(lite, tmp_path
     )
     with pytest.raises(Exception, match="shape"):
         run({"image": np.ones((1, 48, 56, 3), np.float32), "spatial_guide": guide})
+
+
+def test_an_export_of_one_size_segments_at_that_size_without_windows_and_at_no_other(
+    lite, clip, davis, tmp_path, capsys
+):
+    folder = export(lite, tmp_path / "sized", "openvino", "--im_size", 56, 40)
+    first = mask(tmp_path / "first.png", {1: (8, 8, 30, 30)})
+    line = words(clip, "--mask", first, "--result_path", tmp_path / "out", "--whole_model_path", folder)
+    osmn_segment.main(line)
+    options = json.loads((tmp_path / "out/run.json").read_text())["options"]
+    assert options["im_size"] == [56, 40] and "window" not in options
+    assert Predictor.from_checkpoint(folder).im_size == (56, 40)
+    with pytest.raises(InputError, match="for frames of 56x40 alone; give im_size="):
+        Predictor.from_checkpoint(folder, im_size=(64, 48))
+    assert "for frames of 56x40 alone; give --im_size 56 40" in error(
+        capsys, osmn_segment.main, *line, "--im_size", 64, 48, "--overwrite"
+    )
+    testing = words(
+        "--data_path", davis, "--only_testing", "--whole_model_path", folder, "--result_path", tmp_path / "d"
+    )
+    assert "alone; give --im_size 56 40" in error(capsys, osmn_train_eval.main, *testing)
+    given = ("--im_size", 56, 40, "--window")
+    assert "this model has a single size of images, 56x40" in error(capsys, osmn_train_eval.main, *testing, *given)
+    assert not (tmp_path / "d").exists()
 
 
 @pytest.mark.slow
