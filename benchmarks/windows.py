@@ -65,7 +65,7 @@ class CountedModel:
     """A model whose engine is `Counted`, and shared by all that is started with it."""
 
     def __init__(self, model):
-        self.config, self._model, self.engine = model.config, model, None
+        self.config, self.only_size, self._model, self.engine = model.config, model.only_size, model, None
 
     def start_engine(self, *arguments):
         """See `SegmentationModel`."""

@@ -110,7 +110,8 @@ def test_graphs_of_the_sizes_that_were_used_last_are_kept_and_all_sizes_give_the
     from osmn.models.engines import openvino
 
     monkeypatch.setattr(openvino, "MOST_COMPILED", 2)
-    engine = openvino_model.load(whole, precision="float32").start_engine()
+    model = openvino_model.load(whole, precision="float32")
+    engine = openvino.OpenVinoEngine(model.graphs, model.config, "float32")
     compiled, compile_at = [], openvino.compiled_at
 
     def counted(core, model, shapes, options):
