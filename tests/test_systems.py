@@ -11,7 +11,9 @@ import pytest
 from helpers import ROOT
 from helpers.clips import LOSSLESS, make_video, pictures
 from helpers.own_videos import mask
+from osmn.errors import InputError
 from osmn.files.images import read_labels
+from osmn.user_video.tracking import jobs
 
 CHILD = """
 import sys
@@ -84,6 +86,17 @@ def test_training_scoring_and_own_videos_run_as_on_windows(davis, tmp_path):
         assert (folder / name / "overlay.mp4").exists()
         assert not [path for path in (folder / name).iterdir() if path.name.startswith(".osmn-lock")]
     np.testing.assert_array_equal(read_labels(folder / "own/masks/00000.png"), read_labels(first))
+
+
+@pytest.mark.parametrize("system", ["linux", "darwin", "win32"])
+def test_videos_whose_names_differ_by_case_alone_share_no_folder(tmp_path, monkeypatch, system):
+    monkeypatch.setattr("osmn.user_video.tracking.sys.platform", system)
+    paths = [tmp_path / name for name in ("Clip.mp4", "clip.mp4")]
+    if system == "linux":
+        assert [job.folder.name for job in jobs(paths, [], tmp_path)] == ["Clip", "clip"]
+        return
+    with pytest.raises(InputError, match=r"Clip.mp4 and .*clip.mp4 would have one folder of results, clip; rename one"):
+        jobs(paths, [], tmp_path)
 
 
 @pytest.mark.parametrize(

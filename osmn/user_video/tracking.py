@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import itertools
+import sys
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -49,11 +50,13 @@ def jobs(paths: Sequence[Path | str], masks: Sequence[str], folder: Path | str) 
     found: dict[str, Job] = {}
     for path in map(Path, paths):
         name = _name(path)
-        if name in found:
-            raise InputError(f"{found[name].path} and {path} would have one folder of results, {name}; rename one")
+        # Windows and macOS take Clip and clip for one name.
+        key = name if sys.platform.startswith("linux") else name.casefold()
+        if key in found:
+            raise InputError(f"{found[key].path} and {path} would have one folder of results, {name}; rename one")
         own = Path(folder, name) if len(paths) > 1 else Path(folder)
         given = [each for text in masks for each in prompts_of(text, name, alone=len(paths) == 1)]
-        found[name] = Job(path, own, given)
+        found[key] = Job(path, own, given)
     return list(found.values())
 
 

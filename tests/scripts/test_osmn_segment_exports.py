@@ -17,6 +17,7 @@ from helpers.own_videos import FRAMES, SIZE, mask, segment
 from helpers.scripts import error
 from helpers.trees import names, tree
 from osmn.files.images import read_labels
+from osmn.user_video import exports
 from osmn.user_video.given.annotations import At, read_annotation
 from osmn.user_video.media.reader import open_frames
 
@@ -77,6 +78,28 @@ def test_an_export_that_was_changed_by_hand_is_not_replaced(exported, clip, tmp_
         assert (out / name).read_text() == before + " "
         segment(clip, out, *given, "--overwrite")
         assert (out / name).read_text() == before
+
+
+def test_an_export_that_was_stopped_is_made_again_by_the_same_command(exported, clip, tmp_path, monkeypatch):
+    out, _ = exported
+    given = ["--mask", tmp_path / "first.png", "--mask", f"2:{tmp_path / 'later.png'}"]
+    segment(clip, tmp_path / "again", *given)
+    write = exports._write_labelme
+
+    def stopped(folder, frame, objects):
+        if frame.number == 3:
+            raise KeyboardInterrupt
+        write(folder, frame, objects)
+
+    monkeypatch.setattr(exports, "_write_labelme", stopped)
+    with pytest.raises((KeyboardInterrupt, SystemExit)):
+        segment(clip, tmp_path / "again", *given, "--output_format", *ALL)
+    assert len(list((tmp_path / "again/labelme").iterdir())) == 6
+    monkeypatch.setattr(exports, "_write_labelme", write)
+    segment(clip, tmp_path / "again", *given, "--output_format", *ALL)
+    found = tree(tmp_path / "again")
+    assert set(FILES) <= set(found)
+    assert all(found[name] == (out / name).read_bytes() for name in LABELME)
 
 
 def test_coco_json_has_the_masks_in_youtube_vis_form(exported):
