@@ -71,18 +71,21 @@ class LiveTracker:
 
     # -- What its user calls ------------------------------------------------------------------------------------------
 
-    def submit(self, frame: np.ndarray, tag: Any = None, objects: Objects | None = None) -> None:
+    def submit(
+        self, frame: np.ndarray, tag: Any = None, objects: Objects | None = None, came: float | None = None
+    ) -> None:
         """Have a frame, uint8 (H, W, 3), RGB, segmented next, in place of one that waits; return at once.
 
         Args:
             frame: of the size of the first one.
             tag: comes back in its `LiveResult`.
             objects: as in `give`, for the first frame alone: the objects in it, which its result has as they are given.
+            came: when the frame came, in seconds of `time.monotonic`; None: now.
 
         Raises:
             InputError: a ValueError; for what is no such frame, and after `close`.
         """
-        came = time.monotonic()
+        came = time.monotonic() if came is None else came
         self._check()
         frame = arguments.frame(frame, like=self._like).copy()  # The caller may use the array again.
         small = self._predictor.at_network_size(frame)  # On this thread, while the network is busy with another frame.

@@ -24,7 +24,7 @@ class LiveResult(NamedTuple):
         frame: RGB uint8 (H, W, 3).
         labels: object ids, uint8 (H, W), 0 for the background.
         object_ids: of the objects that are followed.
-        submitted: when the frame was submitted, in seconds of `time.monotonic`.
+        submitted: when the frame came, in seconds of `time.monotonic`.
         seconds: how long it then took until the result; of a frame that came before the network was prepared, from
             then on.
         dropped: how many frames have been left out until now.

@@ -6,6 +6,8 @@ import io
 import os
 import threading
 import time
+from fractions import Fraction
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -129,6 +131,14 @@ class Pipe:
         os.close(self.descriptor)
 
 
+class Taken(NamedTuple):
+    """A picture that a source gave, converted."""
+
+    image: np.ndarray
+    seconds: Fraction
+    name: str
+
+
 class Reading:
     """Reads a live source on a thread: `pictures` are those that have come, `error` what it ended with."""
 
@@ -140,7 +150,9 @@ class Reading:
     def _read(self):
         try:
             for each in self.source.pictures():
-                self.pictures.append(each)
+                image = each.convert()
+                if image is not None:
+                    self.pictures.append(Taken(image, each.seconds, each.name))
         except Exception as error:
             self.error = error
 

@@ -64,6 +64,7 @@ def test_a_file_in_real_time_gives_masks_an_overlay_and_the_frames_times(followe
     shown, dropped = map(int, re.search(r"(\d+) frames shown, (\d+) dropped", capsys.readouterr().out).groups())
     assert shown + dropped == FRAMES and len(masks) == shown >= FRAMES // 2
     assert masks == [row["name"] for row in rows] and masks[0] == "00000"
+    assert [int(row["frame"]) for row in rows] == list(range(len(masks)))
     np.testing.assert_array_equal(read_labels(tmp_path / "out/masks/00000.png"), read_labels(first))
     for name in masks[1:]:
         assert set(np.unique(read_labels(tmp_path / f"out/masks/{name}.png"))) == {0, 1, 2}

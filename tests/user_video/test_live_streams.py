@@ -1,5 +1,7 @@
 """Live pictures by FFmpeg: streams that are cut and come back, pipes, damaged packets, times that mean nothing."""
 
+import functools
+import http.server
 import io
 import itertools
 import logging
@@ -10,7 +12,20 @@ import numpy as np
 import pytest
 
 from helpers.clips import TICK, make_video
-from helpers.live_streams import HANG, SIZE, Pipe, Reading, jpeg, level_of, mjpeg, picture, served_file, y4m, yuv420
+from helpers.live_streams import (
+    HANG,
+    SIZE,
+    Pipe,
+    Reading,
+    jpeg,
+    level_of,
+    mjpeg,
+    picture,
+    served_file,
+    serving,
+    y4m,
+    yuv420,
+)
 from helpers.rtsp_camera import rtsp
 from osmn.errors import InputError
 from osmn.user_video.live.streams import PIPED, Raw, pipe, stream, without_password
@@ -71,6 +86,29 @@ def test_a_camera_of_rtsp_that_falls_silent_is_opened_anew_and_its_password_is_n
     assert times[0] == 0 and times == sorted(times) and times[-1] >= 1.0
     line = warnings(caplog)[-1]
     assert line.startswith(f"{without_password(address)} is back, after ") and "secret" not in caplog.text
+
+
+def test_a_stream_that_comes_in_bursts_is_shown_evenly_to_its_end(tmp_path):
+    folder = tmp_path / "hls"
+    folder.mkdir()
+    options = {"hls_time": "0.4", "hls_playlist_type": "vod"}
+    with av.open(str(folder / "live.m3u8"), "w", format="hls", container_options=options) as container:
+        settings = {"preset": "ultrafast", "tune": "zerolatency", "g": "8"}
+        coded = container.add_stream("libx264", 20, settings, width=64, height=48, pix_fmt="yuv420p")
+        for number in range(24):
+            container.mux(coded.encode(av.VideoFrame.from_ndarray(picture(10 * number), "rgb24")))
+        container.mux(coded.encode())
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *_):
+            pass
+
+    with serving(functools.partial(Quiet, directory=folder)) as address:
+        reading = Reading(stream(f"{address}/live.m3u8", 5))
+        levels = reading.levels()
+    assert len(levels) == 24 and levels == sorted(levels)
+    times = np.float64([float(each.seconds) for each in reading.pictures])
+    assert times[-1] >= 23 / 20 - 0.05 and np.median(np.diff(times)) > 0.02  # FFmpeg has them all at once.
 
 
 def test_pictures_keep_the_size_of_the_first_one_when_a_camera_comes_back_with_another():

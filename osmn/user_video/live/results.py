@@ -46,7 +46,7 @@ class LiveFiles:
     """Writes live results, in a `with` block, from the first frame with an object on.
 
     Each frame has `masks/<frame>.png`, as in `tracking.Results`; `overlay.mp4` has the frames' times, from 0 on, and
-    `frames.csv` lists them. The last two appear when the block ends.
+    `frames.csv` lists them, by their numbers in the overlay. The last two appear when the block ends.
 
     Attributes:
         files: names of the files that are written.
@@ -94,7 +94,7 @@ class LiveFiles:
             return
         self._last = result.number
         picture: Picture = result.tag
-        frame = Frame(result.number, picture.name or f"{result.number:05d}", picture.seconds, result.frame)
+        frame = Frame(len(self._rows), picture.name, picture.seconds, result.frame)
         if not self._rows:
             self._timing.start = frame.seconds
             self._note(OVERLAY, FRAMES)

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from osmn.errors import InputError
 from osmn.files.overlap import refuse_inputs_inside_outputs, refuse_writing_over_inputs
 from osmn.inference.load import SHIPPED_CLICKS, has_click_model, load_click_engine
@@ -143,8 +145,8 @@ def run(
         logger.info(f"{source.title}: {model.summary(predictor.im_size)}")
         return predictor
 
-    def in_first(picture: Picture) -> Objects:
-        return _objects(picture, asked, source, masks, pointed, tell)
+    def in_first(picture: Picture, image: np.ndarray) -> Objects:
+        return _objects(picture, image, asked, source, masks, pointed, tell)
 
     count = len(masks) or (len({*pointed.boxes, *pointed.clicks}) if pointed else 1)
     _refuse_places(asked, source, masks)
@@ -169,6 +171,7 @@ def _watch(session: Session) -> None:
 
 def _objects(
     picture: Picture,
+    image: np.ndarray,
     asked: Asked,
     source: LiveSource,
     masks: Sequence[Prompt],
@@ -177,12 +180,12 @@ def _objects(
 ) -> Objects:
     """Return the objects that are given in the first picture."""
     if pointed is not None:
-        found = find_pointed(picture.image, pointed, asked.folder or Path())
+        found = find_pointed(image, pointed, asked.folder or Path())
         if asked.folder is not None:
-            write_found(found, picture.image, tell)
+            write_found(found, image, tell)
     else:
-        frame = Frame(0, picture.name or "00000", picture.seconds, picture.image)
-        found = prompts.read(masks, Size.of(picture.image), source.as_shown, asked.video.mask_reading, frame)
+        frame = Frame(0, picture.name, picture.seconds, image)
+        found = prompts.read(masks, Size.of(image), source.as_shown, asked.video.mask_reading, frame)
     return {object_id: mask for each in found for object_id, mask in prompts.objects_of(each).items()}
 
 

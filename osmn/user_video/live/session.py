@@ -21,8 +21,39 @@ REMEMBERED = 20_000  # Latencies: of a quarter of an hour.
 PATIENCE = 1.0  # Seconds that a thread has to end, which may be waiting for a network.
 
 
+class _Newest:
+    """Holds one picture for another thread: a newer one takes its place."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._picture: Picture | None = None
+        self._over = False
+
+    def put(self, picture: Picture) -> bool:
+        """Hold a picture; return whether one was there that nobody has taken."""
+        with self._changed:
+            replaced, self._picture = self._picture is not None, picture
+            self._changed.notify_all()
+            return replaced
+
+    def end(self) -> None:
+        with self._changed:
+            self._over = True
+            self._changed.notify_all()
+
+    def take(self) -> Picture | None:
+        """Wait for a picture and return it; None after the end."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._picture is not None or self._over)
+            picture, self._picture = self._picture, None
+            return picture
+
+
 class Session:
-    """Follows objects in the pictures of a source, from `start` on; used in a `with` block.
+    """Follows objects in the pictures of a source; used in a `with` block.
+
+    One thread reads the source, so that nothing piles up there; one converts the newest picture and resizes it; the
+    tracker's segments.
 
     Attributes:
         source: `LiveSource`.
@@ -34,7 +65,7 @@ class Session:
         new_predictor: (width, height) of the pictures -> `Predictor`.
         on_result: see `LiveTracker`.
         objects: about how many objects will be followed.
-        in_first: returns the objects that are given in the first picture; None where there are none.
+        in_first: (picture, image) -> the objects that are given in the first picture; None where there are none.
     """
 
     def __init__(
@@ -43,7 +74,7 @@ class Session:
         new_predictor: Callable[[tuple[int, int]], Predictor],
         on_result: Callable[[LiveResult], object] = lambda result: None,
         objects: int = 1,
-        in_first: Callable[[Picture], Objects] | None = None,
+        in_first: Callable[[Picture, np.ndarray], Objects] | None = None,
     ) -> None:
         self._in_first = in_first
         self.source, self._new_predictor, self._on_result, self._objects = source, new_predictor, on_result, objects
@@ -54,15 +85,21 @@ class Session:
         self._last_number = -1
         self._times: collections.deque[float] = collections.deque(maxlen=500)
         self._latencies: collections.deque[float] = collections.deque(maxlen=REMEMBERED)
-        self._reader = threading.Thread(target=self._read, name="live pictures", daemon=True)
+        self._waiting, self._left_out = _Newest(), 0
+        self._threads = [
+            threading.Thread(target=work, name="live pictures", daemon=True) for work in (self._read, self._prepare)
+        ]
 
     def __enter__(self) -> Session:
-        self._reader.start()
+        for thread in self._threads:
+            thread.start()
         return self
 
     def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
         self.source.stop()
-        self._reader.join(PATIENCE)
+        self._threads[0].join(PATIENCE)
+        self._waiting.end()
+        self._threads[1].join()
         if self._tracker is not None:
             try:
                 self._tracker.close()
@@ -94,7 +131,7 @@ class Session:
     @property
     def dropped(self) -> int:
         """How many pictures have been left out."""
-        return self.source.left_out + (0 if self._tracker is None else self._tracker.dropped)
+        return self.source.left_out + self._left_out + (0 if self._tracker is None else self._tracker.dropped)
 
     def give(self, objects: Objects, result: LiveResult | None = None) -> None:
         """Give objects, as `LiveTracker.give`, and go on where the source waits for them."""
@@ -135,23 +172,39 @@ class Session:
         }
 
     def _read(self) -> None:
+        """Read the source, and leave out the pictures for which there is no time."""
         try:
-            for picture in self.source.pictures():
-                if self._tracker is None:
-                    self._begin(picture)
-                else:
-                    self._tracker.submit(picture.image, picture)
+            for number, picture in enumerate(self.source.pictures()):
+                replaced = self._waiting.put(picture._replace(name=picture.name or f"{number:05d}"))
+                self._left_out += replaced and self.shown > 0  # The network is prepared before anything is missed.
         except BaseException as error:  # It is raised where somebody sees it.
             self._error = error
+        finally:
+            self._waiting.end()
+
+    def _prepare(self) -> None:
+        """Convert pictures, and hand them to the tracker."""
+        try:
+            while (picture := self._waiting.take()) is not None:
+                image = picture.convert()
+                if image is None:
+                    continue
+                if self._tracker is None:
+                    self._begin(picture, image)
+                else:
+                    self._tracker.submit(image, picture, came=picture.came)
+        except BaseException as error:
+            self._error = error
+            self.source.stop()
         finally:
             self._made.set()
             self.over.set()
 
-    def _begin(self, picture: Picture) -> None:
-        predictor = self._new_predictor(Size.of(picture.image))
-        objects = None if self._in_first is None else self._in_first(picture)
+    def _begin(self, picture: Picture, image: np.ndarray) -> None:
+        predictor = self._new_predictor(Size.of(image))
+        objects = None if self._in_first is None else self._in_first(picture, image)
         tracker = LiveTracker(predictor, self._note, self._objects)
-        tracker.submit(picture.image, picture, objects)
+        tracker.submit(image, picture, objects, picture.came)
         self._tracker = tracker
         self._made.set()
 

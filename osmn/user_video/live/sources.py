@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import logging
 import threading
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -32,14 +33,18 @@ class Picture(NamedTuple):
     """A picture that has come.
 
     Attributes:
-        image: RGB uint8 (H, W, 3), of one size for a whole source.
+        convert: returns its image, RGB uint8 (H, W, 3), of one size for a whole source; None where that fails. One
+            thread converts, which may be another one than the one that reads: of pictures that are left out, only the
+            reading takes time.
         seconds: its time after the first one.
         name: for its results; "" for a number.
+        came: when it came, in seconds of `time.monotonic`.
     """
 
-    image: np.ndarray
+    convert: Callable[[], np.ndarray | None]
     seconds: Fraction
-    name: str = ""
+    name: str
+    came: float
 
 
 class LiveSource(Protocol):
@@ -126,12 +131,12 @@ class Live:
         """See `LiveSource`."""
         self.stopped.set()
 
-    def came(self) -> Fraction:
-        """Note that a picture has come, and say so after the source was opened anew; return the picture's time."""
+    def came(self, convert: Callable[[], np.ndarray | None]) -> Picture:
+        """Return the `Picture` that has come now, and say so after the source was opened anew."""
         if self.again or self.lost:
             logger.warning(f"{self.title} is back, after {self.clock.silence:.1f} s without a picture")
             self.again = self.lost = False
-        return self.clock.now()
+        return Picture(convert, self.clock.now(), "", self.clock.last)
 
     def missed(self) -> None:
         """Note that no picture comes, and say so once."""
@@ -189,7 +194,7 @@ class Player(Live):
                     if late > BEHIND:
                         begin += late
                 shown = time.monotonic()
-                yield Picture(decoded.convert(), decoded.seconds, decoded.name)
+                yield Picture(decoded.convert, decoded.seconds, decoded.name, shown)
                 if not begin:
                     self._going.wait()
                     begin = time.monotonic() - float(decoded.seconds)
@@ -214,8 +219,6 @@ class Camera(Live):
 
     def pictures(self) -> Iterator[Picture]:
         """See `LiveSource`."""
-        import cv2
-
         size: Size | None = None
         while not self.stopped.is_set():
             capture = self._open()
@@ -227,9 +230,7 @@ class Camera(Live):
                     if not there or image is None:
                         break
                     size = size or Size.of(image)
-                    if Size.of(image) != size:  # It has come back with another one.
-                        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-                    yield Picture(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), self.came())
+                    yield self.came(functools.partial(_in_rgb, image, size))
             if self.clock.silence > self.lost_after:
                 self.missed()
             self.stopped.wait(RETRY)
@@ -252,6 +253,15 @@ class Camera(Live):
             capture.set(cv2.CAP_PROP_FRAME_WIDTH, self._asked_for[0])
             capture.set(cv2.CAP_PROP_FRAME_HEIGHT, self._asked_for[1])
         return capture
+
+
+def _in_rgb(image: np.ndarray, size: Size) -> np.ndarray:
+    """Return an image of OpenCV's in RGB and of a size: a camera may come back with another one, a phone be turned."""
+    import cv2
+
+    if Size.of(image) != size:
+        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 
 
 class _Released:
@@ -292,10 +302,8 @@ class Pushed(Live):
         if image is None:
             raise InputError("what the browser sent is no picture, or a huge one; reload the page")
         self._size = self._size or Size.of(image)
-        if Size.of(image) != self._size:  # A phone that was turned.
-            image = cv2.resize(image, self._size, interpolation=cv2.INTER_AREA)
         with self._changed:
-            self._waiting = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+            self._waiting = image
             self._changed.notify_all()
 
     def stop(self) -> None:
@@ -310,7 +318,7 @@ class Pushed(Live):
             with self._changed:
                 self._changed.wait_for(lambda: self._waiting is not None or self.stopped.is_set(), self.lost_after)
                 image, self._waiting = self._waiting, None
-            if image is not None:
-                yield Picture(image, self.came())
+            if image is not None and self._size is not None:
+                yield self.came(functools.partial(_in_rgb, image, self._size))
             elif self._size is not None and not self.stopped.is_set():
                 self.missed()

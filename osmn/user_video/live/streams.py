@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 import re
 import time
 from collections.abc import Callable, Iterator
+from fractions import Fraction
 from typing import NamedTuple
 
 import av
@@ -23,6 +25,8 @@ logger = logging.getLogger(__name__)
 OPENING = 10.0  # Seconds that a server has for its first answer.
 MOST_FAILURES = 100  # Of reading, one after the other, from which FFmpeg is not expected to recover.
 FAST = {"fpsprobesize": "0"}  # The rate, which FFmpeg else waits a second of pictures for, is not asked for.
+IN_BURSTS = ("hls", "dash")  # Formats that come in files of some seconds each, and would be shown at once.
+LONGEST_BURST = 30.0  # Seconds.
 PIPED = "what is piped in"
 
 
@@ -94,6 +98,8 @@ class Stream(Live):
         super().__init__(title, lost_after)
         self._open, self._comes_back, self._raw = open_container, comes_back, raw
         self._to_rgb: ToRGB | None = None  # One for all times that it is opened: pictures keep the size of the first.
+        self._seen = False  # A picture has come.
+        self._played: tuple[float, float] | None = None  # When a picture was shown, and its time in the stream.
         self._whole = False  # It has ended as it should.
 
     def as_shown(self, mask: np.ndarray) -> np.ndarray | None:
@@ -111,7 +117,7 @@ class Stream(Live):
             if ended:
                 break
             container = self._opened_again()
-        if self._to_rgb is None and not self.stopped.is_set():
+        if not self._seen and not self.stopped.is_set():
             raise InputError(f"{self.title} has ended without a picture; check what sends it")
 
     def _first_opened(self) -> InputContainer:
@@ -143,12 +149,25 @@ class Stream(Live):
             raise InputError(f"{self.title} has no video that FFmpeg can decode; give another address")
         for packet in self._packets(container, video):
             for frame in self._frames(video, packet):
-                image = self._image(frame, video)
-                if image is not None:
-                    yield Picture(image, self.came())
+                self._seen = True
+                if container.format.name in IN_BURSTS:
+                    self._wait_for(frame)
+                yield self.came(functools.partial(self._image, frame, exact(video.sample_aspect_ratio or 1)))
             silence = time.monotonic() - max(opened, self.clock.last)
             if self.stopped.is_set() or silence > self.lost_after > 0:
                 return
+
+    def _wait_for(self, frame: av.VideoFrame) -> None:
+        """Wait until a picture of a stream that comes in bursts is due, after those before it, by their times."""
+        now, seconds = time.monotonic(), frame.time
+        if seconds is None:
+            return
+        begin, first = self._played or (now, seconds)
+        ahead = begin + seconds - first - now
+        if 0 < ahead < LONGEST_BURST:
+            self.stopped.wait(ahead)
+        else:  # The first one, one that is late, or one after a jump in the times: those after it count from it.
+            self._played = now, seconds
 
     def _packets(self, container: InputContainer, video: av.VideoStream) -> Iterator[av.Packet | None]:
         """Yield the packets, and at the end None, by which the decoder gives what it holds back."""
@@ -185,10 +204,10 @@ class Stream(Live):
             self.damaged += 1
             return []
 
-    def _image(self, frame: av.VideoFrame, video: av.VideoStream) -> np.ndarray | None:
+    def _image(self, frame: av.VideoFrame, pixel_aspect: Fraction) -> np.ndarray | None:
         """Return a frame in RGB; None for one that cannot be converted."""
         if self._to_rgb is None:
-            self._to_rgb = ToRGB(exact(video.sample_aspect_ratio or 1))
+            self._to_rgb = ToRGB(pixel_aspect)
         try:
             return self._to_rgb(frame)
         except av.FFmpegError:
