@@ -11,12 +11,11 @@ import tempfile
 import time
 from pathlib import Path
 
-import av
 import numpy as np
 import tensorflow as tf
 
 from benchmarks.inference import network_alone, seconds
-from osmn.data.synthetic import make_movers, render
+from benchmarks.targets import make_clip
 from osmn.files.images import read_labels, write_labels
 from osmn.inference.predictor import Predictor
 from osmn.models.engines import ENGINES, PRECISIONS
@@ -24,23 +23,6 @@ from osmn.networks import devices
 from osmn.user_video import model_choice, prompts, tracking
 from osmn.user_video.media.reader import open_frames
 from osmn.user_video.media.writer import write_overlay
-
-DRAWN = 30  # frames; a longer clip goes to and fro
-
-
-def make_clip(folder, size, frames, seed=0):
-    """Write an H.264 clip of a shape over a moving ground, and its first mask; return their paths."""
-    rng = np.random.default_rng(seed)
-    images, labels = render(rng, make_movers(rng, 2, DRAWN, size), 1, DRAWN, size)
-    order = np.abs((np.arange(frames) + DRAWN - 1) % (2 * DRAWN - 2) - (DRAWN - 1))
-    clip, mask = folder / "clip.mp4", folder / "first.png"
-    write_labels(mask, labels[order[0]])
-    with av.open(str(clip), "w") as container:
-        stream = container.add_stream("libx264", 25, {"crf": "23"}, width=size[0], height=size[1], pix_fmt="yuv420p")
-        for number in order:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(images[number], "rgb24")))
-        container.mux(stream.encode())
-    return clip, mask
 
 
 def end_to_end(predictor, clip, mask, folder):

@@ -100,7 +100,7 @@ def load_weights(network: Osmn, path: Path | str) -> list[str]:
     reader = CheckpointReader(path)
     variables, constants = network.tf1_variables(), network.constants()
     wanted = {name: tuple(v.shape) for name, v in (variables | constants).items()}
-    values = stored_weights.read(reader, wanted)
+    values = stored_weights.StoredWeights(reader, wanted)
     for name, value in constants.items():
         if not np.allclose(values[name], value, atol=1e-6):
             raise InputError(f"{reader.path}: {name} is not the bilinear kernel that the network has built in")

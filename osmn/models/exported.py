@@ -50,7 +50,7 @@ class ModelForOpenVino:
         """The SHA-256 of the weights, in hex."""
         raise NotImplementedError
 
-    def graphs(self) -> "dict[str, openvino.Model]":
+    def graphs(self) -> "Mapping[str, openvino.Model]":
         """Return {`engines.FRAME` or `GUIDE`: OpenVINO model}; InputError for a model that is damaged."""
         raise NotImplementedError
 
@@ -98,7 +98,7 @@ class ExportedModel(ModelForOpenVino):
                 digest.update(_read(part))
         return digest.hexdigest()
 
-    def graphs(self) -> "dict[str, openvino.Model]":
+    def graphs(self) -> "Mapping[str, openvino.Model]":
         """See `ModelForOpenVino.graphs`."""
         from osmn.models.engines.openvino import read_graph
 

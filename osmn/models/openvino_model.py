@@ -36,12 +36,12 @@ class OpenVinoModel(exported.ModelForOpenVino):
         """The SHA-256 of the weights' file, in hex."""
         return stored_weights.fingerprint(self.path)
 
-    def graphs(self) -> dict[str, openvino.Model]:
+    def graphs(self) -> Mapping[str, openvino.Model]:
         """See `exported.ModelForOpenVino.graphs`."""
         if self.config.base_model in BUILT and Path(f"{self.path}.index").is_file():
             built = BUILT[self.config.base_model]
             reader, wanted = Bundle(self.path), built.wanted(self.config)
-            weights = stored_weights.read(reader, wanted)
+            weights = stored_weights.StoredWeights(reader, wanted)
             if unused := stored_weights.unused(reader, wanted):
                 logger.warning(f"{self.path}: not used by this network: {stored_weights.listing(unused)}")
             return built.graphs(self.config, weights)

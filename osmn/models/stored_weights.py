@@ -1,7 +1,7 @@
 """A network's weights in a checkpoint, whoever reads it: their names, and whether they fit. Without TensorFlow."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -26,14 +26,26 @@ class Reader(Protocol):
         """Return the value of a variable."""
 
 
-def read(reader: Reader, wanted: Mapping[str, tuple[int, ...]]) -> dict[str, np.ndarray]:
-    """Return {name: array} of the variables `wanted`, {name: shape}, the average of a training where there is one.
+class StoredWeights(Mapping[str, np.ndarray]):
+    """{name: array} of the variables `wanted`, {name: shape}, the average of a training where there is one.
 
-    Raises InputError listing what is missing or does not fit.
+    A value is read whenever it is asked for, so that no more than what is being built is in memory. Raises InputError
+    listing what is missing or does not fit.
     """
-    check_fit(reader, wanted)
-    averages = {name: average_name(name) for name in wanted if average_name(name) in reader.shapes}
-    return {name: reader.read(averages.get(name, name)) for name in wanted}
+
+    def __init__(self, reader: Reader, wanted: Mapping[str, tuple[int, ...]]) -> None:
+        check_fit(reader, wanted)
+        self._reader = reader
+        self._stored = {name: average_name(name) if average_name(name) in reader.shapes else name for name in wanted}
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        return self._reader.read(self._stored[name])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._stored)
+
+    def __len__(self) -> int:
+        return len(self._stored)
 
 
 def unused(reader: Reader, wanted: Mapping[str, tuple[int, ...]]) -> list[str]:

@@ -248,7 +248,7 @@ class Results:
 
     def __enter__(self) -> "Results":
         with contextlib.ExitStack() as stack:
-            self._write = stack.enter_context(WriteBehind())
+            self._write = stack.enter_context(WriteBehind(limit=8))
             self._show = stack.enter_context(write_overlay(self._folder / "overlay.mp4", like=self._frames))
             self._cutouts = {
                 i: stack.enter_context(write_cutout(self._folder / _cutout(i), like=self._frames))
@@ -267,6 +267,7 @@ class Results:
             self.add_scores(frame, segmentation)
         if not known:
             self._keep(write_labels, self.files, mask_name(frame), labels)
+        followed = followed._replace(segmentation=None)  # Frames that wait for the encoder do without probabilities.
         self._show(functools.partial(followed.overlay, self._palette), frame.seconds)
         for object_id, write_frame in self._cutouts.items():
             write_frame(functools.partial(followed.cutout, object_id), frame.seconds)

@@ -19,7 +19,7 @@ from osmn.config import (
     ModelConfig,
 )
 from osmn.models.engines import FRAME
-from osmn.models.engines.lite import Builder, Shapes, Weights, mobilenet_shapes
+from osmn.models.engines.lite import Builder, BuiltGraphs, Shapes, Weights, mobilenet_shapes
 
 if TYPE_CHECKING:  # It may not be installed.
     import openvino
@@ -47,9 +47,9 @@ def wanted(config: ModelConfig) -> dict[str, tuple[int, ...]]:
     return dict(sorted(shapes.items()))
 
 
-def graphs(config: ModelConfig, weights: Weights) -> dict[str, openvino.Model]:
+def graphs(config: ModelConfig, weights: Weights) -> BuiltGraphs:
     """Return {`engines.FRAME`: OpenVINO model} of a click network, as `lite.graphs` does."""
-    return {FRAME: _ClickBuilder(config, weights).frame()}
+    return BuiltGraphs({FRAME: _ClickBuilder(config, weights).frame})
 
 
 class _ClickBuilder(Builder):

@@ -6,7 +6,7 @@ OpenVINO wants them; inputs and outputs are as `models.export` describes them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -72,7 +72,23 @@ def wanted(config: ModelConfig) -> dict[str, tuple[int, ...]]:
     return dict(sorted(shapes.items()))
 
 
-def graphs(config: ModelConfig, weights: Weights) -> dict[str, openvino.Model]:
+class BuiltGraphs(Mapping[str, "openvino.Model"]):
+    """{name: OpenVINO model}, of which each is built when it is asked for; `builders` has a function for each name."""
+
+    def __init__(self, builders: Mapping[str, Callable[[], openvino.Model]]) -> None:
+        self._builders = builders
+
+    def __getitem__(self, name: str) -> openvino.Model:
+        return self._builders[name]()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._builders)
+
+    def __len__(self) -> int:
+        return len(self._builders)
+
+
+def graphs(config: ModelConfig, weights: Weights) -> BuiltGraphs:
     """Return {`engines.FRAME` or `GUIDE`: OpenVINO model} of a `lite` network, for any size and number of objects.
 
     Args:
@@ -80,10 +96,7 @@ def graphs(config: ModelConfig, weights: Weights) -> dict[str, openvino.Model]:
         weights: {TF1 name: float32 array}, as `wanted` lists them.
     """
     build = _LiteBuilder(config, weights)
-    found = {FRAME: build.frame()}
-    if not config.no_visual_modulator:
-        found[GUIDE] = build.guide()
-    return found
+    return BuiltGraphs({FRAME: build.frame} | ({} if config.no_visual_modulator else {GUIDE: build.guide}))
 
 
 class Builder:

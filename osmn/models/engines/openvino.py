@@ -21,6 +21,9 @@ if TYPE_CHECKING:  # It may not be installed.
     from osmn.models.compiled_models import CompiledGraphs
 
 MOST_COMPILED = 12  # Windows of a video have 3 sizes, mostly.
+MOST_IN_MEMORY = (
+    3  # Of those that are kept on disk too: a graph of the shipped model comes back in a tenth of a second.
+)
 HINTS = {"float32": "f32", "int8": "f32", "bfloat16": "bf16"}  # An int8 graph holds where it is quantized.
 
 
@@ -61,11 +64,12 @@ class OpenVinoEngine:
     """Runs a network's two graphs in OpenVINO. Threads may share it; they take turns.
 
     A graph is compiled for each size and number of objects that comes up: with fixed sizes it runs 1.1 to 1.5 times as
-    fast as with free sizes. The `MOST_COMPILED` that were used last are kept, each in 20 to 150 MB.
+    fast as with free sizes. The `MOST_COMPILED` that were used last stay in memory, each in 20 to 150 MB; of
+    graphs that are kept on disk too, `MOST_IN_MEMORY`.
 
     Args:
         graphs: returns {`engines.FRAME` or `GUIDE`: OpenVINO model}, as `export` makes them; no `GUIDE` without a
-            visual modulator. It is called where a graph is not kept, at the latest when the engine is made if none is.
+            visual modulator. It is called where a graph is not kept.
         config: ModelConfig.
         precision: "float32", "bfloat16" (on processors that lack bfloat16: float32) or "int8".
         vg_pad_ratio: each side of the visual guide's crop moves outward by this part of the crop's side; 0.03, as
@@ -104,11 +108,11 @@ class OpenVinoEngine:
         found = None if self._kept is None else self._kept.find(self._core, name, shapes, options)
         if found is not None:
             return found
-        graphs = self._graphs() if self._frame is None or name == GUIDE else {}
-        if self._frame is None:
-            self._frame = self._with_colors(graphs[FRAME])
-        graph = self._frame if name == FRAME else graphs[name]
-        del graphs  # What is not needed again goes before the compiler takes memory.
+        if name == GUIDE:
+            graph = self._graphs()[GUIDE]
+        else:
+            self._frame = self._frame or self._with_colors(self._graphs()[FRAME])
+            graph = self._frame
         found = compiled_at(self._core, graph, shapes, options)
         if self._kept is not None:
             self._kept.keep(found, name, shapes, options)
@@ -157,9 +161,10 @@ class OpenVinoEngine:
         if compiled is None:
             # Objects come before frames of a new size. The guide's graph has three quarters of the memory; from where
             # it is kept, the next object has it again in a tenth of a second.
+            most = MOST_COMPILED
             if self._kept is not None and self._kept.has_any:
-                self._guide = None
-            if len(self._compiled) == MOST_COMPILED:
+                self._guide, most = None, MOST_IN_MEMORY
+            while len(self._compiled) >= most:
                 del self._compiled[next(iter(self._compiled))]
             compiled = self._made(FRAME, shapes)
         self._compiled[key] = compiled

@@ -66,7 +66,7 @@ class _Stopped(Exception):
 
 
 @contextlib.contextmanager
-def _writing(path: Path, like: Timing, kind: Kind, behind: int = 8) -> Iterator[WriteFrame]:
+def _writing(path: Path, like: Timing, kind: Kind, behind: int = 4) -> Iterator[WriteFrame]:
     if path.is_dir():
         raise InputError(f"{path} is a folder; choose another name")
     with contextlib.ExitStack() as stack:
