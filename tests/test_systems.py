@@ -18,7 +18,7 @@ from osmn.user_video.tracking import jobs
 CHILD = """
 import sys
 import helpers.as_windows
-import osmn_segment, osmn_train_eval, davis_eval
+import osmn_live, osmn_segment, osmn_train_eval, davis_eval
 davis, model, out, clip, first, own = sys.argv[1:]
 tiny = "--base_model lite --mean_value 127.5 127.5 127.5 --scale_value 0.00787 --im_size 64 48".split()
 train = "--precision float32 --training_iters 1 --batch_size 2 --data_aug_scales 1".split()
@@ -31,6 +31,7 @@ osmn_segment.main(
     + ["--cutout", "--overwrite", "--output_format", "coco", "cvat", "labelme", "boxes", "matte"]
 )
 osmn_segment.main([clip, "--box", "0", "0", "28", "24", "--result_path", own + " box", *fixed])
+osmn_live.main([clip, "--mask", first, "--no_page", "--result_path", own + " live", *fixed])
 """
 
 
@@ -85,7 +86,9 @@ def test_training_scoring_and_own_videos_run_as_on_windows(davis, tmp_path):
         assert len(list((folder / name / "masks").iterdir())) == 4
         assert (folder / name / "overlay.mp4").exists()
         assert not [path for path in (folder / name).iterdir() if path.name.startswith(".osmn-lock")]
-    np.testing.assert_array_equal(read_labels(folder / "own/masks/00000.png"), read_labels(first))
+    assert (folder / "own live/overlay.mp4").exists() and (folder / "own live/frames.csv").exists()
+    for name in ("own", "own live"):
+        np.testing.assert_array_equal(read_labels(folder / name / "masks/00000.png"), read_labels(first))
 
 
 @pytest.mark.parametrize("system", ["linux", "darwin", "win32"])

@@ -160,6 +160,17 @@ def test_each_visitor_has_a_session_of_their_own(two):
     assert b"no more kept" in post(cameras, second, "give", json.dumps({"still": still}).encode()).content
 
 
+def test_a_camera_that_sends_nothing_is_told_on_its_page_and_not_in_the_apps_terminal(cameras, monkeypatch, caplog):
+    monkeypatch.setattr(in_app, "LOST_AFTER", 0.1)
+    token = new_page(cameras)
+    send(cameras, token, disc()[0])
+    until(lambda: cameras._pages[token][0].session.state()["lost"])
+    shown = cameras._pages[token][0].session.shown
+    send(cameras, token, disc()[0])
+    until(lambda: cameras._pages[token][0].session.shown > shown)
+    assert not caplog.records
+
+
 def test_nobody_without_a_token_of_ours_begins_anything(cameras):
     for token in ("", "0" * 32):
         assert send(cameras, token, disc()[0]).status == 403

@@ -251,9 +251,9 @@ def test_a_browser_sends_its_camera_and_its_pictures_keep_one_size(caplog):
         page.ask("POST", "/picture", jpeg(100), send)
         until(lambda: page.session.shown == 3)
     first, second = (record.getMessage() for record in caplog.records)
-    assert first.startswith("the browser's camera: no picture for") and second.startswith(
-        "the browser's camera is back"
-    )
+    assert first.startswith("the browser's camera: no picture for")
+    assert "; it goes on when the page sends some, Ctrl-C ends it" in first
+    assert second.startswith("the browser's camera is back")
 
 
 def test_what_is_no_picture_of_a_camera_is_refused():

@@ -106,7 +106,7 @@ class Cameras:
                     )
                 del self._tokens[token]
                 stack = contextlib.ExitStack()
-                session = stack.enter_context(Session(Pushed(LOST_AFTER), self._new_predictor))
+                session = stack.enter_context(Session(Pushed(LOST_AFTER, tells=False), self._new_predictor))
                 self._pages[token] = Page(session), stack
             self._heard[token] = self._clock()
             return self._pages[token][0]

@@ -112,6 +112,7 @@ class Live:
     """
 
     waits, damaged, left_out, lost = False, 0, 0, False
+    tells = True  # It is said when it is lost, and when it is back.
     meanwhile = "it is opened anew until it is back"  # What is done while it is lost.
     time_base, rate = Fraction(1, 1000), Fraction(30)
 
@@ -133,19 +134,16 @@ class Live:
 
     def came(self, convert: Callable[[], np.ndarray | None]) -> Picture:
         """Return the `Picture` that has come now, and say so after the source was opened anew."""
-        if self.again or self.lost:
+        if (self.again or self.lost) and self.tells:
             logger.warning(f"{self.title} is back, after {self.clock.silence:.1f} s without a picture")
-            self.again = self.lost = False
+        self.again = self.lost = False
         return Picture(convert, self.clock.now(), "", self.clock.last)
 
     def missed(self) -> None:
         """Note that no picture comes, and say so once."""
-        if not self.lost:
-            seconds = f"{self.clock.silence:.1f} s"
-            logger.warning(
-                f"{self.title}: no picture for {seconds}; it is opened anew until it is back, Ctrl-C ends it"
-            )
-            self.lost = True
+        if not self.lost and self.tells:
+            logger.warning(f"{self.title}: no picture for {self.clock.silence:.1f} s; {self.meanwhile}, Ctrl-C ends it")
+        self.lost = True
 
 
 class Player(Live):
@@ -280,12 +278,14 @@ class Pushed(Live):
 
     Args:
         lost_after: see `Live`.
+        tells: it is said when no picture comes.
     """
 
     meanwhile = "it goes on when the page sends some"
 
-    def __init__(self, lost_after: float) -> None:
+    def __init__(self, lost_after: float, tells: bool = True) -> None:
         super().__init__("the browser's camera", lost_after)
+        self.tells = tells
         self._changed = threading.Condition()
         self._waiting: np.ndarray | None = None
         self._size: Size | None = None
