@@ -1,8 +1,13 @@
 """Finding an object again whose mask has died: `--search`."""
 
+import json
+
 import numpy as np
 import pytest
 
+import osmn_app
+import osmn_live
+from helpers.own_videos import mask, segment
 from osmn.inference.predictor import Predictor
 from osmn.inference.search import SURE, agreement, candidates, windows
 from osmn.inference.segmentation import State
@@ -127,3 +132,21 @@ def test_the_agreement_is_the_number_of_nines_of_the_cosine(cosine, expected):
     other = np.array([cosine, np.sqrt(1 - cosine**2)])
     assert agreement([np.array([3.0, 0.0])], [2 * other]) == pytest.approx(expected, abs=1e-6)
     assert 0 < SURE < 6
+
+
+def test_ones_own_video_is_searched_where_it_is_asked_for_and_results_are_not_mixed(follower, clip, tmp_path, capsys):
+    first, out = mask(tmp_path / "first.png", {1: (20, 12, 44, 36)}), tmp_path / "out"
+    segment(clip, out, "--mask", first)
+    assert "search" not in json.loads((out / "run.json").read_text())["options"]
+    with pytest.raises(SystemExit) as stopped:
+        segment(clip, out, "--mask", first, "--search")
+    assert stopped.value.code == 2 and "search was null, is true" in capsys.readouterr().err
+    segment(clip, out, "--mask", first, "--search", "--overwrite")
+    assert json.loads((out / "run.json").read_text())["options"]["search"] is True
+
+
+def test_the_page_and_live_pictures_take_it_too():
+    assert (
+        osmn_app.parse(["--search"]).search and osmn_live.parse(["0", "--box", "1", "1", "9", "9", "--search"]).search
+    )
+    assert not osmn_app.parse([]).search

@@ -7,6 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import osmn_app
+import osmn_live
 import osmn_train_eval
 from helpers.own_videos import mask, segment
 from helpers.scripts import words
@@ -296,3 +298,9 @@ def test_ones_own_video_has_windows_unless_they_are_turned_off(follower, clip, t
         (tmp_path / "recipe.txt").write_text("no_window\n")
         segment(clip, tmp_path / f"off{number}", "--mask", first, *off)
         assert "window" not in options_of(tmp_path / f"off{number}")
+
+
+def test_the_page_has_windows_unless_they_are_turned_off_and_live_pictures_if_asked_for():
+    live = ["0", "--box", "1", "1", "9", "9"]
+    assert osmn_app.parse([]).window and not osmn_app.parse(["--no_window"]).window
+    assert osmn_live.parse([*live, "--window"]).window and not osmn_live.parse(live).window
