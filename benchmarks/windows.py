@@ -37,7 +37,7 @@ class Clips:
     """Which frames are used."""
 
     stride: int = field(default=1, metadata=option("use every so many frames", positive(int)))
-    drawn_frames: int = field(default=60, metadata=option("frames of the drawn clip", positive(int)))
+    drawn_frames: int = field(default=40, metadata=option("frames of the drawn clip", positive(int)))
 
 
 class Counted:
@@ -73,10 +73,10 @@ class CountedModel:
         return self.engine
 
 
-def drawn_clip(frames, size=DRAWN, seed=7):
-    """Return frames, uint8 (H, W, 3), of a small object and a small distractor, and the object's masks, bool (H, W)."""
+def drawn_clip(frames, size=DRAWN, seed=1):
+    """Return frames, uint8 (H, W, 3), of a small object over a moving ground, and its masks, bool (H, W)."""
     rng = np.random.default_rng(seed)
-    movers = [mover._replace(radius=SMALL * mover.radius) for mover in make_movers(rng, 2, frames, size)]
+    movers = [mover._replace(radius=SMALL * mover.radius) for mover in make_movers(rng, 1, frames, size)]
     images, labels = render(rng, movers, 1, frames, size)
     return list(images), list(labels == 1)
 
