@@ -104,9 +104,11 @@ def without_start(title, trees, rounds, folder, size, frames, options=()):
     """Print frames per second, and processor milliseconds of a frame, without the start."""
     counts = (min(SHORT, frames // 2), frames)
     clips = [make_clip(folder / f"{size[0]}-{count}", size, count) for count in counts]
-    few, many = ({**in_turns(trees, rounds, *clip, options)} for clip in clips)
+    few, many = (in_turns(trees, rounds, *clip, options) for clip in clips)
     more = counts[1] - counts[0]
-    row(f"{title}, on the clock", [more / max(1e-9, many[t].clock - few[t].clock) for t in trees], "frames/s")
+    # Where other work made the short clip take longer than the long one, nothing is known.
+    longer = [many[tree].clock - few[tree].clock for tree in trees]
+    row(f"{title}, on the clock", [more / each if each > 0 else float("nan") for each in longer], "frames/s")
     row(f"{title}, processor", [1e3 * (many[t].cpu - few[t].cpu) / more for t in trees], "ms/frame")
 
 
