@@ -128,11 +128,11 @@ def test_the_network_is_prepared_before_the_first_frame_and_what_comes_meanwhile
         assert engine.entered.acquire(timeout=PATIENCE)
         for value in range(1, 5):
             live.submit(frame(value))
-        time.sleep(0.25)
+        time.sleep(1)
         engine.open.set()
         first = live.newest(timeout=PATIENCE)
     assert engine.seen == [(0, 2), (0, 2)]
-    assert first.seconds < 0.25 <= time.monotonic() - first.submitted
+    assert first.seconds < 1 <= time.monotonic() - first.submitted
     assert (first.number, first.dropped, first.object_ids, first.labels.any()) == (4, 0, (), False)
 
 

@@ -22,7 +22,8 @@ def clip(path, every=0.1, first=0.0):
     return make_video(path, map(picture, LEVELS), times=times, time_base=TICK / 100, **LOSSLESS)
 
 
-def test_a_file_waits_after_its_first_frame_and_then_is_played_at_its_own_times(tmp_path):
+def test_a_file_waits_after_its_first_frame_and_then_is_played_at_its_own_times(tmp_path, monkeypatch):
+    monkeypatch.setattr(sources, "LATE", 60.0)  # A busy machine leaves frames out; see the tests below.
     reading = Reading(Player(clip(tmp_path / "clip.mkv")))
     assert reading.wait_for(1) == LEVELS[0]
     time.sleep(0.3)
