@@ -6,6 +6,8 @@ to the other contour (about 40 ms an object, as the benchmark's own code); both 
 
 import argparse
 import functools
+import json
+import subprocess
 import tempfile
 import time
 from pathlib import Path
@@ -14,6 +16,7 @@ import numpy as np
 from scipy import ndimage
 
 from osmn.cli.entry import reports_input_errors
+from osmn.errors import InputError
 from osmn.evaluation.davis import sequences as davis_sequences
 from osmn.evaluation.metrics import contour, contour_tolerance, region_similarity
 from osmn.evaluation.scoring import read_result, score
@@ -68,6 +71,40 @@ def write_synthetic(folder, frames, objects, size=(854, 480)):
     return data, results
 
 
+THEIRS = """
+import json, resource, sys
+from vos_benchmark.benchmark import benchmark
+
+def spent():
+    both = map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(each.ru_utime + each.ru_stime for each in both)
+
+begin = spent()
+found = benchmark([sys.argv[1]], [sys.argv[2]], strict=False, num_processes=1, verbose=False, skip_first_and_last=True)
+taken = spent() - begin
+values = {name: [[float(each[i]) / 100 for i in sorted(each)] for each in both] for name, both in found[-1][0].items()}
+print(json.dumps([taken, values]))
+"""
+
+
+def beside_vos_benchmark(python, truths, results, sequences):
+    """Print the processor time of vos-benchmark, which another Python has, and of ours, in one process each."""
+    command = [python, "-c", THEIRS, str(truths), str(results)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise InputError(f"{python} cannot run vos-benchmark: {done.stderr[-300:]}")
+    theirs, values = json.loads(done.stdout.splitlines()[-1])
+    begin = time.process_time()
+    scores = score(sequences, processes=1)
+    ours = time.process_time() - begin
+    apart = max(
+        np.abs(found.mean(axis=0).T - values[sequence.name]).max()
+        for sequence, found in zip(sequences, scores, strict=True)
+    )
+    print(f"\nprocessor time: vos-benchmark {theirs:.2f} s, ours {ours:.2f} s: {theirs / ours:.1f} times less")
+    print(f"means of objects are at most {apart:.1e} apart")
+
+
 @reports_input_errors
 def main(argv=None):
     """Time both ways on the same results and print a small table."""
@@ -78,7 +115,12 @@ def main(argv=None):
     parser.add_argument("--split", default="val", help="of the given data (val)")
     parser.add_argument("--frames", type=int, default=400, help="of the synthetic sequence, 854x480 (400)")
     parser.add_argument("--objects", type=int, default=3, help="of the synthetic sequence (3)")
+    parser.add_argument(
+        "--vos_benchmark", metavar="PYTHON", help="compare with vos-benchmark of this Python, on the synthetic data"
+    )
     args = parser.parse_args(argv)
+    if args.vos_benchmark and args.data_path:
+        parser.error("--vos_benchmark is for the synthetic data")
     if args.data_path and not args.result_path:
         parser.error("DATA_PATH needs a RESULT_PATH")
 
@@ -111,6 +153,8 @@ def main(argv=None):
             assert all(same), f"{title}: other numbers than the plain computation"
             print(f"{title:32}{frames / seconds:9.0f}{1000 * seconds / frames:10.2f}{plain_seconds / seconds:10.1f}")
         print("\nall numbers equal")
+        if args.vos_benchmark:
+            beside_vos_benchmark(args.vos_benchmark, data / "Annotations/480p", results, sequences)
 
 
 if __name__ == "__main__":
