@@ -9,7 +9,7 @@ import time
 import pytest
 
 from helpers import ROOT
-from helpers.processes import alive
+from helpers.processes import alive, interruptible
 from osmn.cli.entry import STOPPED, UNREAD, reports_input_errors
 from osmn.errors import InputError
 
@@ -157,14 +157,10 @@ def begun(tmp_path):
     started = []
 
     def start(processes):
-        # A process that a shell started in its background ignores SIGINT, and so would the one it starts here.
-        before = signal.signal(signal.SIGINT, signal.default_int_handler)
         command = [sys.executable, tmp_path / "script.py", tmp_path, str(processes)]
-        environment = os.environ | {"PYTHONPATH": str(ROOT)}
-        process = subprocess.Popen(
-            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
-        )
-        signal.signal(signal.SIGINT, before)
+        how = {"env": os.environ | {"PYTHONPATH": str(ROOT)}, "text": True, "start_new_session": True}
+        with interruptible():
+            process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **how)
         started.append(process)
         assert process.stdout.readline() == "begun\n"
         return process

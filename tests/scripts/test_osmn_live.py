@@ -22,6 +22,7 @@ from helpers.clips import LOSSLESS, TICK, make_video
 from helpers.live_sessions import Client
 from helpers.live_streams import PATIENCE, SIZE, jpeg, mjpeg, picture, until, y4m
 from helpers.own_videos import mask
+from helpers.processes import interruptible
 from helpers.scripts import error, words
 from osmn.files.images import read_labels
 from osmn.user_video.media.reader import open_frames
@@ -140,12 +141,16 @@ def start(*arguments, **how):
     command = [sys.executable, "osmn_live.py", *words(*arguments, "--im_size", 64, 64)]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    return subprocess.Popen(command, cwd=ROOT, env=environment, **pipes, **how)
+    with interruptible():
+        return subprocess.Popen(command, cwd=ROOT, env=environment, **pipes, **how)
 
 
 def ended(process):
     """Return the last line that a process prints, after a good end."""
-    out, errors = (text.decode() for text in process.communicate(timeout=PATIENCE * 2))
+    try:
+        out, errors = (text.decode() for text in process.communicate(timeout=PATIENCE * 2))
+    finally:
+        process.kill()  # One that has not ended.
     assert process.returncode == 0 and "Traceback" not in errors, errors[-2000:]
     return out.splitlines()[-1]
 

@@ -13,6 +13,7 @@ import osmn_segment
 import osmn_train_eval
 from helpers import ROOT
 from helpers.clips import LOSSLESS, make_video
+from helpers.processes import interruptible
 from helpers.scripts import error, words
 from helpers.trees import tree
 from osmn.files.images import read_image, read_labels
@@ -177,10 +178,9 @@ def test_an_interrupted_test_run_leaves_no_half_written_file(davis, trained, tmp
     results = tmp_path / "results"
     testing = ["--data_path", davis, "--only_testing", "--whole_model_path", trained / "model", *TINY]
     command = words(sys.executable, ROOT / "osmn_train_eval.py", *testing, "--result_path", results, "--save_score")
-    # A process that a shell started in its background ignores SIGINT, and so would the one it starts here.
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        signal.signal(signal.SIGINT, before)
+    with interruptible():
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    with process:
         while process.poll() is None and not list(results.rglob("00001.png")):
             time.sleep(0.005)
         process.send_signal(signal.SIGINT)
