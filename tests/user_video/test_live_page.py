@@ -14,8 +14,8 @@ from helpers.live_sessions import SHAPE, ByHand, disc, site
 from helpers.live_streams import PATIENCE, jpeg, until
 from osmn.errors import InputError
 from osmn.user_video.live.options import LiveOptions
-from osmn.user_video.live.page import MOST_BYTES
-from osmn.user_video.live.server import Server, is_for_us, is_same_origin
+from osmn.user_video.live.page import MOST_BYTES, is_same_origin
+from osmn.user_video.live.server import Server, is_for_us
 from osmn.user_video.live.sources import Pushed
 
 

@@ -15,8 +15,7 @@ from starlette.routing import Route
 
 from osmn.inference.load import has_click_model
 from osmn.inference.predictor import Predictor
-from osmn.user_video.live.page import HEADERS, MOST_BYTES, TOKEN, Answer, Page, in_json, static
-from osmn.user_video.live.server import is_same_origin
+from osmn.user_video.live.page import HEADERS, MOST_BYTES, TOKEN, TOO_LARGE, Answer, Page, in_json, refusal, static
 from osmn.user_video.live.session import Session
 from osmn.user_video.live.sources import Pushed
 
@@ -66,7 +65,7 @@ class Cameras:
         async for part in request.stream():
             content += part
             if len(content) > MOST_BYTES:
-                return _response(in_json(413, {"problem": "a request has up to 32 MB"}))
+                return _response(in_json(413, TOO_LARGE))
         name = request.path_params["name"]
         asked = request.method, name, request.headers, request.query_params, content
         return _response(await run_in_threadpool(self.answer, *asked))
@@ -79,10 +78,8 @@ class Cameras:
             found = static(name, self._new_token() if not name else "", browser=True, clicks=has_click_model())
             if found is not None:
                 return found
-        if not is_same_origin(headers):
-            return in_json(403, {"problem": "another page may ask for nothing here"})
-        if (method == "POST") == (name == "frame"):
-            return in_json(405, {"problem": "the page is older than the program; reload it"})
+        if (no := refusal(method, name, headers)) is not None:
+            return no
         page = self._page(headers.get(TOKEN, ""))
         return page if isinstance(page, Answer) else page.answer(name, query, content)
 

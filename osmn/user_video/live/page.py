@@ -16,6 +16,7 @@ import numpy as np
 
 from osmn.errors import InputError
 from osmn.inference import arguments, pointing
+from osmn.inference.live import MOST_STILLS
 from osmn.inference.stills import LiveResult
 from osmn.masks import Size, with_objects
 from osmn.user_video.live.session import Session
@@ -28,7 +29,7 @@ FILES = {"live.js": "text/javascript", "live.css": "text/css"}  # What the page 
 WAIT = 1.0  # Seconds that a page waits for a picture until it is told how things are.
 QUALITY = 85  # Of JPEGs.
 MOST_BYTES = 32_000_000  # Of a request: labels of 8K.
-MOST_STILLS = 4
+TOO_LARGE = {"problem": "a request has up to 32 MB"}
 TOKEN = "X-Osmn-Token"  # In the headers of requests.
 STATE = "X-Osmn-State"  # In those of answers: JSON.
 HEADERS = {
@@ -56,6 +57,22 @@ class Answer(NamedTuple):
 def in_json(status: int, told: Asked) -> Answer:
     """Return an answer in JSON."""
     return Answer(status, "application/json", json.dumps(told).encode())
+
+
+def is_same_origin(headers: Mapping[str, str]) -> bool:
+    """Tell whether a request comes from the page that it asks of, as far as the browser says."""
+    origin, site = headers.get("Origin"), headers.get("Sec-Fetch-Site", "same-origin")
+    host = headers.get("Host", "")
+    return site in ("same-origin", "none") and origin in (None, f"http://{host}", f"https://{host}")
+
+
+def refusal(method: str, name: str, headers: Mapping[str, str]) -> Answer | None:
+    """Return the answer to a request that `Page.answer` is not to see, of another page or a wrong method; else None."""
+    if not is_same_origin(headers):
+        return in_json(403, {"problem": "another page may ask for nothing here"})
+    if (method == "POST") == (name == "frame"):
+        return in_json(405, {"problem": "the page is older than the program; reload it"})
+    return None
 
 
 def static(name: str, token: str, browser: bool, clicks: bool) -> Answer | None:

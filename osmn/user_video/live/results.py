@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import csv
 import dataclasses
-import functools
 import io
 from collections.abc import Callable
 from fractions import Fraction
@@ -102,7 +101,7 @@ class LiveFiles:
         self._rows.append((frame.number, frame.name, f"{float(frame.seconds - self._timing.start):.3f}"))
         self._note(mask_name(frame))
         self._behind(self._write_mask, frame, result.labels, result.object_ids)
-        self._show(functools.partial(result.overlay), frame.seconds)
+        self._show(result.overlay, frame.seconds)
 
     def _note(self, *names: str) -> None:
         self._tell(*names)

@@ -13,11 +13,11 @@ import socket
 import sys
 import threading
 import urllib.parse
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from osmn.errors import InputError
-from osmn.user_video.live.page import HEADERS, MOST_BYTES, TOKEN, Answer, Page, in_json, static
+from osmn.user_video.live.page import HEADERS, MOST_BYTES, TOKEN, TOO_LARGE, Answer, Page, in_json, refusal, static
 from osmn.user_video.live.session import Session
 from osmn.user_video.live.sources import Pushed
 from osmn.user_video.webapp.pointing import Pointer
@@ -41,13 +41,6 @@ def is_for_us(header: str, host: str) -> bool:
         if host not in LOCAL:
             return name == socket.gethostname().lower() or bool(ipaddress.ip_address(name))
     return False
-
-
-def is_same_origin(headers: Mapping[str, str]) -> bool:
-    """Tell whether a request comes from the page that it asks of, as far as the browser says."""
-    origin, site = headers.get("Origin"), headers.get("Sec-Fetch-Site", "same-origin")
-    host = headers.get("Host", "")
-    return site in ("same-origin", "none") and origin in (None, f"http://{host}", f"https://{host}")
 
 
 class Server:
@@ -133,27 +126,24 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         length = self.headers.get("Content-Length", "")
         if not length.isdecimal() or int(length) > MOST_BYTES:
             self.close_connection = True  # What comes is not read.
-            self._send(in_json(413 if length.isdecimal() else 411, {"problem": "a request has up to 32 MB"}))
+            self._send(in_json(413 if length.isdecimal() else 411, TOO_LARGE))
             return
         content = self.rfile.read(int(length))
         self._send(self._answer(content))
 
     def _answer(self, content: bytes) -> Answer:
         server, parts = self.server, urllib.parse.urlsplit(self.path)
-        name, is_post = parts.path.removeprefix("/"), self.command == "POST"
+        name = parts.path.removeprefix("/")
         if not is_for_us(self.headers.get("Host", ""), server.host):
             return in_json(403, {"problem": "this server is asked by the address of its machine only"})
-        if not is_post:
+        if self.command == "GET":
             found = static(name, server.token, isinstance(server.page.session.source, Pushed), server.clicks)
             if found is not None:
                 return found
         if not hmac.compare_digest(self.headers.get(TOKEN, "").encode(), server.token.encode()):
             return in_json(403, {"problem": "the page is of an earlier run; reload it"})
-        if not is_same_origin(self.headers):  # type: ignore[arg-type]
-            return in_json(403, {"problem": "another page may ask for nothing here"})
-        if is_post == (name == "frame"):
-            return in_json(405, {"problem": "the page is older than the program; reload it"})
-        return server.page.answer(name, dict(urllib.parse.parse_qsl(parts.query)), content)
+        no = refusal(self.command, name, self.headers)  # type: ignore[arg-type]
+        return no or server.page.answer(name, dict(urllib.parse.parse_qsl(parts.query)), content)
 
     def _send(self, answer: Answer) -> None:
         self.send_response(answer.status)
