@@ -1,11 +1,11 @@
-"""Values that take long to compute, kept in a file beside the data that they are computed from."""
+"""What takes long to compute and is kept: values in a file beside their data, and which files of a cache must go."""
 
 import contextlib
 import hashlib
 import json
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -68,3 +68,20 @@ def _write(path: Path, key: list[Any], value: object) -> None:
 
 def _sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def used_longest_ago(sizes: Mapping[Path, int], limit: int, stay: Collection[Path]) -> Iterator[Path]:
+    """Yield what to remove from a cache, until all that is left takes at most `limit` bytes: used longest ago first.
+
+    Args:
+        sizes: {file or folder: its bytes}; its time of modification is when it was used last.
+        limit: in bytes.
+        stay: these are never removed.
+    """
+    total = sum(sizes.values())
+    for path in sorted(sizes, key=lambda path: path.stat().st_mtime):
+        if total <= limit:
+            return
+        if path not in stay:
+            yield path
+            total -= sizes[path]

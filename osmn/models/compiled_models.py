@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from osmn.errors import InputError, in_short
 from osmn.files.atomic import UNFINISHED, replacing
+from osmn.files.cache import used_longest_ago
 from osmn.models.engines import engine_import, processor
 from osmn.parallel import processors
 
@@ -131,10 +132,7 @@ class CompiledGraphs:
 
     def _remove_old(self, path: Path) -> None:
         """Remove the files that were used longest ago, but not `path`, until all take at most the limit."""
-        states = {each: each.stat() for each in path.parent.iterdir() if each.is_file()}
-        total = sum(state.st_size for state in states.values())
-        for each, state in sorted(states.items(), key=lambda item: item[1].st_mtime):
-            if total <= self._limit or each == path or each.name.startswith(UNFINISHED):
-                continue
-            each.unlink(missing_ok=True)
-            total -= state.st_size
+        sizes = {each: each.stat().st_size for each in path.parent.iterdir() if each.is_file()}
+        stay = {path, *(each for each in sizes if each.name.startswith(UNFINISHED))}
+        for old in used_longest_ago(sizes, self._limit, stay):
+            old.unlink(missing_ok=True)

@@ -22,6 +22,7 @@ from osmn.config import ModelConfig
 from osmn.errors import InputError, in_short, missing_package
 from osmn.files import locks
 from osmn.files.atomic import temporary_folder
+from osmn.files.cache import used_longest_ago
 from osmn.models import exported
 from osmn.models.compiled_models import CACHE, folder
 from osmn.models.engines import engine_import
@@ -132,9 +133,5 @@ def _remove_old(entry: Path, limit: int) -> None:
     """Remove the entries that were used longest ago, but not `entry`, until all take at most `limit` bytes."""
     entries = [path for path in entry.parent.iterdir() if (path / MODEL).is_dir()]
     sizes = {path: sum(part.stat().st_size for part in (path / MODEL).iterdir()) for path in entries}
-    total = sum(sizes.values())
-    for path in sorted(entries, key=lambda path: path.stat().st_mtime):
-        if total <= limit or path == entry:
-            continue
+    for path in used_longest_ago(sizes, limit, [entry]):
         shutil.rmtree(path, ignore_errors=True)
-        total -= sizes[path]
