@@ -62,9 +62,18 @@ def drawn(picture: tf.Tensor, spots: Spots, size: tf.Tensor, fill_mode: str = "C
     x, y = tf.unstack(spots.centers, axis=1)
     zero = tf.zeros_like(cos)
     offset_x, offset_y = middle[0] - cos * x - sin * y, middle[1] + sin * x - cos * y
+    images = tf.repeat(tf.cast(picture, tf.float32)[None], count, axis=0)
+    return warped(images, [cos, sin, offset_x, -sin, cos, offset_y, zero, zero], size, fill_mode)
+
+
+def warped(images: tf.Tensor, transforms: Sequence[tf.Tensor], size: tf.Tensor, fill_mode: str) -> tf.Tensor:
+    """Warp images, float32 (T, h, w, C), to `size`, (width, height), bilinearly; float32 (T, H, W, C).
+
+    `transforms` are the eight numbers of `tf.raw_ops.ImageProjectiveTransformV3`, each (T,); `fill_mode` as in `drawn`.
+    """
     return tf.raw_ops.ImageProjectiveTransformV3(
-        images=tf.repeat(tf.cast(picture, tf.float32)[None], count, axis=0),
-        transforms=tf.stack([cos, sin, offset_x, -sin, cos, offset_y, zero, zero], axis=1),
+        images=images,
+        transforms=tf.stack(transforms, axis=1),
         output_shape=tf.cast(size, tf.int32)[::-1],
         fill_value=0.0,
         interpolation="BILINEAR",

@@ -77,11 +77,5 @@ def _moved(layer: tf.Tensor, centers: tf.Tensor, shifts: tf.Tensor, mirror: tf.T
     zero, one = tf.zeros_like(x), tf.ones_like(x)
     across = tf.where(mirror, -one, one)
     offset = tf.where(mirror, 2 * centers[:, 0] + x, -x)
-    return tf.raw_ops.ImageProjectiveTransformV3(
-        images=layer,
-        transforms=tf.stack([across, zero, offset, zero, one, -y, zero, zero], axis=1),
-        output_shape=tf.shape(layer)[1:3],
-        fill_value=0.0,
-        interpolation="BILINEAR",
-        fill_mode="CONSTANT",
-    )
+    size = tf.stack(geometry.size_of(layer[0]))
+    return clips.warped(layer, [across, zero, offset, zero, one, -y, zero, zero], size, "CONSTANT")
