@@ -12,8 +12,7 @@ from dataclasses import field
 
 import numpy as np
 
-import osmn_train_eval
-from osmn.cli import options
+from benchmarks.trained_model import begin
 from osmn.cli.entry import reports_input_errors
 from osmn.data import davis
 from osmn.evaluation import in_memory
@@ -30,19 +29,12 @@ class Steps:
 @reports_input_errors
 def main(argv=None):
     """Print the table, an object a row."""
-    to = osmn_train_eval.parser(__doc__)
-    to.add(Steps)
-    args = to.parse(argv)
-    options.required(args, "whole_model_path")
+    args, model, videos, annotations = begin(__doc__, Steps, argv, None)
     im_size = tuple(args.im_size)
-    model = options.load_model(args)
-    print(model.summary(im_size))
     engine = model.start_engine(args.vg_pad_ratio)
     training = davis.videos(args.data_path, args.data_version, "train")
-    videos = davis.videos(args.data_path, args.data_version, args.test_split)
     known = [each for video in training for each in in_memory.own_gammas(engine, video)]
     mean = [np.mean(layer, axis=0) for layer in zip(*known, strict=True)]
-    annotations = davis.complete_annotations(args.data_path, videos)
     print("object                    IoU    area" + ("   other IoU   other area" if mean else ""))
     rows = []
     for video in videos:

@@ -28,11 +28,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from osmn.data.synthetic import make_movers, render
+from benchmarks.targets import draw, to_and_fro
 from osmn.files.images import write_labels
 
 ROOT = Path(__file__).resolve().parent.parent
-DRAWN = 30  # Pictures; a longer clip goes to and fro.
 BITS, SQUARE = 16, 16  # Of the clock: squares of so many pixels, at the left of the lowest rows.
 SETTLED = 20  # Pictures that are shown before they count.
 IN_TIME = 0.1  # Seconds.
@@ -51,13 +50,6 @@ def read_clock(image):
     """Return the number in a picture, also where an object's color lies over it."""
     strip = image[-SQUARE + 4 : -4, : BITS * SQUARE].reshape(SQUARE - 8, BITS, SQUARE, 3)[:, :, 4:-4]
     return sum(1 << bit for bit in range(BITS) if strip[:, bit].mean() > 128)
-
-
-def draw(size, seed=0):
-    """Return pictures of a shape over a moving ground, and the first one's labels."""
-    rng = np.random.default_rng(seed)
-    images, labels = render(rng, make_movers(rng, 2, DRAWN, size), 1, DRAWN, size)
-    return images, labels[0]
 
 
 def y4m(image, first):
@@ -86,8 +78,7 @@ class Camera:
         begin, number = time.perf_counter(), 0
         with contextlib.suppress(OSError):
             while not self.over.is_set():
-                place = abs((number + DRAWN - 1) % (2 * DRAWN - 2) - (DRAWN - 1))
-                content = self._encode(with_clock(self._images[place].copy(), number), not number)
+                content = self._encode(with_clock(self._images[to_and_fro(number)].copy(), number), not number)
                 time.sleep(max(0.0, begin + number / self._rate - time.perf_counter()))
                 self.sent.append(time.perf_counter())
                 write(content)
@@ -222,7 +213,7 @@ def main():
     options, options.more = parser.parse_known_args()  # The rest is for osmn_live.py, such as --engine.
     images, labels = draw(tuple(options.size))
     with tempfile.TemporaryDirectory() as folder:
-        write_labels(Path(folder) / "first.png", labels)
+        write_labels(Path(folder) / "first.png", labels[0])
         late, shown, last = measured(images, Path(folder) / "first.png", options)
     print(last)
     print(summary(late, options.rate, shown))

@@ -14,10 +14,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-import osmn_train_eval
-from osmn.cli import options
+from benchmarks.trained_model import begin
 from osmn.cli.entry import reports_input_errors
-from osmn.data import davis
 from osmn.errors import InputError
 from osmn.evaluation import in_memory
 from osmn.evaluation.metrics import region_similarity
@@ -108,16 +106,9 @@ class Pasting:
 @reports_input_errors
 def main(argv=None):
     """Print the table, a video a row."""
-    to = osmn_train_eval.parser(__doc__)
-    to.add(Pasting)
-    args = to.parse(argv)
-    options.required(args, "whole_model_path")
+    args, model, videos, annotations = begin(__doc__, Pasting, argv)
     im_size = tuple(args.im_size)
-    model = options.load_model(args)
-    print(model.summary(im_size))
     engine = model.start_engine(args.vg_pad_ratio)
-    videos = davis.videos(args.data_path, 2016, args.test_split)
-    annotations = davis.complete_annotations(args.data_path, videos)
     if len(videos) < 2:
         raise InputError(f"{args.test_split} has one video; others' guides need two or more")
     (own,) = zip(*(in_memory.own_gammas(engine, video) for video in videos), strict=True)

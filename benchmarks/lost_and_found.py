@@ -19,11 +19,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-import osmn_train_eval
-from osmn.cli import options
+from benchmarks.trained_model import begin
 from osmn.cli.entry import reports_input_errors
 from osmn.cli.parser import read
-from osmn.data import davis
 from osmn.errors import InputError
 from osmn.evaluation import in_memory
 from osmn.evaluation.metrics import region_similarity
@@ -160,15 +158,8 @@ class Hidings:
 @reports_input_errors
 def main(argv=None):
     """Print the table, a clip a row."""
-    to = osmn_train_eval.parser(__doc__)
-    to.add(Hidings)
-    args = to.parse(argv)
-    options.required(args, "whole_model_path")
-    model = options.load_model(args)
-    print(model.summary(args.im_size))
+    args, model, videos, annotations = begin(__doc__, Hidings, argv)
     predictor = start_predictor(model, read(args, SegmentingOptions, im_size=tuple(args.im_size)))
-    videos = davis.videos(args.data_path, 2016, args.test_split)
-    annotations = davis.complete_annotations(args.data_path, videos)
     print("clip                       frames  hidden   before  after   last  found")
     rows = []
     for number, (name, clip) in enumerate(hidden_clips(videos, annotations, args.clips, args.clips_seed)):

@@ -40,12 +40,22 @@ class Spent(NamedTuple):
     memory: float
 
 
+def draw(size, seed=0):
+    """Return `DRAWN` pictures of a shape over a moving ground, and the labels of each."""
+    rng = np.random.default_rng(seed)
+    return render(rng, make_movers(rng, 2, DRAWN, size), 1, DRAWN, size)
+
+
+def to_and_fro(number):
+    """Return which of the `DRAWN` pictures a frame of a longer clip is; numbers, or arrays of them, from 0."""
+    return abs((number + DRAWN - 1) % (2 * DRAWN - 2) - (DRAWN - 1))
+
+
 def make_clip(folder, size, frames, seed=0):
     """Write an H.264 clip of a shape over a moving ground, and its first mask; return their paths."""
     folder.mkdir(parents=True, exist_ok=True)
-    rng = np.random.default_rng(seed)
-    images, labels = render(rng, make_movers(rng, 2, DRAWN, size), 1, DRAWN, size)
-    order = np.abs((np.arange(frames) + DRAWN - 1) % (2 * DRAWN - 2) - (DRAWN - 1))
+    images, labels = draw(size, seed)
+    order = to_and_fro(np.arange(frames))
     clip, mask = folder / "clip.mp4", folder / "first.png"
     write_labels(mask, labels[order[0]])
     with av.open(str(clip), "w") as container:

@@ -14,11 +14,9 @@ from dataclasses import field
 
 import numpy as np
 
-import osmn_train_eval
-from osmn.cli import options
+from benchmarks.trained_model import begin
 from osmn.cli.entry import reports_input_errors
 from osmn.cli.parser import read
-from osmn.data import davis
 from osmn.data.synthetic import make_movers, render
 from osmn.evaluation import in_memory
 from osmn.evaluation.metrics import region_similarity
@@ -104,14 +102,7 @@ def compare(predictors, engine, frames, truths):
 @reports_input_errors
 def main(argv=None):
     """Print the table, a clip a row."""
-    to = osmn_train_eval.parser(__doc__)
-    to.add(Clips)
-    args = to.parse(argv)
-    options.required(args, "whole_model_path")
-    model = options.load_model(args)
-    print(model.summary(args.im_size))
-    videos = davis.videos(args.data_path, 2016, args.test_split)
-    annotations = davis.complete_annotations(args.data_path, videos)
+    args, model, videos, annotations = begin(__doc__, Clips, argv)
     model = CountedModel(model)
 
     def predictors(size):

@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from benchmarks.live import BITS, draw, measured, multipart, read_clock, summary, with_clock, y4m
+from benchmarks.live import BITS, measured, multipart, read_clock, summary, with_clock, y4m
+from benchmarks.targets import draw
 from osmn.files.images import write_labels
 from osmn.masks import overlay
 
@@ -32,7 +33,7 @@ def test_a_frame_that_is_late_or_never_seen_is_not_in_time():
 @pytest.mark.parametrize("source", ["y4m", "mjpeg"])
 def test_it_measures_the_program_from_a_picture_to_its_overlay(source, tmp_path):
     images, labels = draw((320, 96))
-    write_labels(tmp_path / "first.png", labels)
+    write_labels(tmp_path / "first.png", labels[0])
     options = types.SimpleNamespace(source=source, rate=20.0, frames=10, more=["--im_size", "64", "32"])
     late, shown, last = measured(images, tmp_path / "first.png", options)
     assert late.size == 10 and late.min() > 0.001 and np.isfinite(late).sum() >= 3 and 0 < shown <= 20.5
