@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from helpers import ROOT
+from helpers import ROOT, zero_networks
 from osmn import networks
 from osmn.config import ModelConfig
 from osmn.errors import InputError
@@ -23,15 +23,9 @@ CONFIG = ModelConfig("clicks", no_visual_modulator=True, mean_value=(127.5, 120.
 
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory):
-    """Return a network with random weights that keep the size of activations, and the path of its checkpoint."""
-    network, rng = networks.build(CONFIG), np.random.default_rng(0)
-    for name, variable in network.tf1_variables().items():
-        shape = tuple(variable.shape)
-        if name.endswith("weights"):
-            variable.assign(rng.standard_normal(shape, np.float32) * np.sqrt(2 / max(1, np.prod(shape[:-1]))))
-        else:
-            small = name.endswith(("beta", "moving_mean", "biases"))  # Else ReLU6 leaves nothing.
-            variable.assign(rng.uniform(0.5, 1.5, shape).astype(np.float32) * (0.2 if small else 1))
+    """Return a network with random weights and the path of its checkpoint."""
+    network = networks.build(CONFIG)
+    zero_networks.randomize(network, {"beta": 0.2, "moving_mean": 0.2, "biases": 0.2})  # Else ReLU6 leaves nothing.
     path = tmp_path_factory.mktemp("clicks") / "model.ckpt-1"
     checkpoints.write_variables(path, checkpoints.model_values(network), CONFIG)
     return network, path

@@ -23,11 +23,8 @@ MASK[8:24, 10:40] = True
 
 
 def save(folder, seed=0):
-    network, rng = zero_networks.build(LITE), np.random.default_rng(seed)
-    for name, variable in network.tf1_variables().items():
-        shape = tuple(variable.shape)
-        spread = np.sqrt(2 / max(1, np.prod(shape[:-1]))) if name.endswith("weights") else 0.1
-        variable.assign(rng.standard_normal(shape, np.float32) * spread + (not name.endswith("weights")))
+    network = zero_networks.build(LITE)
+    zero_networks.randomize(network, {"beta": 0.3}, seed)
     path = folder / "model.ckpt-1"
     checkpoints.write_variables(path, checkpoints.model_values(network), LITE)
     return path

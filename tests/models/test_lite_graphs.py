@@ -28,14 +28,9 @@ pytestmark = pytest.mark.usefixtures("devices_stay")
 
 
 def save(folder, config, v1=False):
-    """Write a `lite` with random weights that keep the size of activations, and so give probabilities of all sizes."""
-    network, rng = zero_networks.build(config), np.random.default_rng(0)
-    for name, variable in network.tf1_variables().items():
-        shape = tuple(variable.shape)
-        if name.endswith("weights"):
-            variable.assign(rng.standard_normal(shape, np.float32) * np.sqrt(2 / max(1, np.prod(shape[:-1]))))
-        else:
-            variable.assign(rng.uniform(0.5, 1.5, shape).astype(np.float32) * (0.3 if name.endswith("beta") else 1))
+    """Write a `lite` with random weights."""
+    network = zero_networks.build(config)
+    zero_networks.randomize(network, {"beta": 0.3})
     path = folder / "model.ckpt-1"
     checkpoints.write_variables(path, checkpoints.model_values(network), config, v1)
     return path
