@@ -17,7 +17,13 @@ settings.load_profile("osmn")
 
 # The files that take longest, a minute or half of one: started first, so that at the end no process waits for another.
 LONGEST = ("test_killed_runs.py", "test_golden_networks.py", "test_export.py", "test_webapp_page.py")
-LONGEST += ("test_replicas.py", "test_backend.py", "test_online.py", "test_osmn_train_eval.py")
+LONGEST += (
+    "test_webapp_lasting.py",
+    "test_replicas.py",
+    "test_backend.py",
+    "test_online.py",
+    "test_osmn_train_eval.py",
+)
 
 
 def pytest_collection_modifyitems(items):

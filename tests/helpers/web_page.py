@@ -75,12 +75,13 @@ def served(folder):
 class Visitor:
     """A visitor of the page, in a browser window of its own."""
 
-    def __init__(self, browser, address, size=(1366, 768)):
+    def __init__(self, browser, address, size=(1366, 768), context=None):
         self.asked, self.errors = [], []
-        self.page = browser.new_context(viewport={"width": size[0], "height": size[1]}).new_page()
+        viewport = {"width": size[0], "height": size[1]}
+        self.page = (context or browser.new_context(viewport=viewport)).new_page()
         self.page.set_default_timeout(1000 * PATIENCE)
         self.page.on("request", lambda request: self.asked.append(request.url))
-        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.on("pageerror", lambda error: self.errors.append(f"{error}\n{error.stack}"))
         self.page.goto(address)
         self.page.wait_for_selector("#osmn .examples button")
 
@@ -105,22 +106,30 @@ class Visitor:
         self.at_frame(0)
         self.page.locator("#osmn .picture").wait_for()
 
-    def drag(self, start, end):
-        """Drag the mouse over the picture, from (x, y) to (x, y) in pixels of the frame."""
+    def on_screen(self, place):
+        """Return where a place (x, y) in pixels of the frame is on the screen."""
         area = self.page.locator("#osmn canvas.pen").bounding_box()
         scale = area["width"] / SIZE[0]
-        places = [(area["x"] + x * scale, area["y"] + y * scale) for x, y in (start, end)]
-        self.page.mouse.move(*places[0])
+        return area["x"] + place[0] * scale, area["y"] + place[1] * scale
+
+    def down_at(self, place):
+        """Press the mouse's button on the picture."""
+        self.page.mouse.move(*self.on_screen(place))
         self.page.mouse.down()
-        self.page.mouse.move(*places[1], steps=8)
+
+    def move_to(self, place):
+        """Move the mouse over the picture."""
+        self.page.mouse.move(*self.on_screen(place), steps=8)
+
+    def drag(self, start, end):
+        """Drag the mouse over the picture, from (x, y) to (x, y) in pixels of the frame."""
+        self.down_at(start)
+        self.move_to(end)
         self.page.mouse.up()
 
     def click(self, place, beside=False):
         """Click on the picture at (x, y) in pixels of the frame, or with the right button on what is not the object."""
-        area = self.page.locator("#osmn canvas.pen").bounding_box()
-        scale = area["width"] / SIZE[0]
-        at = [area["x"] + place[0] * scale, area["y"] + place[1] * scale]
-        self.page.mouse.click(*at, button="right" if beside else "left")
+        self.page.mouse.click(*self.on_screen(place), button="right" if beside else "left")
 
     def paint(self, start, end):
         self.press("Paint")

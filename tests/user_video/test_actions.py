@@ -46,8 +46,9 @@ class Page:
         answer = self.ask("open", upload=token)
         return answer if "problem" in answer else self.settle()
 
-    def paint(self, number, labels, objects):
-        return self.ask("paint", number=number, paint=painting.url_of(labels), objects=objects)
+    def paint(self, number, labels, where=None):
+        stroke = labels if where is None else np.where(where, labels, painting.UNTOUCHED).astype(np.uint8)
+        return self.ask("paint", number=number, paint=painting.url_of(stroke))
 
     def shown(self, number):
         return painting.labels_of(self.ask("show", number=number)["picture"]["paint"], SIZE)
@@ -88,13 +89,13 @@ def test_a_video_is_described_once_and_then_only_what_changes(visitors, video):
 
 
 def test_painting_segmenting_and_correcting(page):
-    state = page.paint(0, ONE, [1])["session"]
+    state = page.paint(0, ONE)["session"]
     assert state["given"] == [{"frame": 0, "objects": [1]}] and state["undo"] and not state["current"]
     page.ask("segment")
     state = page.settle()["session"]
     assert state["done"] == FRAMES and state["current"] and state["archive"].endswith("bird_masks.zip")
     np.testing.assert_array_equal(page.shown(2), np.where(square(2), 1, 0))
-    state = page.paint(4, np.where(square(4), np.uint8(1), np.uint8(0)), [1])["session"]
+    state = page.paint(4, np.where(square(4), np.uint8(1), np.uint8(0)))["session"]
     assert not state["current"] and [each["frame"] for each in state["given"]] == [0, 4]
     assert state["lost"] == [{"object": 1, "first": 4, "last": 7}]
     assert state["found"] == ["object 1 is lost from frame 4 on"]
@@ -102,9 +103,23 @@ def test_painting_segmenting_and_correcting(page):
     assert page.settle()["session"]["lost"] == []
 
 
+def test_a_stroke_changes_what_is_there_by_then_and_no_more(page):
+    page.paint(0, ONE)
+    page.ask("color", object=1, color="#123456")
+    stroke = np.zeros(SIZE[::-1], bool)
+    stroke[:6] = True
+    page.paint(0, np.full(SIZE[::-1], 2, np.uint8), stroke)
+    page.paint(0, np.zeros(SIZE[::-1], np.uint8), np.roll(stroke, 6, axis=0))  # Erased.
+    expected = ONE.copy()
+    expected[:6], expected[6:12] = 2, 0
+    np.testing.assert_array_equal(page.shown(0), expected)
+    answer = page.ask("paint", number=0, paint=painting.url_of(expected), picture=True)
+    assert answer["picture"]["number"] == 0
+
+
 def test_undo_and_redo_of_a_box_a_stroke_a_correction_and_a_clear_show_the_frame_of_the_change(page):
     page.ask("box", number=0, object=1, box=[1, 3, 17, 17])
-    page.paint(3, np.where(square(3), np.uint8(2), np.uint8(0)), [2])
+    page.paint(3, np.where(square(3), np.uint8(2), np.uint8(0)), square(3))
     page.ask("clear", number=5)
     states = [page.ask("undo", number=5) for _ in range(3)]
     assert [answer["picture"]["number"] for answer in states] == [5, 3, 0]
@@ -117,7 +132,7 @@ def test_undo_and_redo_of_a_box_a_stroke_a_correction_and_a_clear_show_the_frame
 
 def test_clearing_a_frame_an_object_and_all(page):
     for number in (0, 2):
-        page.paint(number, ONE + np.where(square(5), np.uint8(2), np.uint8(0)), [1, 2])
+        page.paint(number, ONE + np.where(square(5), np.uint8(2), np.uint8(0)))
     given = page.ask("clear", frame=2, number=0)["session"]["given"]
     assert given == [{"frame": 0, "objects": [1, 2]}]
     answer = page.ask("clear", object=1, number=0)
@@ -141,7 +156,7 @@ def test_a_masks_file_gives_objects_and_asks_before_it_replaces_what_is_given(pa
         return token
 
     before = set(visitors.folder.iterdir())
-    page.paint(0, np.where(square(5), np.uint8(1), np.uint8(0)), [1])
+    page.paint(0, np.where(square(5), np.uint8(1), np.uint8(0)))
     answer = page.ask("mask", upload=upload(ONE), number=0)
     assert answer["clash"]["objects"] == [1] and answer["session"]["given"] == [{"frame": 0, "objects": [1]}]
     assert not page.shown(0)[square(0)].any()
@@ -169,8 +184,8 @@ def test_a_masks_file_that_can_be_read_in_several_ways_asks_which(page, visitors
 
 
 def test_a_request_that_comes_again_is_answered_again_and_done_once(page):
-    page.paint(0, ONE, [1])
-    page.paint(2, ONE, [1])
+    page.paint(0, ONE)
+    page.paint(2, ONE)
     first = page.ask("undo", number=0)
     page.seq -= 1
     again = page.ask("undo", number=0)
@@ -179,7 +194,7 @@ def test_a_request_that_comes_again_is_answered_again_and_done_once(page):
 
 
 def test_a_reload_finds_the_work_and_a_page_of_before_does_nothing_to_it(page, visitors):
-    page.paint(0, ONE, [1])
+    page.paint(0, ONE)
     after = Page(visitors, "another key")
     (offer,) = after.ask("look")["offers"]
     assert offer["title"] == "bird.mkv" and (offer["done"], offer["frames"], offer["given"]) == (0, FRAMES, 1)
@@ -191,11 +206,11 @@ def test_a_reload_finds_the_work_and_a_page_of_before_does_nothing_to_it(page, v
 
 
 def test_what_a_page_asks_for_another_video_than_the_one_it_has_by_now_is_not_done(page, video):
-    page.paint(0, ONE, [1])
+    page.paint(0, ONE)
     before = page.token
     page.upload(video)
     page.token = before
-    answer = page.paint(0, ONE, [1])
+    answer = page.paint(0, ONE)
     assert "in another window now" in answer["problem"] and answer["session"]["given"] == []
     assert [offer["token"] for offer in answer["offers"]] == [before]
 
@@ -207,7 +222,7 @@ def test_a_problem_of_what_was_waited_for_is_told_once_and_without_the_folders_o
 
 
 def test_the_newest_frame_is_shown_while_it_is_segmented_and_each_only_once(page, visitors):
-    page.paint(0, ONE, [1])
+    page.paint(0, ONE)
     page.ask("segment")
     visitors.task("key").wait(PATIENCE)
     live = page.ask("look", live=True, seen=None)["live"]
@@ -226,8 +241,8 @@ def test_segmenting_without_an_object_is_refused_before_a_turn_is_waited_for(pag
         *((action, {}) for action in ("show", "paint", "box", "clear", "undo", "color", "open", "go on", "no such")),
         ("show", {"number": 99}),
         ("show", {"number": "1"}),
-        ("paint", {"number": 0, "paint": 5, "objects": [1]}),
-        ("paint", {"number": 0, "paint": "data:,", "objects": None}),
+        ("paint", {"number": 0, "paint": 5}),
+        ("paint", {"number": 0, "paint": "data:,"}),
         ("box", {"number": 0, "object": 1, "box": [1, 2]}),
         ("box", {"number": 0, "object": "1", "box": [1, 2, 9, 9]}),
         ("color", {"object": 1, "color": "red"}),
@@ -239,7 +254,7 @@ def test_segmenting_without_an_object_is_refused_before_a_turn_is_waited_for(pag
     ],
 )
 def test_whatever_is_asked_wrongly_is_one_sentence_and_changes_nothing(page, action, more):
-    page.paint(0, ONE, [1])
+    page.paint(0, ONE)
     answer = page.ask(action, **more)
     if answer["task"]:
         answer = page.settle()

@@ -133,3 +133,21 @@ def test_whatever_was_done_undo_goes_back_to_the_start_and_redo_to_the_end(chang
         edits.redo()
         assert content(edits) == state
     assert not edits.can_redo
+
+
+def test_colors_are_undone_and_done_again_among_other_changes():
+    edits = Edits(SHAPE, {1: "#ff0000", 2: "#00ff00"})
+    edits.color(1, "#0000ff")
+    edits.give(3, {1: mask(0)})
+    edits.color(2, "#123456")
+    edits.color(2, "#123456")  # Nothing new.
+    for colors, frames in (
+        ({1: "#0000ff", 2: "#00ff00"}, {3: [1]}),
+        ({1: "#0000ff", 2: "#00ff00"}, {}),
+        ({1: "#ff0000", 2: "#00ff00"}, {}),
+    ):
+        edits.undo()
+        assert (edits.colors, edits.frames) == (colors, frames)
+    assert not edits.can_undo
+    assert [edits.redo() for _ in range(3)] == [None, 3, None]
+    assert edits.colors == {1: "#0000ff", 2: "#123456"} and edits.frames == {3: [1]}

@@ -90,11 +90,11 @@ def test_mistakes_are_told(session):
     ],
 )
 def test_what_means_nothing_is_refused_in_one_sentence_and_changes_nothing(session, use):
-    before = dict(session.colors)
+    before = dict(session.edits.colors)
     with pytest.raises(InputError) as error:
         use(session)
     assert "\n" not in str(error.value) and "--" not in str(error.value)
-    assert session.colors == before and not session.edits.frames and not session.labels(0).any()
+    assert session.edits.colors == before and not session.edits.frames and not session.labels(0).any()
     assert not session.labels(1.0).any()  # As sliders may have it.
 
 
@@ -320,11 +320,10 @@ def test_a_box_without_an_object_says_what_to_do_in_words_without_grabcut(sessio
     assert "GrabCut" not in str(error.value)
 
 
-def test_only_the_objects_that_were_painted_change_though_others_are_segmented_anew_meanwhile(session):
+def test_only_what_a_stroke_touches_changes_though_all_else_is_segmented_anew_meanwhile(session):
     session.paint(0, painted(square(0)))
-    seen = session.labels(2)  # Nothing is segmented yet.
     run(session)
-    session.paint(2, seen | painted(square(6), 2), objects=[2])
+    session.paint(2, painted(square(6), 2), square(6))
     assert session.edits.frames == {0: [1], 2: [2]}
     np.testing.assert_array_equal(session.labels(2) == 1, square(2))
 
@@ -378,6 +377,6 @@ def test_a_box_leaves_other_objects_their_pixels(session):
     labels = session.labels(0)
     np.testing.assert_array_equal(labels > 0, square(0))
     assert (labels[:, :9][square(0)[:, :9]] == 2).all() and (labels[:, 9:][square(0)[:, 9:]] == 1).all()
-    with pytest.raises(InputError, match="belongs to other objects of this frame already"):
+    with pytest.raises(InputError, match="what is found there belongs to object 1, 2 already; erase that first"):
         session.find_in_box(0, 3, (1, 3, 17, 17))
     assert session.edits.frames == {0: [1, 2]}

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from helpers.moving_square import Bright, write_square
+from helpers.moving_square import SIZE, Bright, write_square
 from osmn.errors import InputError
 from osmn.inference import pointing
 from osmn.inference.predictor import Predictor
@@ -15,11 +15,12 @@ from osmn.user_video.webapp.session import Session
 
 
 class Growing:
-    """A click network by hand: a disk around each click on the object; the mask so far without those beside it."""
+    """A click network by hand: disks around clicks on the object, box, mask so far, without what is clicked away."""
 
     def probabilities(self, image, maps):
         near = [cv2.dilate(maps[..., n], np.ones((side, side), np.uint8)) > 0 for n, side in ((0, 15), (1, 31))]
-        return ((near[0] | (maps[..., clicks.MASK] > 0)) & ~near[1]).astype(np.float32)
+        known = near[0] | (maps[..., clicks.MASK] > 0) | (maps[..., clicks.BOX] > 0)
+        return (known & ~near[1]).astype(np.float32)
 
 
 @pytest.fixture
@@ -53,11 +54,44 @@ def test_a_click_gives_an_object_and_further_ones_correct_it_until_they_are_undo
 
 
 def test_a_click_leaves_other_objects_their_pixels(clicked):
-    clicked.click(0, 1, 20, 20, True)
+    assert clicked.click(0, 1, 20, 20, True) == ""
     before = clicked.labels(0) == 1
-    clicked.click(0, 2, 30, 20, True)
+    note = clicked.click(0, 2, 30, 20, True)
+    assert note == "A part of what is found belongs to object 1 already, and stays with it."
     np.testing.assert_array_equal(clicked.labels(0) == 1, before)
     assert area(clicked, object_id=2) > 0
+
+
+@pytest.fixture
+def taken(monkeypatch):
+    """Return a list of what the network is asked for: (places of all clicks that count, the box)."""
+    asked, answer = [], pointing.answer
+
+    def noted(engine, frame, pointed, box, mask):
+        asked.append(([(click.x, click.y) for click in pointed], box))
+        return answer(engine, frame, pointed, box, mask)
+
+    monkeypatch.setattr(pointing, "answer", noted)
+    return asked
+
+
+def test_all_clicks_on_an_object_count_though_a_part_of_what_is_found_stays_with_another(clicked, taken):
+    left = np.arange(SIZE[0])[None] < 20
+    clicked.paint(0, np.where(left, np.uint8(2), np.uint8(0)).repeat(SIZE[1], 0))
+    places = [(22, 20), (40, 10), (50, 40)]
+    for place in places:
+        assert "belongs to object 2" in clicked.click(0, 1, *place, True)
+    clicked.edits.undo()
+    clicked.click(0, 1, 55, 30, False)
+    assert [pointed for pointed, _ in taken] == [places[:1], places[:2], places, [*places[:2], (55, 30)]]
+
+
+def test_a_box_counts_for_the_clicks_that_correct_what_was_found_in_it(clicked, taken):
+    clicked.click(0, 1, 10, 10, True)
+    clicked.find_in_box(0, 1, (4, 4, 20, 20), replace=True)
+    clicked.click(0, 1, 30, 30, True)
+    clicked.click(2, 1, 30, 30, True)  # Another frame.
+    assert taken[1:] == [([], (4, 4, 20, 20)), ([(30, 30)], (4, 4, 20, 20)), ([(30, 30)], None)]
 
 
 def test_clicks_that_find_nothing_are_told(clicked):

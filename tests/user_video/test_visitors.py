@@ -1,5 +1,7 @@
 """Visitors of the web page: whose work is kept, and that nothing else stays on disk."""
 
+import threading
+
 import numpy as np
 import pytest
 
@@ -141,6 +143,28 @@ def test_a_page_that_seemed_gone_finds_its_work_again(visitors, video, clock):
     visitors.sweep()
     visitors.hear("laptop")
     assert visitors.session("laptop") is session
+
+
+def test_work_that_goes_on_in_another_page_is_segmented_on_there_and_the_first_page_stops_nothing(
+    visitors, video, monkeypatch
+):
+    session, prepared = opened(visitors, "first", video, ANNA), threading.Event()
+    give(session)
+    monkeypatch.setattr(
+        session, "_new_predictor", lambda size: Predictor(Bright(), size) if prepared.wait(PATIENCE) else None
+    )
+    task = visitors.segment("first")
+    visitors.hear("second", ANNA)
+    assert visitors.is_open(session)
+    visitors.go_on("second", session.token)
+    assert visitors.task("second") is task and visitors.task("first") is None
+    assert visitors.session_or_none("first") is None
+    visitors.stop("first")
+    visitors.leave("first")
+    prepared.set()
+    assert task.wait(PATIENCE) and task.problem is None and session.done == 8
+    visitors.leave("second")
+    assert not visitors.is_open(session)
 
 
 def test_nobody_else_is_offered_a_visitors_work(visitors, video):

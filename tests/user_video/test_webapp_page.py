@@ -1,15 +1,13 @@
 """The web page, in a real browser: headless Chromium, by Playwright, with a tiny model."""
 
-import importlib.util
 import sys
-import time
 
 import numpy as np
 import pytest
 from PIL import Image
 
 import osmn_app
-from helpers.web_page import FRAMES, SIZE, Visitor, encode, served
+from helpers.web_page import FRAMES, SIZE, Visitor, encode
 
 
 def test_without_gradio_a_line_says_what_to_install(monkeypatch, capsys):
@@ -37,37 +35,8 @@ def test_options_that_cannot_be_served_are_one_line_before_a_model_is_loaded(cap
     assert said in capsys.readouterr().err.splitlines()[-1]
 
 
-@pytest.fixture(scope="module")
-def clip(tmp_path_factory):
-    return encode(tmp_path_factory.mktemp("clip") / "my clip.mp4", "libx264", SIZE, FRAMES, np.random.default_rng(0))
-
-
-@pytest.fixture(scope="module")
-def long_clip(tmp_path_factory):
-    return encode(tmp_path_factory.mktemp("clip") / "long.mp4", "libx264", SIZE, 900, None)
-
-
-@pytest.fixture(scope="module")
-def server(chromium, tmp_path_factory):
-    """Return the address of the page, and the folder of its temporary files."""
-    if importlib.util.find_spec("gradio") is None:
-        pytest.skip("gradio is not installed (make browser)")
-    with served(tmp_path_factory.mktemp("server")) as server:
-        yield server
-
-
-@pytest.fixture
-def visitor(browser, server):
-    visitor = Visitor(browser, server[0])
-    yield visitor
-    visitor.leave()
-    assert visitor.errors == []
-    outside = [url for url in visitor.asked if not url.startswith((server[0], "data:", "blob:"))]
-    assert outside == []  # Neither fonts nor scripts nor statistics.
-
-
-def test_upload_paint_segment_correct_download(visitor, clip, tmp_path):
-    visitor.start(clip)
+def test_upload_paint_segment_correct_download(visitor, disc, tmp_path):
+    visitor.start(disc)
     assert "my clip.mp4, 6 frames of 128x96" in visitor.page.locator("#osmn header").inner_text()
     visitor.paint((32, 48), (48, 48))
     visitor.given("Frame 0: 1")
@@ -96,8 +65,8 @@ def test_upload_paint_segment_correct_download(visitor, clip, tmp_path):
     assert len(shown) == FRAMES
 
 
-def test_a_box_is_filled_with_what_is_found_and_a_second_one_asks_whether_it_replaces(visitor, clip):
-    visitor.start(clip)
+def test_a_box_is_filled_with_what_is_found_and_a_second_one_asks_whether_it_replaces(visitor, disc):
+    visitor.start(disc)
     visitor.drag((14, 22), (66, 74))
     visitor.given("Frame 0: 1")
     visitor.until_painted((40, 48))
@@ -108,7 +77,7 @@ def test_a_box_is_filled_with_what_is_found_and_a_second_one_asks_whether_it_rep
     visitor.key("Escape")
     visitor.drag((14, 22), (66, 74))
     visitor.press("It is new: object 2")
-    visitor.page.get_by_text("What is found there belongs to other objects of this frame already").wait_for()
+    visitor.page.get_by_text("What is found there belongs to object 1 already; erase that first").wait_for()
     assert visitor.painted() == disc
     visitor.given("Frame 0: 1")
     visitor.key("1")
@@ -124,8 +93,8 @@ def test_a_box_is_filled_with_what_is_found_and_a_second_one_asks_whether_it_rep
     assert visitor.painted() == more
 
 
-def test_by_clicks_alone_from_upload_to_download_with_undo_and_by_keys(visitor, clip, tmp_path):
-    visitor.start(clip)
+def test_by_clicks_alone_from_upload_to_download_with_undo_and_by_keys(visitor, disc, tmp_path):
+    visitor.start(disc)
     visitor.press("Click")
     visitor.click((40, 48))
     visitor.given("Frame 0: 1")
@@ -153,8 +122,8 @@ def test_by_clicks_alone_from_upload_to_download_with_undo_and_by_keys(visitor, 
     visitor.page.screenshot(path=tmp_path / "clicks.png")
 
 
-def test_undo_and_redo_of_a_stroke_an_erasure_a_correction_and_clearings(visitor, clip):
-    visitor.start(clip)
+def test_undo_and_redo_of_a_stroke_an_erasure_a_correction_and_clearings(visitor, disc):
+    visitor.start(disc)
     visitor.paint((20, 48), (100, 48))
     whole = visitor.painted()
     visitor.press("Erase")
@@ -196,8 +165,8 @@ def test_undo_and_redo_of_a_stroke_an_erasure_a_correction_and_clearings(visitor
     visitor.at_frame(0)
 
 
-def test_keys_step_choose_play_and_paint(visitor, clip):
-    visitor.start(clip)
+def test_keys_step_choose_play_and_paint(visitor, disc):
+    visitor.start(disc)
     visitor.key("p", "3", "ArrowRight", "ArrowRight", "ArrowLeft")
     visitor.at_frame(1)
     visitor.key("End")
@@ -229,8 +198,8 @@ def slow_motion(visitor):
     visitor.page.evaluate("document.querySelector('#osmn video').defaultPlaybackRate = 0.0625")
 
 
-def test_there_is_one_picture_and_one_timeline_and_a_paused_film_leaves_its_frame_to_be_corrected(visitor, clip):
-    visitor.start(clip)
+def test_there_is_one_picture_and_one_timeline_and_a_paused_film_leaves_its_frame_to_be_corrected(visitor, disc):
+    visitor.start(disc)
     visitor.paint((32, 48), (48, 48))
     visitor.segment()
     assert visitor.page.locator("#osmn .marks .given-mark").count() == 1
@@ -250,8 +219,8 @@ def test_there_is_one_picture_and_one_timeline_and_a_paused_film_leaves_its_fram
     visitor.at_frame(0)
 
 
-def test_a_masks_file_that_can_be_read_in_several_ways_asks_which(visitor, clip, tmp_path):
-    visitor.start(clip)
+def test_a_masks_file_that_can_be_read_in_several_ways_asks_which(visitor, disc, tmp_path):
+    visitor.start(disc)
     picture = np.full((96, 128), 4, np.uint8)
     picture[:, 64:] = 6
     Image.fromarray(picture).save(tmp_path / "halves.png")
@@ -274,8 +243,8 @@ def test_a_masks_file_that_can_be_read_in_several_ways_asks_which(visitor, clip,
     visitor.until_painted((10, 50))
 
 
-def test_a_masks_file_is_painted_on_the_frame_and_replaces_only_after_a_question(visitor, clip, tmp_path):
-    visitor.start(clip)
+def test_a_masks_file_is_painted_on_the_frame_and_replaces_only_after_a_question(visitor, disc, tmp_path):
+    visitor.start(disc)
     picture = np.zeros((96, 128, 3), np.uint8)
     picture[20:60, 20:60], picture[10:30, 80:120] = (255, 0, 0), (0, 0, 255)
     Image.fromarray(picture).save(tmp_path / "two colors.png")
@@ -300,8 +269,8 @@ def test_a_masks_file_is_painted_on_the_frame_and_replaces_only_after_a_question
     visitor.until_painted((30, 30))
 
 
-def test_the_box_for_both_ways_follows_backward_what_is_painted_later(visitor, clip):
-    visitor.start(clip)
+def test_the_box_for_both_ways_follows_backward_what_is_painted_later(visitor, disc):
+    visitor.start(disc)
     visitor.go_to(2)
     visitor.paint((32, 48), (48, 48))
     visitor.given("Frame 2: 1")
@@ -312,16 +281,21 @@ def test_the_box_for_both_ways_follows_backward_what_is_painted_later(visitor, c
     assert not (masks[2] == 1).all()
 
 
-def test_the_paint_can_be_hidden_and_has_other_colors_and_the_picture_is_zoomed(visitor, clip):
-    visitor.start(clip)
+RED = """() => {} === (document.querySelector("#osmn canvas.paint").getContext("2d")
+    .getImageData(40, 48, 1, 1).data[0] === 255)"""
+
+
+def test_the_paint_can_be_hidden_and_has_other_colors_and_the_picture_is_zoomed(visitor, disc):
+    visitor.start(disc)
     visitor.paint((32, 48), (48, 48))
     visitor.given("Frame 0: 1")
     assert visitor.painted([40, 48]) == [255, 0, 0, 255]
     visitor.page.locator("#osmn [type=color]").fill("#0a14ff")
-    visitor.page.wait_for_function(
-        """() => document.querySelector("#osmn canvas.paint").getContext("2d")
-        .getImageData(40, 48, 1, 1).data[2] === 255"""
-    )
+    visitor.page.wait_for_function(RED.format("false"))
+    visitor.key("Control+z")
+    visitor.page.wait_for_function(RED.format("true"))
+    visitor.key("Control+Shift+z")
+    visitor.page.wait_for_function(RED.format("false"))
     visitor.segment()
     _, masks, shown = visitor.download()
     assert set(np.unique(masks[0])) == {0, 1} and shown[3][..., 2].mean() > shown[3][..., 0].mean() + 50
@@ -339,9 +313,9 @@ def test_the_paint_can_be_hidden_and_has_other_colors_and_the_picture_is_zoomed(
 
 
 @pytest.mark.parametrize("size", [(1366, 768), (390, 844)])
-def test_the_page_fits_the_window(browser, server, clip, size):
+def test_the_page_fits_the_window(browser, server, disc, size):
     visitor = Visitor(browser, server[0], size)
-    visitor.start(clip)
+    visitor.start(disc)
     visitor.paint((32, 48), (48, 48))
     visitor.given("Frame 0: 1")
     width, height = visitor.page.evaluate(
@@ -354,105 +328,71 @@ def test_the_page_fits_the_window(browser, server, clip, size):
     visitor.leave()
 
 
-def test_after_a_reload_the_work_is_offered_and_another_video_takes_its_place_only_after_a_question(visitor, clip):
-    visitor.start(clip)
-    visitor.go_to(2)
-    visitor.paint((32, 48), (48, 48))
-    visitor.given("Frame 2: 1")
-    visitor.page.reload()
-    visitor.press(f"Go on with my clip.mp4, frame 0 of {FRAMES}")
-    visitor.given("Frame 2: 1")
-    visitor.segment()
-    visitor.press("Another video")
-    visitor.upload(clip)
-    visitor.press("Stay with my clip.mp4")
-    visitor.press("Back to the video")
-    visitor.given("Frame 2: 1")
-    visitor.press("Another video")
-    visitor.press("Example: 1 object")
-    visitor.page.get_by_text("are kept for an hour, and offered on this page").wait_for()
-    visitor.press("Open Example: 1 object")
-    visitor.page.get_by_text("Example: 1 object, 32 frames").wait_for()
-    visitor.given()
-    visitor.press("Another video")
-    visitor.press(f"Go on with my clip.mp4, all {FRAMES} frames segmented")
-    visitor.given("Frame 2: 1")
-    visitor.page.wait_for_selector("#osmn .download[href]")
+def test_a_stroke_stays_what_it_was_begun_as_whatever_key_is_pressed_in_it_and_escape_drops_it(visitor, disc):
+    visitor.start(disc)
+    visitor.press("Paint")
+    visitor.down_at((20, 20))
+    visitor.move_to((60, 20))
+    visitor.key("2", "e", "b", "ArrowRight", " ")
+    visitor.move_to((100, 20))
+    visitor.page.mouse.up()
+    visitor.given("Frame 0: 1")
+    visitor.until_painted((90, 20))
+    assert visitor.painted([30, 20]) == visitor.painted([90, 20]) == [255, 0, 0, 255]
+    before = visitor.painted()
+    visitor.down_at((20, 70))
+    visitor.move_to((60, 70))
+    visitor.key("Escape")
+    visitor.page.mouse.up()
+    visitor.at_frame(0)
+    assert visitor.painted() == before
+    visitor.paint((20, 70), (60, 70))  # The next one is one again.
+    visitor.until_painted((40, 70))
 
 
-def test_a_page_that_lost_its_connection_goes_on_where_it_was(visitor, clip):
-    visitor.start(clip)
-    visitor.paint((32, 48), (48, 48))
-    visitor.given("Frame 0: 1")
-    visitor.page.context.set_offline(True)
-    visitor.drag((64, 20), (64, 70))
-    visitor.status("The connection to the program is lost")
-    visitor.page.wait_for_timeout(5000)  # Until Gradio has noticed it too.
-    with visitor.page.expect_navigation():
-        visitor.page.context.set_offline(False)
-    visitor.page.locator("#osmn canvas.paint").wait_for(state="attached")
-    visitor.until_painted((64, 45))  # Gradio has loaded the page anew.
-    visitor.given("Frame 0: 1")
-    visitor.key("Control+z")  # The stroke had arrived, once.
-    visitor.until_painted((64, 45), False)
+def test_what_is_painted_while_a_click_is_answered_is_added_to_the_answer(visitor, disc):
+    visitor.start(disc)
+    visitor.key("c")
+    visitor.click((40, 48))
+    visitor.key("p")
+    visitor.drag((100, 10), (120, 10))
+    visitor.until_painted((40, 48))
+    visitor.until_painted((110, 10))
+    visitor.key("Control+z")
+    visitor.until_painted((110, 10), False)
     visitor.until_painted((40, 48))
 
 
-def test_two_visitors_with_the_same_file_are_apart_and_what_a_visitor_leaves_is_kept(browser, server, visitor, clip):
-    address, temporary = server
-    before = set(temporary.rglob("my clip.mp4"))
-    others = [Visitor(browser, address) for _ in range(2)]
-    for other in others:
-        other.start(clip)
-    theirs = set(temporary.rglob("my clip.mp4")) - before
-    assert len(theirs) == 2
-    others[0].paint((32, 48), (48, 48))
-    others[0].given("Frame 0: 1")
-    others[1].given()
-    for other in others:
-        other.leave()
-    time.sleep(2)
-    assert all(path.exists() for path in theirs)
-    assert visitor.page.locator("#osmn .offers button").count() == 0  # It is offered to nobody else.
+def test_a_click_away_needs_no_second_button_and_what_belongs_to_others_is_told(visitor, disc):
+    visitor.start(disc)
+    visitor.press("Click")
+    visitor.click((40, 48))
+    visitor.until_painted((40, 48))
+    visitor.press("New object 2")
+    visitor.click((40, 60))
+    visitor.page.get_by_text("belongs to object 1 already").first.wait_for()
+    visitor.key("1", "x")
+    visitor.click((40, 48))
+    visitor.until_painted((40, 48), False)
 
 
-def test_a_visitor_in_the_queue_sees_that_it_waits_and_stop_holds(browser, server, visitor, long_clip, clip):
-    other = Visitor(browser, server[0])
-    other.start(long_clip)
-    other.paint((32, 48), (48, 48))
-    visitor.start(clip)
+def test_a_clip_of_one_frame_is_segmented(visitor, tmp_path):
+    visitor.start(encode(tmp_path / "one.mp4", "libx264", SIZE, 1, None))
+    assert "one.mp4, 1 frame of 128x96" in visitor.page.locator("#osmn header").inner_text()
     visitor.paint((32, 48), (48, 48))
-    visitor.given("Frame 0: 1")
-    other.press("Segment")
-    other.status("Segmenting frame")
-    visitor.press("Segment")
-    visitor.status("Waiting: the video of another visitor is segmented before yours")
-    visitor.press("Stop")
-    visitor.status("Segment when every object is shown")
-    other.press("Stop")
-    other.page.wait_for_function(
-        "() => /^Stopped at frame [0-9]+ of 900/.test(document.querySelector('#osmn .status').innerText)"
-    )
-    time.sleep(2)
-    assert visitor.page.locator("#osmn .marks .done").count() == 0  # Nothing was segmented for who had stopped.
     visitor.segment()
-
-    other.press("Segment")
-    other.status("Segmenting frame")
-    other.press("Object 1")  # The page answers while it is busy.
-    other.page.reload()
-    other.page.get_by_role("button", name="Go on with long.mp4, frame").click()
-    other.status("Stopped at frame")
-    assert int(other.page.locator("#osmn .status").inner_text().split()[3]) > 0
-    other.leave()
+    visitor.status("The frame is segmented. Where an object is wrong")
+    visitor.press("Play")
+    visitor.page.wait_for_function("() => document.querySelector('#osmn video').hidden")
+    visitor.at_frame(0)
 
 
-def test_a_file_that_is_no_video_is_told_and_another_one_can_be_chosen(visitor, clip, tmp_path):
+def test_a_file_that_is_no_video_is_told_and_another_one_can_be_chosen(visitor, disc, tmp_path):
     letter = tmp_path / "letter.mp4"
     letter.write_text("Dear Sir")
     visitor.upload(letter)
     visitor.page.get_by_text("letter.mp4 cannot be opened as a video. Phones, cameras").wait_for()
-    visitor.start(clip)
+    visitor.start(disc)
 
 
 def test_a_file_that_is_too_large_is_told(visitor, tmp_path):

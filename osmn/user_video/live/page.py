@@ -193,20 +193,19 @@ class Page:
     def _click(self, asked: Asked) -> Told:
         looked, object_id = self._looked(asked), _object(asked)
         click = pointing.as_click((asked["x"], asked["y"], asked["positive"] is True))
-        mask = looked.labels == object_id
-        if not click.positive and not mask.any():
+        if not click.positive and not (looked.labels == object_id).any():
             raise InputError(f"object {object_id} is not in this picture: there is nothing to take away from it")
-        found = self._pointer.clicked(looked.result.serial, object_id, looked.result.frame, mask, click)
-        return self._found(looked, object_id, found)
+        found = self._pointer.clicked((looked.result.serial, object_id), looked.result.frame, looked.labels, click)
+        return self._found(looked, object_id, found.mask)
 
     def _box(self, asked: Asked) -> Told:
         looked, object_id = self._looked(asked), _object(asked)
-        found = self._pointer.in_box(looked.result.frame, arguments.box(asked["box"]))
-        return self._found(looked, object_id, found)
+        box = arguments.box(asked["box"])
+        found = self._pointer.in_box((looked.result.serial, object_id), looked.result.frame, looked.labels, box)
+        return self._found(looked, object_id, found.mask)
 
     def _found(self, looked: _Looked, object_id: int, found: np.ndarray) -> Told:
-        """Show what was found as an object; what belongs to other objects stays with them."""
-        found = found & ((looked.labels == 0) | (looked.labels == object_id))
+        """Show what was found as an object, of what other objects leave."""
         if not found.any():
             raise InputError("nothing is found there: click in the middle of the object, or paint it")
         looked.labels = with_objects(looked.labels, {object_id: found})

@@ -79,7 +79,7 @@ class Actions:
         state: Answer = {
             "keep": self._visitors.keep,
             "clicks": has_click_model(),
-            "offers": [_offer(each) for each in self._visitors.offers(key)],
+            "offers": [_offer(each, self._visitors.is_open(each)) for each in self._visitors.offers(key)],
             "task": None,
             "session": None if session is None else _session(session, known=session.token == asked.get("token")),
         }
@@ -93,9 +93,10 @@ class Actions:
         return words.replace(f"{self._visitors.folder}{os.sep}", "")
 
 
-def _offer(session: Session) -> Answer:
-    """Return what the page offers to go on with."""
+def _offer(session: Session, is_open: bool) -> Answer:
+    """Return what the page offers to go on with; `is_open` in another window, as far as the program knows."""
     return {
+        "open": is_open,
         "token": session.token,
         "title": session.clip.title,
         "done": session.done,
@@ -113,7 +114,7 @@ def _session(session: Session, known: bool) -> Answer:
         "objects": edits.objects,
         "undo": edits.can_undo,
         "redo": edits.can_redo,
-        "colors": {str(i): color for i, color in session.colors.items()},
+        "colors": {str(i): color for i, color in edits.colors.items()},
         "done": session.done,
         "lost": [{"object": i, "first": first, "last": last} for i, first, last in session.lost],
         "found": session.presence.words(),
@@ -179,24 +180,23 @@ def _discard(visitors: Visitors, key: str, asked: Asked) -> None:
     visitors.discard(key, asked["work"])
 
 
-def _paint(visitors: Visitors, key: str, asked: Asked) -> None:
+def _paint(visitors: Visitors, key: str, asked: Asked) -> Answer:
+    """Paint a stroke; `picture` says that the page asked for other changes before, which it has not seen yet."""
     session = _shown(visitors, key, asked)
-    objects = asked["objects"]
-    if not isinstance(objects, list):
-        raise InputError("the objects that were painted are a list of ids")
-    session.paint(asked["number"], painting.labels_of(asked["paint"], session.clip.size), objects)
+    session.paint(asked["number"], *painting.stroke_of(asked["paint"], session.clip.size))
+    return _picture(session, asked["number"]) if asked.get("picture") is True else {}
 
 
 def _box(visitors: Visitors, key: str, asked: Asked) -> Answer:
     session = _shown(visitors, key, asked)
-    session.find_in_box(asked["number"], asked["object"], asked["box"], asked.get("replace") is True)
-    return _picture(session, asked["number"])
+    note = session.find_in_box(asked["number"], asked["object"], asked["box"], asked.get("replace") is True)
+    return {"note": note, **_picture(session, asked["number"])}
 
 
 def _click(visitors: Visitors, key: str, asked: Asked) -> Answer:
     session = _shown(visitors, key, asked)
-    session.click(asked["number"], asked["object"], asked["x"], asked["y"], asked["positive"] is True)
-    return _picture(session, asked["number"])
+    note = session.click(asked["number"], asked["object"], asked["x"], asked["y"], asked["positive"] is True)
+    return {"note": note, **_picture(session, asked["number"])}
 
 
 def _mask(visitors: Visitors, key: str, asked: Asked) -> Answer:

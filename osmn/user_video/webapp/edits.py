@@ -1,9 +1,10 @@
-"""What a visitor gives in the frames of a video: objects, each change of which can be undone and done again."""
+"""What a visitor gives in the frames of a video: objects and their colors; each change can be undone and done again."""
 
 from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 
@@ -13,18 +14,30 @@ MOST_UNDONE = 200
 Given = Mapping[int, Mapping[int, bytes]]
 
 
+class _Change(NamedTuple):
+    """What was so before a change, or after it, and the number of the frame that it was in, None for several."""
+
+    given: Given
+    colors: Mapping[int, str]
+    number: int | None
+
+
 class Edits:
-    """The objects that are given in each frame.
+    """The objects that are given in each frame, and their colors.
+
+    Attributes:
+        colors: {object id: "#rrggbb"}, never changed.
 
     Args:
         shape: (height, width) of the masks.
+        colors: of the objects at first.
     """
 
-    def __init__(self, shape: tuple[int, int]) -> None:
-        self._shape = shape
+    def __init__(self, shape: tuple[int, int], colors: Mapping[int, str] | None = None) -> None:
+        self._shape, self.colors = shape, dict(colors or {})
         self._now: Given = {}
-        self._undoable: list[tuple[Given, int | None]] = []  # With the frame that was changed afterwards.
-        self._redoable: list[tuple[Given, int | None]] = []
+        self._undoable: list[_Change] = []
+        self._redoable: list[_Change] = []
 
     @property
     def now(self) -> Given:
@@ -72,6 +85,10 @@ class Edits:
         }
         self._change(left, number)
 
+    def color(self, object_id: int, color: str) -> None:
+        """Show an object in another color, "#rrggbb"."""
+        self._change(self._now, None, {**self.colors, object_id: color})
+
     def undo(self) -> int | None:
         """Take the last change back; return the number of the frame that it was in, None for several frames."""
         return self._go(self._undoable, self._redoable)
@@ -95,20 +112,20 @@ class Edits:
         numbers = sorted(self._now.keys() | other.keys())
         return next((number for number in numbers if self._now.get(number) != other.get(number)), None)
 
-    def _change(self, now: Given, number: int | None) -> None:
-        now = {frame: given for frame, given in now.items() if given}
-        if now != self._now:
-            self._undoable = [*self._undoable[1 - MOST_UNDONE :], (self._now, number)]
+    def _change(self, now: Given, number: int | None, colors: dict[int, str] | None = None) -> None:
+        now, colors = {frame: given for frame, given in now.items() if given}, colors or self.colors
+        if (now, colors) != (self._now, self.colors):
+            self._undoable = [*self._undoable[1 - MOST_UNDONE :], _Change(self._now, self.colors, number)]
             self._redoable = []
-            self._now = now
+            self._now, self.colors = now, colors
 
-    def _go(self, back: list[tuple[Given, int | None]], forth: list[tuple[Given, int | None]]) -> int | None:
+    def _go(self, back: list[_Change], forth: list[_Change]) -> int | None:
         if not back:
             return None
-        before, number = back.pop()
-        forth.append((self._now, number))
-        self._now = before
-        return number
+        before = back.pop()
+        forth.append(_Change(self._now, self.colors, before.number))
+        self._now, self.colors = before.given, dict(before.colors)
+        return before.number
 
     def _packed(self, mask: np.ndarray) -> bytes:
         return zlib.compress(np.packbits(mask).tobytes(), 1)

@@ -72,6 +72,7 @@ def layout(visitors: Visitors, actions: Actions, max_upload: int) -> gr.Blocks:
             elem_id="osmn",
             colors={str(i): color for i, color in painting.default_colors().items()},
             step=painting.STEP,
+            untouched=painting.UNTOUCHED,
             most=max_upload,
             uploads=PATH.removeprefix("/"),
             doing=DOING.removeprefix("/"),

@@ -18,6 +18,7 @@ from osmn.user_video.given.annotations import At
 from osmn.user_video.given.objects import objects_and_note
 
 OBJECTS = range(1, 10)  # The digits of a keyboard.
+UNTOUCHED = OBJECTS[-1] + 1  # In a stroke, in place of an id: what is there stays.
 STEP = 25  # The gray of an object is its id times this: browsers may change colors by a little.
 _MORE_COLORS = {8: "#ff8000", 9: "#8000ff"}  # The palette repeats red there.
 
@@ -56,8 +57,18 @@ def url_of(labels: np.ndarray) -> str:
     return f"data:image/png;base64,{base64.b64encode(content.getvalue()).decode()}"
 
 
-def labels_of(url: str, size: tuple[int, int]) -> np.ndarray:
-    """Return the object ids, uint8 (H, W), of a picture that the browser made as `url_of` does.
+def stroke_of(url: str, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Return what was painted, (object ids, bool: where), both (H, W), of a picture that the browser made.
+
+    The picture is as `url_of` makes it, with `UNTOUCHED` where nothing was painted; an id of 0 is erased there. Raises
+    InputError as `labels_of`.
+    """
+    stroke = labels_of(url, size, UNTOUCHED)
+    return np.where(stroke == UNTOUCHED, np.uint8(0), stroke), stroke != UNTOUCHED
+
+
+def labels_of(url: str, size: tuple[int, int], largest: int = OBJECTS[-1]) -> np.ndarray:
+    """Return the object ids, uint8 (H, W), of a picture as `url_of` makes it.
 
     Raises InputError if it is no picture, not of `size`, (width, height), or of other grays.
     """
@@ -66,7 +77,7 @@ def labels_of(url: str, size: tuple[int, int]) -> np.ndarray:
         if image.size == tuple(size):  # Before it is decoded.
             gray = np.asarray(image.convert("RGB"))[..., 0]
             labels: np.ndarray = ((gray.astype(np.int16) + STEP // 2) // STEP).astype(np.uint8)
-            if labels.max() <= OBJECTS[-1]:
+            if labels.max() <= largest:
                 return labels
     raise InputError(f"what was painted is no picture of {size[0]}x{size[1]} pixels; step to the frame and paint again")
 

@@ -5,17 +5,20 @@ from __future__ import annotations
 import functools
 import zlib
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from osmn.inference import pointing
 from osmn.inference.load import SHIPPED_CLICKS, has_click_model, load_click_engine
 from osmn.inference.pointing import Click
-from osmn.masks import Size
+from osmn.masks import Size, labels_in
 from osmn.models.engines import ClickEngine
 from osmn.user_video.boxes import grabcut
 
 MOST_REMEMBERED = 500  # Answers whose clicks are known, so that the next click, or one after undo, adds to them.
+
+Where = tuple[int, int]  # Numbers of a frame and of an object.
 
 
 @functools.cache
@@ -24,8 +27,27 @@ def shipped_engine() -> ClickEngine | None:
     return load_click_engine(SHIPPED_CLICKS) if has_click_model() else None
 
 
+class Found(NamedTuple):
+    """An object that was pointed at.
+
+    Attributes:
+        mask: bool (H, W), without what belongs to other objects.
+        others: ids of the objects to which a part of what was found belongs.
+    """
+
+    mask: np.ndarray
+    others: tuple[int, ...]
+
+
+class _Pointed(NamedTuple):
+    """What a mask came from."""
+
+    clicks: tuple[Click, ...]
+    box: Sequence[int] | None
+
+
 class Pointer:
-    """Finds what a visitor points at, and remembers which clicks a mask came from.
+    """Finds what a visitor points at, and remembers which clicks, and which box, a mask came from.
 
     Args:
         engine: () -> what runs a click network, or None for GrabCut, which knows boxes alone; None for
@@ -34,21 +56,25 @@ class Pointer:
 
     def __init__(self, engine: Callable[[], ClickEngine | None] | None = None) -> None:
         self._engine = engine or (lambda: shipped_engine())
-        self._clicks: dict[tuple[int, int, int], tuple[Click, ...]] = {}  # By frame, object and its mask.
+        self._pointed: dict[tuple[Where, int], _Pointed] = {}  # By `Where` and the mask that came of it.
 
-    def in_box(self, frame: np.ndarray, box: Sequence[int]) -> np.ndarray:
-        """Return the object in a box, (x, y, width, height), bool (H, W); InputError where none is found."""
+    def in_box(self, where: Where, frame: np.ndarray, labels: np.ndarray, box: Sequence[int]) -> Found:
+        """Return what is found in a box, (x, y, width, height); InputError where GrabCut finds nothing.
+
+        The other arguments are those of `clicked`.
+        """
         engine = self._engine()
-        return grabcut(frame, box) if engine is None else pointing.find(engine, frame, (), box)
+        found = grabcut(frame, box) if engine is None else pointing.find(engine, frame, (), box)
+        return self._remember(where, labels, found, _Pointed((), box))
 
-    def clicked(self, number: int, object_id: int, frame: np.ndarray, mask: np.ndarray, click: Click) -> np.ndarray:
-        """Return an object's mask, bool (H, W), after one more click in a frame.
+    def clicked(self, where: Where, frame: np.ndarray, labels: np.ndarray, click: Click) -> Found:
+        """Return what is found after one more click in a frame.
 
         Args:
-            number: of the frame.
-            object_id: of the object.
+            where: numbers of the frame and of the object.
             frame: uint8 (H, W, 3).
-            mask: bool (H, W), the object's mask before the click; it may be painted, or be what segmenting found.
+            labels: uint8 (H, W), the objects of the frame before the click: painted, found by earlier clicks, or by
+                segmenting. What belongs to others stays with them.
             click: the click.
 
         Raises:
@@ -57,12 +83,19 @@ class Pointer:
         engine = self._engine()
         if engine is None:
             raise ValueError("a page without a click network has no clicks")
-        clicks = (*self._clicks.get((number, object_id, _digest(mask)), ()), click)
         pointing.check(Size.of(frame), [click])
-        found = pointing.answer(engine, frame, clicks, None, mask if mask.any() else None)
-        self._clicks[number, object_id, _digest(found)] = clicks
-        while len(self._clicks) > MOST_REMEMBERED:
-            del self._clicks[next(iter(self._clicks))]
+        mask = labels == where[1]
+        before = self._pointed.get((where, _digest(mask)), _Pointed((), None))
+        pointed = before._replace(clicks=(*before.clicks, click))
+        found = pointing.answer(engine, frame, *pointed, mask if mask.any() else None)
+        return self._remember(where, labels, found, pointed)
+
+    def _remember(self, where: Where, labels: np.ndarray, mask: np.ndarray, pointed: _Pointed) -> Found:
+        free = (labels == 0) | (labels == where[1])
+        found = Found(mask & free, labels_in(labels[mask & ~free]))
+        self._pointed[where, _digest(found.mask)] = pointed
+        while len(self._pointed) > MOST_REMEMBERED:
+            del self._pointed[next(iter(self._pointed))]
         return found
 
 

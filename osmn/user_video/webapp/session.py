@@ -12,7 +12,7 @@ import os
 import secrets
 import shutil
 import threading
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -33,7 +33,7 @@ from osmn.user_video.webapp.archiving import archive_name, write_archive
 from osmn.user_video.webapp.clip import Clip
 from osmn.user_video.webapp.edits import Edits, Given
 from osmn.user_video.webapp.painting import OBJECTS, checked_object
-from osmn.user_video.webapp.pointing import Pointer
+from osmn.user_video.webapp.pointing import Found, Pointer
 
 
 class Step(NamedTuple):
@@ -61,7 +61,6 @@ class Session:
         token: differs from session to session.
         edits: `Edits`, what is given.
         presence: `Presence` of the objects in the newest results.
-        colors: {object id: "#rrggbb"}; see `set_color`.
         overlay: path of the newest overlay; None without results.
         archive: path of the newest archive of results; None without results.
 
@@ -76,13 +75,12 @@ class Session:
     ) -> None:
         self.clip, self.folder, self._new_predictor = clip, clip.path.parent, predictor
         self.token = secrets.token_hex(16)
-        self.edits = Edits(Size(*clip.size).shape)
-        self.colors = painting.default_colors()
+        self.edits = Edits(Size(*clip.size).shape, painting.default_colors())
         self._pointer = pointer or Pointer()
         self._running, self._closed, self._stopping = threading.Lock(), False, False
         self._results = self.folder / "results"
         self._history, self.presence = History(self._results), Presence()
-        self._made_of, self._made_with, self._handed_over = self.edits.now, dict(self.colors), False
+        self._made_of, self._made_with, self._handed_over = self.edits.now, self.edits.colors, False
         self._backward: object = None  # What was followed backward, see `Backward.key`.
         self.overlay: Path | None = None
         self.archive: Path | None = None
@@ -102,7 +100,7 @@ class Session:
         gone = [i for i in labels_in(labels) if i in taken_back or i not in self.edits.objects]
         return with_objects(np.where(np.isin(labels, gone), np.uint8(0), labels), given)
 
-    def paint(self, number: int, labels: np.ndarray, objects: Collection[int] = OBJECTS) -> None:
+    def paint(self, number: int, labels: np.ndarray, where: np.ndarray | None = None) -> None:
         """Give the objects of a frame by their ids, uint8 (H, W); objects that do not change stay as they are.
 
         An object that is no longer in the frame is gone from there on, until it is painted again.
@@ -110,48 +108,50 @@ class Session:
         Args:
             number: of the frame.
             labels: ids of `OBJECTS`, and 0.
-            objects: ids of those that the visitor has painted; all others stay as they are.
+            where: bool (H, W), what is painted; all else stays as it is. None for the whole frame.
 
         Raises:
             InputError: for labels that are not `OBJECTS`, or not of the video's size.
         """
         number = self.clip.checked(number)
-        labels = arguments.labels(labels, self.clip.size, OBJECTS)
-        before = self.labels(number)
-        changed = {i: labels == i for i in OBJECTS if i in objects and ((labels == i) != (before == i)).any()}
+        labels, before = arguments.labels(labels, self.clip.size, OBJECTS), self.labels(number)
+        labels = labels if where is None else np.where(where, labels, before)
+        changed = {i: labels == i for i in OBJECTS if ((labels == i) != (before == i)).any()}
         if changed:
             self.edits.give(number, changed, both_ways=self._backward is not None)
 
-    def find_in_box(self, number: int, object_id: int, box: Sequence[int], replace: bool = False) -> None:
+    def find_in_box(self, number: int, object_id: int, box: Sequence[int], replace: bool = False) -> str:
         """Give the object that is found in a box, (x, y, width, height) in pixels, as an object of a frame.
 
-        What belongs to other objects there stays with them. Raises InputError if the frame has that object already,
-        unless it is to be replaced, and if nothing is found.
+        Returns as `click`. Raises InputError if the frame has that object already, unless it is to be replaced, and if
+        nothing is found.
         """
         checked_object(object_id)
         box, labels = arguments.box(box), self.labels(number)
         if not replace and (labels == object_id).any():
             raise InputError(f"object {object_id} is in frame {number} already; replace it, or take another number")
         try:
-            found = self._pointer.in_box(self.clip.frame(number), box)
+            found = self._pointer.in_box((number, object_id), self.clip.frame(number), labels, box)
         except InputError:
             raise InputError(
                 "no object is found in this box: drag it close around the whole object, with a little of what is"
                 " around it, or paint the object"
             ) from None
-        if not found.any():
-            raise InputError("no object is found in this box: click on it, or paint the object")
-        self._give_found(number, object_id, found, labels)
+        return self._give_found(number, object_id, found, labels, "no object is found in this box: click on it")
 
-    def _give_found(self, number: int, object_id: int, found: np.ndarray, labels: np.ndarray) -> None:
-        found = found & ((labels == 0) | (labels == object_id))
-        if not found.any():
-            raise InputError("what is found there belongs to other objects of this frame already; erase those first")
-        without = np.where(labels == object_id, np.uint8(0), labels)
-        self.paint(number, with_objects(without, {object_id: found}))
+    def _give_found(self, number: int, object_id: int, found: Found, labels: np.ndarray, nothing: str) -> str:
+        others = ", ".join(map(str, found.others))
+        if not found.mask.any() and others:
+            raise InputError(f"what is found there belongs to object {others} already; erase that first, or correct it")
+        if not found.mask.any():
+            raise InputError(f"{nothing}, or paint the object")
+        self.paint(number, np.where(found.mask, np.uint8(object_id), np.uint8(0)), found.mask | (labels == object_id))
+        return f"A part of what is found belongs to object {others} already, and stays with it." if others else ""
 
-    def click(self, number: int, object_id: int, x: float, y: float, positive: bool) -> None:
+    def click(self, number: int, object_id: int, x: float, y: float, positive: bool) -> str:
         """Find an object that is clicked on in a frame, or correct its mask there.
+
+        What belongs to other objects there stays with them: then a sentence is returned that says so, else "".
 
         Args:
             number: of the frame.
@@ -168,10 +168,8 @@ class Session:
         if not positive and not (labels == object_id).any():
             raise InputError(f"object {object_id} is not in this frame: there is nothing to take away from it")
         click = pointing.as_click((x, y, positive))
-        found = self._pointer.clicked(number, object_id, self.clip.frame(number), labels == object_id, click)
-        if not found.any():
-            raise InputError("nothing is found there: click in the middle of the object, or paint it")
-        self._give_found(number, object_id, found, labels)
+        found = self._pointer.clicked((number, object_id), self.clip.frame(number), labels, click)
+        return self._give_found(number, object_id, found, labels, "nothing is found there: click in its middle")
 
     def give_file(self, number: int, path: Path, replace: bool, reading: str | None) -> tuple[list[int], str]:
         """Give the objects of a mask's file, as `painting.mask_file` reads it with a `reading`, in a frame.
@@ -190,7 +188,7 @@ class Session:
     def set_color(self, object_id: int, color: str) -> None:
         """Show an object in another color, "#rrggbb", also in the next overlay; InputError for another text."""
         checked_object(object_id)
-        self.colors = self.colors | {object_id: painting.checked_color(color)}
+        self.edits.color(object_id, painting.checked_color(color))
 
     # -- Segmenting ---------------------------------------------------------------------------------------------------
 
@@ -206,7 +204,7 @@ class Session:
         return (
             self._handed_over
             and self.edits.first_difference(self._made_of) is None
-            and all(self.colors[i] == self._made_with[i] for i in objects)
+            and all(self.edits.colors[i] == self._made_with[i] for i in objects)
         )
 
     @property
@@ -302,7 +300,7 @@ class Session:
         known = len(self._history)
         for name in self.clip.names[known:]:
             self._mask_file(name).unlink(missing_ok=True)
-        self._made_of, self._made_with, self._handed_over = now, dict(self.colors), False
+        self._made_of, self._made_with, self._handed_over = now, self.edits.colors, False
 
     def _mask_file(self, name: str) -> Path:
         return self._results / MASKS / f"{name}.png"

@@ -17,7 +17,7 @@ from osmn.errors import InputError
 from osmn.inference.predictor import Predictor
 from osmn.user_video.webapp.clip import Clip, draw_example
 from osmn.user_video.webapp.session import Session
-from osmn.user_video.webapp.tasks import Line, Opening, Task
+from osmn.user_video.webapp.tasks import Line, Opening, Run, Task
 from osmn.user_video.webapp.uploads import UNTAKEN, Uploads
 
 logger = logging.getLogger(__name__)
@@ -225,20 +225,25 @@ class Visitors:
             kept = [each.session for each in self._kept if each.visitor == page.visitor]
             return [each.session for each in others if each.session is not None] + kept[::-1]
 
+    def is_open(self, session: Session) -> bool:
+        """Return whether a page shows a session: one that was closed just now may still seem to do so."""
+        with self._lock:
+            return any(page.session is session for page in self._pages.values())
+
     def go_on(self, key: str, token: object) -> None:
-        """Have a page go on with the work of a session's token, and keep what it showed."""
+        """Have a page go on with the work of a session's token, and what it waits for; keep what the page showed."""
         with self._lock:
             session = self._offered(key, token)
             page = self._pages[key]
             if page.task is not None and not page.task.over:
                 raise InputError("wait for what is being done, or stop it")
+            page.task = None
             for other in self._pages.values():
                 if other.session is session:
                     other.session = None
-                    if other.task is not None:
-                        other.task.stop()
+                    if isinstance(other.task, Run):  # It goes on.
+                        page.task, other.task = other.task, None
             self._kept = [each for each in self._kept if each.session is not session]
-            page.task = None
             self._give(key, page, session)
 
     def discard(self, key: str, token: object) -> None:

@@ -27,7 +27,7 @@ let lost = false, lately = null;
 function remember() {
   const asked = outstanding.filter(({ action }) => !SEEN.includes(action));
   try {
-    const now = session && { token: session.token, number: current(), asked };
+    const now = session && { token: session.token, title: video.title, number: current(), asked };
     if (now && (lost || lately)) sessionStorage.osmnLost = JSON.stringify(now);
     else delete sessionStorage.osmnLost;
   } catch { /* Without storage the page offers to go on. */ }
@@ -39,7 +39,8 @@ async function resume() {
     was = JSON.parse(sessionStorage.osmnLost || null);
     delete sessionStorage.osmnLost;
   } catch { /* There is none. */ }
-  if (!was || !offers.some(({ token }) => token === was.token)) return;
+  if (!was) return;
+  if (!offers.some(({ token }) => token === was.token)) return tellGone(was.token, was.title);
   await ask("go on", { work: was.token });
   for (const { seq, token, ...asked } of was.asked) await ask(asked.action, asked);
   if (session) go(was.number);

@@ -19,6 +19,8 @@ function question(words, choices) {
   });
 }
 
+const ofFrames = (number) => number === 1 ? "1 frame" : `${number} frames`;
+
 function inMinutes(seconds) {
   const minutes = Math.round(seconds / 60);
   if (minutes < 2) return "a minute";
@@ -130,15 +132,15 @@ for (const name of props.examples) {
 
 function renderOffers() {
   if (!isNew("offers", offers)) return;
-  find(".offers").replaceChildren(...offers.map(({ token, title, done, frames }) => {
+  find(".offers").replaceChildren(...offers.map(({ token, title, done, frames, open }) => {
     const [row, on, away] = ["li", "button", "button"].map((name) => document.createElement(name));
-    const place = done === frames ? `all ${frames} frames segmented` : `frame ${done} of ${frames}`;
-    on.textContent = `Go on with ${title}, ${place}`;
+    on.textContent = `Go on with ${title}, ${done} of ${ofFrames(frames)} segmented`;
     on.onclick = () => ask("go on", { work: token });
     away.textContent = "×";
     away.title = away.ariaLabel = `Remove ${title}`;
     away.onclick = async () => {
-      const chosen = await question(`Remove ${title} and what you made of it?`, { yes: "Remove", no: "Keep" });
+      const shown = open ? " It seems to be open in another window." : "";
+      const chosen = await question(`Remove ${title} and what you made of it?${shown}`, { yes: "Remove", no: "Keep" });
       if (chosen === "yes") ask("discard", { work: token });
     };
     for (const button of [on, away]) button.type = "button";
@@ -150,7 +152,7 @@ function renderOffers() {
 function renderDownload() {
   const link = find(".download"), ready = Boolean(session.archive && session.current && !task);
   link.setAttribute("aria-disabled", !ready);
-  link.textContent = ready && session.done < frames() ? `Download ${session.done} of ${frames()} frames` : "Download";
+  link.textContent = ready && session.done < frames() ? `Download ${session.done} of ${ofFrames(frames())}` : "Download";
   if (ready) {
     link.href = file(session.archive);
     link.download = session.archive.split("/").at(-1);

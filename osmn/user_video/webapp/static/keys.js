@@ -2,6 +2,11 @@
 function onKey(event) {
   if (!element.isConnected) return document.removeEventListener("keydown", onKey);
   if (!session || find(".work").hidden || dialog.open) return;
+  if (gesture || (corner && event.key === "Escape")) { // The pointer is down: what it does is done first, or dropped.
+    if (event.key === "Escape") dropGesture();
+    if (!event.ctrlKey && !event.metaKey) event.preventDefault();
+    return;
+  }
   const at = document.activeElement, type = at && at.tagName === "INPUT" ? at.type : "";
   if (type === "number" || (at && (at.isContentEditable || at.tagName === "TEXTAREA"))) return;
   if ((event.ctrlKey || event.metaKey) && !event.altKey) {
@@ -24,7 +29,8 @@ function onKey(event) {
   const by = event.shiftKey ? 10 : 1;
   const uses = {
     ArrowLeft: () => step(-by), ArrowRight: () => step(by), Home: () => step(-Infinity), End: () => step(Infinity),
-    b: () => chooseTool("box"), c: () => chooseTool("click"), p: () => chooseTool("brush"), e: () => chooseTool("eraser"), h: () => hidePaint(),
+    b: () => chooseTool("box"), c: () => chooseTool("click"), x: () => chooseTool("away"),
+    p: () => chooseTool("brush"), e: () => chooseTool("eraser"), h: () => hidePaint(),
     "+": () => setZoom(1), "-": () => setZoom(-1), 0: () => setZoom(0),
   };
   if (session.colors[event.key]) does(event, () => choose(Number(event.key)));

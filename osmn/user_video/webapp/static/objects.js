@@ -81,5 +81,5 @@ find(".clear-all").onclick = () => ask("clear", { number: current() });
 
 // An undone change may be in another frame than the one that was shown.
 function turnTo(answer) {
-  if (answer.picture) setFrame(answer.picture.number);
+  if (answer.picture && session) setFrame(answer.picture.number);
 }

@@ -1,21 +1,41 @@
 // What the page shows of the server's answers.
 const OFTEN = 250, SELDOM = 60000; // ms between looks, while something is waited for, and else
-let keep = 0, words = null, timer = null, choosing = false;
+let keep = 0, clicks = false, words = null, timer = null, choosing = false;
 
 function apply(answer) {
   if (answer.problem) tell(answer.problem);
   const before = session && session.token, waited = task;
-  ({ session, task, offers, keep } = answer);
-  find('[data-tool="click"]').hidden = !answer.clicks;
+  ({ session, task, offers, keep, clicks } = answer);
+  for (const name of ["click", "away"]) find(`[data-tool="${name}"]`).hidden = !clicks;
+  if (before && !session) {
+    tellGone(before, video.title);
+    end();
+  }
   if (session && session.video && session.token !== before) begin(session.video);
-  if (!session) video = null;
-  if (answer.picture) showPicture(answer.picture);
+  if (answer.picture && session) showPicture(answer.picture);
   if (answer.note) find(".note").textContent = answer.note;
   if (answer.live && live) showLive(answer.live);
   if (waited && !task && waited.phase !== "opening" && session) endRun();
   render();
   schedule();
 }
+
+// What the page showed may have gone while the page slept, or to another window.
+function tellGone(token, title) {
+  if (offers.some((offer) => offer.token === token)) {
+    tell(`${title} is shown in another window now. It can be brought back here.`);
+  } else {
+    const how = keep > 0 ? `for ${inMinutes(keep)} after its page has gone or sleeps` : "only while its page is open";
+    tell(`${title} is no more here. Work is kept ${how}, unless another window removes it or the program ends.`);
+  }
+}
+
+// Where nothing is kept, a reload asks first.
+function onLeaving(event) {
+  if (!element.isConnected) removeEventListener("beforeunload", onLeaving);
+  else if (keep === 0 && session && session.work) event.preventDefault();
+}
+addEventListener("beforeunload", onLeaving);
 
 function begin(found) {
   stopMovie();
@@ -27,6 +47,13 @@ function begin(found) {
   go(session.done && session.done < frames() ? session.done - 1 : 0);
 }
 
+function end() {
+  stopMovie();
+  endPicture();
+  live = false;
+  video = null;
+}
+
 function endRun() {
   go(live && session.done ? Math.min(current(), session.done - 1) : current());
 }
@@ -36,9 +63,18 @@ function schedule() {
   timer = setTimeout(() => {
     if (!element.isConnected) return;
     if (waiting) return schedule();
-    ask("look", { live, seen: live && shown === null ? current() : null });
+    look();
   }, task ? OFTEN : SELDOM);
 }
+
+const look = () => ask("look", { live, seen: live && shown === null ? current() : null });
+
+// Who comes back to the page, or opens the laptop, sees how it is by now.
+function onSeen() {
+  if (!element.isConnected) document.removeEventListener("visibilitychange", onSeen);
+  else if (document.visibilityState === "visible" && !waiting) look();
+}
+document.addEventListener("visibilitychange", onSeen);
 
 function tell(problem) {
   // A sentence; a file's name stays as it is.
@@ -61,7 +97,7 @@ function waitingFor() {
   if (!task) return null;
   const { phase, ahead, title, count, total, number: at, left } = task;
   if (phase === "opening" && !count) return `Reading ${title} …`;
-  if (phase === "opening") return `Reading ${title}: frame ${count}${total ? ` of about ${total}` : ""}`;
+  if (phase === "opening") return `Reading ${title}: ${total ? `${count} of about ${total} frames` : ofFrames(count)}`;
   if (phase === "waiting") {
     const others = ahead > 1 ? `${ahead} videos of other visitors are` : "the video of another visitor is";
     return `Waiting: ${others} segmented before yours`;
@@ -69,20 +105,21 @@ function waitingFor() {
   if (phase === "preparing") return "Preparing the network …";
   if (phase === "finishing") return "Writing the film with the objects, and the file to download …";
   const way = phase === "backward" ? ", backward" : "";
-  return `Segmenting frame ${at} of ${frames()}${way}${left === null ? "" : `, about ${inSeconds(left)} left`}`;
+  return `Segmenting frame ${at} ${ofAll()}${way}${left === null ? "" : `, about ${inSeconds(left)} left`}`;
 }
 
 function advice() {
   if (!session.objects.length) {
-    return ["Drag a box around an object in the picture, or paint it.", ...video.remarks].join(" ");
+    const how = clicks ? "drag a box around it, click on it," : "drag a box around it,";
+    return [`Show an object in the picture: ${how} or paint it.`, ...video.remarks].join(" ");
   }
   if (session.current && session.done === frames()) {
     const lost = session.found.map((words) => ` O${words.slice(1)}.`).join("");
-    const next = "Play them; where an object is wrong, correct it and segment again.";
-    return `All ${frames()} frames are segmented.${lost} ${next}`;
+    const next = `${frames() === 1 ? "W" : "Play them; w"}here an object is wrong, correct it and segment again.`;
+    return `${frames() === 1 ? "The frame is" : `All ${frames()} frames are`} segmented.${lost} ${next}`;
   }
   if (session.current) {
-    return `Stopped at frame ${session.done} of ${frames()}: correct what is wrong, or segment on.`;
+    return `Stopped: ${session.done} of ${frames()} frames are segmented. Correct what is wrong, or segment on.`;
   }
   if (session.done && session.outdated < frames()) return `Segment again: from frame ${session.outdated} on.`;
   if (session.done) return "Segment again, for the film in the new colors.";
@@ -120,7 +157,7 @@ function render() {
   find(".start").hidden = working;
   find(".back").hidden = !session;
   find(".other").hidden = !working;
-  find(".title").textContent = working ? `${video.title}, ${frames()} frames of ${video.size.join("x")}` : "";
+  find(".title").textContent = working ? `${video.title}, ${ofFrames(frames())} of ${video.size.join("x")}` : "";
   find(".limits").textContent = `Of up to ${props.most} MB. ` + (keep > 0
     ? `It stays here for ${inMinutes(keep)} after you leave, and is then removed.` : "It is removed when you leave.");
   renderOffers();

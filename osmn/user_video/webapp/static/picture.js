@@ -5,7 +5,9 @@ const paintContext = paint.getContext("2d"), penContext = pen.getContext("2d", {
 const ZOOMS = [1, 1.5, 2, 3, 4, 6, 8];
 const NEAREST = 3; // pixels of the screen: a shorter drag is no box
 let labels = null, shown = null, pictures = 0; // Ids of the pixels; the number of the frame that is shown.
-let object = 1, tool = "box", zoom = 1, start = null, last = null, pencil = { x: 0, y: 0 }, corner = null;
+let object = 1, tool = "box", zoom = 1, pencil = { x: 0, y: 0 }, corner = null;
+// What the pointer that is down does: {pointer, tool, object, from, last}. What is chosen meanwhile is for the next one.
+let gesture = null;
 
 const size = () => [pen.width, pen.height];
 const hex = (color) => [1, 3, 5].map((place) => parseInt(color.slice(place, place + 2), 16));
@@ -15,8 +17,15 @@ function beginPicture(sides) {
   for (const canvas of [paint, pen]) [canvas.width, canvas.height] = sides;
   picture.style.setProperty("--aspect", sides[0] / sides[1]);
   pencil = { x: Math.round(sides[0] / 2), y: Math.round(sides[1] / 2) };
-  labels = shown = corner = null;
+  labels = shown = null;
+  dropGesture();
   setZoom(0);
+}
+
+function endPicture() {
+  pictures += 1; // What is on its way is not shown.
+  labels = shown = null;
+  dropGesture();
 }
 
 async function decoded(url) {
@@ -37,9 +46,8 @@ async function showPicture({ number, frame, paint: url }) {
   const data = context.getImageData(0, 0, ...size()).data;
   labels = new Uint8Array(data.length / 4);
   for (let i = 0; i < labels.length; i++) labels[i] = Math.round(data[4 * i] / props.step);
+  if (number !== shown) dropGesture();
   shown = number;
-  start = corner = null;
-  penContext.clearRect(0, 0, ...size());
   drawLabels();
   element.dataset.number = number;
 }
@@ -64,13 +72,13 @@ function drawLabels() {
   paintContext.putImageData(picture, 0, 0);
 }
 
-// The ids as the server reads them, see painting.py.
-function labelsUrl() {
+// A stroke as the server reads it, see painting.py: an id in its pixels, and elsewhere what says that nothing changes.
+function strokeUrl(inside, id) {
   const scratch = document.createElement("canvas"), context = scratch.getContext("2d");
   [scratch.width, scratch.height] = size();
   const picture = context.createImageData(...size());
   for (let i = 0; i < labels.length; i++) {
-    picture.data.fill(labels[i] * props.step, 4 * i, 4 * i + 3);
+    picture.data.fill((inside(i) ? id : props.untouched) * props.step, 4 * i, 4 * i + 3);
     picture.data[4 * i + 3] = 255;
   }
   context.putImageData(picture, 0, 0);
@@ -82,8 +90,9 @@ function place(event) {
   return { x: (event.clientX - area.left) * scale, y: (event.clientY - area.top) * scale, scale };
 }
 
-function stroke(to) {
-  penContext.strokeStyle = penContext.fillStyle = tool === "eraser" ? "#ffffff" : session.colors[object];
+function stroke(drawn, to) {
+  const { last } = drawn;
+  penContext.strokeStyle = penContext.fillStyle = drawn.tool === "eraser" ? "#ffffff" : session.colors[drawn.object];
   penContext.lineWidth = find("[name=size]").value * to.scale;
   penContext.lineCap = "round";
   penContext.beginPath();
@@ -93,21 +102,23 @@ function stroke(to) {
   penContext.beginPath(); // A line of no length is not drawn.
   penContext.arc(to.x, to.y, penContext.lineWidth / 2, 0, 2 * Math.PI);
   penContext.fill();
-  last = to;
+  drawn.last = to;
 }
 
 // A stroke becomes ids where it covers at least half a pixel: colors never mix.
-function endStroke() {
-  const data = penContext.getImageData(0, 0, ...size()).data, changed = new Set(), id = tool === "eraser" ? 0 : object;
+function endStroke(drawn) {
+  const data = penContext.getImageData(0, 0, ...size()).data, id = drawn.tool === "eraser" ? 0 : drawn.object;
+  const inside = (i) => data[4 * i + 3] >= 128;
+  let changed = waiting > 0; // What comes of earlier clicks is not shown yet, and the stroke is over it.
   for (let i = 0; i < labels.length; i++) {
-    if (data[4 * i + 3] < 128 || labels[i] === id) continue;
-    changed.add(labels[i]).add(id);
+    if (!inside(i) || labels[i] === id) continue;
+    changed = true;
     labels[i] = id;
   }
   penContext.clearRect(0, 0, ...size());
-  if (!changed.size) return;
+  if (!changed) return;
   drawLabels();
-  ask("paint", { number: shown, paint: labelsUrl(), objects: [...changed].filter(Boolean) });
+  ask("paint", { number: shown, paint: strokeUrl(inside, id), picture: waiting > 0 });
 }
 
 const boxOf = (a, b) => [Math.min(a.x, b.x), Math.min(a.y, b.y), Math.abs(a.x - b.x), Math.abs(a.y - b.y)];
@@ -118,18 +129,21 @@ function drawBox(a, b) {
   dragged.hidden = false;
 }
 
-async function endBox(a, b) {
+async function endBox(a, b, object) {
   dragged.hidden = true;
   const box = boxOf(a, b).map(Math.round), number = shown;
-  if (Math.max(box[2], box[3]) / b.scale < NEAREST) return;
+  if (Math.max(box[2], box[3]) / b.scale < NEAREST) {
+    find(".note").textContent = `Drag a box from corner to corner${clicks ? ", or choose Click" : ""}.`;
+    return;
+  }
   let replace = false;
   if (labels.includes(object)) {
     const next = nextObject();
     const anew = next ? { next: `It is new: object ${next}` } : {};
     const choices = { replace: `Replace object ${object}`, ...anew, no: "Cancel" };
     const chosen = await question(`Frame ${number} has object ${object} already. What is in the box?`, choices);
-    if (chosen === "no") return;
-    if (chosen === "next") choose(next);
+    if (chosen === "no" || !session) return;
+    if (chosen === "next") choose(object = next);
     replace = chosen === "replace";
   }
   busy("Looking for the object in the box …");
@@ -137,43 +151,50 @@ async function endBox(a, b) {
   busy(null);
 }
 
-const isPen = () => tool !== "box" && tool !== "click";
+const isPen = (name) => name === "brush" || name === "eraser";
+const clicksWith = (name) => name === "click" || name === "away";
 
-async function clickAt(at, positive) {
+let looking = 0; // Clicks whose answers are not there yet.
+async function clickAt(at, positive, object) {
+  looking += 1;
   busy("Looking for the object …");
   await ask("click", { number: shown, object, x: Math.floor(at.x), y: Math.floor(at.y), positive });
-  busy(null);
+  looking -= 1;
+  if (!looking) busy(null);
 }
-pen.oncontextmenu = (event) => { if (tool === "click") event.preventDefault(); };
+pen.oncontextmenu = (event) => { if (clicksWith(tool)) event.preventDefault(); };
+
+function dropGesture() {
+  gesture = corner = null;
+  dragged.hidden = true;
+  penContext.clearRect(0, 0, ...size());
+}
 
 pen.onpointerdown = (event) => {
   if (live) go(current()); // From now on this frame stays, to be corrected.
-  if (!paintable() || (event.button && !(tool === "click" && event.button === 2))) return;
+  if (gesture || !paintable() || (event.button && !(clicksWith(tool) && event.button === 2))) return;
   event.preventDefault();
   pen.focus({ preventScroll: true });
   pen.setPointerCapture(event.pointerId);
-  start = last = place(event);
-  if (isPen()) stroke(last);
+  const from = place(event);
+  gesture = { pointer: event.pointerId, tool, object, from, last: from };
+  if (isPen(tool)) stroke(gesture, from);
 };
 pen.onpointermove = (event) => {
-  if (!start) return;
+  if (!gesture || event.pointerId !== gesture.pointer) return;
   const to = place(event);
-  if (tool === "box") drawBox(start, to);
-  else if (isPen()) stroke(to);
+  if (gesture.tool === "box") drawBox(gesture.from, to);
+  else if (isPen(gesture.tool)) stroke(gesture, to);
 };
 pen.onpointerup = (event) => {
-  if (!start) return;
-  const from = start;
-  start = null;
-  if (tool === "box") endBox(from, place(event));
-  else if (tool === "click") clickAt(from, event.button !== 2 && !event.shiftKey);
-  else endStroke();
+  if (!gesture || event.pointerId !== gesture.pointer) return;
+  const ended = gesture, { from } = ended;
+  gesture = null;
+  if (ended.tool === "box") endBox(from, place(event), ended.object);
+  else if (isPen(ended.tool)) endStroke(ended);
+  else clickAt(from, ended.tool === "click" && event.button !== 2 && !event.shiftKey, ended.object);
 };
-pen.onpointercancel = () => { // A second finger, for instance: nothing was meant.
-  start = null;
-  dragged.hidden = true;
-  penContext.clearRect(0, 0, ...size());
-};
+pen.onpointercancel = dropGesture; // Nothing was meant.
 
 // The pen by keys: where it is set down it paints, or is a corner of a box.
 function movePencil(right, down) {
@@ -190,18 +211,18 @@ function movePencil(right, down) {
 function setPencilDown(positive = true) {
   if (!paintable()) return;
   const at = { ...pencil, scale: pen.width / pen.getBoundingClientRect().width };
-  if (tool === "click") {
-    clickAt(at, positive);
-  } else if (tool !== "box") {
-    last = at;
-    stroke(at);
-    endStroke();
+  if (clicksWith(tool)) {
+    clickAt(at, positive && tool === "click", object);
+  } else if (isPen(tool)) {
+    const dot = { tool, object, last: at };
+    stroke(dot, at);
+    endStroke(dot);
   } else if (!corner) {
     corner = at;
   } else {
     const from = corner;
     corner = null;
-    endBox(from, at);
+    endBox(from, at, object);
   }
 }
 pen.onblur = () => { cursor.hidden = true; };
@@ -226,11 +247,12 @@ view.addEventListener("wheel", (event) => {
 for (const button of findAll("[data-zoom]")) button.onclick = () => setZoom(Number(button.dataset.zoom));
 
 function chooseTool(name) {
+  if (find(`[data-tool="${name}"]`).hidden) return;
   tool = name;
   corner = null;
   dragged.hidden = true;
   for (const button of findAll("[data-tool]")) button.setAttribute("aria-pressed", button.dataset.tool === name);
-  find(".size").hidden = !isPen();
+  find(".size").hidden = !isPen(tool);
 }
 for (const button of findAll("[data-tool]")) button.onclick = () => chooseTool(button.dataset.tool);
 

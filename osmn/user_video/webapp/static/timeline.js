@@ -4,10 +4,11 @@ let live = false, wanted = null, going = null; // `live`: the newest segmented f
 
 const frames = () => video.seconds.length;
 const current = () => Number(slider.value);
+const ofAll = (to = "–") => `of 0${to}${frames() - 1}`; // Frames count from 0, as the masks' names do.
 
 function setFrame(at) {
   slider.value = number.value = at;
-  slider.setAttribute("aria-valuetext", `Frame ${at} of ${frames()}`);
+  slider.setAttribute("aria-valuetext", `Frame ${at} ${ofAll(" to ")}`);
   renderFrame();
 }
 
@@ -111,9 +112,9 @@ function mark(kind, title, first, last = first, jumps = false) {
 function renderTimeline() {
   if (!isNew("timeline", session.token, session.given, session.done, session.lost)) return;
   slider.max = number.max = frames() - 1;
-  find(".count").textContent = `of ${frames()}`;
+  find(".count").textContent = ofAll();
   find(".marks").replaceChildren();
-  if (session.done) mark("done", `Segmented: ${session.done} of ${frames()} frames`, 0, session.done - 1);
+  if (session.done) mark("done", `Segmented: ${session.done} of ${ofFrames(frames())}`, 0, session.done - 1);
   for (const { object: id, first, last } of session.lost) {
     mark("lost", `Object ${id} is lost: frame ${first} to ${last}`, first, last, true);
   }
