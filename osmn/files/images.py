@@ -84,6 +84,11 @@ def read_image(
     return np.asarray(_resized(image, size, Image.Resampling.BILINEAR))
 
 
+def short_side_of(path: Path | str) -> int:
+    """Return the short side, in pixels, of the image at `path`; raise InputError, naming the file, if there is none."""
+    return min(_opened(path, FRAME_FORMATS)[1].size)
+
+
 def is_deep(path: Path | str, formats: tuple[str, ...]) -> bool:
     """Tell whether the image at `path` has more than 8 bits per channel; raises InputError as `read_image` does."""
     return _is_deep(*_opened(path, formats))

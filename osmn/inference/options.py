@@ -44,7 +44,7 @@ class SegmentingOptions:
     short_side: int | None = field(
         default=None,
         metadata=option(
-            "in place of IM_SIZE: frames keep their shape, and this is their short side, about",
+            "in place of IM_SIZE: frames keep their shape, and this is their short side",
             positive(int, LONGEST_SIDE),
             came_later=True,
         ),

@@ -50,8 +50,8 @@ class Predictor:
     Args:
         engine: what runs the network, such as `engines.tensorflow.TensorFlowEngine`.
         im_size: (width, height) that frames are resized to for the network, 1 to 16384 pixels each.
-        short_side: without `im_size`, the short side that frames are resized to, about, in pixels; both sides are
-            multiples of 32. It is less where the long side would be above 16384. None: frames are taken as they are.
+        short_side: without `im_size`, the short side that frames are resized to, in pixels; both sides are rounded to
+            `multiple`. It is less where the long side would be above 16384. None: frames are taken as they are.
         refine: (frame uint8 (h, w, 3), mask bool (h, w)) -> mask, of the network's size, applied to every mask before
             it is returned and propagated, such as `crf.refine`; None: no refinement.
         search: where an object's mask has died, look for the object in the whole frame; see `inference.search`.
@@ -67,10 +67,12 @@ class Predictor:
         refine: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None,
         search: bool = False,
         window: bool = False,
+        multiple: int = SIDE_MULTIPLE,
     ) -> None:
         self._engine, self._refine, self._search, self._window = engine, refine, search, window
         self.im_size = None if im_size is None else arguments.size(im_size, "im_size")
-        self._short_side = None if short_side is None else arguments.pixels(short_side, "short_side")
+        self.short_side = None if short_side is None else arguments.pixels(short_side, "short_side")
+        self._multiple = multiple
         self.click_model: Path | str = SHIPPED_CLICKS
         self._click_engine: ClickEngine | None = None
         self._forget()
@@ -317,7 +319,7 @@ class Predictor:
         return _resized(arguments.frame(frame), self._size_for(frame))
 
     def _size_for(self, frame: np.ndarray) -> tuple[int, int]:
-        return self.im_size or network_size(Size.of(frame), self._short_side)
+        return self.im_size or network_size(Size.of(frame), self.short_side, self._multiple)
 
 
 def _copies(gammas: Mapping[int | None, list[np.ndarray]]) -> dict[int | None, list[np.ndarray]]:
@@ -330,8 +332,8 @@ def _resized(frame: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return np.asarray(Image.fromarray(frame).resize(size, Image.Resampling.BILINEAR))
 
 
-def network_size(frame_size: tuple[int, int], short_side: int | None) -> tuple[int, int]:
-    """Return (width, height) for the network: about `short_side`, multiples of 32; the frame's size for None.
+def network_size(frame_size: tuple[int, int], short_side: int | None, multiple: int = SIDE_MULTIPLE) -> tuple[int, int]:
+    """Return (width, height) for the network: `short_side`, rounded to `multiple`; the frame's size for None.
 
     A very long frame gets less than `short_side`: of no more than `MOST_SQUARES` squares of it, so that a strip of a
     video does not take more than a whole video does; and no side is above `LONGEST_SIDE`.
@@ -342,5 +344,5 @@ def network_size(frame_size: tuple[int, int], short_side: int | None) -> tuple[i
     scale = LONGEST_SIDE / max(width, height)
     if short_side is not None:
         scale = min(scale, short_side / min(width, height), short_side * math.sqrt(MOST_SQUARES / (width * height)))
-    width, height = (max(SIDE_MULTIPLE, SIDE_MULTIPLE * round(side * scale / SIDE_MULTIPLE)) for side in frame_size)
+    width, height = (max(multiple, multiple * round(side * scale / multiple)) for side in frame_size)
     return width, height

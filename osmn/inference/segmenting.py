@@ -10,7 +10,7 @@ import numpy as np
 
 from osmn.data.types import Video, shard_of
 from osmn.errors import InputError, argument
-from osmn.files.images import read_image, write_mask
+from osmn.files.images import read_image, short_side_of, write_mask
 from osmn.files.scores import write_scores
 from osmn.inference import crf
 from osmn.inference.options import SegmentingOptions
@@ -39,7 +39,7 @@ def start_predictor(model: SegmentationModel, options: SegmentingOptions) -> Pre
     check_images(model.config, im_size or (short_side or 1, short_side or 1))
     engine = model.start_engine(options.vg_pad_ratio)
     engine = MirroredEngine(engine) if options.flip_test else engine
-    return Predictor(engine, im_size, short_side, refine, options.search, options.window)
+    return Predictor(engine, im_size, short_side, refine, options.search, options.window, multiple=1)
 
 
 def segment_videos(
@@ -82,6 +82,8 @@ def segment_videos(
         if len(left) < len(videos):
             finished = len(videos) - len(left)
             logger.info(f"{finished} of {len(videos)} videos are finished in {options.result_path}: left out")
+        if predictor.short_side is not None:
+            _say_size(predictor.short_side, left)
         # Two frames: in the first frame of a video objects are given, and nothing is segmented.
         with progress_bar(total=sum(len(video.frames) for video in left), prepared_after=2, unit="frame") as bar:
             for video in left:
@@ -90,6 +92,14 @@ def segment_videos(
                 with run.part(video.name, written, anew=True) as part:  # `left` has no finished video.
                     part.announce(*written)
                     segment_video(predictor, video, options.result_path, output, bar.update)
+
+
+def _say_size(short_side: int, videos: Sequence[Video]) -> None:
+    """Log a line: the short side of the network's frames, and how many videos are enlarged to it."""
+    smaller = sum(short_side_of(video.frames[0]) < short_side for video in videos)
+    enlarged = f"; {smaller} of {len(videos)} videos are smaller, and are enlarged" if smaller else ""
+    given = argument("short_side")
+    logger.info(f"frames keep their shape, at a short side of {short_side} pixels{enlarged} ({given} sets it)")
 
 
 def segment_video(

@@ -126,9 +126,27 @@ def test_davis_2016_is_one_object_packed_at_the_size_of_its_mask(tmp_path):
 
 def test_frames_keep_their_shape_at_a_short_side(mose, tmp_path):
     run(mose, "--dataset", "mose", "--short_side", 32, "--result_path", tmp_path / "out")
-    assert read_labels(tmp_path / "out/00f7ab12/1/00003.png").shape == (32, 32)  # Of 64x48, in multiples of 32.
+    assert read_labels(tmp_path / "out/00f7ab12/1/00003.png").shape == (32, 43)  # Of 64x48: 42.7.
     assert read_labels(tmp_path / "out/00f7ab12/00003.png").shape == (48, 64)
     assert read_run(tmp_path / "out")["options"]["short_side"] == 32
+
+
+def test_the_short_side_of_the_videos_themselves_gives_the_results_of_their_size(mose, tmp_path):
+    run(mose, "--dataset", "mose", *SMALL, "--result_path", tmp_path / "sized")
+    run(mose, "--dataset", "mose", "--short_side", 48, "--result_path", tmp_path / "out")
+    assert tree(tmp_path / "out/00f7ab12") == tree(tmp_path / "sized/00f7ab12")
+
+
+@pytest.mark.parametrize(
+    ("short_side", "said"),
+    [
+        (32, "frames keep their shape, at a short side of 32 pixels (--short_side sets it)"),
+        (60, "at a short side of 60 pixels; 1 of 1 videos are smaller, and are enlarged (--short_side sets it)"),
+    ],
+)
+def test_a_line_says_the_short_side_and_which_videos_are_enlarged(mose, tmp_path, capsys, short_side, said):
+    run(mose, "--dataset", "mose", "--short_side", short_side, "--result_path", tmp_path / "out")
+    assert said in capsys.readouterr().out
 
 
 def test_the_same_command_again_leaves_finished_videos_out_and_scores_them(mose, tmp_path, capsys):
