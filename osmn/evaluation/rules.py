@@ -19,7 +19,10 @@ class Rule:
         last: the video's last annotated frame counts.
         since_shown: of "inner" frames, those before truth or result first show the object do not count, and an object
             that no counted truth shows is left out.
-        measures: "J" and "F"; "J_last" is J in the last quarter of an object's frames.
+        measures: "J" and "F"; "J_last" is J in the last quarter of an object's frames, "V" the standard deviation of J&F
+            over its frames.
+        balanced: where unseen videos are listed, the score is the mean of seen and unseen videos' scores, not that over
+            all objects.
         mose2: J and F are those of MOSE v2 (`metrics.mose2_scores`), and are also told of the frames in which objects
             have disappeared and have come back.
     """
@@ -30,13 +33,20 @@ class Rule:
     last: bool = False
     since_shown: bool = False
     measures: tuple[str, ...] = ("J", "F")
+    balanced: bool = False
     mose2: bool = False
 
     def values(self, scores: np.ndarray) -> tuple[float, ...]:
         """Return an object's `measures` from its J and F, (frames, 2), of the frames that count."""
         j, f = scores.T
-        known = {"J": j, "F": f, "J_last": j[math.floor(0.75 * len(j)) :]}
-        return tuple(float(known[name].mean()) for name in self.measures)
+        variance = round(float(scores.mean(axis=1).var()), 4)  # LVOS's scorer rounds it.
+        known = {
+            "J": j.mean(),
+            "F": f.mean(),
+            "J_last": j[math.floor(0.75 * len(j)) :].mean(),
+            "V": math.sqrt(variance),
+        }
+        return tuple(float(known[name]) for name in self.measures)
 
 
 # Sources: davis2017-evaluation ac7c43f, lvos-evaluation 25cb02d, VOST fe27457, SA-V's evaluator in sam2 2b90b9f (which
@@ -46,7 +56,7 @@ RULES = {
     for rule in (
         Rule("davis"),
         Rule("ytvos", all_objects=True, frames="after", last=True),
-        Rule("lvos", all_objects=True, frames="range"),
+        Rule("lvos", all_objects=True, frames="range", measures=("J", "F", "V"), balanced=True),
         Rule("vost", measures=("J", "J_last")),
         Rule("sav", all_objects=True, since_shown=True),
         Rule("visor", last=True),

@@ -57,8 +57,17 @@ class Scores:
 
     @property
     def means(self) -> tuple[float, ...]:
-        """The means over all objects, of each measure."""
-        return self._means_of(self.objects)
+        """The score: the mean of each measure over all objects, or that of `groups` where the rule says so."""
+        groups = [self._means_of(objects) for _, objects in self.groups] if self.rule.balanced else []
+        return tuple(np.mean(groups or [self._means_of(self.objects)], axis=0).tolist())
+
+    @property
+    def groups(self) -> list[tuple[str, list[ObjectScore]]]:
+        """(title, objects) of seen and of unseen videos, as far as there are any; none where nobody says."""
+        found: dict[str, list[ObjectScore]] = {"seen": [], "unseen": []}
+        for each in self.objects if self.unseen else ():
+            found["unseen" if each.sequence in self.unseen else "seen"].append(each)
+        return [(title, objects) for title, objects in found.items() if objects]
 
     @staticmethod
     def _means_of(objects: Iterable[ObjectScore]) -> tuple[float, ...]:
@@ -67,14 +76,10 @@ class Scores:
     @property
     def headline(self) -> list[tuple[str, float]]:
         """The scores: J&F where both are measured, each measure, and the same of seen and of unseen videos."""
-        both = self.rule.measures == ("J", "F")
-        measured = [("J&F", sum(self.means) / 2)] if both else []
-        measured += zip(self.rule.measures, self.means, strict=True)
-        for title, is_unseen in (("seen", False), ("unseen", True)) if self.unseen else ():
-            objects = [each for each in self.objects if (each.sequence in self.unseen) == is_unseen]
-            means = self._means_of(objects) if objects else ()
-            measured += [(f"J&F {title}", sum(means) / 2)] if both and means else []
-            measured += [(f"{name} {title}", mean) for name, mean in zip(self.rule.measures, means, strict=False)]
+        measured = []
+        for title, means in [("", self.means), *((f" {t}", self._means_of(of)) for t, of in self.groups)]:
+            both = [(f"J&F{title}", sum(means[:2]) / 2)] if self.rule.measures[:2] == ("J", "F") else []
+            measured += both + [(f"{name}{title}", mean) for name, mean in zip(self.rule.measures, means, strict=True)]
         for name in ("gone", "back"):
             known = [value for each in self.objects if (value := getattr(each, name)) is not None]
             measured += [(f"J&F where objects are {name}", float(np.mean(known)))] if known else []

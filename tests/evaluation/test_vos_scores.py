@@ -68,7 +68,16 @@ def test_vost_also_measures_the_last_quarter_of_the_inner_frames(where, tmp_path
 def test_the_score_is_the_mean_over_objects(where, tmp_path):
     found = scores(where, tmp_path, "lvos")
     assert dict(found.headline)["J"] == pytest.approx((0.5625 + 0.75) / 2)
-    assert dict(found.headline)["J&F"] == pytest.approx(sum(found.means) / 2)
+    assert dict(found.headline)["J&F"] == pytest.approx(sum(found.means[:2]) / 2)
+
+
+def test_lvos_also_measures_how_much_an_objects_scores_vary(where, tmp_path):
+    found = scores(where, tmp_path, "lvos")
+    j, f, v = found.objects[1].values
+    values = np.array([[1 / 2, 2 * f - 1], [1, 1]]).mean(axis=1)  # In one of its two frames the object is found whole.
+    assert j == 0.75
+    assert v == pytest.approx(np.sqrt(np.round(np.var(values), 4)), abs=1e-9)
+    assert dict(found.headline)["V"] == pytest.approx((found.objects[0].values[2] + v) / 2)
 
 
 def test_mose2_also_measures_where_objects_are_gone_and_back(tmp_path):
@@ -84,15 +93,18 @@ def test_mose2_also_measures_where_objects_are_gone_and_back(tmp_path):
 
 
 def test_seen_and_unseen_videos_have_scores_of_their_own(where, tmp_path, caplog):
-    write_frames(tmp_path / "frames/other", TRUTH, NAMES)
+    alone = [{1: ONE}] * 6
+    write_frames(tmp_path / "frames/other", alone, NAMES)
     for folder in ("masks", "results"):
-        write_label_masks(tmp_path / folder / "other", TRUTH, NAMES)
+        write_label_masks(tmp_path / folder / "other", alone, NAMES)
     (tmp_path / "unseen.txt").write_text("other\nnobody\n")
     with vos.scored(None, tmp_path / "results", where, RULES["lvos"], tmp_path / "unseen.txt") as found:
         headline = dict(found.headline)
     assert headline["J unseen"] == 1 and headline["J&F unseen"] == 1
     assert headline["J seen"] == pytest.approx((0.5625 + 0.75) / 2)
-    assert headline["J"] == pytest.approx((headline["J seen"] + 1) / 2)
+    assert headline["J"] == pytest.approx((headline["J seen"] + 1) / 2)  # Not the mean over the three objects.
+    with vos.scored(None, tmp_path / "results", where, RULES["visor"], tmp_path / "unseen.txt") as found:
+        assert dict(found.headline)["J"] == pytest.approx(np.mean([each.values[0] for each in found.objects]))
     assert "no video is named nobody" in caplog.text
 
 
@@ -156,9 +168,9 @@ def test_a_missing_result_is_named(where, tmp_path):
 def test_tables_name_each_object_and_end_in_the_score(where, tmp_path):
     found = scores(where, tmp_path, "lvos")
     text = vos.tables(found, tmp_path / "results", RULES["lvos"])
-    assert text.splitlines()[-3].startswith("J&F: ")
+    assert text.splitlines()[-4].startswith("J&F: ")
     rows = (tmp_path / "results/per_object.csv").read_text().splitlines()
-    assert rows[0] == "sequence,object,frames,J,F" and rows[1].startswith("clip,1,4,0.562500,")
+    assert rows[0] == "sequence,object,frames,J,F,V" and rows[1].startswith("clip,1,4,0.562500,")
 
 
 @pytest.mark.parametrize("name", ["=1+1", "+clip", "-clip", "@clip"])
