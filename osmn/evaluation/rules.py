@@ -19,8 +19,8 @@ class Rule:
         last: the video's last annotated frame counts.
         since_shown: of "inner" frames, those before truth or result first show the object do not count, and an object
             that no counted truth shows is left out.
-        measures: "J" and "F"; "J_last" is J in the last quarter of an object's frames, "V" the standard deviation of J&F
-            over its frames.
+        measures: "J" and "F"; "J_last" is J in the last quarter of an object's frames, "V" the standard deviation of
+            J&F over its frames.
         balanced: where unseen videos are listed, the score is the mean of seen and unseen videos' scores, not that over
             all objects.
         mose2: J and F are those of MOSE v2 (`metrics.mose2_scores`), and are also told of the frames in which objects
