@@ -41,7 +41,6 @@ def parse(argv):
 def main(argv=None):
     """Run the script; see `-h`."""
     args = parse(argv)
-    from osmn.user_video import boxes
     from osmn.user_video.live import run
 
     live, video = read(args, LiveOptions), read(args, VideoOptions, input=())
@@ -49,7 +48,7 @@ def main(argv=None):
     options.check_user_model(args)  # Before seconds are spent.
     masks = run.masks_of(video)
     source = run.open_source(live, masks)
-    pointed = boxes.pointing(video) if video.pointed else None
+    pointed = run.pointed_of(video)
     page = run.page_server(live, video)
     model, engine = options.load_user_model(args)
     run.run(asked, model, engine, source, masks, pointed, page and page.serving)

@@ -31,8 +31,8 @@ def parse(argv):
     """Return the parsed command line."""
     args = parser().parse(argv)
     options.required(args, "result_path")
-    if bool(args.mask) == bool(args.box or args.click or args.no_click):
-        raise InputError("give --mask FILE, or --box X Y W H or --click X Y where there is no mask, and not both")
+    if not (args.mask or args.box or args.click or args.no_click):
+        raise InputError("give --mask FILE, or --box X Y W H or --click X Y where there is no mask")
     return args
 
 

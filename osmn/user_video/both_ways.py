@@ -61,7 +61,8 @@ class Backward:
     def prepare(self, marks: Iterable[Mark], given: Sequence[Prompt]) -> None:
         """Take the marks of frames up to the last prompt; note where objects are given first, and where they are not.
 
-        `given` are the `Prompt`s of the video, with their objects. Raises InputError for a place after the last frame.
+        `given` are the `Prompt`s of the video, with their objects; those without are corrections. Raises InputError for
+        a place after the last frame.
         """
         prompts = PromptQueue(given)
         first: dict[int, int] = {}  # {object id: number of the frame in which it is given first}
@@ -70,6 +71,8 @@ class Backward:
             for number, mark in enumerate(marks):
                 self.marks.append(mark)
                 for prompt in prompts.take(mark):
+                    if prompt.pointed is not None:
+                        continue  # It corrects what is followed forward.
                     for object_id, mask in objects_of(prompt).items():
                         if not mask.any():
                             absent.setdefault(number, {})[object_id] = mask

@@ -1,11 +1,12 @@
-"""Objects that a user points at in the first frame, by boxes and clicks, and what was found, for the user to see."""
+"""Objects that a user points at, by boxes and clicks, in the first frame or later, and what was found, to be seen."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from fractions import Fraction
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 
@@ -14,11 +15,12 @@ from osmn.files.images import read_image, read_labels, write_image, write_labels
 from osmn.inference import arguments
 from osmn.inference.arguments import MOST_OBJECTS
 from osmn.inference.load import SHIPPED_CLICKS, fingerprint, has_click_model, load_click_engine
-from osmn.inference.pointing import Click, edges_of, find, tell_outside
-from osmn.masks import Size, labelled
+from osmn.inference.pointing import Click, check, edges_of, find, tell_outside
+from osmn.masks import Size, labelled, labels_in
 from osmn.models.engines import ClickEngine
-from osmn.user_video.options import VideoOptions
-from osmn.user_video.prompts import Prompt, objects_of, path_of
+from osmn.user_video.media.reader import Frame
+from osmn.user_video.options import Placed, VideoOptions
+from osmn.user_video.prompts import Prompt, PromptQueue, all_objects, objects_of, path_of, too_late
 
 logger = logging.getLogger(__name__)
 
@@ -56,63 +58,170 @@ def grabcut(image: np.ndarray, box: Sequence[int] | np.ndarray) -> np.ndarray:
     return found
 
 
-class Pointing(NamedTuple):
-    """What a user points at in the first frame; objects are numbered from 1.
+class PointedAt(NamedTuple):
+    """What a user points at in a frame; a `prompts.Pointed`.
 
     Attributes:
         boxes: {object id: (x, y, width, height)}.
         clicks: {object id: its clicks, first those on it, then those beside it}.
         engine: of a click network; None for GrabCut, which knows boxes alone.
-        made_by: what tells a manifest which network it is; "" for GrabCut.
     """
 
     boxes: Mapping[int, Sequence[int]]
     clicks: Mapping[int, Sequence[Click]]
     engine: ClickEngine | None
+
+    @property
+    def object_ids(self) -> list[int]:
+        """Of the objects, in their order."""
+        return sorted({*self.boxes, *self.clicks})
+
+    def of(self, object_ids: Collection[int]) -> PointedAt:
+        """Return what is pointed at of some objects."""
+        boxes = {i: box for i, box in self.boxes.items() if i in object_ids}
+        return self._replace(boxes=boxes, clicks={i: of for i, of in self.clicks.items() if i in object_ids})
+
+    def check(self, size: Size) -> None:
+        """Raise InputError for a box or a click that is outside a frame of `size`."""
+        for object_id in self.object_ids:
+            check(size, self.clicks.get(object_id, ()))
+            if object_id in self.boxes:
+                edges_of(size, self.boxes[object_id])
+
+    def find(self, frame: np.ndarray, labels: np.ndarray, number: int | None = None) -> dict[int, np.ndarray]:
+        """See `prompts.Pointed`. Where there is no box, clicks correct the mask so far.
+
+        What belongs to objects that are not pointed at stays with them; of the others, the largest number gets what
+        several have. Raises InputError where nothing is found.
+        """
+        objects: dict[int, np.ndarray] = {}
+        free = np.isin(labels, [0, *self.object_ids])
+        at = "" if number is None else f" in frame {number}"
+        for object_id in self.object_ids:
+            box, clicks, so_far = self.boxes.get(object_id), self.clicks.get(object_id, ()), labels == object_id
+            if box is None and not so_far.any() and not any(click.positive for click in clicks):
+                raise InputError(
+                    f"of object {object_id} nothing says where it is{at}; give --click X Y {object_id}, too, or a box"
+                )
+            if self.engine is None:
+                found = grabcut(frame, box or ())
+            else:
+                found = find(self.engine, frame, clicks, box, so_far if box is None and so_far.any() else None)
+            others = ", ".join(map(str, labels_in(labels[found & ~free])))
+            found = found & free
+            if not found.any():
+                raise InputError(f"nothing is found of object {object_id}{at}; click on it, or draw a mask instead")
+            if others:
+                logger.info(f"a part of what is found of object {object_id}{at} is object {others}, and stays so")
+            objects[object_id] = found
+        shared = labelled(objects, labels.shape)
+        return {object_id: shared == object_id for object_id in objects}
+
+
+class Pointing(NamedTuple):
+    """What a user points at in a video; objects are numbered from 1.
+
+    Attributes:
+        first: in the first frame; None for nothing.
+        later: [(place, what is pointed at there)], in the order of the command line.
+        made_by: what tells a manifest which click network it is; "" for GrabCut.
+    """
+
+    first: PointedAt | None
+    later: Sequence[tuple[int | Fraction, PointedAt]] = ()
     made_by: str = ""
+
+    def prompts(self, size: Size, after_masks: bool = False) -> list[Prompt]:
+        """Return the `Prompt`s of what is not found in the first frame alone: `find_pointed` does that.
+
+        `after_masks`: there are masks too, which what is pointed at in the first frame corrects. Raises InputError for
+        boxes and clicks outside a frame of `size`.
+        """
+        given = [Prompt(place, None, pointed=at) for place, at in self.later]
+        if after_masks and self.first is not None:
+            given.insert(0, Prompt(None, None, pointed=self.first))
+        for each in given:
+            cast(PointedAt, each.pointed).check(size)
+        return given
 
 
 def pointing(options: VideoOptions) -> Pointing:
     """Return the `Pointing` of options; raise InputError for clicks that are no clicks, or without a network."""
-    clicks: dict[int, list[Click]] = {}
+    boxes: dict[int | Fraction | None, dict[int, Sequence[int]]] = {}
+    clicks: dict[int | Fraction | None, dict[int, list[Click]]] = {}
+    for count, numbers in enumerate(options.box, 1):
+        place, box, object_id = _object("box", numbers, "X Y W H", count)
+        if object_id in boxes.setdefault(place, {}):
+            raise InputError(f"--box {_said(numbers)}: object {object_id} has a box there already; give one of them")
+        boxes[place][object_id] = box
     for name, positive in (("click", True), ("no_click", False)):
         for numbers in getattr(options, name):
-            if len(numbers) not in (2, 3) or (len(numbers) == 3 and not 1 <= numbers[2] <= MOST_OBJECTS):
-                said = " ".join(map(str, numbers))
-                raise InputError(f"--{name} {said} is neither X Y nor X Y OBJECT, an object's number from 1 to 255")
-            x, y, object_id = (*numbers, 1)[:3]
-            clicks.setdefault(object_id, []).append(Click(x, y, positive))
-    boxes = dict(enumerate(options.box, 1))
-    only = next((i for i, of in clicks.items() if i not in boxes and not any(click.positive for click in of)), None)
-    if only is not None:
-        raise InputError(f"of object {only} nothing says where it is; give --click X Y {only}, too, or a box")
+            place, (x, y), object_id = _object(name, numbers, "X Y", 1)
+            clicks.setdefault(place, {}).setdefault(object_id, []).append(Click(x, y, positive))
     path = options.click_model or SHIPPED_CLICKS
     there = bool(options.click_model) or has_click_model()
+    engine, made_by = None, ""
     if options.box_by == "grabcut" or (not there and not clicks and options.box_by is None):
         if clicks:
             raise InputError("GrabCut knows no clicks; leave out --box_by grabcut, or the clicks")
-        return Pointing(boxes, {}, None)
-    return Pointing(boxes, clicks, load_click_engine(path), fingerprint(path))
+    else:
+        engine, made_by = load_click_engine(path), fingerprint(path)
+    at = {place: PointedAt(boxes.get(place, {}), clicks.get(place, {}), engine) for place in {**boxes, **clicks}}
+    return Pointing(at.get(None), [(place, here) for place, here in at.items() if place is not None], made_by)
+
+
+def _said(numbers: Sequence[int | Placed]) -> str:
+    return " ".join(f"{each.place}:{each.number}" if isinstance(each, Placed) else str(each) for each in numbers)
+
+
+def _object(
+    name: str, numbers: Sequence[int | Placed], wanted: str, usual: int
+) -> tuple[int | Fraction | None, list[int], int]:
+    """Return (place, numbers, object id) of a value of --box or --click; `usual` is the id where none is given."""
+    first, count = numbers[0], len(wanted.split())
+    place, whole = (first.place, [first.number, *numbers[1:]]) if isinstance(first, Placed) else (None, [*numbers])
+    plain = [each for each in whole if not isinstance(each, Placed)]
+    object_id = plain[count] if len(plain) > count else usual
+    if len(plain) < len(whole) or len(plain) not in (count, count + 1) or not 1 <= object_id <= MOST_OBJECTS:
+        raise InputError(
+            f"--{name} {_said(numbers)} is neither {wanted} nor {wanted} OBJECT, an object's number from 1 to"
+            f" {MOST_OBJECTS}; a place, as 120: or 4.5s:, stands before the first number"
+        )
+    return place, plain[:count], object_id
 
 
 def find_pointed(image: np.ndarray, given: Pointing, folder: Path | str) -> list[Prompt]:
-    """Return a list with the `Prompt` of what is pointed at; `write_found` writes its mask into `folder`.
+    """Return the `Prompt` of what is pointed at in the first frame, in a list; [] for nothing.
 
-    `image` is the first frame, uint8 (H, W, 3). Raises InputError where nothing is found.
+    `image` is the first frame, uint8 (H, W, 3); `write_found` writes the mask into `folder`. Raises InputError where
+    nothing is found.
     """
-    if max(len(given.boxes), *given.clicks, 0) > MOST_OBJECTS:
-        raise InputError(f"{len(given.boxes)} boxes are too many: at most {MOST_OBJECTS} objects can be told apart")
-    objects: dict[int, np.ndarray] = {}
-    for object_id in sorted({*given.boxes, *given.clicks}):
-        box, clicks = given.boxes.get(object_id), given.clicks.get(object_id, ())
-        if given.engine is None:
-            objects[object_id] = grabcut(image, box or ())
-        else:
-            objects[object_id] = find(given.engine, image, clicks, box)
-        if not objects[object_id].any():
-            raise InputError(f"nothing is found of object {object_id}; click on it, or draw a mask instead")
-    labels = labelled(objects, image.shape[:2])
-    return [Prompt(None, Path(folder) / FOUND[0], {object_id: labels == object_id for object_id in objects})]
+    if given.first is None:
+        return []
+    objects = given.first.find(image, np.zeros(image.shape[:2], np.uint8))
+    return [Prompt(None, Path(folder) / FOUND[0], objects)]
+
+
+def with_new_found(frames: Iterable[Frame], given: Sequence[Prompt]) -> list[Prompt]:
+    """Return `Prompt`s in which the objects that no earlier one has are found where the user points.
+
+    What is left to be found are corrections, which need what is followed by then. Raises InputError for a place after
+    the last of the `frames`, and where nothing is found.
+    """
+    queue, known, found = PromptQueue(given), set[int](), list[Prompt]()
+    for frame in frames:
+        for prompt in queue.take(frame):
+            at, ids = prompt.pointed, set(all_objects([prompt]))
+            if isinstance(at, PointedAt) and ids - known:
+                objects = at.of(ids - known).find(frame.image, np.zeros(frame.image.shape[:2], np.uint8), frame.number)
+                found.append(Prompt(prompt.place, None, objects, "found where the user points"))
+                at = at.of(ids & known)
+            if not isinstance(at, PointedAt) or at.object_ids:
+                found.append(prompt._replace(pointed=at))
+            known |= ids
+        if not queue.left:
+            return found
+    raise too_late(queue.left[0])
 
 
 def write_found(given: Sequence[Prompt], image: np.ndarray, tell: Callable[..., object]) -> None:

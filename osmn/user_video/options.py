@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import field
 from fractions import Fraction
-from typing import Any
+from typing import Any, NamedTuple
 
 from osmn.options import WrongValue, non_negative, option, positive
 from osmn.training.options import TrainingOptions
@@ -25,6 +25,20 @@ def place(text: str) -> int | Fraction:
         raise WrongValue(str(error)) from None
 
 
+class Placed(NamedTuple):
+    """The first number of a click or of a box, and the place in the video that stands before it."""
+
+    place: int | Fraction
+    number: int
+
+
+def placed(text: str) -> int | Placed:
+    """Parse a whole number from zero up, or one after a place: 310, 120:310, 4.5s:310."""
+    before, colon, after = text.rpartition(":")
+    number = non_negative(int)(after)
+    return Placed(place(before), number) if colon else number
+
+
 @dataclasses.dataclass(frozen=True)
 class VideoOptions:
     """Which videos are segmented, which objects in them, and what is written.
@@ -34,8 +48,9 @@ class VideoOptions:
         result_path: folder of the results.
         mask: texts as `prompts.parse_prompt` takes them.
         mask_reading: how the values and colors of masks are read; see `given.masks.read_mask`. None: as a person sees.
-        box: boxes in the first frame, each (x, y, width, height), in place of masks; the first is object 1, and so on.
-        click: clicks on objects in the first frame, each (x, y) of object 1, or (x, y, object).
+        box: boxes, each (x, y, width, height) or (x, y, width, height, object); the k-th without object is object k.
+            They are in the first frame, or, where x is a `Placed`, at its place.
+        click: clicks on objects, each (x, y) of object 1, or (x, y, object), likewise.
         no_click: clicks beside objects, likewise: on what is not to be part of them.
         box_by: what finds objects in boxes, of `BOX_BY`; None: the click network, where there is one.
         click_model: path of a click network, which finds objects in boxes and at clicks; "" for the shipped one.
@@ -72,34 +87,36 @@ class VideoOptions:
             choices=READINGS,
         ),
     )
-    box: tuple[list[int], ...] = field(
+    box: tuple[list[int | Placed], ...] = field(
         default=(),
         metadata=option(
-            "instead: a box around an object in the first frame, in pixels; several times for several objects",
-            non_negative(int),
-            nargs=4,
-            metavar=("X", "Y", "W", "H"),
-            repeated=True,
-        ),
-    )
-    click: tuple[list[int], ...] = field(
-        default=(),
-        metadata=option(
-            "instead, or in a box: a pixel on an object in the first frame, and the object's number if it is not 1;"
-            " several times for what is still missing, and for several objects",
-            non_negative(int),
+            "instead, or too: a box around an object in the first frame, in pixels, or, as 120:X Y W H, at a frame or a"
+            " time; several times for several objects: 1, 2, ..., or as a fifth number says",
+            placed,
             nargs="+",
-            metavar=("X Y", "OBJECT"),
+            metavar=("[PLACE:]X Y W H", "OBJECT"),
             repeated=True,
         ),
     )
-    no_click: tuple[list[int], ...] = field(
+    click: tuple[list[int | Placed], ...] = field(
+        default=(),
+        metadata=option(
+            "instead, or too: a pixel on an object in the first frame, or, as 120:X Y, at a frame or a time, where it"
+            " corrects what is followed; and the object's number if it is not 1; several times for what is still"
+            " missing, and for several objects",
+            placed,
+            nargs="+",
+            metavar=("[PLACE:]X Y", "OBJECT"),
+            repeated=True,
+        ),
+    )
+    no_click: tuple[list[int | Placed], ...] = field(
         default=(),
         metadata=option(
             "likewise: a pixel that is not the object's",
-            non_negative(int),
+            placed,
             nargs="+",
-            metavar=("X Y", "OBJECT"),
+            metavar=("[PLACE:]X Y", "OBJECT"),
             repeated=True,
         ),
     )

@@ -35,6 +35,23 @@ class Placed(Protocol):
         """See `reader.Frame`."""
 
 
+class Pointed(Protocol):
+    """What a user points at in a frame, by boxes and clicks: it is found when the frame and what is there are known."""
+
+    @property
+    def object_ids(self) -> Iterable[int]:
+        """Of the objects that are pointed at."""
+
+    def find(self, frame: np.ndarray, labels: np.ndarray, number: int | None = None) -> dict[int, np.ndarray]:
+        """Return {object id: bool (H, W)}.
+
+        Args:
+            frame: RGB uint8 (H, W, 3).
+            labels: uint8 (H, W), the objects that are there so far.
+            number: of the frame, for errors.
+        """
+
+
 class Prompt(NamedTuple):
     """Objects that are given at a place of a video.
 
@@ -43,12 +60,19 @@ class Prompt(NamedTuple):
         path: the mask's file, or the folder with a mask's file for each object; None for objects without a file.
         objects: {object id: bool (H, W)}, of the video's size, once `read` has read the mask.
         note: what was made of the file, where that could surprise.
+        pointed: `Pointed`, in place of a file and of objects.
     """
 
     place: int | Fraction | None
     path: Path | None
     objects: Mapping[int, np.ndarray] | None = None
     note: str = ""
+    pointed: Pointed | None = None
+
+    @property
+    def surprises(self) -> bool:
+        """Whether the user is shown what was made of it."""
+        return bool(self.note) or self.pointed is not None
 
     def is_at(self, frame: Placed) -> bool:
         """Tell whether a `reader.Frame`, or what else has its number and its time, is at or after the place."""
@@ -218,9 +242,15 @@ def objects_of(prompt: Prompt) -> Mapping[int, np.ndarray]:
     return prompt.objects
 
 
+def objects_in(prompt: Prompt, frame: Frame, labels: np.ndarray) -> Mapping[int, np.ndarray]:
+    """Return the objects of a `Prompt` in its frame; what is pointed at is found. `labels` is as in `Pointed.find`."""
+    return objects_of(prompt) if prompt.pointed is None else prompt.pointed.find(frame.image, labels, frame.number)
+
+
 def all_objects(given: Sequence[Prompt]) -> list[int]:
     """Return the sorted ids of the objects of all `Prompt`s."""
-    return sorted({object_id for each in given for object_id in objects_of(each)})
+    pointed = {object_id for each in given if each.pointed is not None for object_id in each.pointed.object_ids}
+    return sorted(pointed | {object_id for each in given if each.pointed is None for object_id in objects_of(each)})
 
 
 def reference_frames(frames: Iterable[Frame], given: Sequence[Prompt]) -> list[np.ndarray]:
@@ -241,4 +271,5 @@ def reference_frames(frames: Iterable[Frame], given: Sequence[Prompt]) -> list[n
 
 def too_late(given: Prompt) -> InputError:
     """Return the InputError for a `Prompt` whose place is after the last frame."""
-    return InputError(f"{given.path} is for a place after the video's last frame; correct its time or frame")
+    name = given.path or f"a click or a box at {given.place}"
+    return InputError(f"{name} is for a place after the video's last frame; correct its time or frame")

@@ -13,6 +13,7 @@ from osmn.files.atomic import remove_unfinished, temporary_folder
 from osmn.files.overlap import refuse_inputs_inside_outputs, refuse_writing_over_inputs
 from osmn.inference import crf
 from osmn.inference.predictor import Predictor
+from osmn.masks import Size
 from osmn.models import checkpoint_files, exported
 from osmn.models.engines import Engine
 from osmn.models.engines.mirrored import MirroredEngine
@@ -22,7 +23,7 @@ from osmn.progress import progress_bar
 from osmn.results import manifest
 from osmn.user_video import exports, model_choice, prompts, tracking
 from osmn.user_video.both_ways import Backward
-from osmn.user_video.boxes import FOUND, Pointing, find_pointed, write_found
+from osmn.user_video.boxes import FOUND, Pointing, find_pointed, with_new_found, write_found
 from osmn.user_video.media.backward import Mark
 from osmn.user_video.media.reader import Frames, open_frames
 from osmn.user_video.options import UserVideoOptions, VideoOptions
@@ -38,17 +39,21 @@ def opened(
 ) -> Iterator[tuple[Frames, list[Prompt]]]:
     """Give a `with` block the frames of a job's video and its `Prompt`s, with their objects.
 
-    `pointed` is what the user points at in place of masks. Raises InputError for a video or a mask that cannot be read,
-    and where nothing is found.
+    `pointed` is what the user points at, in place of masks or too. Raises InputError for a video or a mask that cannot
+    be read, and where nothing is found.
     """
     video = options.video
     with _open_frames(job, video) as frames:
         for remark in frames.remarks:
             logger.info(remark)
+        given = prompts.read(job.given, frames.size, frames.as_shown, video.mask_reading, frames.first)
         if pointed is not None:
-            yield frames, find_pointed(frames.first.image, pointed, job.folder)
-        else:
-            yield frames, prompts.read(job.given, frames.size, frames.as_shown, video.mask_reading, frames.first)
+            given += pointed.prompts(Size(*frames.size), after_masks=bool(given))
+            given = [*(() if job.given else find_pointed(frames.first.image, pointed, job.folder)), *given]
+        if any(each.pointed for each in given) and (video.both_ways or options.finetuning.finetune):
+            with _open_frames(job, video) as again:  # Before these, all new objects must be known.
+                given = with_new_found(again, given)
+        yield frames, given
 
 
 def _open_frames(job: Job, video: VideoOptions) -> Frames:
@@ -80,7 +85,7 @@ def segment_job(
         engine: that segments.
         options: how the video is segmented.
         read: the paths that are read for this job or for other jobs, which no result may replace.
-        pointed: what the user points at in place of masks.
+        pointed: what the user points at, in place of masks or too.
 
     Raises:
         InputError: if results would replace files that are read, or the results of another run; if the model is to be
@@ -90,28 +95,29 @@ def segment_job(
         raise InputError(f"{model.path} is exported, --finetune needs a checkpoint; give that")
     options = dataclasses.replace(options, window=options.window and takes_windows(model))
     read = list(read)
-    found = list(FOUND if pointed else ())
+    first = pointed is not None and pointed.first is not None and not job.given
+    found = list(FOUND if first else ())
     videos = tracking.videos_written(given, options.video.cutout)
-    shown = [GIVEN] if any(each.note for each in given) else []
+    shown = [GIVEN] if any(each.surprises for each in given) else []
     exported_files = [name for names in _exports(frames, given, options).values() for name in names]
     _check_places(job, model, options, read, [*found, *videos, *shown, *exported_files])
     size = model_choice.size(model, frames.size, options.im_size)
     logger.info(f"{job.path}: {model.summary(size)}")
     refine = crf.refiner() if options.crf_postprocessing else None
     if options.finetuning.finetune and not options.overwrite:
-        _check_finetuned(job.folder, given)
+        _check_finetuned(job.folder, _known(given))
     writes = [*videos, *found, tracking.mask_name(frames.first), *exported_files]
     done = None
-    made_of = _provenance(job.path, given, pointed) | {"im_size": size}
+    made_of = _provenance(job, pointed) | {"im_size": size}
     with _open_run(job, made_of, model, options, read, writes) as run:
         # Scores may be asked for now where a run without scores has finished the masks.
         anew = options.save_score and not run.is_finished("scores", [])
         with run.part("video", videos, anew=anew) as part:
             if not part.finished:
-                if pointed:
-                    write_found(given, frames.first.image, part.announce)
+                if first:
+                    write_found(given[:1], frames.first.image, part.announce)
                 if options.finetuning.finetune:
-                    engine = _finetuned_engine(job, given, size, model, options, run)
+                    engine = _finetuned_engine(job, _known(given), size, model, options, run)
                 engine = MirroredEngine(engine) if options.flip_test else engine
                 predictor = Predictor(engine, size, None, refine, options.search, options.window)
                 done = _track(job, frames, given, predictor, options, part.announce)
@@ -160,16 +166,23 @@ def _export(
     logger.info(f"{', '.join(shown)} written")
 
 
-def _provenance(path: Path | str, given: Sequence[Prompt], pointed: Pointing | None) -> dict[str, Any]:
-    """Return {option: value} of a video and of what is given in it, by masks or by pointing, for a manifest."""
+def _provenance(job: Job, pointed: Pointing | None) -> dict[str, Any]:
+    """Return {option: value} of a video and of what is given in it, by masks and by pointing, for a manifest."""
+    masks = [[str(each.place), hashlib.sha256(path_of(each).read_bytes()).hexdigest()] for each in job.given]
+    found: dict[str, Any] = {"input": str(job.path), "masks": masks, "boxes": []}
     if pointed is None:
-        masks = [[str(each.place), hashlib.sha256(path_of(each).read_bytes()).hexdigest()] for each in given]
-        return {"input": str(path), "masks": masks, "boxes": []}
-    found: dict[str, Any] = {"input": str(path), "masks": [], "boxes": [list(box) for box in pointed.boxes.values()]}
-    if pointed.engine is not None:
-        clicks = {str(object_id): [list(click) for click in of] for object_id, of in pointed.clicks.items()}
-        found |= {"clicks": clicks, "click_model_sha256": pointed.made_by}
-    return found
+        return found
+    for place, at in [(None, pointed.first), *pointed.later]:
+        if at is not None:
+            here = {str(object_id): [list(click) for click in of] for object_id, of in at.clicks.items()}
+            boxes = {str(object_id): list(box) for object_id, box in at.boxes.items()}
+            if place is None:  # As results of before have it, whose k-th box is object k.
+                usual = list(at.boxes) == list(range(1, len(boxes) + 1))
+                found |= {"boxes": list(boxes.values()) if usual else boxes}
+                found |= {"clicks": here} if at.engine is not None else {}
+            else:
+                found.setdefault("pointed_later", []).append([str(place), boxes, here])
+    return found | ({"click_model_sha256": pointed.made_by} if pointed.made_by else {})
 
 
 def _open_run(
@@ -273,6 +286,11 @@ def _finetuned_engine(
     if model.engine == exported.OPENVINO:  # In the precision that the results note, whatever it was trained in.
         trained = dataclasses.replace(trained, precision=model.precision)
     return trained.start_engine()
+
+
+def _known(given: list[Prompt]) -> list[Prompt]:
+    """Return the `Prompt`s whose masks are known before the objects are followed: a model can be trained on them."""
+    return [each for each in given if each.pointed is None]
 
 
 def _examples(given: list[Prompt]) -> list[str]:

@@ -21,7 +21,7 @@ from osmn.user_video.both_ways import Backward
 from osmn.user_video.media.reader import Frame, Frames
 from osmn.user_video.media.writer import write_cutout, write_overlay
 from osmn.user_video.presence import Presence
-from osmn.user_video.prompts import Prompt, PromptQueue, all_objects, objects_of, prompts_of, too_late
+from osmn.user_video.prompts import Prompt, PromptQueue, all_objects, objects_in, prompts_of, too_late
 
 FINETUNED = "finetuned"  # Folder, among a video's results, of the model that was trained on it.
 MASKS, SCORES = "masks", "scores"  # Folders, among the results.
@@ -191,7 +191,7 @@ def track(
                 segmentation = predictor.step(frame.image, small)
                 labels = segmentation.labels()
             for prompt in prompts.take(frame):
-                objects = objects_of(prompt)
+                objects = objects_in(prompt, frame, labels)
                 for object_id, mask in objects.items():
                     if mask.any():
                         predictor.add_object(object_id, mask)
@@ -319,7 +319,7 @@ def segment(
     for name in (MASKS, SCORES, GIVEN):
         remove_unfinished(Path(folder) / name)
     count, presence = 0, Presence()
-    surprising = PromptQueue(each for each in given if each.note)
+    surprising = PromptQueue(each for each in given if each.surprises)
     with (
         Results(folder, frames, all_objects(given) if cutout else (), save_score, tell) as results,
         contextlib.closing(track(predictor, frames, given)) as steps,

@@ -25,6 +25,7 @@ from helpers.own_videos import mask
 from helpers.processes import interruptible
 from helpers.scripts import error, words
 from osmn.files.images import read_labels
+from osmn.user_video import boxes
 from osmn.user_video.media.reader import open_frames
 
 FRAMES, EVERY = 6, 0.2
@@ -92,6 +93,21 @@ def test_a_box_gives_the_object_and_what_was_found_is_written(follower, tmp_path
     np.testing.assert_array_equal(read_labels(tmp_path / "out/masks/00000.png"), found)
 
 
+def test_clicks_give_the_object(follower, tmp_path, monkeypatch):
+    class Yellow:
+        def probabilities(self, image, maps):
+            return (image[..., 0] > 150).astype(np.float32)
+
+    monkeypatch.setattr(boxes, "load_click_engine", lambda path: Yellow())
+    monkeypatch.setattr(boxes, "fingerprint", lambda path: "0123")
+    image = picture(10)
+    image[10:30, 10:40] = 220, 200, 40
+    clip = make_video(tmp_path / "clip.mkv", [image] * 3, **LOSSLESS)
+    live(clip, "--click", 20, 20, "--no-click", 60, 40, "--result_path", tmp_path / "out")
+    found = read_labels(tmp_path / "out/first_mask.png")
+    assert found[12:28, 12:38].all() and not found[:, 50:].any()
+
+
 def test_results_of_another_run_stay_unless_the_user_says_so(follower, clip, first, tmp_path, capsys):
     live(clip, "--mask", first, "--result_path", tmp_path / "out")
     before = {path: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()}
@@ -118,6 +134,8 @@ def test_a_run_that_has_written_nothing_is_in_nobodys_way(follower, clip, first,
         ([], "without a page, --mask FILE, --box X Y W H or --click X Y gives the object"),
         (["--mask", "{first}", "--box", 1, 1, 9, 9], "give --mask FILE, or --box X Y W H or --click X Y"),
         (["--mask", "3:{first}"], "--mask 3:{first}: live, a mask is of the first frame"),
+        (["--click", "3:20", 20], "live, a click or a box is of the first frame, without a place before it"),
+        (["--box", "0.5s:1", 1, 9, 9], "live, a click or a box is of the first frame"),
         (["--mask", "nope.png"], "nope.png does not exist; give a mask, --mask FILE"),
         (["--mask", "{first}", "--result_path", "{folder}"], "first.png is read"),
         (["--mask", "{first}", "--raw_size", 8, 8, "--raw_format", "gray"], "--raw_size does not go with"),

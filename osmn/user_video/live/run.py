@@ -22,7 +22,7 @@ from osmn.models.interface import SegmentationModel
 from osmn.progress import progress_bar
 from osmn.results import manifest
 from osmn.user_video import model_choice, prompts
-from osmn.user_video.boxes import FOUND, Pointing, find_pointed, write_found
+from osmn.user_video.boxes import FOUND, Pointing, find_pointed, pointing, write_found
 from osmn.user_video.live import streams
 from osmn.user_video.live.options import LiveOptions
 from osmn.user_video.live.results import FRAMES, OVERLAY, LiveFiles
@@ -30,7 +30,7 @@ from osmn.user_video.live.server import Server
 from osmn.user_video.live.session import Session
 from osmn.user_video.live.sources import Camera, LiveSource, Picture, Player, Pushed
 from osmn.user_video.media.reader import Frame
-from osmn.user_video.options import VideoOptions
+from osmn.user_video.options import Placed, VideoOptions
 from osmn.user_video.prompts import Prompt
 from osmn.user_video.tracking import MASKS
 from osmn.user_video.webapp.pointing import Pointer
@@ -74,6 +74,13 @@ def masks_of(video: VideoOptions) -> list[Prompt]:
     if late is not None:
         raise InputError(f"--mask {late.place}:{late.path}: live, a mask is of the first frame; correct it in the page")
     return given
+
+
+def pointed_of(video: VideoOptions) -> Pointing | None:
+    """Return what is pointed at in the first frame; None for nothing. Raises InputError for later frames."""
+    if any(isinstance(numbers[0], Placed) for numbers in (*video.box, *video.click, *video.no_click)):
+        raise InputError("live, a click or a box is of the first frame, without a place before it; correct in the page")
+    return pointing(video) if video.pointed else None
 
 
 def open_source(options: LiveOptions, masks: Sequence[Prompt] = ()) -> LiveSource:
@@ -148,7 +155,7 @@ def run(
     def in_first(picture: Picture, image: np.ndarray) -> Objects:
         return _objects(picture, image, asked, source, masks, pointed, tell)
 
-    count = len(masks) or (len({*pointed.boxes, *pointed.clicks}) if pointed else 1)
+    count = len(masks) or (len(pointed.first.object_ids) if pointed and pointed.first else 1)
     _refuse_places(asked, source, masks)
     with contextlib.ExitStack() as stack:
         files, tell = stack.enter_context(_written(asked, model, source))
