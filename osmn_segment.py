@@ -55,6 +55,7 @@ def main(argv=None):
     if index >= len(jobs):
         print(f"share {index}/{count} of {len(jobs)} videos has none: there is nothing to do")
     inputs = [path for job in jobs for path in (job.path, *(each.path for each in job.given))]
+    options.check_user_model(args)  # Before seconds are spent.
     pointed = boxes.pointing(chosen.video) if chosen.video.pointed else None
     for job in jobs[index::count]:
         with segment.opened(job, chosen, pointed) as (frames, given):

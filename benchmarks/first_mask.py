@@ -3,6 +3,8 @@
 Takes a DAVIS folder of version 2016. The box is 10 % larger than the object. Clicks are those of a careful person: each
 in the middle of the largest error. NoC@85 and NoC@90 are the numbers of clicks until the IoU is 0.85 and 0.90, at most
 20, as the field counts them. Also GrabCut in the same boxes, as earlier versions had it, and how long both take.
+With --follow, each sequence is segmented from the mask by a box and two clicks, and from the true one: J of both,
+without the first and the last frame, as DAVIS counts it.
 """
 
 import dataclasses
@@ -20,6 +22,7 @@ from osmn.evaluation.metrics import region_similarity
 from osmn.files.images import read_image, read_labels
 from osmn.inference.load import SHIPPED_CLICKS, load_click_engine
 from osmn.inference.pointing import Click, answer
+from osmn.inference.predictor import Predictor
 from osmn.inputs.clicks import POSITIVE, box_of, next_click
 from osmn.masks import Size
 from osmn.options import non_negative, option
@@ -45,6 +48,9 @@ class FirstFrames:
     frame: int = field(default=0, metadata=option("number of the frame in its sequence", non_negative(int)))
     click_model: str = field(default=str(SHIPPED_CLICKS), metadata=option("click network: checkpoint, or folder"))
     no_grabcut: bool = field(default=False, metadata=option("leave out GrabCut, which takes seconds a frame"))
+    follow: str = field(
+        default="", metadata=option("segment the sequences by this model, such as models/osmn_lite", metavar="MODEL")
+    )
 
 
 def parser():
@@ -64,7 +70,10 @@ def larger_box(mask):
 
 
 def by_clicks(engine, frame, truth, most, box=None):
-    """Return (IoU after each click, seconds of each answer); with a `box` the first IoU is of the box alone."""
+    """Return (IoU after each click, seconds of each answer, the last mask).
+
+    With a `box` the first IoU is of the box alone.
+    """
     found, clicks, ious, seconds = None, [], [], []
     if box is not None:
         found = answer(engine, frame, clicks, box)
@@ -76,7 +85,19 @@ def by_clicks(engine, frame, truth, most, box=None):
         found = answer(engine, frame, clicks, box, found)
         seconds.append(time.perf_counter() - start)
         ious.append(region_similarity(truth, found))
-    return ious, seconds
+    return ious, seconds, found
+
+
+def followed(predictor, frames, truths, first):
+    """Return the mean J of an object that is followed from the mask `first`, without the first and the last frame.
+
+    `frames` are paths, `truths` the true masks of all of them, bool (H, W).
+    """
+    predictor.start(read_image(frames[0], Size.of(first)))
+    predictor.add_object(1, first)
+    images = (read_image(path, Size.of(first)) for path in frames[1:])
+    found = [segmentation.labels() == 1 for segmentation in predictor.propagate(images)]
+    return np.mean([region_similarity(*pair) for pair in zip(truths[1:-1], found[:-1], strict=True)])
 
 
 def by_grabcut(frame, box, truth):
@@ -99,7 +120,7 @@ def main(argv=None):
     """Print the table."""
     chosen = read(parser().parse(argv), FirstFrames)
     engine = load_click_engine(chosen.click_model)
-    rows, curves, waits, cuts = [], [], [], []
+    rows, curves, waits, cuts, firsts = [], [], [], [], {}
     print(f"{'IoU by':16}{'GrabCut':>9}{'box':>8}{'+ 1':>8}{'+ 2':>8}{'1 click':>10}{'2':>8}{'3':>8}{'5':>8}{'10':>8}")
     for video in davis.videos(chosen.data_path, 2016, chosen.split):
         masks = davis.annotations(chosen.data_path, video.name)
@@ -109,13 +130,16 @@ def main(argv=None):
             continue
         frame, box = read_image(path, Size.of(truth)), larger_box(truth)
         cut, seconds = (np.nan, np.nan) if chosen.no_grabcut else by_grabcut(frame, box, truth)
-        boxed, _ = by_clicks(engine, frame, truth, 2, box)
-        clicked, waited = by_clicks(engine, frame, truth, MOST_CLICKS)
+        boxed, _, first = by_clicks(engine, frame, truth, 2, box)
+        clicked, waited, _ = by_clicks(engine, frame, truth, MOST_CLICKS)
         rows.append([cut, *boxed, *(clicked[number - 1] for number in (1, 2, 3, 5, 10))])
         curves.append(clicked)
         waits += waited
         cuts.append(seconds)
         print(line(video.name, rows[-1]), flush=True)
+        if chosen.follow:
+            frames = video.frames[video.frames.index(path) :]
+            firsts[video.name] = frames, [read_labels(masks[each.stem]) > 0 for each in frames], first
     if not rows:
         raise InputError(f"{Path(chosen.data_path)} shows no object in these frames; choose others")
     print(line("mean", np.mean(rows, axis=0)))
@@ -125,6 +149,19 @@ def main(argv=None):
     for name, figures in PUBLISHED.items():
         print(f"  {name}: {figures[0]:.2f}, {figures[1]:.2f} on 345 frames of DAVIS 2016, as published")
     print(f"an answer to a click: {np.median(waits) * 1000:.0f} ms, GrabCut in a box: {np.median(cuts) * 1000:.0f} ms")
+    if firsts:
+        follow(Predictor.from_checkpoint(chosen.follow), firsts)
+
+
+def follow(predictor, firsts):
+    """Print J of sequences from their first masks, {name: (paths of frames, true masks, first mask)}, and from true."""
+    print(f"\n{'J of the video':16}{'true':>9}{'box + 2':>9}{'':3}from a first mask that is true, or pointed at")
+    rows = []
+    for name, (frames, truths, first) in firsts.items():
+        rows.append([followed(predictor, frames, truths, mask) for mask in (truths[0], first)])
+        print(f"{name:16}{rows[-1][0]:>9.3f}{rows[-1][1]:>9.3f}", flush=True)
+    true, pointed = np.mean(rows, axis=0)
+    print(f"{'mean':16}{true:>9.3f}{pointed:>9.3f}   {pointed - true:+.3f}")
 
 
 def line(name, values):

@@ -206,17 +206,13 @@ class Run:
         return size_and_crc(self._folder / name)
 
 
-def _clear_nothing() -> None:
-    pass
-
-
 @contextlib.contextmanager
 def open_run(
     folder: Path | str,
     made_by: dict[str, Any],
     option: str,
     existing: Existing = Existing.REFUSE,
-    clear: Callable[[], object] = _clear_nothing,
+    clear: Callable[[], object] = lambda: None,
     name: str = RUN,
     shard: tuple[int, int] = (0, 1),
     read: Iterable[Path | str] = (),
@@ -249,12 +245,9 @@ def open_run(
     with locks.writing(folder, shard) as held:
         before = read_run(folder, name)
         difference = None if before is None else _difference(_as_now(before), made_by)
-        if difference is not None:
-            if not replace:
-                raise InputError(
-                    f"{folder} holds results of another run ({difference}); give another {option}, or --overwrite to"
-                    " replace them"
-                )
+        if not replace:
+            _refuse(folder, option, difference)
+        elif difference is not None:
             held.require_alone()
         ours = None if existing is Existing.REPLACE_ALL else finished_parts.files_of_runs(folder)
         run = Run(folder, made_by, option, ours)
@@ -271,6 +264,20 @@ def open_run(
             _write(folder / name, made_by | kept)
         held.admit()
         yield run
+
+
+def refuse_others(folder: Path | str, option: str, options: Mapping[str, Any]) -> None:
+    """Raise the InputError of `open_run` as far as some options of a run tell: before its model is loaded."""
+    if (found := read_run(folder)) is not None:
+        before = _as_now(found)
+        known = json.loads(json.dumps(_absolute(options)))
+        _refuse(folder, option, _difference(before, before | {"options": before["options"] | known}))
+
+
+def _refuse(folder: Path | str, option: str, difference: str | None) -> None:
+    if difference is not None:
+        other = f"{folder} holds results of another run ({difference}); give another {option}"
+        raise InputError(f"{other}, or --overwrite to replace them")
 
 
 def note_found(folder: Path | str, name: str, value: Any, file: str = RUN) -> None:

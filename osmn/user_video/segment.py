@@ -43,6 +43,9 @@ def opened(
     be read, and where nothing is found.
     """
     video = options.video
+    if not options.overwrite:  # Before a model is loaded, which takes seconds. Its windows are not known yet.
+        known = {name: value for name, value in options.identity_options.items() if name != "window"}
+        manifest.refuse_others(job.folder, "--result_path", known | _provenance(job, pointed))
     with _open_frames(job, video) as frames:
         for remark in frames.remarks:
             logger.info(remark)

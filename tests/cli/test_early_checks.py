@@ -106,6 +106,10 @@ WRONG = {
         "/nope/ImageSets/2016/train.txt does not exist; the data path must be a DAVIS folder",
     ),
     "own video, mask": (f"{SEGMENT} --mask /nope.png", "/nope.png does not exist; give a mask, --mask FILE"),
+    "own videos, one folder of results": (
+        f"{SEGMENT.replace('{frames}', '{frames} {frames}')}",
+        "would have one folder",
+    ),
     "own video, model": (f"{SEGMENT} --whole_model_path /nope", NO_MODEL),
     "live, mask": (f"{LIVE} --mask /nope.png", "/nope.png does not exist; give a mask, --mask FILE"),
     "live, model": (f"{LIVE} --whole_model_path /nope", NO_MODEL),

@@ -186,6 +186,22 @@ def test_a_video_is_the_same_by_any_path_that_leads_to_it_and_only_then(clip, tm
     assert "holds results of another run (input was" in capsys.readouterr().err
 
 
+def test_results_of_another_run_are_named_before_a_model_is_loaded(clip, tmp_path, capsys, monkeypatch):
+    first, other = (
+        mask(tmp_path / f"{name}.png", {1: (8, 8, end, end)}) for name, end in (("first", 30), ("other", 20))
+    )
+    segment(clip, tmp_path / "out", "--mask", first)
+    monkeypatch.setattr(osmn_segment.options, "load_user_model", lambda args: pytest.fail("the model is loaded"))
+    for words, said in (
+        (("--mask", other), "(masks was "),
+        (("--mask", first, "--stride", 2), "(stride was 1, is 2)"),
+        (("--box", 1, 1, 9, 9, "--box_by", "grabcut"), "(boxes was [], is [[1, 1, 9, 9]])"),
+    ):
+        with pytest.raises(SystemExit):
+            segment(clip, tmp_path / "out", *words)
+        assert f"holds results of another run {said}" in capsys.readouterr().err
+
+
 def test_a_finished_video_lacks_a_cutout_that_is_asked_for_later_or_a_mask_that_was_removed(clip, tmp_path, capsys):
     first = mask(tmp_path / "first.png", {1: (8, 8, 30, 30)})
     segment(clip, tmp_path / "out", "--mask", first)
