@@ -12,12 +12,12 @@ import logging
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from osmn.data.types import Example, Guide, Reference, Video
-from osmn.errors import InputError
-from osmn.files.images import read_labels
-from osmn.files.names import frame_files, mask_files, read_names, subfolders
+from osmn.errors import InputError, in_short
+from osmn.files.images import has_soft_borders, read_labels
+from osmn.files.names import FRAME_SUFFIXES, frame_files, mask_files, natural_key, plain_name, read_lines, subfolders
 from osmn.masks import covered_shares, labels_in, shows_enough
 from osmn.progress import progress_bar
 
@@ -34,7 +34,8 @@ class Folders:
     Attributes:
         frames: the folder of the videos' folders of frames.
         masks: the folder of the videos' folders of masks.
-        listed: a text file of the videos' names; None: the videos are the folders that have masks.
+        listed: a text file of the videos' names, or of paths of their frames, as DAVIS 2016 has it; None: the videos
+            are the folders that have masks.
         single: all labels above 0 are one object, without id.
         tracks: a JSON file that `masks` is made of; None where the dataset has masks.
         kind: the name of that file's format, of `tracks.FORMATS`.
@@ -51,7 +52,7 @@ class Folders:
     def names(self) -> list[str]:
         """The names of the videos, in the list's order, or in natural order; InputError if there is none."""
         if self.listed is not None:
-            return read_names(self.listed, "give --list the file that names the videos")
+            return _listed(self.listed, self.frames)
         names = [path.relative_to(self.masks).as_posix() for path in _video_folders(self.masks, self.frames)]
         if not names:
             raise InputError(f"{self.masks} has no folder that {self.frames} has too; check both paths")
@@ -64,7 +65,13 @@ class Folders:
 
     def videos(self) -> list[Video]:
         """Return the `Video`s, read anew; raise InputError if there is none, or as `video` does."""
-        bar = progress_bar(self.names, brief=True, desc="masks", unit="video", leave=False)
+        names = self.names
+        if self.listed is None:
+            taken = {name.partition("/")[0] for name in names}
+            others = [path.name for path in subfolders(self.masks) if path.name not in taken]
+            if others:
+                logger.info(f"{self.frames} has no frames of {in_short(', '.join(others))}: left out")
+        bar = progress_bar(names, brief=True, desc="masks", unit="video", leave=False)
         found = [each for name in bar if (each := video(self, name)) is not None]
         if not found:
             raise InputError(f"{self.masks} has no video with an object")
@@ -78,6 +85,51 @@ def _video_folders(masks: Path, frames: Path) -> list[Path]:
         inner = [path for path in subfolders(folder) if (frames / path.relative_to(masks)).is_dir()]
         found += inner or ([folder] if (frames / folder.name).is_dir() else [])
     return found
+
+
+def _listed(path: Path, frames: Path) -> list[str]:
+    """Return the names of the videos in a list: folders of `frames`, a line each, or what `_video_of` finds."""
+    names: dict[str, None] = {}
+    others = sorted(other.stem for other in path.parent.glob("*.txt"))
+    splits = f", or --split one of {in_short(', '.join(others))}" if others else ""
+    for line in read_lines(path, f"give --list the file that names the videos{splits}"):
+        try:
+            whole = "/".join(map(plain_name, line.split("/")))  # A name may have spaces in it.
+        except ValueError:
+            whole = ""
+        first, *others = line.split()
+        if whole and (frames / whole).is_dir():
+            found = [whole]
+        elif PurePosixPath(first).suffix.lower() in FRAME_SUFFIXES:  # The mask of this frame may follow.
+            found = [_video_of(path, PurePosixPath(first).parent.as_posix(), frames)]
+        else:
+            found = [_video_of(path, name, frames) for name in (first, *others)]
+        names |= dict.fromkeys(found)
+    return list(names)
+
+
+def _video_of(path: Path, name: str, frames: Path) -> str:
+    """Return the end of a name or path in the list `path` that is a folder of `frames`, at most two levels deep.
+
+    Raises InputError if there is none.
+    """
+    parts = [part for part in name.split("/") if part not in ("", ".")]
+    for end in ("/".join(parts[-2:]), *parts[-1:]):
+        for tail in (end, end.removesuffix(PurePosixPath(end).suffix)):  # Some lists name files of videos.
+            try:
+                whole = "/".join(map(plain_name, tail.split("/")))
+            except ValueError as error:
+                raise InputError(f"{path}: {error}; correct it") from None
+            if (frames / whole).is_dir():
+                return whole
+    raise InputError(f"{path} names {name}, but {frames / (parts[-1] if parts else name)} does not exist; check both")
+
+
+def frames_of(folders: Folders, name: str) -> dict[str, Path]:
+    """Return {frame name: path}, in order, of a video's frames; PNGs beside JPEGs in a folder of both are its masks."""
+    folder, masks = folders.frames / name, folders.masks / name
+    both = masks.is_dir() and folder.is_dir() and masks.samefile(folder)
+    return frame_files(folder, leave_out=mask_files(masks, required=False).values() if both else ())
 
 
 @dataclass(frozen=True)
@@ -100,6 +152,11 @@ class Annotations:
     def frames(self) -> set[str]:
         """The names of the annotated frames."""
         return {*self.labels}.union(*self.objects.values())
+
+    @property
+    def first_mask(self) -> Path:
+        """The path of a mask of the first frame of those that have masks."""
+        return next(path for masks in (self.labels, *self.objects.values()) for path in masks.values())
 
     def mask(self, object_id: int | None, frame: str) -> Path:
         """Return the path of the mask that shows an object in an annotated frame."""
@@ -181,12 +238,14 @@ def video(folders: Folders, name: str) -> Video | None:
 
     Raises InputError if a folder does not exist, or if a mask has no frame.
     """
-    frames, found = frame_files(folders.frames / name), annotations(folders, name)
+    frames, found = frames_of(folders, name), annotations(folders, name)
     _check_frames(folders, name, frames, found)
     begun = starts(found, frames)
     if not begun:
         logger.warning(f"{folders.masks / name} shows no object: left out")
         return None
+    if has_soft_borders(found.first_mask):
+        logger.info(f"{folders.masks / name} has masks with soft borders: half and more is the object")
     numbers = {frame: number for number, frame in enumerate(frames)}
     references = {}
     for frame, ids in begun.items():
@@ -205,7 +264,7 @@ def examples(where: Folders, validity: tuple[float, float] | None = None) -> lis
     bar = progress_bar(where.names, brief=True, desc="masks", unit="video", leave=False)
     with concurrent.futures.ThreadPoolExecutor() as pool:
         for name in bar:
-            frames, masks = frame_files(where.frames / name), annotations(where, name)
+            frames, masks = frames_of(where, name), annotations(where, name)
             _check_frames(where, name, frames, masks)
             shown: dict[int | None, dict[int, Guide]] = {}
             for number, (frame, ids) in enumerate(presence(masks, frames)):
@@ -238,6 +297,9 @@ def _guides(
 
 
 def _check_frames(where: Folders, name: str, frames: Mapping[str, Path], found: Annotations) -> None:
-    for frame in sorted(found.frames):
-        if frame not in frames:
-            raise InputError(f"{where.frames / name} has no frame {frame}, though {where.masks / name} has its mask")
+    missing = sorted(found.frames - {*frames}, key=natural_key)
+    if missing:
+        named = "" if found.frames & {*frames} else f"; its frames are named {next(iter(frames))}, ...: rename either"
+        raise InputError(
+            f"{where.frames / name} has no frame {missing[0]}, though {where.masks / name} has its mask{named}"
+        )

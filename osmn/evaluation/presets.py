@@ -1,6 +1,7 @@
 """Datasets whose folders, rule of scoring and archive are known by name: a row each (doc/datasets.md)."""
 
 import dataclasses
+import logging
 from dataclasses import field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -9,7 +10,10 @@ from osmn.data.folders import Folders
 from osmn.errors import InputError
 from osmn.evaluation.rules import RULES
 from osmn.evaluation.sources import Source, of_folders, of_ytvos
+from osmn.files.names import subfolders
 from osmn.options import option
+
+logger = logging.getLogger(__name__)
 
 
 class Preset(NamedTuple):
@@ -48,10 +52,10 @@ class Preset(NamedTuple):
         return Folders(frames, masks, listed, self.single, tracks, self.kind)
 
     def fits(self, data_path: Path | str) -> bool:
-        """Tell whether a folder holds the dataset's frames, masks and list, of its own split."""
+        """Tell whether a folder holds the dataset's frames, masks and lists."""
         found = self.folders(data_path)
         masks = found.masks.is_dir() if found.tracks is None else found.tracks.is_file()
-        return found.frames.is_dir() and masks and (found.listed is None or found.listed.is_file())
+        return found.frames.is_dir() and masks and (found.listed is None or found.listed.parent.is_dir())
 
 
 _SPLIT_FIRST = "{split}/JPEGImages", "{split}/Annotations"
@@ -99,6 +103,11 @@ PRESETS = {
     ),
 }
 YTVOS = "ytvos"  # It says in meta.json, not in folders, which objects are where.
+SIGNS = {  # Files that these datasets alone have.
+    "lvos": "{split}/{split}_meta.json",
+    "mosev2": "meta_{split}.json",
+    YTVOS: "{split}/meta.json",
+}
 NAMES = tuple(sorted((*PRESETS, YTVOS)))
 
 
@@ -156,17 +165,48 @@ class VosData:
             raise InputError(f"--{said[0]} does nothing for ytvos, whose meta.json says it; leave it out")
         if not self.data_path:
             raise InputError("give DATA_PATH, the folder of ytvos")
-        return of_ytvos(self.data_path, self.split or "valid", self.unseen)
+        split = self.split or "valid"
+        meta = Path(self.data_path) / SIGNS[YTVOS].format(split=split)
+        if not meta.is_file():
+            raise _missing(meta, self.data_path, YTVOS)
+        return of_ytvos(self.data_path, split, self.unseen)
 
 
 def _check(data_path: str, name: str, split: str | None, *given: str | None) -> None:
-    """Raise InputError if a folder does not have a dataset's folders; `given` are those that are said apart."""
+    """Raise InputError if a folder does not have a dataset's folders; `given` are those that are said apart.
+
+    A warning says if the folder has a file that tells of another dataset.
+    """
     wanted = PRESETS[name].folders(data_path, split)
     masks = (wanted.masks, wanted.masks.is_dir()) if wanted.tracks is None else (wanted.tracks, wanted.tracks.is_file())
     needed = zip(((wanted.frames, wanted.frames.is_dir()), masks), given, strict=True)
-    missing = [path for (path, there), other in needed if not other and not there]
-    if not missing:
-        return
-    like = [other for other, preset in PRESETS.items() if preset.fits(data_path)]
-    hint = f"; {data_path} looks like {' or '.join(like)}" if like else ""
-    raise InputError(f"{missing[0]} does not exist, as {name} has it{hint}; check DATA_PATH, --dataset and --split")
+    for path in [path for (path, there), other in needed if not other and not there]:
+        raise _missing(path, data_path, name)
+    signs = _signs(Path(data_path), split or PRESETS[name].split)
+    if signs and name not in signs:
+        other, path = next(iter(signs.items()))
+        logger.warning(f"{path} is that of {other}: --dataset {other} takes the folder as what it is")
+
+
+def _signs(folder: Path, split: str) -> dict[str, Path]:
+    """Return {name: path} of the files in a folder that tell of a dataset."""
+    paths = {name: folder / sign.format(split=split) for name, sign in SIGNS.items()}
+    return {name: path for name, path in paths.items() if path.is_file()}
+
+
+def _like(folder: Path) -> list[str]:
+    """Return the names of the datasets that a folder looks like, of those with a list if there are such."""
+    fitting = [name for name, preset in PRESETS.items() if name not in SIGNS and preset.fits(folder)]
+    return [*_signs(folder, "valid")] or [name for name in fitting if PRESETS[name].listed] or fitting
+
+
+def _missing(path: Path, data_path: Path | str, name: str) -> InputError:
+    """Return the error of a dataset that lacks a path; it says what the folder or one near it looks like."""
+    folder = Path(data_path)
+    inner = subfolders(folder) if folder.is_dir() else []
+    places = [(place, like) for place in (folder, folder.absolute().parent, *inner) if (like := _like(place))]
+    of_name = [(place, like) for place, like in places if name in like]
+    hint = ""
+    for place, like in [*of_name, *places][:1]:
+        hint = f"; {place} looks like {name if name in like else ' or '.join(like)}"
+    return InputError(f"{path} does not exist, as {name} has it{hint}; check DATA_PATH, --dataset and --split")

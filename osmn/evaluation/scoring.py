@@ -18,7 +18,7 @@ from osmn.files.atomic import named_write_errors, remove_unfinished
 from osmn.files.images import read_labels, write_labels
 from osmn.files.overlap import refuse_writing_over_inputs
 from osmn.files.scores import read_scores
-from osmn.masks import Size, merge, resized
+from osmn.masks import Size, merge, of_object, resized
 from osmn.parallel import in_processes, worthwhile_processes
 from osmn.progress import progress_bar
 from osmn.results.layout import MASKS, OBJECTS, SCORES
@@ -206,7 +206,7 @@ def _own_scores(sequence: Sequence, frame: str, absent: float, mose2: bool) -> n
     scores = np.full((len(sequence.object_ids), 2), np.nan)
     for row, object_id in zip(scores, sequence.object_ids, strict=True):
         if frame in sequence.own[object_id]:
-            truth = read_labels(sequence.own[object_id][frame]) != 0
+            truth = of_object(read_labels(sequence.own[object_id][frame]))
             path = sequence.result_folder / str(object_id) / f"{frame}.png"
             result = read_labels(path, Size.of(truth)) != 0
             row[:] = frame_scores(truth.astype(np.uint8), result.astype(np.uint8), (1,), absent, mose2)[0]

@@ -16,7 +16,7 @@ from osmn.evaluation.dataset import Dataset, Evaluated
 from osmn.evaluation.rules import Rule, absences
 from osmn.evaluation.scoring import Scored, Sequence, require_folders, score
 from osmn.evaluation.tables import decimals, write_tables
-from osmn.files.names import natural_key, read_names
+from osmn.files.names import natural_key, read_lines
 from osmn.progress import progress_bar
 from osmn.results.layout import MASKS, MERGED, OBJECTS
 
@@ -210,7 +210,7 @@ def scored(
             logger.warning(f"{video.name} has {len(video.frames)} annotated frames: none to score")
     pairs = [(video, sequence) for video, sequence in chosen if sequence is not None]
     if not pairs:
-        raise InputError(f"{where.masks} has no video with annotations to score")
+        raise _nothing(where, rule)
     sequences = [sequence for _, sequence in pairs]
     tables = tuple(map(Scored, sequences, score(sequences, processes=processes, absent=np.inf, mose2=rule.mose2)))
     objects = []
@@ -223,15 +223,23 @@ def scored(
                 gone, back = _absences(video, object_id, sequence, counted) if rule.mose2 else (None, None)
                 objects.append(ObjectScore(video.name, name, len(counted), rule.values(counted), gone, back))
     if not objects:
-        raise InputError(f"{where.masks}: the rule {rule.name} counts no object of any video")
+        raise _nothing(where, rule)
     yield Scores(rule, tuple(objects), tables, unseen_names)
+
+
+def _nothing(where: Folders, rule: Rule) -> InputError:
+    """Return the error of a dataset whose objects a rule does not count."""
+    others = (
+        "" if rule.all_objects else ", of objects of the first annotated frames; try --rule ytvos, which counts all"
+    )
+    return InputError(f"{where.masks} has nothing that the rule {rule.name} counts{others}")
 
 
 def _unseen(path: Path | str | None, names: Iterable[str]) -> frozenset[str]:
     """Return the names in a list that are videos' names, and warn of the others."""
     if path is None:
         return frozenset()
-    listed = read_names(path, "--unseen is a list of videos, one a line")
+    listed = read_lines(path, "--unseen is a list of videos, one a line")
     others = sorted({*listed} - {*names})
     if others:
         logger.warning(f"{path}: no video is named {', '.join(others)}")

@@ -16,7 +16,7 @@ from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from osmn.errors import InputError, in_short
 from osmn.files.atomic import regular_bytes, replacing
-from osmn.masks import davis_palette
+from osmn.masks import davis_palette, without_soft_borders
 
 # Pillow knows dozens of further formats, which are not meant.
 FRAME_FORMATS = ("JPEG", "PNG")
@@ -154,10 +154,12 @@ def read_for_tensorflow(path: Path | str) -> bytes:
 
 
 def read_labels(path: Path | str, size: tuple[int, int] | None = None) -> np.ndarray:
-    """Return the labels at `path`, a PNG, as uint8 (H, W): palette indices, or gray values.
+    """Return the labels at `path`, a PNG, as uint8 (H, W): palette indices, gray values, or ids of DAVIS's colors.
 
-    `size` (width, height) resizes them (nearest). Alpha that is opaque everywhere is left out. Raises InputError,
-    naming the file, if it is missing, damaged, no PNG or a color image, or if its gray values have 2 or 4 bits.
+    `size` (width, height) resizes them (nearest). Alpha that is opaque everywhere is left out, and so are the upper 8
+    of 16 bits where they are 0. Gray masks with soft borders become 0 and 255, see `masks.without_soft_borders`.
+    Raises InputError, naming the file, if it is missing, damaged, no PNG or of other colors, or if its gray values have
+    2 or 4 bits.
     """
     content, image = _opened(path, LABEL_FORMATS)
     bits = content[BIT_DEPTH]
@@ -165,15 +167,46 @@ def read_labels(path: Path | str, size: tuple[int, int] | None = None) -> np.nda
         # Pillow reads a 1 of 2 bits as 85, other programs read it as 1.
         raise InputError(f"{path} is a grey image of {bits} bits, whose labels are ambiguous; save it in 8 bits")
     image = _upright(path, image, LABEL_FORMATS)
-    if image.mode == "LA" and image.getextrema()[1] == (255, 255):  # DAVIS 2016 has such a mask: bear/00077.png.
-        image = image.getchannel("L")
+    if image.mode in ("LA", "RGBA") and image.getextrema()[-1] == (255, 255):
+        image = image.convert(image.mode[:-1])  # DAVIS 2016 has such a mask: bear/00077.png.
     if image.mode == "1":
         image = image.convert("L")
+    if image.mode == "RGB":
+        image = _labels_of_colors(path, np.asarray(image))
+    if image.mode.startswith("I"):
+        wide = np.asarray(image)
+        if wide.max() > 255:
+            raise InputError(f"{path} has labels above 255; osmn_import.py png16 makes folders of masks of each object")
+        image = Image.fromarray(wide.astype(np.uint8))
     if image.mode not in ("P", "L"):
         raise InputError(
             f"{path} is a {image.mode} image; labels are indexed or 8-bit grey images, of at most 255 objects"
         )
+    if image.mode == "L":
+        image = Image.fromarray(without_soft_borders(np.asarray(image)))
     return np.asarray(_resized(image, size, Image.Resampling.NEAREST))
+
+
+def has_soft_borders(path: Path | str) -> bool:
+    """Tell whether a PNG is a gray mask with soft borders; raise InputError as `read_labels` does."""
+    image = _opened(path, LABEL_FORMATS)[1]
+    with named_image_errors(path, LABEL_FORMATS):
+        gray = np.asarray(image)
+    return image.mode == "L" and without_soft_borders(gray) is not gray
+
+
+def _labels_of_colors(path: Path | str, pixels: np.ndarray) -> Image.Image:
+    """Return the gray image of the labels that an RGB image, uint8 (H, W, 3), shows: its grays, or DAVIS's colors."""
+    if (pixels == pixels[..., :1]).all():
+        return Image.fromarray(pixels[..., 0])
+    place = np.array([1 << 16, 1 << 8, 1])
+    colors = np.reshape(davis_palette(), (-1, 3)) @ place
+    order = np.argsort(colors)
+    codes = pixels.astype(np.int64) @ place
+    labels = order[np.searchsorted(colors[order], codes).clip(max=255)]
+    if not (colors[labels] == codes).all():
+        raise InputError(f"{path} has colors that are not DAVIS's; save its labels as an indexed or 8-bit grey image")
+    return Image.fromarray(labels.astype(np.uint8))
 
 
 def read_wide_labels(path: Path | str) -> np.ndarray:

@@ -13,6 +13,7 @@ FRAME_SUFFIXES = (".jpg", ".jpeg", ".png")
 MASK_SUFFIXES = (".png",)
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".pgm")  # Of masks that people give.
 LONGEST_NAME = 255  # Bytes of the name of a file or folder.
+OF_SYSTEMS = ("__MACOSX", "@eaDir")  # Folders that macOS puts into archives, and that Synology's servers make.
 
 
 def natural_key(name: str) -> tuple[list[str | int], int]:
@@ -113,7 +114,7 @@ def _visible(folder: Path | str) -> list[Path]:
     if not folder.is_dir():
         raise InputError(f"{folder} {'is not a folder' if folder.exists() else 'does not exist'}; check the data path")
     # Hidden files are those that a killed run left unfinished and those that some systems add.
-    return [path for path in folder.iterdir() if not path.name.startswith(".")]
+    return [path for path in folder.iterdir() if not path.name.startswith(".") and path.name not in OF_SYSTEMS]
 
 
 def _files(
@@ -141,16 +142,28 @@ def read_names(path: Path | str, hint: str) -> list[str]:
     holds a name that leads elsewhere.
     """
     try:
-        names = [plain_name(name) for name in regular_bytes(path).decode("utf-8-sig").split()]
-    except FileNotFoundError:
-        raise InputError(f"{path} does not exist; {hint}") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} cannot be read ({getattr(error, 'strerror', 'not UTF-8')}); {hint}") from None
+        names = [plain_name(name) for line in read_lines(path, hint) for name in line.split()]
+    except InputError:
+        raise
     except ValueError as error:
         raise InputError(f"{path}: {error}; correct it") from None
-    if not names:
-        raise InputError(f"{path} names no sequence; {hint}")
     twice = [name for name, count in collections.Counter(names).items() if count > 1]
     if twice:
         raise InputError(f"{path} names {twice[0]} more than once; remove the repetition")
     return names
+
+
+def read_lines(path: Path | str, hint: str) -> list[str]:
+    """Return the lines of a text file that are not empty, without the white space around them.
+
+    Raises InputError, naming the file and ending in `hint`, if it cannot be read or has no such line.
+    """
+    try:
+        lines = [line.strip() for line in regular_bytes(path).decode("utf-8-sig").splitlines()]
+    except FileNotFoundError:
+        raise InputError(f"{path} does not exist; {hint}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} cannot be read ({getattr(error, 'strerror', 'not UTF-8')}); {hint}") from None
+    if not any(lines):
+        raise InputError(f"{path} names no sequence; {hint}")
+    return [line for line in lines if line]

@@ -145,7 +145,10 @@ def follow(predictor: Predictor, video: Video) -> Iterator[tuple[int, Segmentati
     frames = read_ahead(lambda path: read_image(path, predictor.im_size), video.frames)
     for number, frame in enumerate(frames):
         if number:
-            segmentation = predictor.step(frame)
+            try:
+                segmentation = predictor.step(frame)
+            except InputError as error:  # A frame of another size, say.
+                raise InputError(f"{video.frames[number]}: {error}") from None
         else:
             predictor.start(frame)
             small = predictor.at_network_size(frame)

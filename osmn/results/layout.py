@@ -11,7 +11,7 @@ from osmn.errors import InputError
 from osmn.files.atomic import remove_unfinished
 from osmn.files.images import read_labels, write_labels
 from osmn.files.overlap import refuse_writing_over_inputs
-from osmn.masks import Size, labelled, merge, resized
+from osmn.masks import Size, labelled, merge, of_object, resized
 
 # Which files of a video's folder hold its results.
 MASKS = "masks"  # <frame>.png, foreground where it is not 0.
@@ -78,7 +78,7 @@ def remove_scores(folder: Path, video: Video) -> None:
 def reference_masks(reference: Reference) -> dict[int | None, np.ndarray]:
     """Return {object id: bool (H, W)} of a `Reference`, in its file's size."""
     if reference.own is not None:
-        return {object_id: read_labels(path) > 0 for object_id, path in reference.own.items()}
+        return {object_id: of_object(read_labels(path)) for object_id, path in reference.own.items()}
     labels = read_labels(reference.mask)
     return {i: labels > 0 if i is None else labels == i for i in reference.object_ids}
 

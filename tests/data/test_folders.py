@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+from PIL import Image, ImageFilter
 
 from helpers.folder_videos import box, write_frames, write_label_masks, write_own_masks
 from osmn.data.folders import Folders
@@ -112,4 +113,116 @@ def test_what_is_missing_is_named(tmp_path, remove, said):
     else:
         path.unlink()
     with pytest.raises(InputError, match=said):
+        where.videos()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("LaSOT/bear-2\n", ["LaSOT/bear-2"]),
+        ("my video\nbear\n", ["my video", "bear"]),
+        ("bear camel\n", ["bear", "camel"]),
+        ("\ufeffbear\r\n\r\ncamel\r\n", ["bear", "camel"]),
+        ("bear\ncamel\nbear\n", ["bear", "camel"]),
+        ("camel.mp4\nLaSOT/bear-2.mp4\n", ["camel", "LaSOT/bear-2"]),
+        ("videos/val/camel\n", ["camel"]),
+        (
+            "/JPEGImages/480p/bear/00000.jpg /Annotations/480p/bear/00000.png\n"
+            "/JPEGImages/480p/bear/00001.jpg /Annotations/480p/bear/00001.png\n"
+            "/JPEGImages/480p/camel/00000.jpg /Annotations/480p/camel/00000.png\n",
+            ["bear", "camel"],
+        ),
+    ],
+)
+def test_a_list_has_names_of_videos_or_paths_that_end_in_them_as_datasets_write_them(tmp_path, text, expected):
+    for name in ("bear", "camel", "my video", "LaSOT/bear-2"):
+        where = folders(tmp_path, name=name)
+    (tmp_path / "list.txt").write_bytes(text.encode())
+    assert dataclasses.replace(where, listed=tmp_path / "list.txt").names == expected
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("camel", "list.txt names camel, but .*frames/camel does not exist; check both"),
+        ("../clip", "list.txt: '..' is not the name"),
+        ("clip/..", "list.txt: '..' is not the name"),
+        ("/JPEGImages/480p/../00000.jpg", "list.txt: '..' is not the name"),
+        (".clip", "list.txt: '.clip' is not the name"),
+    ],
+)
+def test_a_list_names_no_folder_that_is_not_there_or_elsewhere(tmp_path, line, said):
+    where = folders(tmp_path)
+    (tmp_path / "list.txt").write_text(line)
+    with pytest.raises(InputError, match=said):
+        _ = dataclasses.replace(where, listed=tmp_path / "list.txt").names
+
+
+def test_what_systems_put_into_folders_is_no_video_no_object_and_no_frame(tmp_path):
+    where = folders(tmp_path)
+    write_frames(tmp_path / "frames/own", LATE, NAMES)
+    write_own_masks(tmp_path / "masks/own", [{1: ONE}] * 3, NAMES, {1: "000"})
+    for folder in ("frames", "masks", "frames/clip", "masks/clip", "masks/own"):
+        for name in ("__MACOSX/clip/._00000.png", "@eaDir/clip/00000.png", ".DS_Store", "Thumbs.db", "._00000.png"):
+            path = tmp_path / folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(b"no image")
+    assert [(video.name, video.object_ids, len(video.frames)) for video in where.videos()] == [
+        ("clip", [1, 2], 3),
+        ("own", [1], 3),
+    ]
+
+
+def test_masks_without_frames_are_left_out_with_a_line(tmp_path, caplog):
+    caplog.set_level("INFO")
+    where = folders(tmp_path)
+    write_label_masks(tmp_path / "masks/other", LATE, NAMES)
+    assert [video.name for video in where.videos()] == ["clip"]
+    assert f"{where.frames} has no frames of other: left out" in caplog.text
+
+
+def test_pngs_beside_jpegs_in_one_folder_are_their_masks(tmp_path):
+    write_frames(tmp_path / "clip", LATE, NAMES)
+    for name in NAMES:
+        Image.open(tmp_path / f"clip/{name}.png").save(tmp_path / f"clip/{name}.jpg")
+    write_label_masks(tmp_path / "clip", LATE, NAMES)
+    (video,) = Folders(tmp_path, tmp_path).videos()
+    assert [path.name for path in video.frames] == [f"{name}.jpg" for name in NAMES]
+    assert video.object_ids == [1, 2]
+
+
+def test_void_beside_an_object_with_a_folder_is_not_the_object(tmp_path):
+    where = folders(tmp_path, masks=[{1: ONE}] * 3)
+    void = box(0, 40, 64, 8)
+    (tmp_path / "masks/clip").rename(tmp_path / "masks/labels")
+    for title, label in (("000", 1), ("001", 255)):  # 255 alone is the object.
+        (tmp_path / "masks/clip" / title).mkdir(parents=True)
+        labels = np.where(ONE, np.uint8(label), np.uint8(0))
+        labels[void] = 255
+        write_labels(tmp_path / "masks/clip" / title / f"{NAMES[0]}.png", labels)
+    (video,) = where.videos()
+    given = reference_masks(video.references[0])
+    np.testing.assert_array_equal(given[1], ONE)
+    np.testing.assert_array_equal(given[2], ONE | void)
+
+
+def test_a_gray_mask_with_soft_borders_is_one_object_and_a_line_says_so(tmp_path, caplog):
+    caplog.set_level("INFO")
+    where = folders(tmp_path)
+    for name in NAMES:
+        soft = Image.fromarray(np.where(ONE, np.uint8(255), np.uint8(0))).filter(ImageFilter.GaussianBlur(1))
+        soft.save(tmp_path / f"masks/clip/{name}.png")
+    (video,) = where.videos()
+    assert video.object_ids == [None]
+    np.testing.assert_array_equal(reference_masks(video.references[0])[None], np.asarray(soft) >= 128)
+    assert "masks/clip has masks with soft borders: half and more is the object" in caplog.text
+
+
+def test_names_of_masks_that_differ_from_those_of_all_frames_are_said(tmp_path):
+    where = folders(tmp_path)
+    for number, name in enumerate(NAMES):
+        (tmp_path / f"masks/clip/{name}.png").rename(tmp_path / f"masks/clip/{number}.png")
+    with pytest.raises(
+        InputError, match=r"no frame 0, though .* its frames are named frame00009, \.\.\.: rename either"
+    ):
         where.videos()

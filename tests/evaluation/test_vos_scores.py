@@ -8,7 +8,7 @@ from osmn.data.folders import Folders
 from osmn.errors import InputError
 from osmn.evaluation import vos
 from osmn.evaluation.rules import RULES
-from osmn.files.images import write_mask
+from osmn.files.images import write_labels, write_mask
 
 ONE, TWO = box(4, 4, 20, 12), box(30, 20, 20, 12)
 HALF_ONE, HALF_TWO, QUARTER = box(4, 4, 10, 12), box(30, 20, 10, 12), box(4, 4, 5, 12)
@@ -112,6 +112,18 @@ def test_void_in_the_truth_counts_as_background(where, tmp_path):
     before = j_of(scores(where, tmp_path, "davis"))
     write_label_masks(tmp_path / "masks/clip", TRUTH, NAMES, void=box(0, 40, 64, 8))
     assert j_of(scores(where, tmp_path, "davis")) == before
+
+
+def test_void_beside_an_object_with_a_folder_counts_as_background(tmp_path):
+    write_frames(tmp_path / "frames/clip", TRUTH, NAMES)
+    write_own_masks(tmp_path / "masks/clip", [{1: ONE}] * 6, NAMES, {1: "000"})
+    for name in NAMES:
+        labels = ONE.astype(np.uint8)
+        labels[40:] = 255
+        write_labels(tmp_path / f"masks/clip/000/{name}.png", labels)
+        write_mask(tmp_path / f"results/clip/1/{name}.png", ONE)
+    found = scores(Folders(tmp_path / "frames", tmp_path / "masks"), tmp_path, "sav")
+    assert found.objects[0].values == (1, 1)
 
 
 def test_an_object_that_neither_truth_nor_result_shows_is_right_but_for_sav_before_it_comes(where, tmp_path):

@@ -1,13 +1,15 @@
-"""Labels in grey of 1, 2, 4 and 8 bits."""
+"""Labels: which pictures are read as labels, and as which."""
 
 import struct
 import zlib
 
 import numpy as np
 import pytest
+from PIL import Image, ImageFilter
 
 from osmn.errors import InputError
 from osmn.files.images import read_labels
+from osmn.masks import davis_palette
 
 
 def grey(path, bits, rows):
@@ -31,3 +33,99 @@ def test_labels_in_grey_are_as_they_are_or_refused_where_bits_make_them_ambiguou
             read_labels(tmp_path / "mask.png")
     else:
         np.testing.assert_array_equal(read_labels(tmp_path / "mask.png"), rows * (255 if bits == 1 else 1))
+
+
+LABELS = np.zeros((24, 32), np.uint8)
+LABELS[2:10, 3:15], LABELS[12:20, 16:30] = 1, 9
+MASK = np.where(LABELS, np.uint8(255), np.uint8(0))
+COLORS = np.reshape(davis_palette(), (-1, 3)).astype(np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("picture", "expected"),
+    [
+        (Image.fromarray(COLORS[LABELS]), LABELS),
+        (Image.fromarray(COLORS[LABELS]).convert("RGBA"), LABELS),
+        (Image.fromarray(MASK).convert("RGB"), MASK),
+        (Image.fromarray(MASK).convert("RGBA"), MASK),
+        (Image.fromarray(LABELS).convert("RGB"), LABELS),
+        (Image.fromarray(LABELS).convert("LA"), LABELS),
+        (Image.fromarray(LABELS.astype(np.uint16)), LABELS),
+    ],
+    ids=["DAVIS's colors", "opaque", "white", "opaque white", "gray", "opaque gray", "16 bits"],
+)
+def test_labels_are_read_from_colors_alpha_and_16_bits_where_these_say_no_more(tmp_path, picture, expected):
+    picture.save(tmp_path / "mask.png")
+    np.testing.assert_array_equal(read_labels(tmp_path / "mask.png"), expected)
+
+
+@pytest.mark.parametrize(
+    ("picture", "said"),
+    [
+        (Image.fromarray(COLORS[LABELS] + 3), "has colors that are not DAVIS's; save its labels as an indexed"),
+        (Image.new("RGBA", (4, 3), (128, 0, 0, 100)), "is a RGBA image"),
+        (Image.fromarray(LABELS.astype(np.uint16) * 1001), "has labels above 255; osmn_import.py png16 makes folders"),
+    ],
+)
+def test_pictures_that_say_something_else_are_no_labels(tmp_path, picture, said):
+    picture.save(tmp_path / "mask.png")
+    with pytest.raises(InputError, match=said):
+        read_labels(tmp_path / "mask.png")
+
+
+def enlarged(mask, by):
+    return Image.fromarray(mask).resize((by * mask.shape[1], by * mask.shape[0]), Image.Resampling.BICUBIC)
+
+
+@pytest.mark.parametrize(
+    "picture",
+    [
+        *(
+            Image.fromarray(MASK).resize((96, 72), 0).filter(ImageFilter.GaussianBlur(sigma))
+            for sigma in (0.5, 1, 2, 5)
+        ),
+        enlarged(MASK, 3),
+        enlarged(MASK, 7),
+        Image.fromarray(MASK).resize((96, 72), 0).resize((40, 31), Image.Resampling.BOX),
+    ],
+)
+def test_gray_masks_with_soft_borders_are_the_object_from_half_on(tmp_path, picture):
+    picture.save(tmp_path / "mask.png")
+    shades = np.asarray(picture)
+    assert len(np.unique(shades)) > 3
+    np.testing.assert_array_equal(read_labels(tmp_path / "mask.png"), np.where(shades >= 128, 255, 0))
+
+
+def crowd(ids):
+    """Return labels (60, 80), of a square for each id."""
+    labels = np.zeros((60, 80), np.uint8)
+    for number, label in enumerate(ids):
+        row, column = divmod(number, 9)
+        labels[8 * row + 1 : 8 * row + 7, 8 * column + 1 : 8 * column + 7] = label
+    return labels
+
+
+def ringed(labels):
+    """Return labels with a ring of void, 255, around each object."""
+    grown = np.asarray(Image.fromarray(np.where(labels, np.uint8(255), np.uint8(0))).filter(ImageFilter.MaxFilter(3)))
+    return np.where((grown > 0) & (labels == 0), np.uint8(255), labels)
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        LABELS,
+        MASK,
+        crowd([0, 128, 255]),
+        crowd([85, 170, 255]),
+        crowd(range(1, 64)),
+        crowd(range(190, 253)),
+        crowd([3, 7, 200, 254, 255]),
+        ringed(crowd(range(1, 10))),
+        ringed(crowd([10, 140, 200, 250])),
+        np.random.default_rng(0).integers(0, 256, (24, 32), np.uint8),
+    ],
+)
+def test_gray_labels_of_whatever_ids_are_no_soft_borders(tmp_path, labels):
+    Image.fromarray(labels).save(tmp_path / "mask.png")
+    np.testing.assert_array_equal(read_labels(tmp_path / "mask.png"), labels)

@@ -186,6 +186,69 @@ def test_the_dataset_that_a_folder_looks_like_is_named(sav, tmp_path, capsys):
     assert f"{sav / 'JPEGImages_10fps'} does not exist, as vost has it; {sav} looks like sav;" in line
 
 
+def layout(root, *paths):
+    """Make a folder of a dataset's layout, without videos: paths that end in "/" are folders, others empty files."""
+    for path in paths:
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        if path.endswith("/"):
+            (root / path).mkdir(parents=True, exist_ok=True)
+        else:
+            (root / path).touch()
+    return root
+
+
+SPLIT_FIRST = ("valid/JPEGImages/", "valid/Annotations/")
+
+
+@pytest.mark.parametrize(
+    ("paths", "given", "dataset", "said"),
+    [
+        (SPLIT_FIRST, "valid", "mose", "{root} looks like mose;"),
+        (SPLIT_FIRST, "", "davis2017", "{root} looks like mose;"),
+        ((*SPLIT_FIRST, "valid/meta.json"), "", "vost", "{root} looks like ytvos;"),
+        ((*SPLIT_FIRST, "valid/valid_meta.json"), "", "ytvos", "{root} looks like lvos;"),
+        ((*SPLIT_FIRST, "meta_valid.json"), "", "ytvos", "{root} looks like mosev2;"),
+        (("sav_val/JPEGImages_24fps/", "sav_val/Annotations_6fps/"), "", "sav", "{root}/sav_val looks like sav;"),
+        (
+            ("JPEGImages/480p/", "Annotations/480p/", "ImageSets/2017/test-dev.txt"),
+            "",
+            "mose",
+            "{root} looks like davis2017;",
+        ),
+        (
+            ("JPEGImages/480p/", "Annotations/480p/", "ImageSets/2017/test-dev.txt"),
+            "",
+            "davis2017",
+            "2017/val.txt does not exist; give --list the file that names the videos, or --split one of test-dev",
+        ),
+    ],
+)
+def test_what_a_folder_or_one_near_it_looks_like_is_said(tmp_path, capsys, paths, given, dataset, said):
+    root = layout(tmp_path / "data", *paths)
+    line = error(capsys, osmn_vos.main, root / given, "--dataset", dataset, "--result_path", tmp_path / "out")
+    assert said.format(root=root) in line
+
+
+def test_a_file_of_another_dataset_is_said(mose, tmp_path, capsys):
+    (mose / "valid/valid_meta.json").touch()
+    run(mose, "--dataset", "mose", *SMALL, "--result_path", tmp_path / "out")
+    assert "valid/valid_meta.json is that of lvos: --dataset lvos takes" in capsys.readouterr().err
+
+
+def test_a_rule_that_counts_no_object_at_all_says_which_one_would(mose, tmp_path, capsys):
+    write_label_masks(mose / "valid/Annotations/00f7ab12", [{}], NAMES[:1])
+    line = error(capsys, osmn_vos.main, mose, "--dataset", "mose", *SMALL, "--result_path", tmp_path / "out")
+    assert "has nothing that the rule davis counts, of objects of the first annotated frames; try --rule ytvos" in line
+
+
+def test_a_frame_of_another_size_is_named(mose, tmp_path, capsys):
+    path = mose / f"valid/JPEGImages/00f7ab12/{NAMES[3]}.png"
+    Image.open(path).resize((48, 64)).save(path)
+    out = ("--short_side", 48, "--result_path", tmp_path / "out")
+    line = error(capsys, osmn_vos.main, mose, "--dataset", "mose", *out)
+    assert f"{path}: this frame is 48x64, the frames before it 64x48" in line
+
+
 def test_youtube_vos_gets_the_results_scores_and_archive_of_its_own_scripts(tmp_path, capsys):
     for name, (frames, listed) in VIDEOS.items():
         write_video(tmp_path / "YTVOS/valid", name, {n: paint(boxes) for n, boxes in frames.items()}, listed)
