@@ -13,6 +13,7 @@ from osmn.cli import cluster, options
 from osmn.data import coco, davis
 from osmn.data.folders import Folders
 from osmn.data.types import Video
+from osmn.errors import InputError
 from osmn.files import locks
 from osmn.models import checkpoint_files
 from osmn.models.pretrained import source_files
@@ -62,8 +63,16 @@ def check_validation_videos(validation: Validation) -> None:
 
 
 def check_results(folder: Path | str, videos: Collection[Video], shard: tuple[int, int] = (0, 1)) -> None:
-    """Check that a folder for the results of `videos` can be written, and that no video is read from there."""
+    """Check that a folder for the results of `videos` can be written, and that no video is read from there.
+
+    Also check that all files of the videos are there: a missing one would be found when its turn comes, maybe hours
+    later.
+    """
     layout.check_places(folder, videos)
+    missing = [path for video in videos for path in video.files if not path.exists()]
+    if missing:
+        others = f", nor do {len(missing) - 1} other files of these videos" if missing[1:] else ""
+        raise InputError(f"{missing[0]} does not exist{others}; complete the dataset")
     check_folder(folder, shard)
 
 

@@ -49,10 +49,14 @@ class Video(NamedTuple):
         return [object_id for reference in self.references.values() for object_id in reference.object_ids]
 
     @property
+    def files(self) -> list[Path]:
+        """The paths of the video's frames and of its references' masks."""
+        return [*self.frames, *(path for reference in self.references.values() for path in reference.masks)]
+
+    @property
     def folders_read(self) -> set[Path]:
         """The folders that contain the video's frames and its references' masks."""
-        masks = (path for reference in self.references.values() for path in reference.masks)
-        return {path.parent for path in (*self.frames, *masks)}
+        return {path.parent for path in self.files}
 
     def shortened(self, frames: int) -> "Video":
         """Return the video's first `frames` frames, which must include the reference frames."""

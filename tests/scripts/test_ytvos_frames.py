@@ -54,9 +54,12 @@ def test_all_frames_propagates_through_every_jpeg_and_writes_the_listed_ones(spa
     assert sorted(tree(tmp_path / "all/v")) == sorted([*written, "2/00003.png", "2/00006.png"])
 
 
-def test_a_listed_frame_that_is_missing_is_named(sparse, tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize("path", ["JPEGImages/v/00003.jpg", "Annotations/v/00003.png"])
+def test_a_file_that_is_missing_is_named_before_any_result_is_written(sparse, tmp_path, monkeypatch, capsys, path):
     stand_in(monkeypatch, Follower)
-    (sparse / "valid/JPEGImages/v/00003.jpg").unlink()
+    (sparse / "valid" / path).unlink()
     paths = ["--data_path", sparse, "--whole_model_path", "m", "--result_path", tmp_path / "results"]
     options = ["--only_testing", "--im_size", *SIZE, "--precision", "float32"]
-    assert "JPEGImages/v/00003.jpg does not exist" in error(capsys, osmn_train_eval_ytvos.main, *paths, *options)
+    line = error(capsys, osmn_train_eval_ytvos.main, *paths, *options)
+    assert f"{path} does not exist; complete the dataset" in line
+    assert not (tmp_path / "results").exists()
