@@ -37,8 +37,8 @@ class Folders:
         listed: a text file of the videos' names, or of paths of their frames, as DAVIS 2016 has it; None: the videos
             are the folders that have masks.
         single: all labels above 0 are one object, without id.
-        tracks: a JSON file that `masks` is made of; None where the dataset has masks.
-        kind: the name of that file's format, of `tracks.FORMATS`.
+        tracks: a JSON file, or a folder of masks of 16 bits, that `masks` is made of; None where the dataset has masks.
+        kind: the name of its format, of `tracks.FORMATS`, or "png16".
     """
 
     frames: Path

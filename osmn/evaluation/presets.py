@@ -27,9 +27,9 @@ class Preset(NamedTuple):
         rule: the name of the rule that the dataset scores by.
         archive: a name of `results.archive.FORMS`: what its server takes of a dataset without `tracks`.
         single: all labels above 0 are one object.
-        tracks: JSON files, the first of which that exists has the masks, and `masks` is made of it; none of them where
-            the dataset has folders of masks.
-        kind: the name of these files' format, of `data.tracks.FORMATS`.
+        tracks: JSON files, or a folder of folders of masks of 16 bits: the first that exists has the masks, and `masks`
+            is made of it; none of them where the dataset has folders of masks.
+        kind: the name of their format, of `data.tracks.FORMATS`, or "png16".
     """
 
     frames: str
@@ -47,14 +47,14 @@ class Preset(NamedTuple):
         root, split = Path(data_path), split or self.split
         paths = (self.frames.format(split=split), self.masks.format(split=split), self.listed.format(split=split))
         files = [root / path.format(split=split) for path in self.tracks]
-        tracks = next((path for path in files if path.is_file()), files[0] if files else None)
+        tracks = next((path for path in files if path.exists()), files[0] if files else None)
         frames, masks, listed = root / paths[0], root / paths[1], root / paths[2] if paths[2] else None
         return Folders(frames, masks, listed, self.single, tracks, self.kind)
 
     def fits(self, data_path: Path | str) -> bool:
         """Tell whether a folder holds the dataset's frames, masks and lists."""
         found = self.folders(data_path)
-        masks = found.masks.is_dir() if found.tracks is None else found.tracks.is_file()
+        masks = found.masks.is_dir() if found.tracks is None else found.tracks.exists()
         return found.frames.is_dir() and masks and (found.listed is None or found.listed.parent.is_dir())
 
 
@@ -178,7 +178,7 @@ def _check(data_path: str, name: str, split: str | None, *given: str | None) -> 
     A warning says if the folder has a file that tells of another dataset.
     """
     wanted = PRESETS[name].folders(data_path, split)
-    masks = (wanted.masks, wanted.masks.is_dir()) if wanted.tracks is None else (wanted.tracks, wanted.tracks.is_file())
+    masks = (wanted.masks, wanted.masks.is_dir()) if wanted.tracks is None else (wanted.tracks, wanted.tracks.exists())
     needed = zip(((wanted.frames, wanted.frames.is_dir()), masks), given, strict=True)
     for path in [path for (path, there), other in needed if not other and not there]:
         raise _missing(path, data_path, name)

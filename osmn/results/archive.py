@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from osmn.data.folders import Folders
-from osmn.data.tracks import read_file
+from osmn.data.tracks import FORMATS, read_file
 from osmn.data.types import Video
 from osmn.errors import InputError
 from osmn.files import locks
@@ -56,7 +56,7 @@ def result_entries(
     PNG of all objects, of that size too. Of a dataset with masks in a JSON file it is that file, whatever the form,
     with results in their place. Raises InputError if a result is missing or damaged.
     """
-    if where.tracks is not None:
+    if where.tracks is not None and where.kind in FORMATS:
         dataset, _ = read_file(where.tracks, where.kind)
         yield "results.json", results_text(where.kind, dataset, where.masks, result_path).encode()
         return

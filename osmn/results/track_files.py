@@ -19,6 +19,7 @@ from osmn.files.overlap import refuse_inputs_inside_outputs, refuse_writing_over
 from osmn.masks import Size
 from osmn.progress import progress_bar
 
+WIDE = "png16"  # The kind of masks of 16 bits in a folder of folders.
 WIDE_VOID = {0, 10000}  # No object: void in VIPSeg and background in MOTS, and what MOTS ignores.
 
 
@@ -108,19 +109,24 @@ def results_text(kind: str, content: Mapping[str, Any], masks: Path | str, resul
 
 
 def prepare(where: Folders) -> None:
-    """Make the folder of masks of a dataset that has them in a JSON file, unless it has been made of this very file.
+    """Make the folder of masks of a dataset that has them in another form, unless it has been made of these very files.
 
-    Raises InputError as `import_masks` does.
+    Raises InputError as `import_masks` and `import_wide_labels` do.
     """
     if where.tracks is None:
         return
-    state = where.tracks.stat()
-    of_file, note = f"{state.st_size} {state.st_mtime_ns}", where.masks / NOTE
-    if not note.is_file() or note.read_text(encoding="utf-8") != of_file:
-        _, videos = read_file(where.tracks, where.kind)
-        import_masks(where.tracks, videos, where.masks)
-        with named_write_errors(note), replacing(note) as temporary:
-            temporary.write_text(of_file, encoding="utf-8")
+    files = sorted(where.tracks.glob("*/*")) if where.kind == WIDE else [where.tracks]
+    states = [path.stat() for path in files]
+    of_files = f"{sum(state.st_size for state in states)} {max((state.st_mtime_ns for state in states), default=0)}"
+    note = where.masks / NOTE
+    if note.is_file() and note.read_text(encoding="utf-8") == of_files:
+        return
+    if where.kind == WIDE:
+        import_wide_labels(where.tracks, where.masks)
+    else:
+        import_masks(where.tracks, read_file(where.tracks, where.kind)[1], where.masks)
+    with named_write_errors(note), replacing(note) as temporary:
+        temporary.write_text(of_files, encoding="utf-8")
 
 
 def _result(masks: Path, result_path: Path, video: TrackedVideo, name: str, frame: str) -> np.ndarray:
