@@ -90,6 +90,9 @@ PRESETS = {
         tracks=("VideoDenseSet/UVO_video_{split}_dense.json",),
         kind="ytvis",
     ),
+    "vipseg": Preset(
+        "imgs", ".osmn-masks", "{split}.txt", "val", "ytvos", "objects", tracks=("panomasks",), kind="png16"
+    ),
     "visor": Preset("JPEGImages/480p", "Annotations/480p", "ImageSets/2022/{split}.txt", "val", "visor"),
     "vost": Preset("JPEGImages_10fps", "Annotations", "ImageSets/{split}.txt", "val", "vost"),
     "ytvis": Preset(

@@ -161,6 +161,22 @@ def test_masks_of_16_bits_become_an_object_per_value_without_void(tmp_path):
     np.testing.assert_array_equal(read_labels(tmp_path / "masks/clip/2003/00001.png") > 0, TWO)
 
 
+def test_vipseg_is_segmented_scored_and_packed_by_one_command(tmp_path, follower):
+    root, names = tmp_path / "VIPSeg", ["00000123", "00000128", "00000133"]
+    for name in names:
+        labels = np.full(SIZE[::-1], 17)  # A class of things that are not told apart.
+        labels[ONE], labels[:2] = 6102, 0
+        write_wide(root / f"panomasks/12_a/{name}.png", labels)
+    write_frames(root / "imgs/12_a", [{1: ONE}] * 3, names)
+    (root / "val.txt").write_text("12_a\n")
+    places = ("--result_path", tmp_path / "out", "--zip", tmp_path / "out.zip")
+    osmn_vos.main(words(root, "--dataset", "vipseg", "--im_size", *SIZE, "--whole_model_path", "m", *places))
+    rows = [row.split(",") for row in (tmp_path / "out/per_object.csv").read_text().splitlines()[1:]]
+    assert [row[:3] for row in rows] == [["12_a", "17", "2"], ["12_a", "6102", "2"]]
+    with zipfile.ZipFile(tmp_path / "out.zip") as archive:
+        assert archive.namelist() == [f"12_a/{value}/{name}.png" for value in (17, 6102) for name in names]
+
+
 def test_a_colored_mask_is_no_mask_of_16_bits(tmp_path, capsys):
     (tmp_path / "panomasks/clip").mkdir(parents=True)
     Image.new("RGB", SIZE).save(tmp_path / "panomasks/clip/00000.png")
