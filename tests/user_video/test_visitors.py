@@ -268,6 +268,26 @@ def test_an_upload_that_is_opened_after_its_page_has_gone_is_kept_as_work_is(vis
     assert not kept(visitors)
 
 
+def test_a_video_that_is_being_opened_can_be_stopped_and_leaves_the_work_of_before(visitors, video, monkeypatch):
+    before = opened(visitors, "page", video)
+    there, read, go_on = kept(visitors), threading.Event(), threading.Event()
+
+    def slow(path, title, note):
+        note(1, 9)
+        read.set()
+        assert go_on.wait(PATIENCE)
+        note(2, 9)
+        pytest.fail("it goes on")
+
+    monkeypatch.setattr(visitors_module, "Clip", slow)
+    task = visitors.open_upload("page", uploaded(visitors, video, "cat.mkv"))
+    assert read.wait(PATIENCE) and task.state()["count"] == 1
+    visitors.stop("page")
+    go_on.set()
+    assert task.wait(PATIENCE) and task.problem is None
+    assert visitors.session("page") is before and kept(visitors) == there
+
+
 def test_what_belongs_to_nobody_is_removed_once_it_is_old(visitors, monkeypatch):
     (visitors.folder / "stray").mkdir()
     (visitors.folder / "stray" / "file").write_text("what a server left")

@@ -395,6 +395,28 @@ def test_a_file_that_is_no_video_is_told_and_another_one_can_be_chosen(visitor, 
     visitor.start(disc)
 
 
+def test_an_upload_is_stopped_without_a_word_and_a_double_click_segments_once(visitor, disc, tmp_path):
+    long = tmp_path / "long.mp4"
+    long.write_bytes(bytes(900_000))
+    session = visitor.page.context.new_cdp_session(visitor.page)
+    session.send("Network.enable")
+    slow = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 20_000}
+    session.send("Network.emulateNetworkConditions", slow)
+    visitor.upload(long)
+    visitor.page.get_by_text("Uploading long.mp4: ").wait_for()
+    visitor.press("Stop")
+    visitor.page.wait_for_function("() => document.querySelector('#osmn .wait').hidden")
+    assert visitor.page.locator("#osmn .problem:visible").count() == 0
+    session.send("Network.emulateNetworkConditions", slow | {"uploadThroughput": -1})
+    visitor.start(disc)
+    assert visitor.page.evaluate("document.activeElement.matches('canvas.pen')")
+    visitor.paint((32, 48), (48, 48))
+    visitor.given("Frame 0: 1")
+    visitor.page.get_by_role("button", name="Segment", exact=True).dblclick()
+    visitor.page.wait_for_selector("#osmn .download[href]")
+    assert visitor.page.locator("#osmn .problem:visible").count() == 0
+
+
 def test_a_file_that_is_too_large_is_told(visitor, tmp_path):
     large = tmp_path / "large.mp4"
     large.write_bytes(bytes(1_200_000))

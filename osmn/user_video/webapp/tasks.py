@@ -19,6 +19,10 @@ COUNTED = 2  # Frames after the start from which the rest is estimated.
 FAILED = "this failed for a reason that the page does not know; try again, or look at the terminal of osmn_app.py"
 
 
+class Stopped(Exception):
+    """A visitor has stopped what they waited for."""
+
+
 class Estimate:
     """How long work will take that goes on as it went after its start.
 
@@ -76,6 +80,8 @@ class Task:
     def _run(self, work: Callable[[], None]) -> None:
         try:
             work()
+        except Stopped:
+            pass
         except InputError as error:
             self.problem = str(error)
         except Exception:
@@ -95,12 +101,18 @@ class Opening(Task):
 
     def __init__(self, title: str, work: Callable[[Callable[[int, int | None], None]], None]) -> None:
         super().__init__()
-        self._title = title
+        self._title, self._stopped = title, False
         self._read: tuple[int, int | None] = (0, None)
         threading.Thread(target=self._run, args=(lambda: work(self._note),), name="opening", daemon=True).start()
 
     def _note(self, count: int, total: int | None) -> None:
+        if self._stopped:
+            raise Stopped
         self._read = (count, total)
+
+    def stop(self) -> None:
+        """End it after the frame that it reads."""
+        self._stopped = True
 
     def state(self) -> dict[str, Any]:
         """See `Task`."""

@@ -178,13 +178,13 @@ class Visitors:
             task.stop()
 
     def leave(self, key: str) -> None:
-        """Note that a page has gone: stop what it waits for, and keep its work."""
+        """Note that a page has gone: stop segmenting for it, and keep its work, also a video that is being opened."""
         with self._lock:
             page = self._pages.pop(key, None)
             if page is None:
                 return
             page.gone = True
-            if page.task is not None:
+            if isinstance(page.task, Run):
                 page.task.stop()
             self._keep(key, page)
 

@@ -52,6 +52,7 @@ function ask(action, more = {}) {
   outstanding.push(asked);
   if (lost || lately) remember();
   if (action !== "look") find(".note").textContent = "";
+  if (!SEEN.includes(action)) find(".problem").hidden = true; // It was of something before.
   return line = line.then(() => new Promise((resolve) => {
     asked.seq = ++sequence;
     const end = (answer) => {

@@ -38,8 +38,11 @@ async function mayReplace(title) {
   return "yes" === await question(`Open ${title} instead? ${fate}`, choices);
 }
 
+let sending = null; // The request by which a file is sent.
+
 // Send a file; the promise gives the token by which it is taken, or null if it did not arrive.
 function send(chosen) {
+  find(".problem").hidden = true;
   if (chosen.size > props.most * 1e6) {
     const most = `${props.most} MB, the most that this page takes`;
     tell(`${chosen.name} is larger than ${most}. Choose a shorter or smaller video.`);
@@ -51,14 +54,18 @@ function send(chosen) {
   };
   request.open("POST", `${props.uploads}?name=${encodeURIComponent(chosen.name)}`);
   request.send(chosen);
+  sending = request;
   busy(`Uploading ${chosen.name}`);
   return new Promise((resolve) => {
+    let stopped = false;
+    request.onabort = () => { stopped = true; };
     request.onloadend = () => {
+      sending = null;
       busy(null);
       let told = {};
       try { told = JSON.parse(request.responseText); } catch { /* Nothing was told. */ }
       const arrived = request.status === 200;
-      if (!arrived) tell(`${chosen.name} did not arrive: ${told.detail || "the connection was lost"}.`);
+      if (!arrived && !stopped) tell(`${chosen.name} did not arrive: ${told.detail || "the connection was lost"}.`);
       resolve(arrived ? told.token : null);
     };
   });

@@ -45,6 +45,7 @@ function begin(found) {
   beginPicture(video.size);
   slider.max = number.max = frames() - 1;
   go(session.done && session.done < frames() ? session.done - 1 : 0);
+  setTimeout(() => pen.focus({ preventScroll: true })); // Once it is shown.
 }
 
 function end() {
@@ -128,8 +129,9 @@ function advice() {
 
 function renderStatus() {
   const what = waitingFor(), bar = find("progress");
-  find(".wait").textContent = what || "";
+  find(".wait span").textContent = what || "";
   find(".wait").hidden = !what || !find(".work").hidden;
+  find(".halt").hidden = !sending && !task;
   if (!session) return;
   find(".status").textContent = what || advice();
   find(".status").classList.toggle("busy", Boolean(what));
@@ -137,9 +139,11 @@ function renderStatus() {
   if (task && task.phase === "segmenting") bar.value = (task.number + 1) / frames();
   else if (task && task.phase === "finishing") bar.value = 1;
   else bar.removeAttribute("value");
-  const running = Boolean(task && task.phase !== "opening");
+  const running = Boolean(task && task.phase !== "opening"), focused = document.activeElement;
   find(".segment").hidden = running;
   find(".stop").hidden = !running;
+  if (running && focused === find(".segment")) find(".stop").focus(); // The one is in the other's place.
+  else if (!running && focused === find(".stop")) find(".segment").focus();
   find(".segment").disabled = Boolean(task) || !session.objects.length;
 }
 
@@ -175,12 +179,17 @@ function render() {
 
 find(".other").onclick = () => { choosing = true; stopMovie(); render(); choice.focus(); };
 find(".back").onclick = () => { choosing = false; render(); };
+let beginning = false; // A double click is one.
 find(".segment").onclick = async () => {
+  if (beginning) return;
+  beginning = true;
   stopMovie();
   live = true;
   const answer = await ask("segment", { both: find("[name=both]").checked });
+  beginning = false;
   if (answer.problem) live = false;
 };
+find(".halt").onclick = () => { if (sending) sending.abort(); else ask("stop"); };
 find(".stop").onclick = () => ask("stop");
 
 chooseTool("box");
