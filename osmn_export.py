@@ -50,7 +50,7 @@ class Export:
         default="float32",
         metadata=option(
             "of the graphs' arithmetic; int8: openvino only, quantised by NNCF",
-            choices=(*engines.PRECISIONS, "int8"),
+            choices=engines.PRECISIONS,
         ),
     )
     im_size: tuple[int, int] | None = field(

@@ -24,6 +24,7 @@ class NetworkKind(NamedTuple):
             request.
         float32_blocks: numbers, from 0, of the convolutions that an export to int8 leaves in float32, together with
             the side outputs.
+        int8: OpenVINO's graph of it is built in int8, without calibration; see `engines.lite`.
         small_embedding: whether its visual modulator can start from a small random embedding.
         clicks: it finds an object that is pointed at, in one frame, and follows none.
     """
@@ -33,6 +34,7 @@ class NetworkKind(NamedTuple):
     bytes_a_pixel: int
     drifts_in_bfloat16: bool = False
     float32_blocks: tuple[int, ...] = ()
+    int8: bool = False
     small_embedding: bool = False
     clicks: bool = False
 
@@ -48,6 +50,7 @@ NETWORKS = {
         bytes_a_pixel=48,  # 32 channels at half the sides, and the image, in 32 bits.
         drifts_in_bfloat16=True,
         float32_blocks=(6, 7, 8, 9),  # doc/lessons.md says what they cost in time and gain in masks.
+        int8=True,
         small_embedding=True,
     ),
     "clicks": NetworkKind(

@@ -201,7 +201,7 @@ def load_model(args: argparse.Namespace) -> SegmentationModel:
 
     asked_for = model_options(args), args.precision, args.engine
     path = model_choice.check(args.whole_model_path, *asked_for)
-    engine, precision = load.chosen_engine(path, args.precision, args.engine)
+    engine, precision = load.chosen_engine(path, asked_for[0], args.precision, args.engine)
     if engine == "tensorflow":
         use_devices(args)
     model: SegmentationModel = load.load_model(path, model_options(args), precision, engine)
@@ -233,7 +233,7 @@ def load_user_model(args: argparse.Namespace) -> tuple[SegmentationModel, Engine
 
     given = model_options(args)
     path = model_choice.check(args.whole_model_path, given, args.precision, args.engine)
-    engine, precision = load.chosen_engine(path, args.precision, args.engine)
+    engine, precision = load.chosen_engine(path, given, args.precision, args.engine)
     if engine == "tensorflow" or getattr(
         args, "finetune", None
     ):  # Fine-tuning is by TensorFlow, whatever segments then.

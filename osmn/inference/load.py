@@ -30,7 +30,7 @@ def load_model(
     Args:
         path: a checkpoint's prefix or file, or an exported folder, or a folder whose newest checkpoint is taken.
         given: {`ModelConfig` field: value} of what the caller says of the model; see `config.resolve`.
-        precision: "float32", "bfloat16" or "float16"; None: the precision of the export, or what is fast here.
+        precision: "float32", "bfloat16", "float16" or "int8"; None: the precision of the export, or what is fast here.
         engine: "tensorflow" or "openvino"; "auto" for what `engines.choice` takes, which is logged; None: OpenVINO for
             an exported model, TensorFlow for a checkpoint.
 
@@ -40,7 +40,7 @@ def load_model(
     """
     if check_model(path, given, precision, engine):
         return exported.load(path, given, precision)
-    engine, precision = chosen_engine(path, precision, engine)
+    engine, precision = chosen_engine(path, given, precision, engine)
     if engine == exported.OPENVINO:
         return openvino_model.load(path, given, precision)
     try:
@@ -50,7 +50,9 @@ def load_model(
     return tensorflow_model.load(path, given, precision, engine)
 
 
-def chosen_engine(path: Path | str, precision: str | None, engine: str | None) -> tuple[str, str | None]:
+def chosen_engine(
+    path: Path | str, given: Mapping[str, Any] | None, precision: str | None, engine: str | None
+) -> tuple[str, str | None]:
     """Return the engine and the precision for a model; for "auto" those of `choice.choose`, and log which and why.
 
     `load_model` takes them in place of its arguments, which are the same here.
@@ -61,7 +63,8 @@ def chosen_engine(path: Path | str, precision: str | None, engine: str | None) -
         return exported.OPENVINO, precision
     if engine != AUTO:
         return engine or "tensorflow", precision
-    chosen = choice.choose(precision)
+    path, config = checkpoint_files.find_model(path, given)
+    chosen = choice.choose(precision, int8=openvino_model.has_int8(path, config))
     logger.info(chosen.line())
     return chosen.engine, chosen.precision
 
@@ -113,7 +116,7 @@ def check_model(
     given = {} if given is None else arguments.fields(given, known, "given")
     arguments.one_of(engine, (AUTO, *ENGINES), "engine")
     is_export = exported.is_exported(arguments.path(path, "a model"))
-    arguments.one_of(precision, (*PRECISIONS, "int8") if is_export else PRECISIONS, "precision")
+    arguments.one_of(precision, PRECISIONS, "precision")
     if is_export and engine not in (None, AUTO, exported.OPENVINO):
         raise InputError(
             f"{path} is exported for OpenVINO; give a checkpoint, or leave {argument('engine', engine)} out"

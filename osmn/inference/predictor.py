@@ -93,7 +93,7 @@ class Predictor:
         Args:
             path: a checkpoint's prefix or file, or a folder, whose newest checkpoint is taken; or a folder that
                 `osmn_export.py` has written for OpenVINO, which needs no TensorFlow.
-            precision: "float32", "bfloat16" or "float16"; None: the precision of the export, or what is fast here.
+            precision: "float32", "bfloat16", "float16" or "int8"; None: that of the export, or what is fast here.
             im_size: see `Predictor`; None: the size that the model was exported for alone, or the short side of the
                 frames that it was trained on.
             given: {field: value} of the `ModelConfig`, for a model without a configuration beside it, such as the

@@ -27,7 +27,7 @@ from osmn.files import locks
 from osmn.files.atomic import temporary_folder
 from osmn.inputs.published import GUIDE_SIDE
 from osmn.models import checkpoints, exported, onnx_pads
-from osmn.models.engines import FRAME, GUIDE, engine_import
+from osmn.models.engines import FRAME, GUIDE, engine_import, lite
 from osmn.models.engines.openvino import OpenVinoEngine, compiled_at, read_graph
 from osmn.networks import Osmn
 from osmn.networks.backend import keras
@@ -153,6 +153,10 @@ def openvino_model(graphs: Graphs, name: str) -> openvino.Model:
 
 def start_openvino(model: Model, vg_pad_ratio: float = PAD_RATIO) -> OpenVinoEngine:
     """Return the `OpenVinoEngine` of a model, in the model's precision; see `EngineKind.start`."""
+    if model.precision == "int8":
+        weights = {name: variable.numpy() for name, variable in model.network.tf1_variables().items()}
+        built = lite.graphs(model.config, weights, int8=True)
+        return OpenVinoEngine(lambda: built, model.config, model.precision, vg_pad_ratio)
     graphs = Graphs(model.network)
     converted = {name: openvino_model(graphs, name) for name in graphs.functions}
     return OpenVinoEngine(lambda: converted, model.config, model.precision, vg_pad_ratio)

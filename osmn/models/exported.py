@@ -75,7 +75,8 @@ class ModelForOpenVino:
         """
         from osmn.models.engines.openvino import OpenVinoEngine
 
-        made_of = {"model_sha256": self.fingerprint, "config": dataclasses.asdict(self.config)}
+        in_int8 = self.precision == "int8"  # Another graph; for other precisions OpenVINO's options differ.
+        made_of = {"model_sha256": self.fingerprint, "config": dataclasses.asdict(self.config), "int8": in_int8}
         kept = CompiledGraphs(made_of)
         return OpenVinoEngine(self.graphs, self.config, self.precision, vg_pad_ratio, kept)
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from osmn.config import NETWORKS, ModelConfig
 from osmn.errors import InputError, argument
 from osmn.models import checkpoint_files, converted_models, exported, stored_weights
 from osmn.models.bundles import Bundle
@@ -20,6 +21,11 @@ if TYPE_CHECKING:  # It may not be installed.
 logger = logging.getLogger(__name__)
 
 BUILT = {"lite": lite, "clicks": click_graph}  # The networks whose graphs are built without TensorFlow.
+
+
+def has_int8(path: Path | str, config: ModelConfig) -> bool:
+    """Tell whether OpenVINO's graph of a checkpoint, given by its prefix or file, can be built in int8."""
+    return config.kind.int8 and Path(f"{path}.index").is_file()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,7 +50,7 @@ class OpenVinoModel(exported.ModelForOpenVino):
             weights = stored_weights.StoredWeights(reader, wanted)
             if unused := stored_weights.unused(reader, wanted):
                 logger.warning(f"{self.path}: not used by this network: {stored_weights.listing(unused)}")
-            return built.graphs(self.config, weights)
+            return built.graphs(self.config, weights, self.precision == "int8")
         return converted_models.graphs(self.path, self.config, self.fingerprint)
 
 
@@ -59,4 +65,10 @@ def load(path: Path | str, given: Mapping[str, Any] | None = None, precision: st
     if precision and precision not in known:
         computing = f"{argument('engine', exported.OPENVINO)} computes in {' or '.join(known)}, not in {precision}"
         raise InputError(f"{computing}; give another {argument('precision')}")
+    if precision == "int8" and not has_int8(path, config):
+        in_int8 = " and ".join(name for name, kind in NETWORKS.items() if kind.int8)
+        raise InputError(
+            f"{argument('precision', precision)} is for checkpoints (.index) of {in_int8}; export {path} by"
+            " osmn_export.py --format openvino --precision int8, and give the export"
+        )
     return OpenVinoModel(path, config, precision or choice.default_precision(processor.here())[0])

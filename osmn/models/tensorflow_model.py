@@ -117,6 +117,10 @@ def _precision(asked_for: str | None, config: ModelConfig, engine: str) -> str:
     if asked_for and asked_for not in precisions:
         computing = f"{argument('engine', engine)} computes in {' or '.join(precisions)}, not in {asked_for}"
         raise InputError(f"{computing}; give another {argument('precision')}")
+    if asked_for == "int8" and not config.kind.int8:
+        raise InputError(
+            f"{argument('precision', asked_for)} is not for {config.base_model}; give another {argument('precision')}"
+        )
     return asked_for or devices.default_precision(config.base_model)
 
 

@@ -60,8 +60,11 @@ def name() -> str:
 
 
 def training_policy(precision: str) -> str:
-    """Return the Keras dtype policy of training in `precision`: the variables stay float32."""
-    return "float32" if precision == "float32" else f"mixed_{precision}"
+    """Return the Keras dtype policy of training in `precision`: the variables stay float32.
+
+    What segments in int8 is trained in float32.
+    """
+    return "float32" if precision in ("float32", "int8") else f"mixed_{precision}"
 
 
 def use_gpus(gpu_ids: Sequence[int]) -> None:

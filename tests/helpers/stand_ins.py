@@ -89,7 +89,10 @@ def stand_in(monkeypatch, network):
     def find(path, given=None):
         return Path(path), ModelConfig(**given or {})
 
-    monkeypatch.setattr(choice, "choose", lambda precision: choice.Choice("tensorflow", precision, "a stand-in is"))
+    def chosen(precision, **_):
+        return choice.Choice("tensorflow", precision, "a stand-in is")
+
+    monkeypatch.setattr(choice, "choose", chosen)
     monkeypatch.setattr(checkpoint_files, "find_model", find)
     monkeypatch.setattr(
         checkpoint_files, "find_start", lambda start, folder, given: (None, *find(start or "stand-in", given))

@@ -158,7 +158,7 @@ def test_own_videos_are_segmented_without_tensorflow_by_default(clip, tmp_path):
     assert len(list((tmp_path / "out/masks").iterdir())) == 6
     options = manifest.read_run(tmp_path / "out")["options"]
     assert options["engine"] == "openvino"
-    assert options["precision"] in ("float32", "bfloat16")
+    assert options["precision"] in ("float32", "bfloat16", "int8")
 
 
 def test_the_predictor_needs_no_tensorflow_by_default(whole):

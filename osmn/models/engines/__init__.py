@@ -15,7 +15,7 @@ if TYPE_CHECKING:  # NumPy takes a tenth of a second to import, and command line
     import numpy as np
 
 GUIDE, FRAME = "guide", "frame"  # A network's two graphs: the first runs once per object, the second once per frame.
-PRECISIONS = ("float32", "bfloat16", "float16")  # Of the engines' arithmetic; an exported model may be in int8 too.
+PRECISIONS = ("float32", "bfloat16", "float16", "int8")  # Of the engines' arithmetic.
 
 
 class EngineKind(NamedTuple):
@@ -25,13 +25,14 @@ class EngineKind(NamedTuple):
         start: "module:function" of a function from (`tensorflow_model.Model`, vg_pad_ratio) to an `Engine`. The module
             is imported when the engine is started.
         device: the name of the device that computes, for people; None for TensorFlow's device.
-        precisions: the precisions of the engine's arithmetic. They include float32 and bfloat16, the defaults.
+        precisions: the precisions of the engine's arithmetic. They include float32 and bfloat16, the defaults; int8 is
+            for some networks alone, see `config.NetworkKind`.
         float32_network: the engine takes a network of float32 and converts it to the precision itself.
     """
 
     start: str
     device: str | None = None
-    precisions: tuple[str, ...] = PRECISIONS
+    precisions: tuple[str, ...] = ("float32", "bfloat16", "float16")
     float32_network: bool = False
 
 
@@ -40,7 +41,7 @@ ENGINE_KINDS = {
     "openvino": EngineKind(
         "osmn.models.export:start_openvino",  # Of a network in TensorFlow, such as one that was just trained.
         device="CPU by OpenVINO",
-        precisions=("float32", "bfloat16"),
+        precisions=("float32", "bfloat16", "int8"),
         float32_network=True,
     ),
 }
@@ -51,7 +52,8 @@ ENGINE = option(
     choices=(AUTO, *ENGINES),
 )
 PRECISION = option(
-    "number format; by default bfloat16 where the hardware is fast in it, float32 elsewhere and for lite in tensorflow",
+    "number format; by default bfloat16 where the hardware is fast in it, float32 elsewhere and for lite in tensorflow;"
+    " with --engine auto, int8 for lite where that is faster; int8 is openvino's alone",
     choices=PRECISIONS,
 )
 

@@ -47,8 +47,8 @@ def wanted(config: ModelConfig) -> dict[str, tuple[int, ...]]:
     return dict(sorted(shapes.items()))
 
 
-def graphs(config: ModelConfig, weights: Weights) -> BuiltGraphs:
-    """Return {`engines.FRAME`: OpenVINO model} of a click network, as `lite.graphs` does."""
+def graphs(config: ModelConfig, weights: Weights, int8: bool = False) -> BuiltGraphs:
+    """Return {`engines.FRAME`: OpenVINO model} of a click network, as `lite.graphs` does; never in `int8`."""
     return BuiltGraphs({FRAME: _ClickBuilder(config, weights).frame})
 
 
