@@ -6,11 +6,13 @@ object has a folder, and objects may overlap. The folders of videos may lie in f
 """
 
 import concurrent.futures
+import dataclasses
 import functools
 import itertools
 import logging
 import os
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -184,6 +186,42 @@ def annotations(folders: Folders, name: str) -> Annotations:
     )
 
 
+def annotated(folders: Folders, name: str) -> tuple[dict[str, Path], Annotations]:
+    """Return {frame name: path}, in order, of a video's frames, and its `Annotations` by the names of the frames.
+
+    Masks may have other names than frames where the last number in each name tells which belong together, such as 0.jpg
+    and 00000.png. Raises InputError if a folder does not exist, or if a mask has no frame.
+    """
+    frames, found = frames_of(folders, name), annotations(folders, name)
+    if found.frames - frames.keys():
+        objects = {object_id: _by_number(own, frames) for object_id, own in found.objects.items()}
+        found = dataclasses.replace(found, labels=_by_number(found.labels, frames), objects=objects)
+    missing = sorted(found.frames - frames.keys(), key=natural_key)
+    if missing:
+        named = (
+            "" if found.frames & frames.keys() else f"; its frames are named {next(iter(frames))}, ...: rename either"
+        )
+        raise InputError(
+            f"{folders.frames / name} has no frame {missing[0]}, though {folders.masks / name} has its mask{named}"
+        )
+    return frames, found
+
+
+def _by_number(masks: Mapping[str, Path], frames: Collection[str]) -> Mapping[str, Path]:
+    """Return masks by the names of the frames of the same numbers; as they are where numbers do not tell each frame."""
+    of_number = {_last_number(name): name for name in frames}
+    numbers = [_last_number(name) for name in masks]
+    if None in numbers or len({*numbers}) < len(masks) or len(of_number) < len(frames) or {*numbers} - {*of_number}:
+        return masks
+    return {of_number[number]: path for number, path in zip(numbers, masks.values(), strict=True)}
+
+
+def _last_number(name: str) -> int | None:
+    """Return the last number in a name; None if there is none."""
+    found = re.findall(r"\d+", name)
+    return int(found[-1]) if found else None
+
+
 def shown(path: Path) -> tuple[int, ...]:
     """Return the labels above 0 in a mask, in their order.
 
@@ -238,8 +276,10 @@ def video(folders: Folders, name: str) -> Video | None:
 
     Raises InputError if a folder does not exist, or if a mask has no frame.
     """
-    frames, found = frames_of(folders, name), annotations(folders, name)
-    _check_frames(folders, name, frames, found)
+    frames, found = annotated(folders, name)
+    if found.first_mask.stem not in frames:
+        frame = next(frame for frame in frames if frame in found.frames)
+        logger.info(f"{folders.masks / name}: {found.first_mask.name} is of frame {frame}, by the numbers in the names")
     begun = starts(found, frames)
     if not begun:
         logger.warning(f"{folders.masks / name} shows no object: left out")
@@ -264,8 +304,7 @@ def examples(where: Folders, validity: tuple[float, float] | None = None) -> lis
     bar = progress_bar(where.names, brief=True, desc="masks", unit="video", leave=False)
     with concurrent.futures.ThreadPoolExecutor() as pool:
         for name in bar:
-            frames, masks = frames_of(where, name), annotations(where, name)
-            _check_frames(where, name, frames, masks)
+            frames, masks = annotated(where, name)
             shown: dict[int | None, dict[int, Guide]] = {}
             for number, (frame, ids) in enumerate(presence(masks, frames)):
                 for object_id in ids:
@@ -294,12 +333,3 @@ def _guides(
         return shows_enough(covered_shares(labels == label if label else labels > 0), validity)
 
     return tuple(guide for guide, valid in zip(shown, pool.map(enough, shown), strict=True) if valid) or (shown[0],)
-
-
-def _check_frames(where: Folders, name: str, frames: Mapping[str, Path], found: Annotations) -> None:
-    missing = sorted(found.frames - {*frames}, key=natural_key)
-    if missing:
-        named = "" if found.frames & {*frames} else f"; its frames are named {next(iter(frames))}, ...: rename either"
-        raise InputError(
-            f"{where.frames / name} has no frame {missing[0]}, though {where.masks / name} has its mask{named}"
-        )

@@ -31,13 +31,14 @@ class Sequence(NamedTuple):
 
     Attributes:
         name: the sequence's name.
-        truths: the paths of the annotations of the scored frames, <frame>.png.
+        truths: the paths of the annotations of the scored frames.
         result_folder: the folder of the sequence's results.
         source: MASKS, MERGED, SCORES or OBJECTS: the files that hold the results.
         object_ids: the ids of the scored objects.
         own: {object id: {frame name: path}} of annotations that show one object each, which is scored in these frames;
             `truths` then has one of each frame. Empty where annotations show all objects.
         others: ids of objects that results may show, and that are not scored.
+        frames: the names of the scored frames, where the annotations have other names.
     """
 
     name: str
@@ -47,6 +48,17 @@ class Sequence(NamedTuple):
     object_ids: tuple[int, ...]
     own: Mapping[int, Mapping[str, Path]] = {}
     others: tuple[int, ...] = ()
+    frames: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the scored frames."""
+        return self.frames or tuple(path.stem for path in self.truths)
+
+    def part(self, start: int, count: int) -> "Sequence":
+        """Return the sequence of `count` frames from the one of number `start` on."""
+        part = slice(start, start + count)
+        return self._replace(truths=self.truths[part], frames=self.names[part])
 
 
 class Scored(NamedTuple):
@@ -114,6 +126,19 @@ def read_result(sequence: Sequence, frame: str, size: tuple[int, int]) -> np.nda
     return labels
 
 
+def read_truth(sequence: Sequence, number: int, size: tuple[int, int]) -> np.ndarray:
+    """Return the uint8 (H, W) object ids that the annotations of the frame of a number show, at `size`."""
+    if sequence.own:
+        frame, merged = sequence.names[number], np.zeros(Size(*size).shape, np.uint8)
+        for object_id in reversed(sequence.object_ids):
+            if frame in sequence.own[object_id]:
+                merged[of_object(read_labels(sequence.own[object_id][frame], size))] = object_id
+        return merged
+    labels = read_labels(sequence.truths[number], size)
+    shown: np.ndarray = (labels != 0).astype(np.uint8) if sequence.source == MASKS else labels
+    return shown
+
+
 def score(
     sequences: list[Sequence],
     vis_path: Path | str | None = None,
@@ -136,7 +161,7 @@ def score(
     """
     if vis_path is not None:
         refuse_writing_over_inputs(
-            (Path(vis_path) / sequence.name / truth.name for sequence in sequences for truth in sequence.truths),
+            (Path(vis_path) / sequence.name / f"{name}.png" for sequence in sequences for name in sequence.names),
             {folder for sequence in sequences for folder in _folders_read(sequence)},
         )
     for sequence in sequences:
@@ -144,9 +169,7 @@ def score(
     jobs, owners = [], []
     for index, sequence in enumerate(sequences):
         for start in range(0, len(sequence.truths), FRAMES_PER_JOB):
-            jobs.append(
-                (sequence._replace(truths=sequence.truths[start : start + FRAMES_PER_JOB]), vis_path, absent, mose2)
-            )
+            jobs.append((sequence.part(start, FRAMES_PER_JOB), vis_path, absent, mose2))
             owners.append(index)
     frames = sum(len(sequence.truths) for sequence in sequences)
     scores: list[list[np.ndarray]] = [[] for _ in sequences]
@@ -165,14 +188,14 @@ def score(
 
 
 def _folders_read(sequence: Sequence) -> set[Path]:
-    results = result_files(sequence, sequence.truths[0].stem)
+    results = result_files(sequence, sequence.names[0])
     return {sequence.result_folder, *(path.parent for path in (sequence.truths[0], *results))}
 
 
 def _require_results(sequence: Sequence) -> None:
     """Raise InputError for a missing result, before the others are scored for minutes."""
-    for truth in sequence.truths:
-        for path in result_files(sequence, truth.stem):
+    for truth, name in zip(sequence.truths, sequence.names, strict=True):
+        for path in result_files(sequence, name):
             if not path.is_file():
                 raise InputError(
                     f"{path} does not exist, though {truth.parent} has that frame; run the evaluation again"
@@ -182,9 +205,9 @@ def _require_results(sequence: Sequence) -> None:
 def _score_job(sequence: Sequence, vis_path: Path | str | None, absent: float, mose2: bool) -> np.ndarray:
     """Return the scores, (frames, objects, 2), of a few frames of a sequence."""
     scores = []
-    for path in sequence.truths:
+    for path, name in zip(sequence.truths, sequence.names, strict=True):
         if sequence.own:
-            scores.append(_own_scores(sequence, path.stem, absent, mose2))
+            scores.append(_own_scores(sequence, name, absent, mose2))
             continue
         truth = read_labels(path)
         if sequence.source == MASKS:
@@ -192,10 +215,10 @@ def _score_job(sequence: Sequence, vis_path: Path | str | None, absent: float, m
         elif truth.max() == VOID > max(sequence.object_ids):
             # It counts as background.
             truth = np.where(truth == VOID, np.uint8(0), truth)
-        result = read_result(sequence, path.stem, Size.of(truth))
+        result = read_result(sequence, name, Size.of(truth))
         scores.append(frame_scores(truth, result, sequence.object_ids, absent, mose2))
         if vis_path is not None:
-            shown = Path(vis_path) / sequence.name / f"{path.stem}.png"
+            shown = Path(vis_path) / sequence.name / f"{name}.png"
             with named_write_errors(shown):
                 write_labels(shown, result)
     return np.stack(scores)

@@ -118,7 +118,7 @@ class _Video:
 
 
 def _read(where: Folders, name: str) -> _Video:
-    found = folders.annotations(where, name)
+    _, found = folders.annotated(where, name)
     frames = tuple(sorted(found.frames, key=natural_key))
     shown: dict[int | None, list[int]] = {}
     for number, (_, ids) in enumerate(folders.presence(found, frames)):
@@ -141,12 +141,14 @@ def _sequence(video: _Video, rule: Rule, result_path: Path) -> Sequence | None:
         for object_id, of_object in masks.items():  # An object has results after the frame in which it is given.
             later = video.frames[video.shown[object_id][0] + 1 :]
             own[object_id] = {name: of_object[name] for name in later if name in of_object}
-        paths = tuple(any_of[name] for name in frames if name in any_of)
-        return Sequence(video.name, paths, folder, OBJECTS, tuple(own), own)
+        names = tuple(name for name in frames if name in any_of)
+        paths = tuple(any_of[name] for name in names)
+        return Sequence(video.name, paths, folder, OBJECTS, tuple(own), own, frames=names)
     source = MASKS if ids == [None] else MERGED
     others = tuple(object_id or 1 for object_id in video.shown)
     paths = tuple(video.found.labels[name] for name in frames)
-    return Sequence(video.name, paths, folder, source, tuple(object_id or 1 for object_id in ids), others=others)
+    scored_ids = tuple(object_id or 1 for object_id in ids)
+    return Sequence(video.name, paths, folder, source, scored_ids, others=others, frames=tuple(frames))
 
 
 def _count(video: _Video, rule: Rule, sequence: Sequence, values: np.ndarray) -> None:
@@ -154,7 +156,7 @@ def _count(video: _Video, rule: Rule, sequence: Sequence, values: np.ndarray) ->
 
     They come with infinity where both masks are empty.
     """
-    numbers = np.array([video.frames.index(path.stem) for path in sequence.truths])
+    numbers = np.array([video.frames.index(name) for name in sequence.names])
     for column, (object_id, counted) in enumerate(video.counted(rule).items()):
         scores = values[:, column]
         if sequence.own:
@@ -173,7 +175,7 @@ def _absences(
 ) -> tuple[float | None, float | None]:
     """Return J&F of an object in the frames without it, and in those in which it is back; None where it never is."""
     shown = {video.frames[number] for number in video.shown[None if None in video.shown else object_id]}
-    absent = np.array([path.stem not in shown for path in sequence.truths])
+    absent = np.array([name not in shown for name in sequence.names])
     gone, back = (float(np.mean(stretches)) if stretches else None for stretches in absences(counted, absent))
     return gone, back
 

@@ -122,7 +122,7 @@ def _object(
         "object": row.object_id,
         "category": evaluated.categories.get((name, row.object_id), ""),
         "row": row,
-        "lowest_frame": scored.sequence.truths[row.lowest_frame].stem,
+        "lowest_frame": scored.sequence.names[row.lowest_frame],
         "other": other,
     }
 
@@ -156,7 +156,7 @@ def _sections(
         # YouTube-VOS may list an object for its first frame only; such an object has no line.
         columns = np.flatnonzero(~np.isnan(scored[0].values[..., 0]).all(axis=0)).tolist()
         object_ids = [scored[0].sequence.object_ids[column] for column in columns]
-        frames = [path.stem for path in scored[0].sequence.truths]
+        frames = list(scored[0].sequence.names)
         lines = [each.values[:, columns, 0] for each in scored]
         rings = [(frame, columns.index(column)) for frame, bad in marked for column in bad]
         curves = figures.curves(
@@ -178,7 +178,6 @@ def _worst(
     """Return the frames to look at: the objects that are bad in each, their scores, and the pictures."""
     worst = []
     for frame, columns in marked:
-        truth = scored[0].sequence.truths[frame]
         objects: list[dict[str, Any]] = []
         for column in columns:
             object_id = scored[0].sequence.object_ids[column]
@@ -186,20 +185,21 @@ def _worst(
             texts = [" ".join(f"{name} {value:.3f}" for name, value in pairs) for pairs in values]
             objects.append({"id": object_id, "color": figures.object_color(object_id), "scores": texts})
         box = WORST_BOX_OF_TWO if len(scored) > 1 else WORST_BOX
-        worst.append({"frame": truth.stem, "objects": objects, "pictures": pictures.of(truth, box)})
+        name = scored[0].sequence.names[frame]
+        worst.append({"frame": name, "objects": objects, "pictures": pictures.of(frame, box)})
     return worst
 
 
 def _sheet(scored: Sequence[Scored], pictures: Pictures) -> list[dict[str, Any]]:
     """Return frames from the first to the last: their names, the mean of the first measure, and the pictures."""
-    truths = scored[0].sequence.truths
+    names = scored[0].sequence.names
     return [
         {
-            "frame": truths[t].stem,
+            "frame": names[t],
             "value": float(np.nanmean(scored[0].values[t, :, 0])),
-            "pictures": pictures.of(truths[t], SHEET_BOX)[1:],
+            "pictures": pictures.of(t, SHEET_BOX)[1:],
         }
-        for t in choice.spread_frames(len(truths))
+        for t in choice.spread_frames(len(names))
     ]
 
 

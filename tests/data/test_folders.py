@@ -218,11 +218,42 @@ def test_a_gray_mask_with_soft_borders_is_one_object_and_a_line_says_so(tmp_path
     assert "masks/clip has masks with soft borders: half and more is the object" in caplog.text
 
 
-def test_names_of_masks_that_differ_from_those_of_all_frames_are_said(tmp_path):
-    where = folders(tmp_path)
-    for number, name in enumerate(NAMES):
-        (tmp_path / f"masks/clip/{name}.png").rename(tmp_path / f"masks/clip/{number}.png")
-    with pytest.raises(
-        InputError, match=r"no frame 0, though .* its frames are named frame00009, \.\.\.: rename either"
-    ):
-        where.videos()
+@pytest.mark.parametrize(
+    ("frames", "masks"),
+    [
+        (["0", "1", "2"], ["00000", "00001", "00002"]),
+        (["00000", "00001", "00002"], ["0", "1", "2"]),
+        (["9", "10", "11"], ["09", "10", "11"]),
+        (["frame_000009", "frame_000010", "frame_000011"], ["00009", "00010", "00011"]),
+        (["cars_01", "cars_02", "cars_03"], ["cars_01_gt", "cars_02_gt", "cars_03_gt"]),
+    ],
+)
+@pytest.mark.parametrize("own", [False, True])
+def test_masks_of_other_names_are_those_of_the_frames_with_their_numbers(tmp_path, caplog, frames, masks, own):
+    caplog.set_level("INFO")
+    write_frames(tmp_path / "frames/clip", LATE, frames)
+    if own:
+        empty = np.zeros_like(ONE)
+        write_own_masks(tmp_path / "masks/clip", [{2: empty} | of for of in LATE], masks, {1: "a", 2: "b"})
+    else:
+        write_label_masks(tmp_path / "masks/clip", LATE, masks)
+    (video,) = Folders(tmp_path / "frames", tmp_path / "masks").videos()
+    assert [video.reference_number(object_id) for object_id in (1, 2)] == [0, 2]
+    assert [path.stem for path in video.references[2].masks] == masks[2:]
+    assert f"masks/clip: {masks[0]}.png is of frame {frames[0]}, by the numbers in the names" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("masks", "said"),
+    [
+        (["0", "1", "2"], "no frame 0, though .* its frames are named frame00009, .*: rename either"),
+        (["a", "b", "c"], "no frame a, though"),
+        (["frame00009", "frame00010", "frame00012"], "no frame frame00012, though .* has its mask$"),
+        (["x9", "y9", "z10"], "no frame x9, though"),
+    ],
+)
+def test_masks_that_neither_name_nor_number_gives_a_frame_are_named(tmp_path, masks, said):
+    write_frames(tmp_path / "frames/clip", LATE, NAMES)
+    write_label_masks(tmp_path / "masks/clip", LATE, masks)
+    with pytest.raises(InputError, match=said):
+        Folders(tmp_path / "frames", tmp_path / "masks").videos()

@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 
-from helpers.folder_videos import box, write_frames, write_label_masks, write_own_masks
+from helpers.folder_videos import SIZE, box, write_frames, write_label_masks, write_own_masks
 from osmn.data.folders import Folders
 from osmn.errors import InputError
 from osmn.evaluation import vos
 from osmn.evaluation.rules import RULES
+from osmn.evaluation.scoring import read_truth
 from osmn.files.images import write_labels, write_mask
 
 ONE, TWO = box(4, 4, 20, 12), box(30, 20, 20, 12)
@@ -149,6 +150,16 @@ def test_objects_with_folders_are_scored_alone_so_that_overlap_costs_nothing(tmp
     assert j_of(found) == {("clip", "000"): (2, 1.0), ("clip", "001"): (2, 0.75)}
 
 
+def test_a_report_shows_the_truth_of_all_objects_with_folders(tmp_path):
+    write_frames(tmp_path / "frames/clip", TRUTH, NAMES)
+    write_own_masks(tmp_path / "masks/clip", [{1: ONE, 2: TWO}] * 6, NAMES, {1: "000", 2: "001"})
+    for name in NAMES:
+        for object_id in (1, 2):
+            write_mask(tmp_path / f"results/clip/{object_id}/{name}.png", ONE)
+    found = scores(Folders(tmp_path / "frames", tmp_path / "masks"), tmp_path, "davis")
+    np.testing.assert_array_equal(read_truth(found.scored[0].sequence, 1, SIZE), ONE + 2 * TWO)
+
+
 def test_an_object_with_a_folder_is_empty_before_it_is_given_and_right_where_it_is(tmp_path):
     empty = np.zeros_like(ONE)
     truth = [{1: ONE, 2: empty}, {1: ONE, 2: empty}, {1: ONE, 2: TWO}, {1: ONE, 2: TWO}, {1: ONE, 2: TWO}]
@@ -169,6 +180,21 @@ def test_a_video_that_is_too_short_is_left_out_with_a_line_and_the_others_are_sc
         write_label_masks(tmp_path / folder / "short", TRUTH[:2], NAMES[:2])
     assert {sequence for sequence, _ in j_of(scores(where, tmp_path, "davis"))} == {"clip"}
     assert "short has 2 annotated frames: none to score" in caplog.text
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_results_have_the_names_of_frames_where_masks_have_others(tmp_path, own):
+    padded = [f"{int(name):05d}" for name in NAMES]
+    write_frames(tmp_path / "frames/clip", [{1: ONE}] * 6, NAMES)
+    if own:
+        write_own_masks(tmp_path / "masks/clip", [{1: ONE}] * 6, padded, {1: "000"})
+        for name in NAMES:
+            write_mask(tmp_path / f"results/clip/1/{name}.png", HALF_ONE)
+    else:
+        write_label_masks(tmp_path / "masks/clip", [{1: ONE}] * 6, padded)
+        write_label_masks(tmp_path / "results/clip", [{1: HALF_ONE}] * 6, NAMES)
+    found = scores(Folders(tmp_path / "frames", tmp_path / "masks"), tmp_path, "davis")
+    assert [(score.frames, score.values[0]) for score in found.objects] == [(4, 0.5)]
 
 
 def test_a_missing_result_is_named(where, tmp_path):
