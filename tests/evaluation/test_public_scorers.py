@@ -105,6 +105,7 @@ def test_trackeval_takes_the_results_for_burst_and_its_hota_follows_from_our_j(t
     metric = trackeval.metrics.HOTA()
     raw = dataset.get_raw_seq_data("ours", "val-LaSOT-bear-2")
     category_of = {number: name for name, number in dataset.class_name_to_class_id.items()}
+    # TrackEval compares boxes (findings/trackeval_compares_boxes_of_bursts_masks.sh): J of masks that are rectangles.
     for number, of_frames in ((805, [1, 1 / 2, 1 / 2, 1, 1 / 4, 1 / 2]), (7, [1, 1 / 2, 1, 1 / 2])):
         category = category_of[number]
         theirs = metric.eval_sequence(dataset.get_preprocessed_seq_data(raw, category))["HOTA"]
