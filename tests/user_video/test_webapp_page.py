@@ -414,6 +414,9 @@ def test_an_upload_is_stopped_without_a_word_and_a_double_click_segments_once(vi
     visitor.given("Frame 0: 1")
     visitor.page.get_by_role("button", name="Segment", exact=True).dblclick()
     visitor.page.wait_for_selector("#osmn .download[href]")
+    visitor.page.locator("#osmn .segment").press("Enter")
+    visitor.page.wait_for_selector("#osmn .download[href]")
+    visitor.page.wait_for_function("() => document.activeElement.matches('#osmn .segment')")  # And not lost.
     assert visitor.page.locator("#osmn .problem:visible").count() == 0
 
 

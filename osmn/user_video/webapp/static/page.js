@@ -142,9 +142,9 @@ function renderStatus() {
   const running = Boolean(task && task.phase !== "opening"), focused = document.activeElement;
   find(".segment").hidden = running;
   find(".stop").hidden = !running;
+  find(".segment").disabled = Boolean(task) || !session.objects.length;
   if (running && focused === find(".segment")) find(".stop").focus(); // The one is in the other's place.
   else if (!running && focused === find(".stop")) find(".segment").focus();
-  find(".segment").disabled = Boolean(task) || !session.objects.length;
 }
 
 function renderFrame() {
