@@ -23,6 +23,9 @@ class Preset(NamedTuple):
         frames: the folder of the videos' frames.
         masks: the folder of the videos' masks.
         listed: the list of the videos; "" where the folders of masks tell.
+        videos: the folder of video files whose frames `osmn_import.py frames` writes into `frames`; "" where frames are
+            files.
+        once_listed: where an earlier release of the dataset has that list; "" where none has it elsewhere.
         split: the split that is segmented where none is asked for.
         rule: the name of the rule that the dataset scores by.
         archive: a name of `results.archive.FORMS`: what its server takes of a dataset without `tracks`.
@@ -41,6 +44,8 @@ class Preset(NamedTuple):
     single: bool = False
     tracks: tuple[str, ...] = ()
     kind: str = "burst"
+    videos: str = ""
+    once_listed: str = ""
 
     def folders(self, data_path: Path | str, split: str | None = None) -> Folders:
         """Return the dataset's `Folders` below `data_path`."""
@@ -49,6 +54,9 @@ class Preset(NamedTuple):
         files = [root / path.format(split=split) for path in self.tracks]
         tracks = next((path for path in files if path.exists()), files[0] if files else None)
         frames, masks, listed = root / paths[0], root / paths[1], root / paths[2] if paths[2] else None
+        once = root / self.once_listed.format(split=split)
+        if listed is not None and not listed.is_file() and once.is_file():
+            listed = once
         return Folders(frames, masks, listed, self.single, tracks, self.kind)
 
     def fits(self, data_path: Path | str) -> bool:
@@ -70,7 +78,13 @@ PRESETS = {
         tracks=("annotations/{split}/all_classes.json", "annotations/{split}/first_frame_annotations.json"),
     ),
     "davis2016": Preset(
-        "JPEGImages/480p", "Annotations/480p", "ImageSets/2016/{split}.txt", "val", "davis", single=True
+        "JPEGImages/480p",
+        "Annotations/480p",
+        "ImageSets/2016/{split}.txt",
+        "val",
+        "davis",
+        single=True,
+        once_listed="ImageSets/480p/{split}.txt",
     ),
     "davis2017": Preset("JPEGImages/480p", "Annotations/480p", "ImageSets/2017/{split}.txt", "val", "davis"),
     "lvos": Preset(*_SPLIT_FIRST, "", "valid", "lvos", "annotations"),
@@ -89,6 +103,7 @@ PRESETS = {
         "ytvos",
         tracks=("VideoDenseSet/UVO_video_{split}_dense.json",),
         kind="ytvis",
+        videos="uvo_videos_dense",
     ),
     "vipseg": Preset(
         "imgs", ".osmn-masks", "{split}.txt", "val", "ytvos", "objects", tracks=("panomasks",), kind="png16"
@@ -184,6 +199,9 @@ def _check(data_path: str, name: str, split: str | None, *given: str | None) -> 
     masks = (wanted.masks, wanted.masks.is_dir()) if wanted.tracks is None else (wanted.tracks, wanted.tracks.exists())
     needed = zip(((wanted.frames, wanted.frames.is_dir()), masks), given, strict=True)
     for path in [path for (path, there), other in needed if not other and not there]:
+        videos = Path(data_path) / PRESETS[name].videos
+        if path == wanted.frames and PRESETS[name].videos and videos.is_dir():
+            raise InputError(f"{path} does not exist; python osmn_import.py frames {videos} {path} makes it")
         raise _missing(path, data_path, name)
     signs = _signs(Path(data_path), split or PRESETS[name].split)
     if signs and name not in signs:

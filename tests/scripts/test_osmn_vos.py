@@ -124,6 +124,18 @@ def test_davis_2016_is_one_object_packed_at_the_size_of_its_mask(tmp_path):
     assert (tmp_path / "out/per_object.csv").read_text().splitlines()[1].startswith("bear,1,3,")
 
 
+def test_davis_2016_as_its_authors_first_shipped_it_has_a_list_of_paths(tmp_path, capsys):
+    root = tmp_path / "DAVIS"
+    for name in ("bear", "camel"):
+        write_frames(root / f"JPEGImages/480p/{name}", TRUTH, NAMES)
+        write_label_masks(root / f"Annotations/480p/{name}", TRUTH, NAMES)
+    (root / "ImageSets/480p").mkdir(parents=True)
+    lines = [f"/JPEGImages/480p/camel/{name}.jpg /Annotations/480p/camel/{name}.png \n" for name in NAMES]
+    (root / "ImageSets/480p/val.txt").write_text("".join(lines))
+    run(root, "--dataset", "davis2016", "--im_size", 32, 32, "--result_path", tmp_path / "out")
+    assert "camel/1" in capsys.readouterr().out and not (tmp_path / "out/bear").exists()
+
+
 def test_frames_keep_their_shape_at_a_short_side(mose, tmp_path):
     run(mose, "--dataset", "mose", "--short_side", 32, "--result_path", tmp_path / "out")
     assert read_labels(tmp_path / "out/00f7ab12/1/00003.png").shape == (32, 43)  # Of 64x48: 42.7.
@@ -209,6 +221,12 @@ SPLIT_FIRST = ("valid/JPEGImages/", "valid/Annotations/")
         ((*SPLIT_FIRST, "valid/valid_meta.json"), "", "ytvos", "{root} looks like lvos;"),
         ((*SPLIT_FIRST, "meta_valid.json"), "", "ytvos", "{root} looks like mosev2;"),
         (("sav_val/JPEGImages_24fps/", "sav_val/Annotations_6fps/"), "", "sav", "{root}/sav_val looks like sav;"),
+        (
+            ("uvo_videos_dense/", "VideoDenseSet/UVO_video_val_dense.json"),
+            "",
+            "uvo",
+            "osmn_import.py frames {root}/uvo_videos_dense {root}/uvo_videos_dense_frames makes it",
+        ),
         (
             ("JPEGImages/480p/", "Annotations/480p/", "ImageSets/2017/test-dev.txt"),
             "",
