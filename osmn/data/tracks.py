@@ -156,20 +156,30 @@ def read_file(path: Path | str, name: str) -> tuple[dict[str, Any], list[Tracked
         raise InputError(f"{path} is no JSON file of {name} ({reason}); give another, or download it again") from None
 
 
-def write_masks(video: TrackedVideo, folder: Path) -> int:
+def are_first_masks(videos: Iterable[TrackedVideo]) -> bool:
+    """Tell whether videos have a single mask of each object, which gives it, as where the truth is secret."""
+    return all(len(shown) == 1 for video in videos for shown in video.tracks.values())
+
+
+def write_masks(video: TrackedVideo, folder: Path, black: bool = True) -> int:
     """Write an object's masks of a video, <folder>/<video>/<object>/<frame>.png; return their number.
 
-    An object has a mask of each annotated frame, black where it is absent. Raises ValueError as `decoded` does.
+    An object has a mask of each annotated frame, black where it is absent; without `black`, only of those that show it.
+    Raises ValueError as `decoded` does.
     """
-    for name, shown in video.tracks.items():
-        for frame in video.frames:
-            mask = decoded(video, shown[frame]) if frame in shown else np.zeros(video.size.shape, bool)
-            path = folder / video.name / name / f"{frame}.png"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_mask(path, mask)
-    return len(video.tracks) * len(video.frames)
+    for name, frame in _masks_of(video, black):
+        shown = video.tracks[name]
+        mask = decoded(video, shown[frame]) if frame in shown else np.zeros(video.size.shape, bool)
+        path = folder / video.name / name / f"{frame}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_mask(path, mask)
+    return len(_masks_of(video, black))
 
 
-def mask_names(videos: Iterable[TrackedVideo]) -> list[str]:
+def _masks_of(video: TrackedVideo, black: bool) -> list[tuple[str, str]]:
+    return [(name, frame) for name, shown in video.tracks.items() for frame in video.frames if black or frame in shown]
+
+
+def mask_names(videos: Iterable[TrackedVideo], black: bool = True) -> list[str]:
     """Return the paths of the files that `write_masks` writes, below its folder."""
-    return [f"{video.name}/{name}/{frame}.png" for video in videos for name in video.tracks for frame in video.frames]
+    return [f"{video.name}/{name}/{frame}.png" for video in videos for name, frame in _masks_of(video, black)]

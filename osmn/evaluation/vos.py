@@ -249,9 +249,10 @@ def _unseen(path: Path | str | None, names: Iterable[str]) -> frozenset[str]:
 
 
 def can_be_scored(where: Folders, rule: Rule) -> bool:
-    """Tell whether a video has masks of so many frames that some may count."""
+    """Tell whether a video, or one of its objects with folders, has masks of so many frames that some may count."""
     least = 2 if rule.last else 3
-    return any(len(folders.annotations(where, name).frames) >= least for name in where.names)
+    found = (folders.annotations(where, name) for name in where.names)
+    return any(len(masks) >= least for each in found for masks in (each.labels, *each.objects.values()))
 
 
 def objects_line(videos: Iterable[Video], rule: Rule) -> str:

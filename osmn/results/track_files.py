@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from osmn.data.folders import Folders, annotations
-from osmn.data.tracks import FORMATS, TrackedVideo, mask_names, read_file, write_masks
+from osmn.data.tracks import FORMATS, TrackedVideo, are_first_masks, mask_names, read_file, write_masks
 from osmn.errors import InputError
 from osmn.files import locks
 from osmn.files.atomic import named_write_errors, replacing
@@ -38,16 +38,18 @@ def _claim(folder: Path) -> None:
 def import_masks(path: Path | str, videos: Sequence[TrackedVideo], folder: Path | str) -> int:
     """Write the masks of the videos of the file `path` into a folder; return their number.
 
+    If the file has each object's first mask alone, the folder has no others, by which results could be scored.
+
     Raises InputError for a file whose masks cannot be read, or if the folder cannot be written.
     """
-    folder, count = Path(folder), 0
-    refuse_writing_over_inputs((folder / name for name in mask_names(videos)), [path])
+    folder, count, black = Path(folder), 0, not are_first_masks(videos)
+    refuse_writing_over_inputs((folder / name for name in mask_names(videos, black)), [path])
     with locks.writing(folder), progress_bar(total=len(videos), brief=True, desc="masks", unit="video") as bar:
         _claim(folder)
         for video in videos:
             try:
                 with named_write_errors(folder / video.name):
-                    count += write_masks(video, folder)
+                    count += write_masks(video, folder, black)
             except ValueError as error:
                 if isinstance(error, InputError):
                     raise

@@ -205,6 +205,23 @@ def test_burst_is_segmented_scored_and_packed_by_one_command(tmp_path, follower)
     assert mask.stat().st_mtime_ns == before  # Made once of this file.
 
 
+def test_first_masks_of_burst_are_segmented_and_packed_without_scores(tmp_path, follower, capsys):
+    root, content, seen = tmp_path / "BURST", burst(), set()
+    for shown in content["sequences"][0]["segmentations"]:
+        for name in {*shown} & seen:
+            del shown[name]
+        seen |= {*shown}
+    (root / "annotations/val").mkdir(parents=True)
+    (root / "annotations/val/first_frame_annotations.json").write_text(json.dumps(content))
+    write_frames(root / "frames/val/LaSOT/bear-2", [{1: ONE}] * 3, ["frame0001", "frame0004", "frame0010"])
+    places = ("--result_path", tmp_path / "out", "--zip", tmp_path / "burst.zip")
+    osmn_vos.main(words(root, "--dataset", "burst", "--im_size", *SIZE, "--whole_model_path", "m", *places))
+    assert "there are no masks to score them by" in capsys.readouterr().out
+    with zipfile.ZipFile(tmp_path / "burst.zip") as archive:
+        found = json.loads(archive.read("results.json"))["sequences"][0]["segmentations"]
+    assert len(found) == 3 and all(found)
+
+
 def test_masks_that_are_given_beside_burst_are_the_users_and_stay_as_they_are(tmp_path, follower):
     root, masks = tmp_path / "BURST", tmp_path / "mine/LaSOT/bear-2/7"
     (root / "annotations/val").mkdir(parents=True)
