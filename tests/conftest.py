@@ -19,6 +19,7 @@ settings.load_profile("osmn")
 LONGEST = ("test_killed_runs.py", "test_golden_networks.py", "test_export.py", "test_webapp_page.py")
 LONGEST += (
     "test_webapp_lasting.py",
+    "test_webapp_gestures.py",
     "test_replicas.py",
     "test_backend.py",
     "test_online.py",

@@ -328,54 +328,6 @@ def test_the_page_fits_the_window(browser, server, disc, size):
     visitor.leave()
 
 
-def test_a_stroke_stays_what_it_was_begun_as_whatever_key_is_pressed_in_it_and_escape_drops_it(visitor, disc):
-    visitor.start(disc)
-    visitor.press("Paint")
-    visitor.down_at((20, 20))
-    visitor.move_to((60, 20))
-    visitor.key("2", "e", "b", "ArrowRight", " ")
-    visitor.move_to((100, 20))
-    visitor.page.mouse.up()
-    visitor.given("Frame 0: 1")
-    visitor.until_painted((90, 20))
-    assert visitor.painted([30, 20]) == visitor.painted([90, 20]) == [255, 0, 0, 255]
-    before = visitor.painted()
-    visitor.down_at((20, 70))
-    visitor.move_to((60, 70))
-    visitor.key("Escape")
-    visitor.page.mouse.up()
-    visitor.at_frame(0)
-    assert visitor.painted() == before
-    visitor.paint((20, 70), (60, 70))  # The next one is one again.
-    visitor.until_painted((40, 70))
-
-
-def test_what_is_painted_while_a_click_is_answered_is_added_to_the_answer(visitor, disc):
-    visitor.start(disc)
-    visitor.key("c")
-    visitor.click((40, 48))
-    visitor.key("p")
-    visitor.drag((100, 10), (120, 10))
-    visitor.until_painted((40, 48))
-    visitor.until_painted((110, 10))
-    visitor.key("Control+z")
-    visitor.until_painted((110, 10), False)
-    visitor.until_painted((40, 48))
-
-
-def test_a_click_away_needs_no_second_button_and_what_belongs_to_others_is_told(visitor, disc):
-    visitor.start(disc)
-    visitor.press("Click")
-    visitor.click((40, 48))
-    visitor.until_painted((40, 48))
-    visitor.press("New object 2")
-    visitor.click((40, 60))
-    visitor.page.get_by_text("belongs to object 1 already").first.wait_for()
-    visitor.key("1", "x")
-    visitor.click((40, 48))
-    visitor.until_painted((40, 48), False)
-
-
 def test_a_clip_of_one_frame_is_segmented(visitor, tmp_path):
     visitor.start(encode(tmp_path / "one.mp4", "libx264", SIZE, 1, None))
     assert "one.mp4, 1 frame of 128x96" in visitor.page.locator("#osmn header").inner_text()
@@ -393,31 +345,6 @@ def test_a_file_that_is_no_video_is_told_and_another_one_can_be_chosen(visitor, 
     visitor.upload(letter)
     visitor.page.get_by_text("letter.mp4 cannot be opened as a video. Phones, cameras").wait_for()
     visitor.start(disc)
-
-
-def test_an_upload_is_stopped_without_a_word_and_a_double_click_segments_once(visitor, disc, tmp_path):
-    long = tmp_path / "long.mp4"
-    long.write_bytes(bytes(900_000))
-    session = visitor.page.context.new_cdp_session(visitor.page)
-    session.send("Network.enable")
-    slow = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 20_000}
-    session.send("Network.emulateNetworkConditions", slow)
-    visitor.upload(long)
-    visitor.page.get_by_text("Uploading long.mp4: ").wait_for()
-    visitor.press("Stop")
-    visitor.page.wait_for_function("() => document.querySelector('#osmn .wait').hidden")
-    assert visitor.page.locator("#osmn .problem:visible").count() == 0
-    session.send("Network.emulateNetworkConditions", slow | {"uploadThroughput": -1})
-    visitor.start(disc)
-    assert visitor.page.evaluate("document.activeElement.matches('canvas.pen')")
-    visitor.paint((32, 48), (48, 48))
-    visitor.given("Frame 0: 1")
-    visitor.page.get_by_role("button", name="Segment", exact=True).dblclick()
-    visitor.page.wait_for_selector("#osmn .download[href]")
-    visitor.page.locator("#osmn .segment").press("Enter")
-    visitor.page.wait_for_selector("#osmn .download[href]")
-    visitor.page.wait_for_function("() => document.activeElement.matches('#osmn .segment')")  # And not lost.
-    assert visitor.page.locator("#osmn .problem:visible").count() == 0
 
 
 def test_a_file_that_is_too_large_is_told(visitor, tmp_path):

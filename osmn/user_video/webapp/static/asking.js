@@ -2,6 +2,8 @@
 // way, in the order of the calls, so that nothing that a visitor does overtakes what they did before.
 const find = (selector) => element.querySelector(selector);
 const findAll = (selector) => [...element.querySelectorAll(selector)];
+// A handler of clicks that leaves out the second one of a double click: by then something else may be in this place.
+const once = (handler) => (event) => { if (event.detail < 2) handler(event); };
 const SEEN = ["look", "show"]; // What changes nothing.
 const CHECKED = 3000; // ms between checks of whether a request is still being answered
 let sequence = 0, line = Promise.resolve(), answered = null, waiting = 0;

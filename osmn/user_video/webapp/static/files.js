@@ -73,7 +73,7 @@ function send(chosen) {
 
 async function upload(chosen) {
   if (!chosen) return;
-  if (task) return tell("Wait for what is being done, or stop it.");
+  if (task || sending) return tell("Wait for what is being done, or stop it.");
   if (!(await mayReplace(chosen.name))) return;
   const token = await send(chosen);
   if (token) ask("open", { upload: token });
@@ -101,6 +101,7 @@ async function settled({ clash, unclear }, at) {
 }
 
 async function giveMask(chosen) {
+  if (sending) return tell("Wait for what is being done.");
   const at = current(), token = chosen && await send(chosen);
   if (!token) return;
   busy(`Reading ${chosen.name} …`);
@@ -133,7 +134,7 @@ for (const name of props.examples) {
   const button = document.createElement("button");
   button.type = "button";
   button.textContent = name;
-  button.onclick = async () => { if (await mayReplace(name)) ask("open", { example: name }); };
+  button.onclick = once(async () => { if (await mayReplace(name)) ask("open", { example: name }); });
   find(".examples").append(button);
 }
 
@@ -142,7 +143,7 @@ function renderOffers() {
   find(".offers").replaceChildren(...offers.map(({ token, title, done, frames, open }) => {
     const [row, on, away] = ["li", "button", "button"].map((name) => document.createElement(name));
     on.textContent = `Go on with ${title}, ${done} of ${ofFrames(frames)} segmented`;
-    on.onclick = () => ask("go on", { work: token });
+    on.onclick = once(() => ask("go on", { work: token }));
     away.textContent = "×";
     away.title = away.ariaLabel = `Remove ${title}`;
     away.onclick = async () => {

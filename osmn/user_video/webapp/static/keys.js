@@ -8,6 +8,8 @@ function onKey(event) {
     return;
   }
   const at = document.activeElement, type = at && at.tagName === "INPUT" ? at.type : "";
+  // A key that is held down: another button may be in the place of the one that it pressed.
+  if (event.repeat && event.key === "Enter" && at && at.tagName === "BUTTON") return event.preventDefault();
   if (type === "number" || (at && (at.isContentEditable || at.tagName === "TEXTAREA"))) return;
   if ((event.ctrlKey || event.metaKey) && !event.altKey) {
     const key = event.key.toLowerCase();

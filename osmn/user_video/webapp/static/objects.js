@@ -52,7 +52,7 @@ function renderGiven() {
     }
     remove.textContent = "×";
     remove.title = remove.ariaLabel = `Remove what is given in frame ${frame}`;
-    remove.onclick = () => ask("clear", { frame, number: current() });
+    remove.onclick = once(() => ask("clear", { frame, number: current() }));
     for (const button of [jump, remove]) button.type = "button";
     row.append(jump, remove);
     return row;

@@ -179,18 +179,14 @@ function render() {
 
 find(".other").onclick = () => { choosing = true; stopMovie(); render(); choice.focus(); };
 find(".back").onclick = () => { choosing = false; render(); };
-let beginning = false; // A double click is one.
-find(".segment").onclick = async () => {
-  if (beginning) return;
-  beginning = true;
+find(".segment").onclick = once(async () => {
   stopMovie();
   live = true;
   const answer = await ask("segment", { both: find("[name=both]").checked });
-  beginning = false;
   if (answer.problem) live = false;
-};
+});
 find(".halt").onclick = () => { if (sending) sending.abort(); else ask("stop"); };
-find(".stop").onclick = () => ask("stop");
+find(".stop").onclick = once(() => ask("stop"));
 
 chooseTool("box");
 ask("look").then(resume);
