@@ -35,6 +35,8 @@ class Placed(NamedTuple):
 def placed(text: str) -> int | Placed:
     """Parse a whole number from zero up, or one after a place: 310, 120:310, 4.5s:310."""
     before, colon, after = text.rpartition(":")
+    if colon and not after.isdecimal():
+        raise WrongValue(f"{text} is no number after a place, as 120:310, with nothing between them")
     number = non_negative(int)(after)
     return Placed(place(before), number) if colon else number
 

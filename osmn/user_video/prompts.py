@@ -271,5 +271,19 @@ def reference_frames(frames: Iterable[Frame], given: Sequence[Prompt]) -> list[n
 
 def too_late(given: Prompt) -> InputError:
     """Return the InputError for a `Prompt` whose place is after the last frame."""
-    name = given.path or f"a click or a box at {given.place}"
-    return InputError(f"{name} is for a place after the video's last frame; correct its time or frame")
+    return InputError(f"{_name(given)} is for a place after the video's last frame; correct its time or frame")
+
+
+def _name(given: Prompt) -> str:
+    place = f"{float(given.place):g}s" if isinstance(given.place, Fraction) else given.place
+    return str(given.path) if given.path is not None else f"a click or a box at {place}"
+
+
+def tell_early(given: Iterable[Prompt], first: Placed) -> None:
+    """Log the `Prompt`s whose place is before the first frame that is used: they count there."""
+    for each in given:
+        at = first.number if isinstance(each.place, int) else first.seconds
+        if each.place is not None and each.place < at:
+            logger.info(
+                f"{_name(each)} is for a place before the first frame that is used, {first.number}: it counts there"
+            )

@@ -53,6 +53,7 @@ def opened(
         if pointed is not None:
             given += pointed.prompts(Size(*frames.size), after_masks=bool(given))
             given = [*(() if job.given else find_pointed(frames.first.image, pointed, job.folder)), *given]
+        prompts.tell_early(given, frames.first)
         if any(each.pointed for each in given) and (video.both_ways or options.finetuning.finetune):
             with _open_frames(job, video) as again:  # Before these, all new objects must be known.
                 given = with_new_found(again, given)

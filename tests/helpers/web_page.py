@@ -37,8 +37,11 @@ def encode(path, codec, size, frames, rng):
 
 
 @contextlib.contextmanager
-def served(folder):
-    """Start the page with a model that finds the object in every pixel; give its address and its temporary folder."""
+def served(folder, *options):
+    """Start the page with a model that finds the object in every pixel; give its address and its temporary folder.
+
+    `options` are further ones of osmn_app.py.
+    """
     network = build(ModelConfig("lite", im_size=(64, 64)))
     network.tf1_variables()["osmn/score/biases"].assign([1.0])
     checkpoints.write_variables(str(folder / "tiny"), checkpoints.model_values(network), network.config)
@@ -49,7 +52,7 @@ def served(folder):
         port = free.getsockname()[1]
     command = [sys.executable, "osmn_app.py", "--port", port, "--max_upload", 1, "--whole_model_path", folder / "tiny"]
     process = subprocess.Popen(
-        [*map(str, command), "--precision", "float32"],
+        [*map(str, [*command, *options]), "--precision", "float32"],
         cwd=ROOT,
         env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT), "TMPDIR": str(temporary), "HOME": str(temporary)},
         stdout=subprocess.PIPE,

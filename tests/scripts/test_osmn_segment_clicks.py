@@ -147,6 +147,8 @@ def test_the_same_clicks_again_find_finished_results_and_others_are_refused(engi
         (("--click", 2, 2), "nothing is found of object 1; click on it, or draw a mask instead"),
         (("--click", 18, 20, "--box_by", "grabcut"), "GrabCut knows no clicks"),
         (("--click", 18, "1:20"), "--click 18 1:20 is neither X Y nor X Y OBJECT"),
+        (("--click", "1:", 18, 20), "argument --click: 1: is no number after a place, as 120:310"),
+        (("--click", "x:18", 20), "x is neither a frame (120) nor a time (4.5s or 1:02.5)"),
         (("--click", "1:18"), "--click 1:18 is neither X Y nor X Y OBJECT"),
         (("--box", 4, 4, 9), "--box 4 4 9 is neither X Y W H nor X Y W H OBJECT"),
         (("--box", 4, 4, 9, 9, "--box", 1, 1, 9, 9, 1), "--box 1 1 9 9 1: object 1 has a box there already"),
@@ -194,6 +196,13 @@ def test_clicks_correct_masks_that_are_given_in_the_first_frame_or_later(engine,
     segment(frames, tmp_path / "first", "--mask", tmp_path / "first.png", "--click", 44, 20)
     assert shown(tmp_path / "first")[0] == (1, 1)
     assert not (tmp_path / "first/first_mask.png").exists() and (tmp_path / "first/given/0.png").exists()
+
+
+def test_a_place_before_the_first_frame_that_is_used_is_told_and_counts_there(engine, frames, tmp_path, capsys):
+    segment(frames, tmp_path / "out", "--click", "0:18", 20, "--start", 1)
+    told = "a click or a box at 0 is for a place before the first frame that is used, 1: it counts there"
+    assert told in capsys.readouterr().out
+    assert read_labels(tmp_path / "out/masks/1.png")[24, 18] == 1
 
 
 def test_a_box_at_a_later_place_replaces_the_object_whose_number_it_has(engine, frames, tmp_path):

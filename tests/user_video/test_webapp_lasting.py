@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from helpers.web_page import FRAMES, SIZE, Visitor, encode
+from helpers.web_page import FRAMES, SIZE, Visitor, encode, served
 
 
 @pytest.fixture(scope="module")
@@ -140,3 +140,23 @@ def test_a_visitor_who_goes_back_and_comes_again_finds_their_work(visitor, serve
     visitor.press(f"Go on with my clip.mp4, 0 of {FRAMES} frames segmented")
     visitor.given("Frame 0: 1")
     visitor.until_painted((40, 48))
+
+
+def test_where_nothing_is_kept_a_reload_asks_first_and_work_of_before_is_gone(browser, chromium, disc, tmp_path):
+    pytest.importorskip("gradio", reason="gradio is not installed (make browser)")
+    with served(tmp_path, "--keep", 0) as (address, _):
+        visitor = Visitor(browser, address)
+        asked = []
+        visitor.page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.accept()))
+        visitor.start(disc)
+        visitor.page.reload()
+        visitor.page.get_by_text("It is removed when you leave.").wait_for()
+        assert asked == []  # There was nothing to lose.
+        visitor.start(disc)
+        visitor.paint((32, 48), (48, 48))
+        visitor.given("Frame 0: 1")
+        visitor.page.reload()
+        assert asked == ["beforeunload"]
+        visitor.page.get_by_text("It is removed when you leave.").wait_for()
+        assert visitor.page.locator("#osmn .offers button").count() == 0
+        visitor.leave()

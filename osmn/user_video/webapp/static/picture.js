@@ -48,6 +48,7 @@ async function showPicture({ number, frame, paint: url }) {
   for (let i = 0; i < labels.length; i++) labels[i] = Math.round(data[4 * i] / props.step);
   if (number !== shown) dropGesture();
   shown = number;
+  picture.classList.toggle("coming", shown !== current());
   drawLabels();
   element.dataset.number = number;
 }

@@ -8,6 +8,7 @@ const ofAll = (to = "–") => `of 0${to}${frames() - 1}`; // Frames count from 0
 
 function setFrame(at) {
   slider.value = number.value = at;
+  picture.classList.toggle("coming", shown !== at);
   slider.setAttribute("aria-valuetext", `Frame ${at} ${ofAll(" to ")}`);
   renderFrame();
 }
