@@ -56,6 +56,10 @@ class Folders:
         if self.listed is not None:
             return _listed(self.listed, self.frames)
         names = [path.relative_to(self.masks).as_posix() for path in _video_folders(self.masks, self.frames)]
+        if not names and mask_files(self.masks, required=False):
+            raise InputError(
+                f"{self.masks} is the folder of one video; give the folder of its folder, of {self.frames} too"
+            )
         if not names:
             raise InputError(f"{self.masks} has no folder that {self.frames} has too; check both paths")
         return names

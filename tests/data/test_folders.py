@@ -173,6 +173,12 @@ def test_what_systems_put_into_folders_is_no_video_no_object_and_no_frame(tmp_pa
     ]
 
 
+def test_the_folder_of_a_single_video_is_said_to_be_one(tmp_path):
+    where = folders(tmp_path)
+    with pytest.raises(InputError, match="masks/clip is the folder of one video; give the folder of its folder, of"):
+        Folders(where.frames / "clip", where.masks / "clip").videos()
+
+
 def test_masks_without_frames_are_left_out_with_a_line(tmp_path, caplog):
     caplog.set_level("INFO")
     where = folders(tmp_path)
