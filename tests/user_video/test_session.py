@@ -377,6 +377,6 @@ def test_a_box_leaves_other_objects_their_pixels(session):
     labels = session.labels(0)
     np.testing.assert_array_equal(labels > 0, square(0))
     assert (labels[:, :9][square(0)[:, :9]] == 2).all() and (labels[:, 9:][square(0)[:, 9:]] == 1).all()
-    with pytest.raises(InputError, match="what is found there belongs to object 1, 2 already; erase that first"):
+    with pytest.raises(InputError, match="that belongs to object 1, 2 already; choose its number"):
         session.find_in_box(0, 3, (1, 3, 17, 17))
     assert session.edits.frames == {0: [1, 2]}

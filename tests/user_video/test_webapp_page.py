@@ -77,7 +77,7 @@ def test_a_box_is_filled_with_what_is_found_and_a_second_one_asks_whether_it_rep
     visitor.key("Escape")
     visitor.drag((14, 22), (66, 74))
     visitor.press("It is new: object 2")
-    visitor.page.get_by_text("What is found there belongs to object 1 already; erase that first").wait_for()
+    visitor.page.get_by_text("That belongs to object 1 already; choose its number").wait_for()
     assert visitor.painted() == disc
     visitor.given("Frame 0: 1")
     visitor.key("1")

@@ -142,7 +142,7 @@ class Session:
     def _give_found(self, number: int, object_id: int, found: Found, labels: np.ndarray, nothing: str) -> str:
         others = ", ".join(map(str, found.others))
         if not found.mask.any() and others:
-            raise InputError(f"what is found there belongs to object {others} already; erase that first, or correct it")
+            raise InputError(f"that belongs to object {others} already; choose its number to correct it, or erase it")
         if not found.mask.any():
             raise InputError(f"{nothing}, or paint the object")
         self.paint(number, np.where(found.mask, np.uint8(object_id), np.uint8(0)), found.mask | (labels == object_id))

@@ -160,7 +160,8 @@ function renderOffers() {
 function renderDownload() {
   const link = find(".download"), ready = Boolean(session.archive && session.current && !task);
   link.setAttribute("aria-disabled", !ready);
-  link.textContent = ready && session.done < frames() ? `Download ${session.done} of ${ofFrames(frames())}` : "Download";
+  const some = session.done < frames() ? ` ${session.done} of ${ofFrames(frames())}` : "";
+  link.textContent = `Download${ready ? some : ""}`;
   if (ready) {
     link.href = file(session.archive);
     link.download = session.archive.split("/").at(-1);

@@ -6,7 +6,7 @@ const ZOOMS = [1, 1.5, 2, 3, 4, 6, 8];
 const NEAREST = 3; // pixels of the screen: a shorter drag is no box
 let labels = null, shown = null, pictures = 0; // Ids of the pixels; the number of the frame that is shown.
 let object = 1, tool = "box", zoom = 1, pencil = { x: 0, y: 0 }, corner = null;
-// What the pointer that is down does: {pointer, tool, object, from, last}. What is chosen meanwhile is for the next one.
+// What the pointer that is down does: {pointer, tool, object, from, last}; what is chosen then is for the next one.
 let gesture = null;
 
 const size = () => [pen.width, pen.height];
