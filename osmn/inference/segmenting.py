@@ -39,7 +39,7 @@ def start_predictor(model: SegmentationModel, options: SegmentingOptions) -> Pre
     check_images(model.config, im_size or (short_side or 1, short_side or 1))
     engine = model.start_engine(options.vg_pad_ratio)
     engine = MirroredEngine(engine) if options.flip_test else engine
-    return Predictor(engine, im_size, short_side, refine, options.search, options.window, multiple=1)
+    return Predictor(engine, im_size, short_side, refine, options.search, options.window)
 
 
 def segment_videos(

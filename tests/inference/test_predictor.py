@@ -362,7 +362,7 @@ def test_a_size_is_two_whole_numbers(wrong):
         ({"given": [1]}, "given is a dict, not a list"),
         ({"given": "lite"}, "given is a dict"),
         ({"engine": "foo"}, "engine is auto or tensorflow or openvino, not 'foo'"),
-        ({"precision": "int4"}, "precision is float32 or bfloat16 or float16, not 'int4'"),
+        ({"precision": "int4"}, "precision is float32 or bfloat16 or float16 or int8, not 'int4'"),
         ({"precision": 32}, "precision is"),
     ],
 )
@@ -402,20 +402,20 @@ def test_two_predictors_share_an_engine_and_nothing_else():
 @pytest.mark.parametrize(
     "frame_size, short_side, expected",
     [
-        ((854, 480), 256, (448, 256)),
-        ((480, 854), 256, (256, 448)),
-        ((1920, 1080), 256, (448, 256)),
-        ((640, 480), 256, (352, 256)),
-        ((40, 1000), 256, (96, 2560)),
+        ((854, 480), 256, (455, 256)),
+        ((480, 854), 256, (256, 455)),
+        ((1920, 1080), 256, (455, 256)),
+        ((640, 480), 256, (341, 256)),
+        ((40, 1000), 256, (102, 2560)),
         ((853, 479), None, (853, 479)),
-        ((1000, 8), 256, (5728, 32)),
-        ((8, 1000), 256, (32, 5728)),
+        ((1000, 8), 256, (5724, 46)),
+        ((8, 1000), 256, (46, 5724)),
         ((32768, 64), None, (16384, 32)),
-        ((960, 40), 360, (3520, 160)),
+        ((960, 40), 360, (3527, 147)),
         ((1024, 256), 256, (1024, 256)),
     ],
 )
-def test_without_a_size_frames_get_the_short_side_of_the_training_in_multiples_of_32(frame_size, short_side, expected):
+def test_without_a_size_frames_keep_their_shape_at_the_short_side_of_the_training(frame_size, short_side, expected):
     assert network_size(frame_size, short_side) == expected
 
 
