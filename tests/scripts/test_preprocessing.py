@@ -88,9 +88,9 @@ def test_davis_names_a_damaged_annotation(davis, capsys):
     assert str(path) in error(capsys, preprocess_davis.main, davis)
 
 
-def test_davis_names_a_colour_annotation(davis, capsys):
+def test_davis_names_an_annotation_in_colors_that_are_not_its_own(davis, capsys):
     path = davis / "Annotations/480p/dogs/00001.png"
-    Image.new("RGB", (3, 2)).save(path)
+    Image.new("RGB", (3, 2), (1, 2, 3)).save(path)
     assert str(path) in error(capsys, preprocess_davis.main, davis)
 
 
