@@ -165,11 +165,12 @@ def add_size_option(to: parser.Group, im_size: tuple[int, int]) -> None:
     to.add(FrameSize, im_size=im_size)
 
 
-def add_testing_options(to: parser.Parser) -> None:
-    """Add the options of propagation and of its result files."""
+def add_testing_options(to: parser.Parser, window: bool = False) -> None:
+    """Add the options of propagation and of its result files; `window` is the default of --window."""
     group = to.group("testing")
     group.add(SegmentingOptions, "result_path", "overwrite", "vg_pad_ratio")
-    group.add_rest(SegmentingOptions, without=["im_size"])  # `add_size_option` adds im_size.
+    group.add_rest(SegmentingOptions, without=["im_size", "window"])  # `add_size_option` adds im_size.
+    group.add(SegmentingOptions, "window", window=window)
 
 
 REFINEMENT = ("crf_postprocessing", "flip_test")  # They make masks better and take longer.

@@ -161,6 +161,14 @@ def test_a_line_says_the_short_side_and_which_videos_are_enlarged(mose, tmp_path
     assert said in capsys.readouterr().out
 
 
+def test_windows_are_seen_unless_whole_frames_are_asked_for_or_images_have_one_size(mose, tmp_path):
+    windows = {}
+    for name, more in {"default": (), "whole": ("--no_window",), "padded": ("--aligned_size", 64, 64)}.items():
+        run(mose, "--dataset", "mose", *SMALL, "--result_path", tmp_path / name, *more)
+        windows[name] = read_run(tmp_path / name)["options"].get("window", False)
+    assert windows == {"default": True, "whole": False, "padded": False}
+
+
 def test_the_same_command_again_leaves_finished_videos_out_and_scores_them(mose, tmp_path, capsys):
     command = (mose, "--dataset", "mose", *SMALL, "--result_path", tmp_path / "out")
     run(*command)
