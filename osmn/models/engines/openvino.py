@@ -24,7 +24,7 @@ if TYPE_CHECKING:  # It may not be installed.
     from osmn.models.compiled_models import CompiledGraphs
 
 MOST_COMPILED = 12  # Windows of a video have 3 sizes, mostly.
-MOST_IN_MEMORY = 2  # Of those that are kept on disk too: one of the shipped model comes back in a tenth of a second.
+MOST_IN_MEMORY = 3  # Of those that are kept on disk too: one of the shipped model comes back in a tenth of a second.
 HINTS = {"float32": "f32", "int8": "f32", "bfloat16": "bf16"}  # An int8 graph holds where it is quantized.
 
 
