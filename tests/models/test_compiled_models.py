@@ -4,6 +4,7 @@ import hashlib
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -101,6 +102,43 @@ def test_each_size_and_number_of_objects_is_compiled_once(model, cache, compilat
         engine.segment(FRAMES[0], np.stack([MASK] * 2), gammas)
     assert len(compilations) == 4
     assert len(list(cache.iterdir())) == 4
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/smaps"), reason="needs Linux's /proc/self/smaps")
+def test_a_kept_graph_leaves_memory_to_others_after_its_first_run(model, cache):
+    answers(start(model))
+    engine = start(model)
+    gammas = engine.gammas(FRAMES[0], MASK)
+    engine.segment(FRAMES[0], MASK[None], gammas)
+    mapped = in_memory(cache)
+    assert len(mapped) == 1  # The guide's graph is gone.
+    assert max(mapped.values()) < min(path.stat().st_size for path in cache.iterdir()) / 4
+
+
+def in_memory(folder):
+    """Return {path: bytes in memory} of the files of a folder that are mapped."""
+    found, path = {}, ""
+    for line in Path("/proc/self/smaps").read_text(encoding="utf-8").splitlines():
+        first = line.split()[0]
+        if not first.endswith(":"):
+            path = line.split(maxsplit=5)[5] if len(line.split()) > 5 else ""
+        elif first == "Rss:" and path.startswith(str(folder)):
+            found[path] = found.get(path, 0) + 1024 * int(line.split()[1])
+    return found
+
+
+@pytest.mark.parametrize("change", [Path.unlink, lambda path: os.replace(next(path.parent.glob("other*")), path)])
+def test_a_file_that_goes_or_is_replaced_leaves_a_running_graph_as_it_is(model, cache, change):
+    first = answers(start(model))
+    engine = start(model)
+    assert same(answers(engine), first)
+    kept = list(cache.iterdir())
+    for path in kept:
+        (cache / f"other {path.name}").write_bytes(bytes(path.stat().st_size))
+    for path in kept:
+        change(path)
+    frames = [engine.segment(frame, MASK[None], first[:-2])[0] for frame in FRAMES]
+    assert same(frames, first[-2:])
 
 
 def test_new_weights_in_the_same_place_are_another_model(tmp_path, cache):

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from benchmarks import targets
@@ -47,3 +48,12 @@ def test_a_folder_that_is_no_checkout_is_refused(tmp_path, capsys):
         targets.main(["--against", str(tmp_path)])
     assert ended.value.code == 2
     assert "is no checkout of this repository" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("taken", [0, 200])
+def test_memory_is_that_of_the_program_alone(tmp_path, taken):
+    (tmp_path / "osmn_segment.py").write_text(f"b'x' * ({taken} * 2**20)\n")
+    own = np.ones(300 * 2**17)  # 300 MiB, which are not to be counted.
+    spent = targets.run(tmp_path, "clip", "mask", ())
+    assert own.nbytes == 300 * 2**20
+    assert taken * 2**20 <= spent.memory < (taken + 50) * 2**20
