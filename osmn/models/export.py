@@ -70,7 +70,7 @@ class Graphs:
 
     def with_inputs_for(
         self, name: str, weights: Mapping[str, keras.Variable]
-    ) -> tuple[Callable[..., dict[str, tf.Tensor]], list[tf.TensorSpec]]:
+    ) -> tuple[tf.types.experimental.PolymorphicFunction, list[tf.TensorSpec]]:
         """Return a function of one graph's inputs and of `weights`, and the specifications of all these inputs.
 
         Args:
@@ -132,11 +132,16 @@ def write_openvino(graphs: Graphs, folder: Path | str) -> None:
 
 
 def openvino_model(graphs: Graphs, name: str) -> openvino.Model:
-    """Return one of `Graphs` as an OpenVINO model."""
+    """Return one of `Graphs` as an OpenVINO model.
+
+    TensorFlow copies constants many times on their way into a file: half a minute for a VGG network. So large weights
+    are inputs to the converter, and become constants afterwards.
+    """
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
     openvino = engine_import("openvino")
-    function = graphs.functions[name].get_concrete_function()
+    weights = graphs.large_weights(name)
+    function = graphs.with_inputs_for(name, weights)[0].get_concrete_function()
     frozen = convert_variables_to_constants_v2(function)
     with tempfile.TemporaryDirectory() as folder:
         tf.io.write_graph(frozen.graph.as_graph_def(), folder, "graph.pb", as_text=False)
@@ -148,7 +153,20 @@ def openvino_model(graphs: Graphs, name: str) -> openvino.Model:
         output.set_names({own})
     for model_input in model.inputs:
         model_input.set_names({name.partition(":")[0] for name in model_input.names})
+    _make_constant(model, weights)
     return model
+
+
+def _make_constant(model: openvino.Model, weights: Mapping[str, keras.Variable]) -> None:
+    """Give inputs of an OpenVINO model their values, {name: variable}, and compute once what follows from these."""
+    passes, ops = engine_import("openvino.passes"), engine_import("openvino.opset13")
+    for parameter in model.get_parameters():
+        for name in parameter.output(0).get_names() & weights.keys():
+            parameter.output(0).replace(ops.constant(weights[name].numpy()).output(0))
+            model.remove_parameter(parameter)
+    folding = passes.Manager()
+    folding.register_pass(passes.ConstantFolding())
+    folding.run_passes(model)
 
 
 def start_openvino(model: Model, vg_pad_ratio: float = PAD_RATIO) -> OpenVinoEngine:

@@ -238,6 +238,24 @@ def test_every_network_in_every_format_gives_its_probabilities(base_model, file_
         assert export_module.largest_differences(graphs, file_format, folder, size)["probabilities"] < 1e-4
 
 
+def test_large_weights_are_constants_of_the_graph_in_the_order_that_openvino_convolves_in():
+    network = zero_networks.build(ModelConfig("osvos", no_visual_modulator=True))
+    zero_networks.randomize(network, {"biases": 0.1, "beta": 0.3})
+    graphs = export_module.Graphs(network)
+    assert len(graphs.large_weights("frame")) == 6
+    model = export_module.openvino_model(graphs, "frame")
+    assert {each.any_name for each in model.inputs} == {"image", "spatial_guide"}
+    convolutions = [each for each in model.get_ops() if each.get_type_name() == "Convolution"]
+    assert len(convolutions) >= 13
+    assert {each.input_value(1).get_node().get_type_name() for each in convolutions} == {"Constant"}
+    rng = np.random.default_rng(0)
+    image, guide = rng.standard_normal((1, 48, 64, 3), np.float32), rng.random((1, 48, 64, 1), np.float32)
+    found = openvino.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})([image, guide])[0]
+    wanted = graphs.functions["frame"](image, guide)["probabilities"].numpy()
+    assert wanted.std() > 0.01
+    np.testing.assert_allclose(found, wanted, atol=1e-4)
+
+
 SUMS = r"(exact|saturating) int8 sums, of .*: masks of 6 frames, IoU with the network's ([\d.]+), the lowest ([\d.]+)"
 
 
