@@ -74,7 +74,10 @@ def main(argv=None):
 
     model, engine = options.load_user_model(args)
     new_predictor = functools.partial(
-        model_choice.start_predictor, model, engine, **options.values(args, "im_size", "search", "window")
+        model_choice.start_predictor,
+        model,
+        engine,
+        **options.values(args, "im_size", *options.FOLLOWING),
     )
     live = functools.partial(new_predictor, window=False)  # Each new size of windows would be a pause.
     with Visitors(new_predictor, keep=60.0 * args.keep) as visitors, Cameras(live) as cameras:

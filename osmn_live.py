@@ -44,7 +44,7 @@ def main(argv=None):
     from osmn.user_video.live import run
 
     live, video = read(args, LiveOptions), read(args, VideoOptions, input=())
-    asked = run.Asked(live, video, **options.values(args, "im_size", "overwrite", "search", "window"))
+    asked = run.Asked(live, video, **options.values(args, "im_size", "overwrite", *options.FOLLOWING))
     options.check_user_model(args)  # Before seconds are spent.
     masks = run.masks_of(video)
     source = run.open_source(live, masks)

@@ -47,7 +47,7 @@ def main(argv=None):
         read(args, FinetuningOptions),
         given=options.model_options(args),
         **options.values(
-            args, "im_size", "precision", "save_score", "search", "window", "overwrite", *options.REFINEMENT
+            args, "im_size", "precision", "save_score", "overwrite", *options.FOLLOWING, *options.REFINEMENT
         ),
     )
     index, count = args.shard

@@ -32,7 +32,7 @@ def parser():
     to.add(options.UserModel, "whole_model_path")
     to.add(options.UserModel, "im_size", help="network's image size (default: frames keep their shape, --short_side)")
     options.add_model_options(to)
-    options.add_testing_options(to, window=True)
+    options.add_testing_options(to, window=True, target_model=True)
     to.add(options.Report)
     options.add_device_options(to)
     return to
@@ -53,7 +53,7 @@ def main(argv=None):
     # Before TensorFlow, which takes seconds to import: paths and lists that are wrong are named at once.
     from osmn.cli import checks
     from osmn.evaluation.vos import objects_line
-    from osmn.models.interface import takes_windows
+    from osmn.models.interface import usable
     from osmn.report.write import score_and_report
     from osmn.results.archive import check_archive
 
@@ -64,7 +64,7 @@ def main(argv=None):
         checks.check_model(args)
         checks.check_results(args.result_path, videos, args.shard)
         model = options.load_model(args)
-        args.window &= takes_windows(model)
+        vars(args).update(usable(model, **options.values(args, "window", "target_model")))
         print(model.summary(args.im_size))
         options.segment_videos(args, model, videos, source.origin)
     if args.shard[1] > 1:

@@ -4,7 +4,8 @@ Takes the options of `osmn_train_eval.py` that describe a trained model. From ev
 split, one frame is segmented with that frame's true mask as spatial guide, so that no error of propagation counts.
 "IoU" is that with the next frame's truth, "area" the mask's size relative to the truth's. "other" is the same with
 the mean of the gammas of the training objects, in place of those of the object's visual guide: what the visual
-modulator knows of the object is the difference. A network without visual modulator has no "other".
+modulator knows of the object is the difference. A network without visual modulator has no "other". With
+`--target_model` it knows the object's target model too, which "other" lacks.
 """
 
 import dataclasses
@@ -16,7 +17,11 @@ from benchmarks.trained_model import begin
 from osmn.cli.entry import reports_input_errors
 from osmn.data import davis
 from osmn.evaluation import in_memory
+from osmn.files.images import read_image
+from osmn.inference import target
+from osmn.masks import resized
 from osmn.options import option, positive
+from osmn.results import layout
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,6 +29,31 @@ class Steps:
     """Which single steps are measured."""
 
     every: int = field(default=10, metadata=option("frames from one step to the next", positive(int)))
+
+
+class WithTargets:
+    """An engine whose `segment` also has the target models of a video's objects; see `target.with_scores`."""
+
+    def __init__(self, engine, targets, areas):
+        self._engine, self._targets, self._areas = engine, targets, areas
+
+    def segment(self, frame, masks, gammas):
+        """See `Engine.segment`."""
+        each = [[layer[number : number + 1] for layer in gammas] for number in range(len(masks))]
+        objects = list(zip(self._targets, each, self._areas, strict=True))
+        segmented = self._engine.segment(frame, masks, gammas)
+        return target.with_scores(self._engine, frame, target.features_of(self._engine, frame), segmented, objects)
+
+
+def with_targets(engine, video, im_size):
+    """Return an engine that has the target models of a video's objects, fitted to their reference frames."""
+    targets, areas = [], []
+    for number, reference in video.references.items():
+        features = target.features_of(engine, read_image(video.frames[number], im_size))
+        for mask in layout.reference_masks(reference).values():
+            targets.append(target.fitted(features, mask))
+            areas.append(int(resized(mask, im_size).sum()))
+    return WithTargets(engine, targets, areas)
 
 
 @reports_input_errors
@@ -39,8 +69,12 @@ def main(argv=None):
     rows = []
     for video in videos:
         choices = [in_memory.own_gammas(engine, video)] + ([[mean] * len(video.object_ids)] if mean else [])
-        steps = in_memory.single_steps(engine, video, annotations[video.name], choices, im_size, args.every)
-        measured = steps.mean(axis=0)
+        engines = [with_targets(engine, video, im_size) if args.target_model else engine, engine]
+        steps = [
+            in_memory.single_steps(each, video, annotations[video.name], [choice], im_size, args.every)
+            for each, choice in zip(engines, choices, strict=False)
+        ]
+        measured = np.concatenate(steps, axis=1).mean(axis=0)
         for object_id, row in zip(video.object_ids, np.swapaxes(measured, 0, 1), strict=True):
             row = row.ravel()  # Of one choice after the other.
             print_row(video.name if object_id is None else f"{video.name} {object_id}", row)

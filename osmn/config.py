@@ -27,6 +27,7 @@ class NetworkKind(NamedTuple):
         int8: OpenVINO's graph of it is built in int8, without calibration; see `engines.lite`.
         small_embedding: whether its visual modulator can start from a small random embedding.
         clicks: it finds an object that is pointed at, in one frame, and follows none.
+        appearance: its visual modulator has features of whole images; see `networks.Osmn.appearance`.
     """
 
     network: str
@@ -37,9 +38,10 @@ class NetworkKind(NamedTuple):
     int8: bool = False
     small_embedding: bool = False
     clicks: bool = False
+    appearance: bool = False
 
 
-_VGG = NetworkKind("osmn.networks.vgg:VggOsmn", "vgg", bytes_a_pixel=128)  # 64 channels of 16 bits.
+_VGG = NetworkKind("osmn.networks.vgg:VggOsmn", "vgg", bytes_a_pixel=128, appearance=True)  # 64 channels of 16 bits.
 NETWORKS = {
     "osvos": _VGG,
     "masktrack": _VGG,
@@ -52,6 +54,7 @@ NETWORKS = {
         float32_blocks=(6, 7, 8, 9),  # doc/lessons.md says what they cost in time and gain in masks.
         int8=True,
         small_embedding=True,
+        appearance=True,
     ),
     "clicks": NetworkKind(
         "osmn.networks.clicks:ClickOsmn", "lite", bytes_a_pixel=48, drifts_in_bfloat16=True, clicks=True
@@ -67,6 +70,7 @@ MOBILENET_BLOCKS = (
     *((2, 1024), (1, 1024)),
 )
 MODULATED_BLOCKS = (3, 5, 11, 13)
+APPEARANCE_BLOCKS = (5, 11)  # Of the visual modulator: the last ones of an eighth and of a 16th of the image's sides.
 EMBEDDING_CHANNELS = 2048
 SIDE_CHANNELS = 16
 # As published: in testing, each side of the crop that is a visual guide moves outward by this part of its side.
@@ -129,6 +133,11 @@ class ModelConfig:
     def kind(self) -> NetworkKind:
         """The `NetworkKind` of the base model."""
         return NETWORKS[self.base_model]
+
+    @property
+    def has_appearance(self) -> bool:
+        """Whether the network has a visual modulator with features of whole images."""
+        return self.kind.appearance and not self.no_visual_modulator
 
     def __post_init__(self) -> None:
         """Raise ValueError for a value that no model can have."""

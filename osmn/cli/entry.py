@@ -35,6 +35,8 @@ def reports_input_errors(main: Callable[..., Result]) -> Callable[..., Result]:
     @functools.wraps(main)
     def wrapped(argv: Sequence[str] | None = None) -> Result:
         _open_standard_streams()
+        # Before NumPy is imported: its threads wait busily after a matrix product, while a network computes.
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
         try:
             _check_current_folder()
             with _termination_is_an_exception(), naming_options(), messages.shown(), quiet.tensorflow():

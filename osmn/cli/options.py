@@ -152,8 +152,7 @@ def add_user_model_options(to: parser.Parser, window: bool = True) -> None:
     `window` is the default of --window: live, each new size of windows would be a pause.
     """
     to.add(UserModel)
-    to.add(SegmentingOptions, "search")
-    to.add(SegmentingOptions, "window", window=window)
+    to.add(SegmentingOptions, *FOLLOWING, window=window, target_model=True)
     add_model_options(to)
     group = to.group("device")
     group.add(Device, "gpu_id", "precision")
@@ -165,14 +164,16 @@ def add_size_option(to: parser.Group, im_size: tuple[int, int]) -> None:
     to.add(FrameSize, im_size=im_size)
 
 
-def add_testing_options(to: parser.Parser, window: bool = False) -> None:
-    """Add the options of propagation and of its result files; `window` is the default of --window."""
+def add_testing_options(to: parser.Parser, window: bool = False, target_model: bool = False) -> None:
+    """Add the options of propagation and of its result files; `window` and `target_model` are defaults of options."""
     group = to.group("testing")
     group.add(SegmentingOptions, "result_path", "overwrite", "vg_pad_ratio")
-    group.add_rest(SegmentingOptions, without=["im_size", "window"])  # `add_size_option` adds im_size.
-    group.add(SegmentingOptions, "window", window=window)
+    # `add_size_option` adds im_size.
+    group.add_rest(SegmentingOptions, without=["im_size", "window", "target_model"])
+    group.add(SegmentingOptions, "window", "target_model", window=window, target_model=target_model)
 
 
+FOLLOWING = ("search", "window", "target_model")  # How objects are followed; `Predictor` has arguments of these names.
 REFINEMENT = ("crf_postprocessing", "flip_test")  # They make masks better and take longer.
 
 

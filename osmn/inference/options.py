@@ -22,6 +22,7 @@ class SegmentingOptions:
         flip_test: average each frame's probabilities with those of its mirror image.
         search: look for an object in the whole frame where its mask has died.
         window: the network sees windows around the objects, not the whole frame.
+        target_model: each object has a target model; see `inference.target`.
         shard: (i, n): only share i, from 0, of n shares of the videos.
         overwrite: results of another model or of other options may be replaced.
     """
@@ -60,6 +61,13 @@ class SegmentingOptions:
         default=False,
         metadata=option(
             "the network sees windows around the objects, which is faster, and the whole frame where one is lost",
+            came_later=True,
+        ),
+    )
+    target_model: bool = field(
+        default=False,
+        metadata=option(
+            "fit a linear model of each object's features to its masks: better masks, and lost objects are found again",
             came_later=True,
         ),
     )

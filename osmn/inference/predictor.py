@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import collections.abc
-import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
-from osmn.config import LONGEST_SIDE
 from osmn.errors import InputError
-from osmn.inference import arguments, pointing
+from osmn.inference import arguments, pointing, target
+from osmn.inference.frames import network_size, resized_frame
 from osmn.inference.load import SHIPPED_CLICKS, load_click_engine, load_model
 from osmn.inference.search import with_found
 from osmn.inference.segmentation import Segmentation, State, without_objects
 from osmn.inference.window import segment_in_windows
 from osmn.masks import Size, resized
 from osmn.models.engines import AUTO, ClickEngine, Engine
-from osmn.models.interface import check_size, takes_windows
-
-MOST_SQUARES = 4  # Of its short side, in a frame for the network: 4:1 is beyond all usual videos.
+from osmn.models.interface import check_size, usable
 
 
 class Predictor:
@@ -56,6 +52,8 @@ class Predictor:
         search: where an object's mask has died, look for the object in the whole frame; see `inference.search`.
         window: the network sees windows around the objects, which takes less time, and the whole frame where an object
             is lost; see `inference.window`.
+        target_model: each object has a target model, which the engine's `appearance` serves; see `inference.target`.
+            With `window` it sees windows too.
     """
 
     def __init__(
@@ -66,8 +64,10 @@ class Predictor:
         refine: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None,
         search: bool = False,
         window: bool = False,
+        target_model: bool = False,
     ) -> None:
         self._engine, self._refine, self._search, self._window = engine, refine, search, window
+        self._target_model = target_model
         self.im_size = None if im_size is None else arguments.size(im_size, "im_size")
         self.short_side = None if short_side is None else arguments.pixels(short_side, "short_side")
         self.click_model: Path | str = SHIPPED_CLICKS
@@ -84,6 +84,7 @@ class Predictor:
         engine: str | None = None,
         search: bool = False,
         window: bool = True,
+        target_model: bool = True,
     ) -> Predictor:
         """Return a predictor of a saved model.
 
@@ -98,6 +99,8 @@ class Predictor:
             engine: "tensorflow" or "openvino"; None or "auto": what is fastest here, which is logged.
             search: see `Predictor`.
             window: see `Predictor`; there are no windows for a model with a single size of images.
+            target_model: see `Predictor`; there is none for a model without a visual modulator, or whose export has no
+                graph of the appearance.
 
         Raises:
             InputError: a ValueError; if there is no such model, if it does not fit, or if an argument is not as
@@ -108,7 +111,8 @@ class Predictor:
         short_side = min(model.config.im_size) if model.config.im_size else None
         im_size = im_size or model.only_size
         check_size(model, im_size or (0, 0))
-        return cls(model.start_engine(), im_size, short_side, None, search, window and takes_windows(model))
+        can = usable(model, window=window, target_model=target_model)
+        return cls(model.start_engine(), im_size, short_side, None, search, **can)
 
     def _forget(self) -> None:
         self._frame: np.ndarray | None = None  # The last frame.
@@ -117,6 +121,7 @@ class Predictor:
         self._areas: dict[int | None, int] = {}  # {object id: pixels of its reference mask (h, w)}
         self._masks: dict[int | None, np.ndarray] = {}  # {object id: bool (h, w)} in the last frame
         self._all_gammas: list[np.ndarray] = []
+        self._targets: dict[int | None, target.Target | None] = {}
 
     @property
     def follows_weights(self) -> bool:
@@ -202,20 +207,22 @@ class Predictor:
         self._gammas[object_id] = self._engine.gammas(frame, mask)
         self._masks[object_id] = resized(mask, size)
         self._areas[object_id] = int(self._masks[object_id].sum())
+        if self._target_model:
+            features = target.features_of(self._engine, resized_frame(frame, size))
+            self._targets[object_id] = target.fitted(features, mask)
         self._join_gammas()
 
     def remove_object(self, object_id: int | None) -> None:
         """Stop following an object, if it is followed; it may be added again."""
         object_id = arguments.object_id(object_id)
-        self._gammas.pop(object_id, None)
-        self._masks.pop(object_id, None)
-        self._areas.pop(object_id, None)
+        for each in (self._gammas, self._masks, self._areas, self._targets):
+            each.pop(object_id, None)
         self._join_gammas()
 
     def state(self) -> State:
         """Return the `State` after the last frame, with the objects that were added or removed in it."""
         masks = {i: np.packbits(mask) for i, mask in self._masks.items()}
-        return State(_copies(self._gammas), masks, self._size, dict(self._areas))
+        return State(_copies(self._gammas), masks, self._size, dict(self._areas), dict(self._targets))
 
     def resume(self, frame: np.ndarray, state: State) -> None:
         """Go on from a `State` as if the last frame were `frame`, uint8 (H, W, 3), after which the state was taken.
@@ -231,7 +238,7 @@ class Predictor:
             raise InputError(f"the state is of frames of {sizes[0]} for the network, this one has {sizes[1]}")
         self.start(frame)
         width, height = size
-        self._gammas, self._areas = _copies(state.gammas), dict(state.areas)
+        self._gammas, self._areas, self._targets = _copies(state.gammas), dict(state.areas), dict(state.targets)
         self._masks = {
             i: np.unpackbits(bits, count=height * width).reshape(height, width).astype(bool)
             for i, bits in state.masks.items()
@@ -246,22 +253,33 @@ class Predictor:
         """
         last, small_size = self._started()
         self._frame = arguments.frame(frame, like=last).copy()  # The caller may use the array again.
-        small = _resized(frame, small_size) if small is None else arguments.frame(small)
+        small = resized_frame(frame, small_size) if small is None else arguments.frame(small)
         size = Size.of(frame)
         if not self._masks:
             return without_objects(small_size, size)
-        masks = np.stack(list(self._masks.values()))
+        before = masks = np.stack(list(self._masks.values()))
+        areas = [self._areas[i] for i in self._masks]
         if self._window:
-            areas = [self._areas[i] for i in self._masks]
             probabilities, masks = segment_in_windows(self._engine, small, masks, self._all_gammas, areas)
         else:
             probabilities, masks = self._engine.segment(small, masks, self._all_gammas)
+        features = None
+        if self._target_model:
+            box = target.seen(before, masks, areas) if self._window else None
+            features = target.features_of(self._engine, small, box)
+            known = [(self._targets.get(i), self._gammas[i], self._areas[i]) for i in self._masks]
+            probabilities, masks = target.with_scores(self._engine, small, features, (probabilities, masks), known)
         if self._search:
             objects = [(self._gammas[i], self._areas[i]) for i in self._masks]
             probabilities, masks = with_found(self._engine, frame, small, (probabilities, masks), objects)
         if self._refine is not None:
             masks = np.stack([self._refine(small, mask) for mask in masks])
         self._masks = dict(zip(self._masks, masks, strict=True))
+        if features is not None:
+            self._targets = {
+                i: known and target.followed(known, features, self._masks[i], self._areas[i])
+                for i, known in self._targets.items()
+            }
         return Segmentation(self.object_ids, probabilities, masks.copy(), size)
 
     def propagate(self, frames: Iterable[np.ndarray]) -> Iterator[Segmentation]:
@@ -313,7 +331,7 @@ class Predictor:
 
     def at_network_size(self, frame: np.ndarray) -> np.ndarray:
         """Return a frame, uint8 (H, W, 3), resized to the network's size, uint8 (h, w, 3), as `step` does it."""
-        return _resized(arguments.frame(frame), self._size_for(frame))
+        return resized_frame(arguments.frame(frame), self._size_for(frame))
 
     def _size_for(self, frame: np.ndarray) -> tuple[int, int]:
         return self.im_size or network_size(Size.of(frame), self.short_side)
@@ -321,26 +339,3 @@ class Predictor:
 
 def _copies(gammas: Mapping[int | None, list[np.ndarray]]) -> dict[int | None, list[np.ndarray]]:
     return {object_id: [layer.copy() for layer in layers] for object_id, layers in gammas.items()}
-
-
-def _resized(frame: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    if Size.of(frame) == size:
-        return frame
-    return np.asarray(Image.fromarray(frame).resize(size, Image.Resampling.BILINEAR))
-
-
-def network_size(frame_size: tuple[int, int], short_side: int | None) -> tuple[int, int]:
-    """Return (width, height) for the network: the frame's shape at a `short_side`; the frame's size for None.
-
-    A very long frame gets less than `short_side`: of no more than `MOST_SQUARES` squares of it, so that a strip of a
-    video does not take more than a whole video does; and no side is above `LONGEST_SIDE`. Sides are no multiples of 32:
-    rounded to these, another shape than that of the training loses 0.015 to 0.02 of J (doc/results.md).
-    """
-    width, height = frame_size
-    if short_side is None and max(width, height) <= LONGEST_SIDE:
-        return width, height
-    scale = LONGEST_SIDE / max(width, height)
-    if short_side is not None:
-        scale = min(scale, short_side / min(width, height), short_side * math.sqrt(MOST_SQUARES / (width * height)))
-    width, height = (max(1, round(side * scale)) for side in frame_size)
-    return width, height

@@ -31,6 +31,11 @@ def start_predictor(model: SegmentationModel, options: SegmentingOptions) -> Pre
     if options.window and not takes_windows(model):
         size = "x".join(map(str, model.only_size or model.config.aligned_size or ()))
         raise InputError(f"{argument('window')}: this model has a single size of images, {size}; leave it out")
+    if options.target_model and not model.has_appearance:
+        without = "neither has a model without a visual modulator, nor an export of an earlier version"
+        raise InputError(
+            f"{argument('target_model')}: this model has no features of whole frames ({without}); leave it out"
+        )
     refine = crf.refiner() if options.crf_postprocessing else None
     im_size, short_side = options.im_size, None
     if im_size is None or options.short_side is not None:
@@ -39,7 +44,7 @@ def start_predictor(model: SegmentationModel, options: SegmentingOptions) -> Pre
     check_images(model.config, im_size or (short_side or 1, short_side or 1))
     engine = model.start_engine(options.vg_pad_ratio)
     engine = MirroredEngine(engine) if options.flip_test else engine
-    return Predictor(engine, im_size, short_side, refine, options.search, options.window)
+    return Predictor(engine, im_size, short_side, refine, options.search, options.window, options.target_model)
 
 
 def segment_videos(

@@ -108,7 +108,10 @@ def catch_up(predictor: Predictor, objects: Objects, frame: np.ndarray, after: S
         predictor.step(shot.frame, shot.small)
     then = predictor.state()
     merged = now._replace(
-        gammas={**now.gammas, **then.gammas}, masks={**now.masks, **then.masks}, areas={**now.areas, **then.areas}
+        gammas={**now.gammas, **then.gammas},
+        masks={**now.masks, **then.masks},
+        areas={**now.areas, **then.areas},
+        targets={**now.targets, **then.targets},
     )
     predictor.resume(last.frame, merged)
     for object_id, mask in objects.items():

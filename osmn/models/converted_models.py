@@ -36,11 +36,11 @@ logger = logging.getLogger(__name__)
 MODEL = "model"  # An entry's folder, in the folder of its name.
 LIMIT = 3 * 2**30  # Bytes of all entries; one of `osvos` has 0.7 GB.
 PATIENCE = 600.0  # Seconds to wait for another process that converts the same model.
-VERSION = 1  # Of what is kept; to be raised when the graphs change.
+VERSION = 2  # Of what is kept; to be raised when the graphs change.
 
 
 def graphs(path: Path | str, config: ModelConfig, fingerprint: str, limit: int = LIMIT) -> dict[str, openvino.Model]:
-    """Return {`engines.FRAME` or `GUIDE`: OpenVINO model} of a checkpoint, kept or converted now.
+    """Return {`engines.FRAME`, ...: OpenVINO model} of a checkpoint, kept or converted now.
 
     Where the model cannot be kept, such as on a full disk, a line says so, and the model is converted all the same.
 

@@ -1,10 +1,11 @@
-"""A network as two graphs that need nothing of this project: in TensorFlow's SavedModel, in ONNX, or for OpenVINO.
+"""A network as graphs that need nothing of this project: in TensorFlow's SavedModel, in ONNX, or for OpenVINO.
 
     guide: visual_guide (N, 224, 224, 3) -> gamma_1, gamma_2, ... (N, 1, 1, C)
     frame: image (1, H, W, 3), spatial_guide (N, H, W, 1), gamma_1, ... -> probabilities (N, H, W)
+    appearance: image (1, H, W, 3) -> fine (1, C, h, w), coarse (1, C', h', w')
 
-All of it is float32. N is the number of objects; guides and image are as `inputs.guides` makes them. A network without
-visual modulator has a frame's graph alone, without gammas.
+All of it is float32. N is the number of objects; guides and image are as `inputs.guides` makes them. The third is what
+`inference.target` needs, of any size. A network without visual modulator has a frame's graph alone, without gammas.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from osmn.files import locks
 from osmn.files.atomic import temporary_folder
 from osmn.inputs.published import GUIDE_SIDE
 from osmn.models import checkpoints, exported, onnx_pads
-from osmn.models.engines import FRAME, GUIDE, engine_import, lite
+from osmn.models.engines import APPEARANCE, FRAME, GUIDE, engine_import, lite
 from osmn.models.engines.openvino import OpenVinoEngine, compiled_at, read_graph
 from osmn.networks import Osmn
 from osmn.networks.backend import keras
@@ -43,7 +44,7 @@ Arrays = Mapping[str, np.ndarray]  # Of a graph's inputs or outputs, by their na
 
 
 class Graphs:
-    """The two graphs of a network, as TensorFlow functions with fixed names.
+    """The graphs of a network, as TensorFlow functions with fixed names.
 
     Args:
         network: an `Osmn`.
@@ -61,6 +62,8 @@ class Graphs:
         image = tf.TensorSpec([1, height, width, 3], name="image")
         spatial = tf.TensorSpec([None, height, width, network.guide_maps], name="spatial_guide")
         self.inputs = {FRAME: [image, spatial, *gammas]}
+        if network.config.has_appearance:
+            self.inputs[APPEARANCE] = [tf.TensorSpec([1, None, None, 3], name="image")]
         if gammas:
             self.inputs[GUIDE] = [tf.TensorSpec([None, GUIDE_SIDE, GUIDE_SIDE, 3], name="visual_guide")]
         self.functions = {
@@ -95,6 +98,10 @@ class Graphs:
     def _frame(self, image: tf.Tensor, spatial_guide: tf.Tensor, *gammas: tf.Tensor) -> dict[str, tf.Tensor]:
         logits = self._network.segment(image, spatial_guide, list(gammas))
         return {"probabilities": tf.sigmoid(logits[..., 0])}
+
+    def _appearance(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
+        fine, coarse = (tf.transpose(x, [0, 3, 1, 2]) for x in self._network.appearance(image))
+        return {"fine": fine, "coarse": coarse}
 
     def _guide(self, visual_guide: tf.Tensor) -> dict[str, tf.Tensor]:
         return {f"gamma_{number}": gamma for number, gamma in enumerate(self._network.gammas(visual_guide), 1)}
@@ -222,7 +229,10 @@ def _as_tensors(inputs: Arrays) -> dict[str, tf.Tensor]:
 def largest_differences(
     graphs: Graphs, file_format: str, folder: Path | str, size: tuple[int, int], objects: int = 2, seed: int = 0
 ) -> dict[str, float]:
-    """Return the largest differences of written graphs from the network: {output: difference}, gammas as one output.
+    """Return the largest differences of written graphs from the network: {output: difference}.
+
+    Gammas are one output, and so are the features of the frame's appearance, whose difference is in parts of the
+    largest.
 
     Args:
         graphs: `Graphs`.
@@ -238,6 +248,10 @@ def largest_differences(
         gammas = run(graphs, GUIDE, guide)
         differences["gammas"] = _apart(gammas, runner(file_format, folder, GUIDE)(guide))
         inputs |= gammas
+    if APPEARANCE in graphs.functions:
+        features = run(graphs, APPEARANCE, inputs)
+        apart = _apart(features, runner(file_format, folder, APPEARANCE)({"image": inputs["image"]}))
+        differences["appearance"] = apart / max(1.0, *(float(abs(x).max()) for x in features.values()))
     found = runner(file_format, folder, FRAME)(inputs)
     return differences | {"probabilities": _apart(run(graphs, FRAME, inputs), found)}
 

@@ -15,7 +15,7 @@ from osmn.errors import InputError, argument
 from osmn.files import sealed_json
 from osmn.files.atomic import replacing, size_and_crc
 from osmn.models.compiled_models import CompiledGraphs
-from osmn.models.engines import ENGINE_KINDS, FRAME, GUIDE, Engine, processor
+from osmn.models.engines import APPEARANCE, ENGINE_KINDS, FRAME, GUIDE, Engine, processor
 from osmn.results import manifest
 
 if TYPE_CHECKING:  # It may not be installed.
@@ -46,12 +46,17 @@ class ModelForOpenVino:
     engine = OPENVINO  # Of `ENGINE_KINDS`.
 
     @property
+    def has_appearance(self) -> bool:
+        """Whether its engine has features of whole frames; see `Engine.appearance`."""
+        return self.config.has_appearance
+
+    @property
     def fingerprint(self) -> str:
         """The SHA-256 of the weights, in hex."""
         raise NotImplementedError
 
     def graphs(self) -> "Mapping[str, openvino.Model]":
-        """Return {`engines.FRAME` or `GUIDE`: OpenVINO model}; InputError for a model that is damaged."""
+        """Return {`engines.FRAME`, ...: OpenVINO model}; InputError for a model that is damaged."""
         raise NotImplementedError
 
     def summary(self, im_size: tuple[int, int] | None) -> str:
@@ -99,6 +104,11 @@ class ExportedModel(ModelForOpenVino):
                 digest.update(_read(part))
         return digest.hexdigest()
 
+    @property
+    def has_appearance(self) -> bool:
+        """See `ModelForOpenVino.has_appearance`; exports of earlier versions have no such graph."""
+        return APPEARANCE in self._graphs()
+
     def graphs(self) -> "Mapping[str, openvino.Model]":
         """See `ModelForOpenVino.graphs`."""
         from osmn.models.engines.openvino import read_graph
@@ -106,12 +116,13 @@ class ExportedModel(ModelForOpenVino):
         return {name: read_graph(path) for name, path in self._graphs().items()}
 
     def _graphs(self) -> dict[str, Path]:
-        return {name: self.path / f"{name}.xml" for name in graph_names(self.config)}
+        paths = {name: self.path / f"{name}.xml" for name in graph_names(self.config)}
+        return {name: path for name, path in paths.items() if name != APPEARANCE or path.is_file()}
 
 
 def graph_names(config: ModelConfig) -> tuple[str, ...]:
-    """Return the names of the graphs of a network: `engines.FRAME`, and `GUIDE` where it has a visual modulator."""
-    return (FRAME,) if config.no_visual_modulator else (FRAME, GUIDE)
+    """Return the names of a network's graphs: `engines.FRAME`, and the others where it has a visual modulator."""
+    return (FRAME, *(() if config.no_visual_modulator else (GUIDE,)), *((APPEARANCE,) if config.has_appearance else ()))
 
 
 def describe(

@@ -33,6 +33,10 @@ class SegmentationModel(Protocol):
         """The (width, height) of the images that the model was exported for alone; None for a model of any size."""
 
     @property
+    def has_appearance(self) -> bool:
+        """Whether its engine has features of whole frames; see `Engine.appearance`."""
+
+    @property
     def files(self) -> Sequence[Path]:
         """The paths that the model is read from, which results may not replace."""
 
@@ -52,6 +56,12 @@ class SegmentationModel(Protocol):
         `vg_pad_ratio`: each side of the visual guide's crop moves outward by this part of the crop's side; 0.03, as
         published.
         """
+
+
+def usable(model: SegmentationModel, **asked: bool) -> dict[str, bool]:
+    """Return which of the options `window` and `target_model`, {name: asked for}, a model's engine can do."""
+    can = {"window": takes_windows(model), "target_model": model.has_appearance}
+    return {name: wanted and can[name] for name, wanted in asked.items()}
 
 
 def takes_windows(model: SegmentationModel) -> bool:

@@ -50,6 +50,11 @@ class Model:
         return self.network.config
 
     @property
+    def has_appearance(self) -> bool:
+        """See `SegmentationModel.has_appearance`."""
+        return self.config.has_appearance and ENGINE_KINDS[self.engine].appearance
+
+    @property
     def files(self) -> list[Path]:
         """The paths of the checkpoint's files."""
         return checkpoint_files.model_files(self.path) if self.path else []

@@ -73,6 +73,15 @@ class Osmn(keras.Model):
         """
         return self.visual(guide, execution=execution) if self.visual is not None else []
 
+    def appearance(self, image: tf.Tensor, execution: Execution = INFERENCE) -> tuple[tf.Tensor, tf.Tensor]:
+        """Return the visual modulator's features of whole images, for `inference.target`.
+
+        They are wide, (B, h, w, C), of the layers that have about an eighth and a 16th of the image's sides. `image` is
+        normalized, (B, H, W, 3). Only for networks whose `NetworkKind` says so, with a visual modulator.
+        """
+        assert self.visual is not None
+        return self.visual.features(image, execution=execution)
+
     def segment(
         self, image: tf.Tensor, spatial: tf.Tensor, gammas: Sequence[tf.Tensor], execution: Execution = INFERENCE
     ) -> tf.Tensor:

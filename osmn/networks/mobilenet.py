@@ -1,11 +1,13 @@
 """The network `lite`: MobileNet v1 for the visual modulator and for the segmentation net."""
 
-from collections.abc import Callable, Sequence
+import itertools
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import tensorflow as tf
 
 from osmn.config import (
+    APPEARANCE_BLOCKS,
     EMBEDDING_CHANNELS,
     MOBILENET_BLOCKS,
     MODULATED_BLOCKS,
@@ -102,11 +104,22 @@ class VisualModulator(keras.layers.Layer):
 
     def call(self, guide: tf.Tensor, execution: Execution) -> list[tf.Tensor]:
         """Map visual guides (B, 224, 224, 3) to one gamma (B, 1, 1, C) per modulated block."""
-        x = self.stem(tf.cast(guide, self.compute_dtype), execution=execution)
-        for depthwise, pointwise in self.blocks:
-            x = pointwise(depthwise(x, execution=execution), execution=execution)
+        *_, x = self._blocks(guide, execution)
         x = self.embedding(tf.nn.avg_pool2d(x, 7, 7, "VALID"))
         return [head(copy) for head, copy in zip(self.heads, copies(x, len(self.heads)), strict=True)]
+
+    def features(self, image: tf.Tensor, execution: Execution) -> tuple[tf.Tensor, tf.Tensor]:
+        """See `Osmn.appearance`."""
+        wanted = itertools.islice(self._blocks(image, execution), max(APPEARANCE_BLOCKS))
+        fine, coarse = (wide(x) for number, x in enumerate(wanted, 1) if number in APPEARANCE_BLOCKS)
+        return fine, coarse
+
+    def _blocks(self, image: tf.Tensor, execution: Execution) -> Iterator[tf.Tensor]:
+        """Yield the features (B, h, w, C) of one block after the other."""
+        x = self.stem(tf.cast(image, self.compute_dtype), execution=execution)
+        for depthwise, pointwise in self.blocks:
+            x = pointwise(depthwise(x, execution=execution), execution=execution)
+            yield x
 
 
 def copies(x: tf.Tensor, count: int) -> list[tf.Tensor]:

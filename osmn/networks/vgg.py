@@ -1,6 +1,6 @@
 """The VGG16 networks: both modulators and the segmentation nets `osvos`, `deeplab` and `masktrack`."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -98,14 +98,26 @@ class VisualModulator(keras.layers.Layer):
 
     def call(self, guide: tf.Tensor, execution: Execution) -> list[tf.Tensor]:
         """Map visual guides (B, 224, 224, 3) to one gamma (B, 1, 1, C) per modulated layer."""
-        x = tf.cast(guide, self.compute_dtype)
-        for stage in self.stages:
-            for layer in stage:
-                x = layer(x)
-            x = tf.nn.max_pool2d(x, 2, 2, "SAME")
+        *_, x = self._stages(guide)
+        x = tf.nn.max_pool2d(x, 2, 2, "SAME")
         for number, layer in enumerate(self.hidden):
             x = dropout(tf.nn.relu(fully_connected(layer, x)), execution, number)
         return tf.split(fully_connected(self.output_layer, x), self.modulated_channels, axis=-1)
+
+    def features(self, image: tf.Tensor, execution: Execution) -> tuple[tf.Tensor, tf.Tensor]:
+        """See `Osmn.appearance`: of conv4_3 and of conv5_3."""
+        *_, fine, coarse = self._stages(image)
+        return wide(fine), wide(coarse)
+
+    def _stages(self, image: tf.Tensor) -> Iterator[tf.Tensor]:
+        """Yield the features (B, h, w, C) of one stage after the other, before they are pooled."""
+        x = tf.cast(image, self.compute_dtype)
+        for number, stage in enumerate(self.stages):
+            if number:
+                x = tf.nn.max_pool2d(x, 2, 2, "SAME")
+            for layer in stage:
+                x = layer(x)
+            yield x
 
 
 def fully_connected(layer: keras.layers.Conv2D, x: tf.Tensor) -> tf.Tensor:

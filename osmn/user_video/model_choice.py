@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from osmn.errors import InputError
+from osmn.inference.frames import network_size
 from osmn.inference.load import check_model, load_model
-from osmn.inference.predictor import Predictor, network_size
+from osmn.inference.predictor import Predictor
 from osmn.models.engines import Engine
-from osmn.models.interface import SegmentationModel, check_size, takes_windows
+from osmn.models.interface import SegmentationModel, check_size, usable
 from osmn.models.memory import check_images
 
 SHIPPED = Path(__file__).resolve().parents[2] / "models/osmn_lite"
@@ -64,9 +65,11 @@ def start_predictor(
     im_size: tuple[int, int] | None = None,
     search: bool = False,
     window: bool = True,
+    target_model: bool = True,
 ) -> Predictor:
     """Return a `Predictor` for a video of frames of `frame_size`, by the engine of a model.
 
-    `im_size` is as in `size`, `search` and `window` as in `Predictor`.
+    `im_size` is as in `size`, `search`, `window` and `target_model` as in `Predictor`.
     """
-    return Predictor(engine, size(model, frame_size, im_size), None, None, search, window and takes_windows(model))
+    can = usable(model, window=window, target_model=target_model)
+    return Predictor(engine, size(model, frame_size, im_size), None, None, search, **can)

@@ -199,6 +199,7 @@ class UserVideoOptions:
         flip_test: average each frame's probabilities with those of its mirror image.
         search: look for an object in the whole frame where its mask has died.
         window: the network sees windows around the objects, not the whole frame.
+        target_model: each object has a target model; see `inference.target`.
         overwrite: results of another run may be replaced.
     """
 
@@ -212,6 +213,7 @@ class UserVideoOptions:
     flip_test: bool = False
     search: bool = False
     window: bool = True
+    target_model: bool = True
     overwrite: bool = False
 
     @property
@@ -224,7 +226,7 @@ class UserVideoOptions:
         if video.both_ways:
             found["both_ways"] = True
         # Results from before these options have no entry for them, and stay valid.
-        found |= {name: True for name in ("flip_test", "search", "window") if getattr(self, name)}
+        found |= {name: True for name in ("flip_test", "search", "window", "target_model") if getattr(self, name)}
         if video.mask_reading:
             found["mask_reading"] = video.mask_reading
         if finetuning.finetune:

@@ -17,7 +17,7 @@ from osmn.masks import Size
 from osmn.models import checkpoint_files, exported
 from osmn.models.engines import Engine
 from osmn.models.engines.mirrored import MirroredEngine
-from osmn.models.interface import SegmentationModel, takes_windows
+from osmn.models.interface import SegmentationModel, usable
 from osmn.models.start import StartOptions
 from osmn.progress import progress_bar
 from osmn.results import manifest
@@ -32,6 +32,8 @@ from osmn.user_video.tracking import FINETUNED, GIVEN, MASKS, SCORES, Job, Summa
 
 logger = logging.getLogger(__name__)
 
+OF_MODEL = ("window", "target_model")  # Options that not all models can do; see `usable`.
+
 
 @contextmanager
 def opened(
@@ -43,8 +45,8 @@ def opened(
     be read, and where nothing is found.
     """
     video = options.video
-    if not options.overwrite:  # Before a model is loaded, which takes seconds. Its windows are not known yet.
-        known = {name: value for name, value in options.identity_options.items() if name != "window"}
+    if not options.overwrite:  # Before a model is loaded, which takes seconds. What it can do is not known yet.
+        known = {name: value for name, value in options.identity_options.items() if name not in OF_MODEL}
         manifest.refuse_others(job.folder, "--result_path", known | _provenance(job, pointed))
     with _open_frames(job, video) as frames:
         for remark in frames.remarks:
@@ -97,7 +99,8 @@ def segment_job(
     """
     if options.finetuning.finetune and isinstance(model, exported.ExportedModel):
         raise InputError(f"{model.path} is exported, --finetune needs a checkpoint; give that")
-    options = dataclasses.replace(options, window=options.window and takes_windows(model))
+    can: dict[str, Any] = usable(model, window=options.window, target_model=options.target_model)
+    options = dataclasses.replace(options, **can)
     read = list(read)
     first = pointed is not None and pointed.first is not None and not job.given
     found = list(FOUND if first else ())
@@ -123,7 +126,7 @@ def segment_job(
                 if options.finetuning.finetune:
                     engine = _finetuned_engine(job, _known(given), size, model, options, run)
                 engine = MirroredEngine(engine) if options.flip_test else engine
-                predictor = Predictor(engine, size, None, refine, options.search, options.window)
+                predictor = Predictor(engine, size, None, refine, options.search, options.window, options.target_model)
                 done = _track(job, frames, given, predictor, options, part.announce)
                 if options.save_score:
                     run.finish("scores", done.scores)

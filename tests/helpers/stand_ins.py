@@ -39,6 +39,13 @@ class Follower:
         return 8 * (spatial - 0.5)
 
 
+class SeeingFollower(Follower):
+    """A `Follower` with features for target models: the colors."""
+
+    def appearance(self, image, execution):
+        return tuple(tf.nn.avg_pool2d(image, factor, factor, "SAME") for factor in (8, 16))
+
+
 class Pixelwise:
     """A logistic regression on a pixel's colour and spatial guide, with four weights and a bias to train."""
 
@@ -75,6 +82,14 @@ class Pixelwise:
         return tf.reduce_sum(pixels * self.kernel.value, axis=-1, keepdims=True) + self.bias.value
 
 
+class StandIn(tensorflow_model.Model):
+    """A model of one of these networks."""
+
+    @property
+    def has_appearance(self):
+        return hasattr(self.network, "appearance")
+
+
 def stand_in(monkeypatch, network):
     """Have the scripts take `network`, with the options given as its configuration, for whatever model they name.
 
@@ -84,7 +99,7 @@ def stand_in(monkeypatch, network):
     def load(path, given, precision, engine="tensorflow"):
         opened = network()
         opened.config = dataclasses.replace(opened.config, **given)
-        return tensorflow_model.Model(opened, "float32")
+        return StandIn(opened, "float32")
 
     def find(path, given=None):
         return Path(path), ModelConfig(**given or {})

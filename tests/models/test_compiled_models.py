@@ -12,7 +12,7 @@ import pytest
 from helpers import ROOT, zero_networks
 from osmn.config import ModelConfig
 from osmn.models import checkpoints, compiled_models, openvino_model
-from osmn.models.engines import FRAME, GUIDE
+from osmn.models.engines import APPEARANCE, FRAME, GUIDE
 from osmn.models.engines import openvino as engine_module
 
 pytest.importorskip("openvino", reason="pip install -r requirements-engines.txt")
@@ -240,4 +240,4 @@ def test_the_converter_of_openvino_comes_with_its_first_call():
 
 
 def test_graphs_are_named(model):
-    assert {FRAME, GUIDE} == set(openvino_model.load(model).graphs())
+    assert {FRAME, GUIDE, APPEARANCE} == set(openvino_model.load(model).graphs())

@@ -22,13 +22,15 @@ from helpers.scripts import error, words
 from osmn import Predictor, networks
 from osmn.config import ModelConfig
 from osmn.errors import InputError
-from osmn.models import checkpoints, exported, tensorflow_model
+from osmn.files import sealed_json
+from osmn.models import checkpoints, exported, openvino_model, tensorflow_model
 from osmn.models import export as export_module
 from osmn.models.engines.tensorflow import TensorFlowEngine
 
 openvino = pytest.importorskip("openvino", reason="pip install -r requirements-engines.txt")
 operations = pytest.importorskip("openvino.opset13")
 LITE = {"mean_value": (127.5, 120.5, 110.5), "scale_value": 0.00787}
+SHIPPED = ROOT / "models/osmn_lite"
 pytestmark = pytest.mark.usefixtures("devices_stay")
 
 
@@ -116,6 +118,28 @@ def test_openvino_gives_the_probabilities_of_tensorflow_at_several_sizes(whole_l
         np.testing.assert_allclose(follow(theirs, size, objects), wanted, atol=1e-4)
 
 
+@pytest.mark.parametrize("size", [(96, 64), (75, 53), (64, 33)])
+def test_openvino_gives_the_features_of_tensorflow(whole_lite, exported_lite, size):
+    frame = np.random.default_rng(0).integers(0, 256, (*size[::-1], 3), np.uint8)
+    places = [(-(-size[1] // stride), -(-size[0] // stride)) for stride in (8, 16)]
+    built = openvino_model.load(SHIPPED, precision="float32")
+    for model, checkpoint in ((exported.load(exported_lite), whole_lite), (built, SHIPPED)):
+        wanted = TensorFlowEngine(tensorflow_model.load(checkpoint, precision="float32").network).appearance(frame)
+        assert [maps.shape for maps in wanted] == [(256, *places[0]), (512, *places[1])]
+        for ours, theirs in zip(model.start_engine().appearance(frame), wanted, strict=True):
+            assert theirs.std() > 0.1 * np.abs(theirs).max() > 0
+            np.testing.assert_allclose(ours, theirs, atol=1e-4 * np.abs(theirs).max())
+
+
+def test_target_models_by_openvino_are_nearly_those_by_tensorflow():
+    models = (tensorflow_model.load(SHIPPED, precision="float32"), openvino_model.load(SHIPPED, precision="float32"))
+    ours, theirs = (Predictor(model.start_engine(), target_model=True) for model in models)
+    found, wanted = (follow(predictor, (96, 64), 2, 12) for predictor in (theirs, ours))
+    assert wanted.std() > 1e-3
+    np.testing.assert_allclose(found, wanted, atol=1e-3)
+    assert all(ours.state().targets.values()) and ours.state().targets[1].age == 11
+
+
 def test_a_checkpoint_runs_in_openvino_without_an_export(lite):
     ours = Predictor.from_checkpoint(lite, engine="tensorflow")
     theirs = Predictor.from_checkpoint(lite, precision="float32", engine="openvino")
@@ -130,6 +154,25 @@ def test_an_exported_model_segments_a_video_without_tensorflow(exported_lite, cl
     assert done.returncode == 0, done.stderr
     assert "CPU by OpenVINO" in done.stdout
     assert len(list((tmp_path / "out/masks").iterdir())) == 6
+
+
+def test_an_export_of_an_earlier_version_segments_without_target_models(exported_lite, clip, davis, tmp_path, capsys):
+    folder = tmp_path / "export"
+    shutil.copytree(exported_lite, folder)
+    content = sealed_json.from_json((folder / "model.json").read_text())
+    for name in ("appearance.xml", "appearance.bin"):
+        (folder / name).unlink()
+        del content["files"][name]
+    (folder / "model.json").write_text(sealed_json.to_json(content))
+    for model, name in ((exported_lite, "with"), (folder, "without")):
+        first = mask(tmp_path / "first.png", {1: (8, 8, 30, 30)})
+        line = (clip, "--mask", first, "--result_path", tmp_path / name, "--whole_model_path", model)
+        osmn_segment.main(words(*line))
+        options = json.loads((tmp_path / name / "run.json").read_text())["options"]
+        assert options.get("target_model", False) is (name == "with")
+    testing = ("--data_path", davis, "--only_testing", "--whole_model_path", folder, "--im_size", 64, 48)
+    given = (*testing, "--result_path", tmp_path / "d", "--target_model")
+    assert "an export of an earlier version" in error(capsys, osmn_train_eval.main, *given)
 
 
 def test_an_exported_model_is_not_fine_tuned(exported_lite, clip, tmp_path, capsys):
@@ -235,7 +278,8 @@ def test_every_network_in_every_format_gives_its_probabilities(base_model, file_
     folder = export(model, tmp_path / "out", file_format)
     graphs = export_module.Graphs(tensorflow_model.load(model, precision="float32").network)
     for size in ((96, 64), (160, 96), (131, 75)):
-        assert export_module.largest_differences(graphs, file_format, folder, size)["probabilities"] < 1e-4
+        apart = export_module.largest_differences(graphs, file_format, folder, size)
+        assert apart["probabilities"] < 1e-4 and apart["appearance"] < 1e-4
 
 
 def test_large_weights_are_constants_of_the_graph_in_the_order_that_openvino_convolves_in():
@@ -250,7 +294,8 @@ def test_large_weights_are_constants_of_the_graph_in_the_order_that_openvino_con
     assert {each.input_value(1).get_node().get_type_name() for each in convolutions} == {"Constant"}
     rng = np.random.default_rng(0)
     image, guide = rng.standard_normal((1, 48, 64, 3), np.float32), rng.random((1, 48, 64, 1), np.float32)
-    found = openvino.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})([image, guide])[0]
+    compiled = openvino.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    found = compiled({"image": image, "spatial_guide": guide})[0]
     wanted = graphs.functions["frame"](image, guide)["probabilities"].numpy()
     assert wanted.std() > 0.01
     np.testing.assert_allclose(found, wanted, atol=1e-4)

@@ -74,7 +74,7 @@ def test_a_lossless_video_gets_the_masks_that_its_frames_get_as_a_dataset(davis,
     frames = map(read_image, sorted((davis / "JPEGImages/480p" / name).glob("*.jpg")))
     clip = make_video(tmp_path / "clip.mkv", frames, **LOSSLESS)
     first = davis / "Annotations/480p" / name / "00000.png"
-    options = ["--mask", first, "--whole_model_path", trained / "model", "--im_size", *size]
+    options = ["--mask", first, "--whole_model_path", trained / "model", "--im_size", *size, "--no_target_model"]
     osmn_segment.main(words(clip, *options, "--result_path", tmp_path / "video"))
     masks = sorted((tmp_path / "video/masks").iterdir())
     assert len(masks) == 5

@@ -14,7 +14,8 @@ from osmn.options import option
 if TYPE_CHECKING:  # NumPy takes a tenth of a second to import, and command lines import this module.
     import numpy as np
 
-GUIDE, FRAME = "guide", "frame"  # A network's two graphs: the first runs once per object, the second once per frame.
+# A network's graphs: the first runs once per object, the second once per frame, as the third, where it is asked for.
+GUIDE, FRAME, APPEARANCE = "guide", "frame", "appearance"
 PRECISIONS = ("float32", "bfloat16", "float16", "int8")  # Of the engines' arithmetic.
 
 
@@ -28,21 +29,24 @@ class EngineKind(NamedTuple):
         precisions: the precisions of the engine's arithmetic. They include float32 and bfloat16, the defaults; int8 is
             for some networks alone, see `config.NetworkKind`.
         float32_network: the engine takes a network of float32 and converts it to the precision itself.
+        appearance: the engine has `Engine.appearance`, without which there are no target models.
     """
 
     start: str
     device: str | None = None
     precisions: tuple[str, ...] = ("float32", "bfloat16", "float16")
     float32_network: bool = False
+    appearance: bool = False
 
 
 ENGINE_KINDS = {
-    "tensorflow": EngineKind("osmn.models.engines.tensorflow:start"),
+    "tensorflow": EngineKind("osmn.models.engines.tensorflow:start", appearance=True),
     "openvino": EngineKind(
         "osmn.models.export:start_openvino",  # Of a network in TensorFlow, such as one that was just trained.
         device="CPU by OpenVINO",
         precisions=("float32", "bfloat16", "int8"),
         float32_network=True,
+        appearance=True,
     ),
 }
 ENGINES = tuple(ENGINE_KINDS)
@@ -86,6 +90,15 @@ class Engine(Protocol):
             frame: uint8 (H, W, 3), RGB.
             masks: bool (N, H, W): the objects in the frame before.
             gammas: of the N objects, a list of float32 (N, 1, 1, C).
+        """
+
+    def appearance(self, frame: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the visual modulator's features of a whole frame, two maps, float32 (C, h, w), the finer first.
+
+        Only of an engine whose `EngineKind` says so, and for networks whose configuration `has_appearance`.
+
+        Args:
+            frame: uint8 (H, W, 3), RGB.
         """
 
 

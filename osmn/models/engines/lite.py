@@ -6,12 +6,14 @@ OpenVINO wants them; inputs and outputs are as `models.export` describes them.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from osmn.config import (
+    APPEARANCE_BLOCKS,
     EMBEDDING_CHANNELS,
     MOBILENET_BLOCKS,
     MODULATED_BLOCKS,
@@ -20,7 +22,7 @@ from osmn.config import (
     ModelConfig,
 )
 from osmn.inputs.published import GUIDE_SIDE
-from osmn.models.engines import FRAME, GUIDE, engine_import
+from osmn.models.engines import APPEARANCE, FRAME, GUIDE, engine_import
 
 if TYPE_CHECKING:  # It may not be installed.
     import openvino
@@ -94,15 +96,17 @@ class BuiltGraphs(Mapping[str, "openvino.Model"]):
 
 
 def graphs(config: ModelConfig, weights: Weights, int8: bool = False) -> BuiltGraphs:
-    """Return {`engines.FRAME` or `GUIDE`: OpenVINO model} of a `lite` network, for any size and number of objects.
+    """Return {`engines.FRAME`, ...: OpenVINO model} of a `lite` network, for any size and number of objects.
 
     Args:
         config: ModelConfig.
         weights: {TF1 name: float32 array}, as `wanted` lists them.
-        int8: whether the frame's graph computes in int8 what loses little by it; see `_LiteBuilder`.
+        int8: whether the graphs of frames compute in int8 what loses little by it; see `_LiteBuilder`.
     """
     build = _LiteBuilder(config, weights, int8)
-    return BuiltGraphs({FRAME: build.frame} | ({} if config.no_visual_modulator else {GUIDE: build.guide}))
+    # In float32 the guide's graph: its errors would stay for the whole video.
+    of_visual_modulator = {GUIDE: _LiteBuilder(config, weights).guide, APPEARANCE: build.appearance}
+    return BuiltGraphs({FRAME: build.frame} | ({} if config.no_visual_modulator else of_visual_modulator))
 
 
 class Builder:
@@ -195,17 +199,17 @@ class Builder:
 class _LiteBuilder(Builder):
     """Builds the graphs of a `lite` network.
 
-    With `int8` the pointwise convolutions of `INT8_BLOCKS` in the frame's graph are in int8. No frames are needed to
+    With `int8` the pointwise convolutions of `INT8_BLOCKS` in the graphs of frames are in int8. No frames are needed to
     calibrate: what they see are features of ReLU6, 0 to 6. Weights take half of int8's range, so that no sum saturates
     on a processor without VNNI (findings/openvino_int8_saturates.sh): masks are the same on all processors.
     """
 
     def __init__(self, config: ModelConfig, weights: Weights, int8: bool = False) -> None:
         super().__init__(config, weights)
-        self._int8 = {f"osmn/seg/Conv2d_{block}_pointwise" for block in INT8_BLOCKS} if int8 else set()
+        self._int8 = {f"Conv2d_{block}_pointwise" for block in INT8_BLOCKS} if int8 else set()
 
     def _quantized(self, x: openvino.Node, kernel: np.ndarray, name: str) -> tuple[openvino.Node, openvino.Node]:
-        if name not in self._int8:
+        if name.rpartition("/")[2] not in self._int8:
             return super()._quantized(x, kernel, name)
         ops = self._ops
         zero, most = (ops.constant(np.full((1, 1, 1, 1), value, np.float32)) for value in (0, RELU6))
@@ -219,7 +223,7 @@ class _LiteBuilder(Builder):
     def guide(self) -> openvino.Model:
         """Return the graph that makes an object's gammas of its visual guide."""
         guide = self._input("visual_guide", [-1, GUIDE_SIDE, GUIDE_SIDE, 3])
-        x = self._mobilenet(self._channels_first(guide), "osmn/modulator")[-1]
+        *_, x = self._blocks(self._channels_first(guide), "osmn/modulator")
         x = self._ops.avg_pool(x, [7, 7], [0, 0], [0, 0], [7, 7], True)
         x = self._ops.relu(self._plain(x, "osmn/modulator/Logits/Conv2d_1c_1x1"))
         gammas = {
@@ -227,6 +231,14 @@ class _LiteBuilder(Builder):
             for number in range(1, len(MODULATED_BLOCKS) + 1)
         }
         return self._model(gammas, [guide])
+
+    def appearance(self) -> openvino.Model:
+        """Return the graph that makes the visual modulator's features of a whole image."""
+        image = self._input("image", [1, -1, -1, 3])
+        blocks = self._blocks(self._channels_first(image), "osmn/modulator")
+        wanted = itertools.islice(blocks, max(APPEARANCE_BLOCKS))
+        fine, coarse = (x for number, x in enumerate(wanted, 1) if number in APPEARANCE_BLOCKS)
+        return self._model({"fine": fine, "coarse": coarse}, [image])
 
     def frame(self) -> openvino.Model:
         """Return the graph that makes probabilities of a frame, of the objects' spatial guides and of their gammas."""
@@ -272,7 +284,8 @@ class _LiteBuilder(Builder):
             beta = ops.add(ops.multiply(pooled[number], slope), self._constant(offset, per_channel=True))
             return ops.add(x, ops.relu(beta))
 
-        features = self._mobilenet(image, "osmn/seg", modulate)
+        blocks = self._blocks(image, "osmn/seg", modulate)
+        features = [x for number, x in enumerate(blocks, 1) if number in MODULATED_BLOCKS]
         one = self._int64(1)
         half = ops.divide(ops.add(size, one), self._int64(2))
         kernels = np.split(self._weights["osmn/score/weights"][0, 0], len(features))
@@ -288,19 +301,18 @@ class _LiteBuilder(Builder):
             logits = ops.add(logits, ops.matmul(rows, ops.matmul(scores, columns, False, True), False, False))
         return logits
 
-    def _mobilenet(
+    def _blocks(
         self, x: openvino.Node, scope: str, modulate: Callable[[openvino.Node, int], openvino.Node] | None = None
-    ) -> list[openvino.Node]:
-        """Return the features (N, C, h, w) of the modulated blocks; without `modulate` of the last block alone."""
-        features: list[openvino.Node] = []
+    ) -> Iterator[openvino.Node]:
+        """Yield the features (N, C, h, w) of one block of a MobileNet after the other, modulated where they are."""
+        modulated = itertools.count()
         x = self._normalized(x, f"{scope}/Conv2d_0", 2)
         for number, (stride, _) in enumerate(MOBILENET_BLOCKS, 1):
             x = self._normalized(x, f"{scope}/Conv2d_{number}_depthwise", stride)
             x = self._normalized(x, f"{scope}/Conv2d_{number}_pointwise")
             if modulate and number in MODULATED_BLOCKS:
-                x = modulate(x, len(features))
-                features.append(x)
-        return features or [x]
+                x = modulate(x, next(modulated))
+            yield x
 
     def _side(self, x: openvino.Node, name: str, fuse: np.ndarray) -> openvino.Node:
         """Return the part (N, 1, h, w) of the logits that a side output gives; see `layers.fused_side_output`.

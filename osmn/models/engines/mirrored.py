@@ -38,6 +38,10 @@ class MirroredEngine:
         mean = (probabilities + _mirror(mirrored, 2)) / 2
         return mean, mean > 0.5
 
+    def appearance(self, frame: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """See `Engine.appearance`; of the frame alone."""
+        return self._engine.appearance(frame)
+
 
 def _mirror(images: np.ndarray, axis: int) -> np.ndarray:
     """Return images mirrored left to right, contiguous in memory; `axis` is the axis of their columns."""

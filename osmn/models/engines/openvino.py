@@ -17,7 +17,7 @@ import numpy as np
 from osmn.config import PAD_RATIO, ModelConfig
 from osmn.errors import InputError, in_short
 from osmn.inputs.guides_numpy import spatial_guide, visual_guide
-from osmn.models.engines import FRAME, GUIDE, Engine, engine_import
+from osmn.models.engines import APPEARANCE, FRAME, GUIDE, Engine, engine_import
 
 if TYPE_CHECKING:  # It may not be installed.
     import openvino
@@ -102,8 +102,8 @@ class OpenVinoEngine:
     graphs that are kept on disk too, `MOST_IN_MEMORY`.
 
     Args:
-        graphs: returns {`engines.FRAME` or `GUIDE`: OpenVINO model}, as `export` makes them; no `GUIDE` without a
-            visual modulator. It is called where a graph is not kept.
+        graphs: returns {`engines.FRAME`, ...: OpenVINO model}, as `export` makes them; `FRAME` alone without a visual
+            modulator. It is called where a graph is not kept.
         config: ModelConfig.
         precision: "float32", "bfloat16" (on processors that lack bfloat16: float32) or "int8".
         vg_pad_ratio: each side of the visual guide's crop moves outward by this part of the crop's side; 0.03, as
@@ -132,6 +132,7 @@ class OpenVinoEngine:
         else:
             self._guide = self._made(GUIDE)
         self._compiled: dict[tuple[tuple[int, ...], ...], _Ready] = {}  # The one used last is last.
+        self._appearance: dict[tuple[int, ...], _Ready] = {}  # So here.
         self._turn = threading.Lock()
 
     def _made(self, name: str, shapes: Mapping[str, Sequence[int]] = MappingProxyType({})) -> _Ready:
@@ -148,11 +149,11 @@ class OpenVinoEngine:
         self, name: str, shapes: Mapping[str, Sequence[int]], options: Mapping[str, str]
     ) -> openvino.CompiledModel:
         """Compile a graph, and keep it."""
-        if name == GUIDE:
-            graph = self._graphs()[GUIDE]
+        if name == FRAME:
+            graph = self._frame = self._frame or self._with_colors(self._graphs()[FRAME])
         else:
-            self._frame = self._frame or self._with_colors(self._graphs()[FRAME])
-            graph = self._frame
+            graph = self._graphs()[name]
+            graph = self._with_colors(graph) if name == APPEARANCE else graph
         found = compiled_at(self._core, graph, shapes, options)
         if self._kept is not None:
             self._kept.keep(found, name, shapes, options)
@@ -176,6 +177,18 @@ class OpenVinoEngine:
         inputs |= {f"gamma_{number}": gamma for number, gamma in enumerate(gammas, 1)}
         probabilities = self.run_frame(inputs)
         return probabilities, probabilities > 0.5
+
+    def appearance(self, frame: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """See `Engine.appearance`."""
+        with self._turn:
+            compiled = self._appearance.pop(frame.shape, None)
+            if compiled is None:
+                while len(self._appearance) >= MOST_IN_MEMORY:
+                    del self._appearance[next(iter(self._appearance))]
+                compiled = self._made(APPEARANCE, {"image": (1, *frame.shape)})
+            self._appearance[frame.shape] = compiled
+            outputs = compiled({"image": frame[None]})
+            return np.array(outputs["fine"][0]), np.array(outputs["coarse"][0])
 
     def run_frame(self, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
         """Return probabilities, float32 (N, H, W), for {input: array} of the frame's graph; the image is uint8 RGB."""

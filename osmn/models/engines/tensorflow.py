@@ -45,6 +45,7 @@ class TensorFlowEngine:
         gammas = [tf.TensorSpec([None, 1, 1, channels]) for channels in network.gamma_channels]
         self._traced_gammas = tf.function(self._gammas, input_signature=[FRAME, MASK])
         self._traced_segment = tf.function(self._segment, input_signature=[FRAME, MASKS, gammas])
+        self._traced_appearance = tf.function(self._appearance, input_signature=[FRAME])
 
     def gammas(self, frame: np.ndarray, mask: np.ndarray) -> list[np.ndarray]:
         """See `Engine.gammas`."""
@@ -58,6 +59,15 @@ class TensorFlowEngine:
         """See `Engine.segment`."""
         probabilities, found = self._traced_segment(frame, masks, gammas)
         return probabilities.numpy(), found.numpy()
+
+    def appearance(self, frame: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """See `Engine.appearance`."""
+        fine, coarse = self._traced_appearance(frame)
+        return fine.numpy(), coarse.numpy()
+
+    def _appearance(self, frame: tf.Tensor) -> list[tf.Tensor]:
+        image = guides.normalize(frame, self._config)[None]
+        return [tf.transpose(x[0], [2, 0, 1]) for x in self._network.appearance(image, self._execution)]
 
     def _gammas(self, frame: tf.Tensor, mask: tf.Tensor) -> list[tf.Tensor]:
         guide = guides.visual_guide(frame, mask, self._config, self._vg_pad_ratio)

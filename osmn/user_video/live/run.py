@@ -51,7 +51,7 @@ class Asked(NamedTuple):
         video: `VideoOptions`, of which the objects and `click_model` count.
         im_size: (width, height) of the network's images; None for a size that suits.
         overwrite: results of another run may be replaced.
-        search, window: see `Predictor`.
+        search, window, target_model: see `Predictor`.
     """
 
     live: LiveOptions
@@ -60,6 +60,7 @@ class Asked(NamedTuple):
     overwrite: bool = False
     search: bool = False
     window: bool = False
+    target_model: bool = False
 
     @property
     def folder(self) -> Path | None:
@@ -148,7 +149,8 @@ def run(
     """
 
     def new_predictor(size: tuple[int, int]) -> Any:
-        predictor = model_choice.start_predictor(model, engine, size, asked.im_size, asked.search, asked.window)
+        how = asked.search, asked.window, asked.target_model
+        predictor = model_choice.start_predictor(model, engine, size, asked.im_size, *how)
         logger.info(f"{source.title}: {model.summary(predictor.im_size)}")
         return predictor
 
@@ -218,7 +220,7 @@ def _written(
         yield None, lambda *names: None
         return
     started = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
-    chosen = {"im_size": asked.im_size, "search": asked.search, "window": asked.window}
+    chosen = {name: getattr(asked, name) for name in ("im_size", "search", "window", "target_model")}
     made_by = model.provenance({"live": source.title, "started": started, **chosen})
     # A run that has written nothing, as without a camera or without an object, is in nobody's way.
     written = any((asked.folder / name).exists() for name in (MASKS, OVERLAY))
