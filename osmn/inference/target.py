@@ -11,7 +11,6 @@ is seen again.
 from __future__ import annotations
 
 import functools
-import itertools
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -28,6 +27,7 @@ SIDE = 360  # Pixels of the short side of frames whose features are taken, at mo
 DIRECTIONS = 384  # Of the features, in which the reference frame varies most; all of 768 gain nothing.
 RIDGE = 0.1  # Added to each direction's second moment, where that of a feature is about 1.
 GAIN = 3.0  # Of a score, in logits.
+MOST = 20.0  # Of a score.
 STRIDE = 8  # Pixels between the places of the finer features.
 EVERY = 8  # Frames from one fit to the next; 4 gain nothing, 16 are too few where an object turns.
 RATE = 0.34  # Part of a new frame in the moments.
@@ -205,7 +205,8 @@ def with_scores(
         found = _added(probabilities[number], scores)
         if np.count_nonzero(found > 0.5) < DEAD * area:
             # Without a spatial guide the network finds nothing: the largest part that scores high is the guide.
-            for place in itertools.islice(candidates((scores > 0)[None], max(1, DEAD * area)), 1):
+            place = next(candidates((scores > 0)[None], max(1, DEAD * area)), None)
+            if place is not None:
                 again, _ = engine.segment(frame, place[None], gammas)
                 found = _added(again[0], scores)
         probabilities[number], masks[number] = found, found > 0.5
@@ -213,8 +214,12 @@ def with_scores(
 
 
 def _added(probabilities: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """Return probabilities after the scores are added to their logits."""
-    return probabilities / (probabilities + (1 - probabilities) * np.exp(-GAIN * scores))
+    """Return probabilities after the scores are added to their logits.
+
+    Features that the reference frame lacks give scores of any size, whose exponentials float32 cannot hold.
+    """
+    odds = np.exp(-GAIN * np.clip(scores, -MOST, MOST))
+    return probabilities / (probabilities + (1 - probabilities) * odds)
 
 
 def _shares(cover: np.ndarray) -> np.ndarray:
