@@ -1,17 +1,14 @@
 """Target models: what tells an object from the rest of its reference frame; `--target_model`."""
 
-import json
-
 import numpy as np
 import pytest
 from PIL import Image
 
 import osmn_app
 import osmn_live
-import osmn_train_eval
+from helpers.dataset_options import check_is_off_and_keeps_results_apart, options_of
 from helpers.own_videos import mask as mask_file
 from helpers.own_videos import segment
-from helpers.scripts import words
 from helpers.stand_ins import Follower, SeeingFollower, stand_in
 from osmn.errors import InputError
 from osmn.inference import target
@@ -233,23 +230,11 @@ def test_it_is_refused_where_there_are_no_features():
         start_predictor(Without, SegmentingOptions("r", (640, 360), target_model=True))
 
 
-def options_of(folder):
-    return json.loads((folder / "run.json").read_text())["options"]
-
-
 def test_a_dataset_has_them_where_they_are_asked_for_and_its_results_are_not_mixed(
     monkeypatch, davis, tmp_path, capsys
 ):
     stand_in(monkeypatch, SeeingFollower)
-    given = ("--data_path", davis, "--only_testing", "--whole_model_path", "m", "--im_size", 64, 48)
-    testing = words(*given, "--result_path", tmp_path / "out")
-    osmn_train_eval.main(testing)
-    assert "target_model" not in options_of(tmp_path / "out")
-    with pytest.raises(SystemExit) as stopped:
-        osmn_train_eval.main([*testing, "--target_model"])
-    assert stopped.value.code == 2 and "target_model was null, is true" in capsys.readouterr().err
-    osmn_train_eval.main([*testing, "--target_model", "--overwrite"])
-    assert options_of(tmp_path / "out")["target_model"] is True
+    check_is_off_and_keeps_results_apart("target_model", davis, tmp_path / "out", capsys)
 
 
 def test_ones_own_video_has_them_unless_they_are_turned_off(monkeypatch, clip, tmp_path, capsys):
@@ -270,6 +255,14 @@ def test_a_model_without_features_segments_ones_own_video_without_them(monkeypat
     stand_in(monkeypatch, Follower)
     segment(clip, tmp_path / "out", "--mask", mask_file(tmp_path / "first.png", {1: (20, 12, 44, 36)}))
     assert "target_model" not in options_of(tmp_path / "out")
+
+
+def test_scores_of_any_size_give_probabilities():
+    scores = np.float32([-1e6, -1e3, 0, 1e3, 1e6])
+    for probability in np.float32([0, 0.5, 1]):
+        with np.errstate(all="raise"):
+            found = target._added(np.full(5, probability), scores)
+        assert ((found >= 0) & (found <= 1)).all() and found[2] == probability
 
 
 def test_the_size_of_a_mask_does_not_matter():

@@ -1,7 +1,5 @@
 """Windows around the objects in place of the whole frame: `--window`."""
 
-import json
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,9 +7,8 @@ from hypothesis import strategies as st
 
 import osmn_app
 import osmn_live
-import osmn_train_eval
+from helpers.dataset_options import check_is_off_and_keeps_results_apart, options_of
 from helpers.own_videos import mask, segment
-from helpers.scripts import words
 from osmn.errors import InputError
 from osmn.inference import window
 from osmn.inference.options import SegmentingOptions
@@ -267,22 +264,10 @@ def test_windows_are_refused_where_a_network_computes_one_size():
         start_predictor(Aligned, SegmentingOptions("r", (640, 360), window=True))
 
 
-def options_of(folder):
-    return json.loads((folder / "run.json").read_text())["options"]
-
-
 def test_a_dataset_has_windows_where_they_are_asked_for_and_its_results_are_not_mixed(
     follower, davis, tmp_path, capsys
 ):
-    given = ("--data_path", davis, "--only_testing", "--whole_model_path", "m", "--im_size", 64, 48)
-    testing = words(*given, "--result_path", tmp_path / "out")
-    osmn_train_eval.main(testing)
-    assert "window" not in options_of(tmp_path / "out")
-    with pytest.raises(SystemExit) as stopped:
-        osmn_train_eval.main([*testing, "--window"])
-    assert stopped.value.code == 2 and "window was null, is true" in capsys.readouterr().err
-    osmn_train_eval.main([*testing, "--window", "--overwrite"])
-    assert options_of(tmp_path / "out")["window"] is True
+    check_is_off_and_keeps_results_apart("window", davis, tmp_path / "out", capsys)
 
 
 def test_ones_own_video_has_windows_unless_they_are_turned_off(follower, clip, tmp_path, capsys):
