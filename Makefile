@@ -29,10 +29,10 @@ engines: $(VENV)/.installed
 # Else TensorFlow greets on the terminal from every process.
 test: export TF_CPP_MIN_LOG_LEVEL = 3
 test: lint
-	$(BIN)/python -m pytest -rs -m "not slow" -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -rsfE -m "not slow" -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 test-all: lint
-	$(BIN)/python -m pytest -rs
+	$(BIN)/python -m pytest -rsfE
 
 # The tests of videos, masks and the page with the newest release of each package that these rest on, in a place of their
 # own. A release that our bounds (requirements-*.txt) leave out is tried too.
@@ -43,14 +43,14 @@ newest:
 	$(VENV)-newest/bin/pip install --quiet -r requirements.txt -r requirements-app.txt -r requirements-dev.txt
 	$(VENV)-newest/bin/pip install --quiet --upgrade $(NEWEST)
 	$(VENV)-newest/bin/pip list | grep -E "^($$(echo $(NEWEST) | tr ' ' '|')) "
-	TF_CPP_MIN_LOG_LEVEL=3 $(VENV)-newest/bin/python -m pytest -rs -m "not slow" $(OF_VIDEOS)
+	TF_CPP_MIN_LOG_LEVEL=3 $(VENV)-newest/bin/python -m pytest -rsfE -m "not slow" $(OF_VIDEOS)
 
 # The same with the lowest release that requirements-segment.txt allows of each package.
 OLDEST = $(shell sed -n 's/^\([a-z-]*\)>=\([0-9.]*\).*/\1==\2/p' requirements-segment.txt)
 oldest:
 	$(PYTHON) -m venv --clear $(VENV)-oldest
 	$(VENV)-oldest/bin/pip install --quiet -r requirements.txt -r requirements-dev.txt $(OLDEST)
-	TF_CPP_MIN_LOG_LEVEL=3 $(VENV)-oldest/bin/python -m pytest -rs -m "not slow" $(OF_VIDEOS)
+	TF_CPP_MIN_LOG_LEVEL=3 $(VENV)-oldest/bin/python -m pytest -rsfE -m "not slow" $(OF_VIDEOS)
 
 # Exports read back by the programs that they are for. labelme brings Qt and 0.5 GB, so that it is no part of `make test`.
 tools:

