@@ -70,7 +70,8 @@ MOBILENET_BLOCKS = (
     *((2, 1024), (1, 1024)),
 )
 MODULATED_BLOCKS = (3, 5, 11, 13)
-APPEARANCE_BLOCKS = (5, 11)  # Of the visual modulator: the last ones of an eighth and of a 16th of the image's sides.
+# Of the visual modulator: features of an eighth and of a 16th of the image's sides. Blocks after these tell no more.
+APPEARANCE_BLOCKS = (5, 7)
 EMBEDDING_CHANNELS = 2048
 SIDE_CHANNELS = 16
 # As published: in testing, each side of the crop that is a visual guide moves outward by this part of its side.

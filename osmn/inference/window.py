@@ -69,10 +69,13 @@ def side_of(needed: float, frame_side: int) -> int:
     return min(side, frame_side)
 
 
-def window_of(box: Box, frame_size: tuple[int, int]) -> Window:
-    """Return the window around a box in a frame of (width, height): the whole frame where that is nearly as large."""
+def window_of(box: Box, frame_size: tuple[int, int], wider: float = WIDER) -> Window:
+    """Return the window around a box in a frame of (width, height): the whole frame where that is nearly as large.
+
+    It is `wider` and higher than the box by this part of the mean of the box's sides.
+    """
     left, top, right, bottom = box
-    wider = WIDER * (right - left + bottom - top) / 2
+    wider = wider * (right - left + bottom - top) / 2
     width, height = (
         side_of(end - start + wider, side) for start, end, side in zip(box[:2], box[2:], frame_size, strict=True)
     )

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:  # It may not be installed.
 
 MOST_COMPILED = 12  # Windows of a video have 3 sizes, mostly.
 MOST_IN_MEMORY = 3  # Of those that are kept on disk too: one of the shipped model comes back in a tenth of a second.
+MOST_OF_APPEARANCE = 2  # Of those of features, likewise; a third one would have 18 MB.
 HINTS = {"float32": "f32", "int8": "f32", "bfloat16": "bf16"}  # An int8 graph holds where it is quantized.
 
 
@@ -82,7 +83,7 @@ class _Ready:
         self._has_run = False
 
     def __call__(self, inputs: Mapping[str, np.ndarray]) -> openvino.utils.data_helpers.wrappers.OVDict:
-        """Return the outputs, {name: array}."""
+        """Return the outputs, {name: array}; they are copies, which the next run leaves alone."""
         outputs = self._compiled(inputs)
         if not self._has_run:
             self._has_run = True
@@ -183,17 +184,17 @@ class OpenVinoEngine:
         with self._turn:
             compiled = self._appearance.pop(frame.shape, None)
             if compiled is None:
-                while len(self._appearance) >= MOST_IN_MEMORY:
-                    del self._appearance[next(iter(self._appearance))]
+                self._make_room(self._appearance, MOST_OF_APPEARANCE)
                 compiled = self._made(APPEARANCE, {"image": (1, *frame.shape)})
             self._appearance[frame.shape] = compiled
             outputs = compiled({"image": frame[None]})
-            return np.array(outputs["fine"][0]), np.array(outputs["coarse"][0])
+            return outputs["fine"][0], outputs["coarse"][0]
 
     def run_frame(self, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
         """Return probabilities, float32 (N, H, W), for {input: array} of the frame's graph; the image is uint8 RGB."""
         with self._turn:
-            return np.array(self._frame_of(inputs)(inputs)["probabilities"])
+            probabilities: np.ndarray = self._frame_of(inputs)(inputs)["probabilities"]
+            return probabilities
 
     def _with_colors(self, model: openvino.Model) -> openvino.Model:
         """Return the frame's graph for images in RGB, uint8, instead of what the network sees of them."""
@@ -212,13 +213,17 @@ class OpenVinoEngine:
         key = tuple(shapes.values())
         compiled = self._compiled.pop(key, None)
         if compiled is None:
-            # Objects come before frames of a new size. The guide's graph has three quarters of the memory; from where
-            # it is kept, the next object has it again in a tenth of a second.
-            most = MOST_COMPILED
-            if self._kept is not None and self._kept.has_any:
-                self._guide, most = None, MOST_IN_MEMORY
-            while len(self._compiled) >= most:
-                del self._compiled[next(iter(self._compiled))]
+            self._make_room(self._compiled, MOST_IN_MEMORY)
             compiled = self._made(FRAME, shapes)
         self._compiled[key] = compiled
         return compiled
+
+    def _make_room(self, compiled: dict[Any, _Ready], most_kept: int) -> None:
+        """Forget the graphs that were used longest ago, so that there is room for one more, of a new size."""
+        # Objects come before frames of a new size. The guide's graph has three quarters of the memory; from where it is
+        # kept, the next object has it again in a tenth of a second.
+        most = MOST_COMPILED
+        if self._kept is not None and self._kept.has_any:
+            self._guide, most = None, most_kept
+        while len(compiled) >= most:
+            del compiled[next(iter(compiled))]
