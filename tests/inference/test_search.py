@@ -8,26 +8,23 @@ import pytest
 import osmn_app
 import osmn_live
 from helpers.own_videos import mask, segment
+from helpers.squares import COLORS, colored, near
+from helpers.squares import square as any_square
 from osmn.inference.predictor import Predictor
 from osmn.inference.search import SURE, agreement, candidates, windows
 from osmn.inference.segmentation import State
 
 SHAPE = (32, 48)
-RED, BLUE = (250, 0, 0), (0, 0, 250)
+RED, BLUE = COLORS["red"], COLORS["blue"]
 
 
 def square(left, top, side=8):
-    mask = np.zeros(SHAPE, bool)
-    mask[top : top + side, left : left + side] = True
-    return mask
+    return any_square(left, top, side, SHAPE)
 
 
 def frame(**boxes):
     """Return a gray frame with colored squares; an argument is a color's name and its place."""
-    image = np.full((*SHAPE, 3), 100, np.uint8)
-    for color, place in boxes.items():
-        image[square(*place)] = {"red": RED, "blue": BLUE}[color]
-    return image
+    return colored({color: square(*place) for color, place in boxes.items()}, SHAPE)
 
 
 class Near:
@@ -45,9 +42,7 @@ class Near:
     def segment(self, frame, masks, gammas):
         self.segmented.append(len(masks))
         assert all(len(layer) == len(masks) for layer in gammas)
-        wide = masks | np.roll(masks, 1, 2) | np.roll(masks, -1, 2)
-        found = (frame != 100).any(-1) & wide
-        return np.where(found, np.float32(0.75), np.float32(0.25)), found
+        return near(frame, masks)
 
 
 def following(search, engine=None, **places):

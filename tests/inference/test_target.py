@@ -9,6 +9,8 @@ import osmn_live
 from helpers.dataset_options import check_is_off_and_keeps_results_apart, options_of
 from helpers.own_videos import mask as mask_file
 from helpers.own_videos import segment
+from helpers.squares import colored, near
+from helpers.squares import square as any_square
 from helpers.stand_ins import Follower, SeeingFollower, stand_in
 from osmn.errors import InputError
 from osmn.inference import target
@@ -20,21 +22,15 @@ from osmn.inference.window import Box
 from osmn.masks import Size
 
 SHAPE = (64, 96)
-COLORS = {"red": (250, 0, 0), "blue": (0, 0, 250), "dark_red": (180, 0, 0)}
 
 
 def square(left, top, side=16, shape=SHAPE):
-    mask = np.zeros(shape, bool)
-    mask[top : top + side, left : left + side] = True
-    return mask
+    return any_square(left, top, side, shape)
 
 
 def frame(shape=SHAPE, **places):
     """Return a gray frame with colored squares; an argument is a color's name and its place."""
-    image = np.full((*shape, 3), 100, np.uint8)
-    for color, place in places.items():
-        image[square(*place, shape=shape)] = COLORS[color]
-    return image
+    return colored({color: square(*place, shape=shape) for color, place in places.items()}, shape)
 
 
 class Near:
@@ -49,9 +45,7 @@ class Near:
         return [np.ones((1, 1, 1, 1), np.float32)]
 
     def segment(self, frame, masks, gammas):
-        wide = masks | np.roll(masks, 1, 2) | np.roll(masks, -1, 2)
-        found = (frame != 100).any(-1) & wide
-        return np.where(found, np.float32(0.75), np.float32(0.25)), found
+        return near(frame, masks)
 
     def appearance(self, frame):
         self.seen.append(frame.shape[:2])
