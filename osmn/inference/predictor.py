@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections.abc
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -121,7 +122,7 @@ class Predictor:
         self._areas: dict[int | None, int] = {}  # {object id: pixels of its reference mask (h, w)}
         self._masks: dict[int | None, np.ndarray] = {}  # {object id: bool (h, w)} in the last frame
         self._all_gammas: list[np.ndarray] = []
-        self._targets: dict[int | None, target.Target | None] = {}
+        self._targets: dict[int | None, target.Target | Future[target.Target | None] | None] = {}
 
     @property
     def follows_weights(self) -> bool:
@@ -209,7 +210,7 @@ class Predictor:
         self._areas[object_id] = int(self._masks[object_id].sum())
         if self._target_model:
             features = target.features_of(self._engine, resized_frame(frame, size))
-            self._targets[object_id] = target.fitted(features, mask)
+            self._targets[object_id] = target.begin_fit(features, mask)
         self._join_gammas()
 
     def remove_object(self, object_id: int | None) -> None:
@@ -222,7 +223,7 @@ class Predictor:
     def state(self) -> State:
         """Return the `State` after the last frame, with the objects that were added or removed in it."""
         masks = {i: np.packbits(mask) for i, mask in self._masks.items()}
-        return State(_copies(self._gammas), masks, self._size, dict(self._areas), dict(self._targets))
+        return State(_copies(self._gammas), masks, self._size, dict(self._areas), self._fitted_targets())
 
     def resume(self, frame: np.ndarray, state: State) -> None:
         """Go on from a `State` as if the last frame were `frame`, uint8 (H, W, 3), after which the state was taken.
@@ -238,7 +239,7 @@ class Predictor:
             raise InputError(f"the state is of frames of {sizes[0]} for the network, this one has {sizes[1]}")
         self.start(frame)
         width, height = size
-        self._gammas, self._areas, self._targets = _copies(state.gammas), dict(state.areas), dict(state.targets)
+        self._gammas, self._areas, self._targets = _copies(state.gammas), dict(state.areas), {**state.targets}
         self._masks = {
             i: np.unpackbits(bits, count=height * width).reshape(height, width).astype(bool)
             for i, bits in state.masks.items()
@@ -248,11 +249,13 @@ class Predictor:
     def step(self, frame: np.ndarray, small: np.ndarray | None = None) -> Segmentation:
         """Take the next frame, uint8 (H, W, 3), RGB, of the size of the first frame; return its `Segmentation`.
 
-        `small` is the result of `at_network_size` for the frame, where another thread has already made it. Raises
-        InputError, a ValueError, before `start`, or for a frame of another size or kind.
+        `small` is the result of `at_network_size` for the frame, where another thread has already made it; the frame
+        must then stay as it is until the next step. Raises InputError, a ValueError, before `start`, or for a frame of
+        another size or kind.
         """
         last, small_size = self._started()
-        self._frame = arguments.frame(frame, like=last).copy()  # The caller may use the array again.
+        frame = arguments.frame(frame, like=last)
+        self._frame = frame.copy() if small is None else frame  # The caller may use the array again.
         small = resized_frame(frame, small_size) if small is None else arguments.frame(small)
         size = Size.of(frame)
         if not self._masks:
@@ -267,7 +270,8 @@ class Predictor:
         if self._target_model:
             box = target.seen(before, masks, areas) if self._window else None
             features = target.features_of(self._engine, small, box)
-            known = [(self._targets.get(i), self._gammas[i], self._areas[i]) for i in self._masks]
+            targets = self._fitted_targets()
+            known = [(targets.get(i), self._gammas[i], self._areas[i]) for i in self._masks]
             probabilities, masks = target.with_scores(self._engine, small, features, (probabilities, masks), known)
         if self._search:
             objects = [(self._gammas[i], self._areas[i]) for i in self._masks]
@@ -278,7 +282,7 @@ class Predictor:
         if features is not None:
             self._targets = {
                 i: known and target.followed(known, features, self._masks[i], self._areas[i])
-                for i, known in self._targets.items()
+                for i, known in targets.items()
             }
         return Segmentation(self.object_ids, probabilities, masks.copy(), size)
 
@@ -325,6 +329,9 @@ class Predictor:
         if self._frame is None or self._size is None:
             raise InputError("start(frame) comes first")
         return self._frame, self._size
+
+    def _fitted_targets(self) -> dict[int | None, target.Target | None]:
+        return {i: each.result() if isinstance(each, Future) else each for i, each in self._targets.items()}
 
     def _join_gammas(self) -> None:
         self._all_gammas = [np.concatenate(layer) for layer in zip(*self._gammas.values(), strict=True)]

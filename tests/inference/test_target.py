@@ -251,12 +251,38 @@ def test_a_model_without_features_segments_ones_own_video_without_them(monkeypat
     assert "target_model" not in options_of(tmp_path / "out")
 
 
-def test_scores_of_any_size_give_probabilities():
-    scores = np.float32([-1e6, -1e3, 0, 1e3, 1e6])
-    for probability in np.float32([0, 0.5, 1]):
-        with np.errstate(all="raise"):
-            found = target._added(np.full(5, probability), scores)
-        assert ((found >= 0) & (found <= 1)).all() and found[2] == probability
+@pytest.mark.parametrize("offset", [-1e6, -1e3, 0, 1e3, 1e6])
+@pytest.mark.parametrize("probability", [0, 0.5, 1])
+def test_scores_of_any_size_give_probabilities(offset, probability):
+    class Unsure(Near):
+        def segment(self, frame, masks, gammas):
+            return np.full(masks.shape, probability, np.float32), np.zeros(masks.shape, bool)
+
+    image, here = frame(red=(16, 16)), square(16, 16)
+    found = target.features_of(Near(), image)
+    model = target.fitted(found, here)._replace(offset=offset)
+    engine = Unsure()
+    with np.errstate(all="raise"):
+        segmented = engine.segment(image, here[None], None)
+        probabilities, _ = target.with_scores(engine, image, found, segmented, [(model, None, 256)])
+    assert ((probabilities >= 0) & (probabilities <= 1)).all()
+    assert (probabilities == probability).all() or probability == 0.5
+
+
+def test_probabilities_in_a_window_are_those_of_the_whole_frame_and_0_outside():
+    shape = (360, 640)
+    engine, image, here = Near(), frame(shape, red=(320, 160)), square(320, 160, shape=shape)
+    segmented = np.full((1, *shape), 0.4, np.float32), here[None]
+    whole, part = (target.features_of(engine, image, *box) for box in ((), (Box(320, 160, 336, 176),)))
+    known = [(target.fitted(whole, here), None, 256)]
+    wanted, found = (target.with_scores(engine, image, seen, segmented, known)[0][0] for seen in (whole, part))
+    left, top, width, height = part.window_in(Size(640, 360))
+    assert (width, height) == (224, 224) and wanted[here].max() > 0.5
+    inner = np.s_[top + 64 : top + height - 64, left + 64 : left + width - 64]
+    np.testing.assert_allclose(found[inner], wanted[inner], atol=1e-3)
+    outside = np.ones(shape, bool)
+    outside[top : top + height, left : left + width] = False
+    assert not found[outside].any()
 
 
 def test_the_size_of_a_mask_does_not_matter():
