@@ -1,5 +1,6 @@
 """Masks as arrays: merging objects into labels, resizing labels, their colors, and drawing them over an image."""
 
+import functools
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -118,7 +119,8 @@ def shows_enough(shares: tuple[float, float], validity: tuple[float, float]) -> 
     return shares[0] > validity[0] and shares[1] > validity[1]
 
 
-def davis_palette() -> list[int]:
+@functools.cache
+def davis_palette() -> tuple[int, ...]:
     """Return the DAVIS (PASCAL VOC) palette, 768 ints in 0..255: color i spreads the bits of i over R, G, B."""
     ids = np.arange(256)
     palette = np.zeros((256, 3), int)
@@ -126,15 +128,16 @@ def davis_palette() -> list[int]:
         for channel in range(3):
             palette[:, channel] |= (ids >> channel & 1) << (7 - bit)
         ids >>= 3
-    values: list[int] = palette.ravel().tolist()
-    return values
+    return tuple(palette.ravel().tolist())
 
 
+@functools.cache
 def bright_palette() -> np.ndarray:
-    """Return the colors of an overlay, uint8 (256, 3): the DAVIS palette, each color as bright as possible."""
+    """Return the colors of an overlay, uint8 (256, 3), read-only: those of DAVIS, as bright as possible."""
     colors = np.reshape(davis_palette(), (256, 3))
-    bright: np.ndarray = colors * (255 / np.maximum(colors.max(axis=-1, keepdims=True), 1))
-    return bright.astype(np.uint8)
+    bright: np.ndarray = (colors * (255 / np.maximum(colors.max(axis=-1, keepdims=True), 1))).astype(np.uint8)
+    bright.flags.writeable = False
+    return bright
 
 
 def overlay(image: np.ndarray, labels: np.ndarray, palette: np.ndarray | None = None) -> np.ndarray:
@@ -150,7 +153,9 @@ def overlay(image: np.ndarray, labels: np.ndarray, palette: np.ndarray | None = 
         return drawn
     # Only the box of the objects, one pixel wider, changes; it is mostly a small part of the image.
     part = np.s_[max(0, top - 1) : top + height + 1, max(0, left - 1) : left + width + 1]
-    labels = np.where(labels[part] == 255, np.uint8(1), labels[part])  # A binary mask has the values 0 and 255.
+    labels = labels[part]
+    if labels.max() == 255:  # A binary mask has the values 0 and 255.
+        labels = np.where(labels == 255, np.uint8(1), labels)
     inside = (labels > 0).astype(np.uint8)
     colors = cv2.LUT(cv2.merge([labels] * 3), (bright_palette() if palette is None else palette)[None])
     square, cross = np.ones((3, 3), np.uint8), np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], np.uint8)

@@ -24,6 +24,11 @@ OUT_OF_MEMORY = "error: there is not enough memory; give a smaller --im_size, or
 
 Result = TypeVar("Result")
 
+# Threads of NumPy and OpenCV wait busily after their work, while a network computes. Here, where scripts begin, because
+# both look at it only when they are imported.
+for _name in ("OPENBLAS_NUM_THREADS", "OPENCV_FOR_THREADS_NUM"):
+    os.environ.setdefault(_name, "1")
+
 
 class Terminated(KeyboardInterrupt):
     """The process is asked to terminate."""
@@ -35,8 +40,6 @@ def reports_input_errors(main: Callable[..., Result]) -> Callable[..., Result]:
     @functools.wraps(main)
     def wrapped(argv: Sequence[str] | None = None) -> Result:
         _open_standard_streams()
-        # Before NumPy is imported: its threads wait busily after a matrix product, while a network computes.
-        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
         try:
             _check_current_folder()
             with _termination_is_an_exception(), naming_options(), messages.shown(), quiet.tensorflow():

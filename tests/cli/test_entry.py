@@ -195,3 +195,17 @@ def test_processes_end_when_the_one_that_started_them_is_killed(begun):
     time.sleep(2)  # Until they have started.
     process.send_signal(signal.SIGKILL)
     assert wait_for_end(process.pid)
+
+
+@pytest.mark.parametrize("given", [None, "2"])
+@pytest.mark.parametrize("script", ["osmn_segment", "osmn_live", "osmn_app", "osmn_vos"])
+def test_threads_of_numpy_and_opencv_do_not_wait_busily_beside_a_network(script, given):
+    code = f"import {script}, os, cv2; print(cv2.getNumThreads(), os.environ['OPENBLAS_NUM_THREADS'])"
+    code += "; import numpy; print(len(os.listdir('/proc/self/task')))" if sys.platform == "linux" else "; print(1)"
+    names = "OPENBLAS_NUM_THREADS", "OPENCV_FOR_THREADS_NUM"
+    environment = {name: value for name, value in os.environ.items() if name not in names}
+    environment |= {} if given is None else dict.fromkeys(names, given)
+    done = subprocess.run([sys.executable, "-c", code], env=environment, cwd=ROOT, capture_output=True, text=True)
+    threads, blas, running = done.stdout.split()
+    assert threads == blas == (given or "1"), done.stderr
+    assert given or running == "1"

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import av
 import numpy as np
 import pytest
+from av.video.reformatter import ColorRange, Colorspace
 
 from helpers import ROOT
 from helpers.clips import (
@@ -29,6 +30,7 @@ from helpers.clips import (
 from helpers.processes import resident_bytes
 from osmn.errors import InputError
 from osmn.user_video.media.reader import open_frames
+from osmn.user_video.media.rgb import to_yuv420
 from osmn.user_video.media.writer import write_cutout, write_overlay
 
 
@@ -104,6 +106,18 @@ def test_odd_sides_are_made_even_by_repeating_the_last_row_and_column(tmp_path):
     assert difference(got[:, 65], got[:, 64]) < 4
 
 
+@pytest.mark.parametrize("size", [(64, 48), (66, 50), (2, 2), (70, 54)])
+def test_colors_of_an_overlay_are_swscales_to_a_level(size):
+    width, height = size
+    colors = np.random.default_rng(0).integers(0, 256, (height // 2, width // 2, 3), np.uint8)
+    image = colors.repeat(2, axis=0).repeat(2, axis=1)  # Colors are kept of 2x2 pixels.
+    frame = av.VideoFrame.from_ndarray(image, "rgb24")
+    wanted = frame.reformat(
+        format="yuv420p", dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG, interpolation="POINT"
+    )
+    assert np.abs(to_yuv420(image).astype(int) - wanted.to_ndarray()).max() <= 1
+
+
 def test_the_last_frame_lasts_as_long_as_the_others(tmp_path):
     overlay(make_video(tmp_path / "clip.mp4", pictures(5)), tmp_path / "overlay.mp4")
     with av.open(str(tmp_path / "overlay.mp4")) as container:
@@ -161,6 +175,7 @@ WRITE_ON_A_FULL_DISK = """
 import resource, sys
 from osmn.errors import InputError
 from osmn.user_video.media.reader import open_frames
+from osmn.user_video.media.rgb import to_yuv420
 from osmn.user_video.media.writer import write_overlay
 source, path, size = sys.argv[1:]
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(size), resource.RLIM_INFINITY))

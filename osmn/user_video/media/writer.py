@@ -21,6 +21,7 @@ from osmn.errors import InputError
 from osmn.files.atomic import replacing
 from osmn.user_video.media.audio import Sound
 from osmn.user_video.media.kinds import CUTOUT, MATTE, OVERLAY, PRORES_MATTE, Kind
+from osmn.user_video.media.rgb import to_yuv420
 from osmn.user_video.media.sources import Timing, clock
 
 MOST_TICKS = 2**31 - 1  # FFmpeg and MP4 hold ticks in 32 bits.
@@ -167,13 +168,7 @@ class _Encoder:
             image = np.pad(
                 image, [(0, stream.height - height), (0, stream.width - width), (0, 0)][: image.ndim], "edge"
             )
-        frame = av.VideoFrame.from_numpy_buffer(np.ascontiguousarray(image), format=self._kind.given_pixels)
-        frame = self._reformatter.reformat(
-            frame,
-            format=self._kind.stored_pixels,
-            dst_colorspace=Colorspace.ITU709,
-            dst_color_range=self._color_range,
-        )
+        frame = self._converted(np.ascontiguousarray(image))
         self._shown, seconds = seconds, seconds - self._like.start
         before, self._last = self._last, max(round(seconds / self._time_base), self._last + 1)
         if self._last - before > MOST_TICKS:
@@ -185,6 +180,18 @@ class _Encoder:
         frame.pts, frame.time_base = self._last, self._time_base
         self._encode(stream, frame)
         self._add_sound(seconds)
+
+    def _converted(self, image: np.ndarray) -> av.VideoFrame:
+        """Return an image as a frame of what is encoded."""
+        given, stored = self._kind.given_pixels, self._kind.stored_pixels
+        if (given, stored) == ("rgb24", "yuv420p"):
+            return av.VideoFrame.from_ndarray(to_yuv420(image), format=stored)
+        return self._reformatter.reformat(
+            av.VideoFrame.from_numpy_buffer(image, format=given),
+            format=stored,
+            dst_colorspace=Colorspace.ITU709,
+            dst_color_range=self._color_range,
+        )
 
     @_until_an_error
     def finish(self) -> None:

@@ -44,7 +44,7 @@ def checked_color(color: object) -> str:
 
 def palette(colors: Mapping[int, str]) -> np.ndarray:
     """Return the palette of an overlay, uint8 (256, 3), with the colors {object id: "#rrggbb"}."""
-    found = bright_palette()
+    found = bright_palette().copy()
     for object_id, color in colors.items():
         found[object_id] = tuple(bytes.fromhex(color[1:]))
     return found
