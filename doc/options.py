@@ -25,6 +25,7 @@ SCRIPTS = {
     "osmn_eval_youtube.py": "osmn_eval_youtube",
     "osmn_coco_pretrain.py": "osmn_coco_pretrain",
     "osmn_click_train.py": "osmn_click_train",
+    "osmn_boundary_train.py": "osmn_boundary_train",
     "osmn_online_finetune.py": "osmn_online_finetune",
     "osmn_online_finetune_ytvos.py": "osmn_online_finetune_ytvos",
     "osmn_calibrate.py": "osmn_calibrate",

@@ -87,6 +87,11 @@ CLICK_MAP_CHANNELS = 16
 CLICK_WIDTH = 64  # Channels of the decoder,
 CLICK_FINE_WIDTH = 32  # and of its last stage, at half the sides.
 CLICK_FINE_BLOCK = 1  # The last block of MobileNet at half the sides.
+# The boundary net, see `networks.boundaries`.
+BOUNDARY_WIDTH = 32  # Channels.
+BOUNDARY_DILATIONS = (1, 2, 4, 1)  # Of its blocks.
+MOST_LOGIT = 10.0  # That it sees; probabilities of 0 and 1 have none.
+LOGIT_SCALE = 4.0  # It sees logits divided by this.
 
 
 @dataclasses.dataclass(frozen=True)

@@ -174,7 +174,7 @@ def add_testing_options(to: parser.Parser, window: bool = False, target_model: b
 
 
 FOLLOWING = ("search", "window", "target_model")  # How objects are followed; `Predictor` has arguments of these names.
-REFINEMENT = ("crf_postprocessing", "flip_test")  # They make masks better and take longer.
+REFINEMENT = ("boundaries", "crf_postprocessing", "flip_test")  # They make masks better and take longer.
 
 
 def add_device_options(to: parser.Parser, several: bool = False, engine: bool = True) -> None:

@@ -23,6 +23,7 @@ class SegmentingOptions:
         search: look for an object in the whole frame where its mask has died.
         window: the network sees windows around the objects, not the whole frame.
         target_model: each object has a target model; see `inference.target`.
+        boundaries: the boundary net moves masks' boundaries to the image's; see `inference.boundaries`.
         shard: (i, n): only share i, from 0, of n shares of the videos.
         overwrite: results of another model or of other options may be replaced.
     """
@@ -70,6 +71,10 @@ class SegmentingOptions:
             "fit a linear model of each object's features to its masks: better masks, and lost objects are found again",
             came_later=True,
         ),
+    )
+    boundaries: bool = field(
+        default=False,
+        metadata=option("move each mask's boundary to the image's, by a small network", came_later=True),
     )
     shard: tuple[int, int] = field(
         default=Shard(0, 1),

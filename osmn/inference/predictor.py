@@ -12,10 +12,11 @@ import numpy as np
 
 from osmn.errors import InputError
 from osmn.inference import arguments, pointing, target
+from osmn.inference.boundaries import refiner
 from osmn.inference.frames import network_size, resized_frame
 from osmn.inference.load import SHIPPED_CLICKS, load_click_engine, load_model
 from osmn.inference.search import with_found
-from osmn.inference.segmentation import Segmentation, State, without_objects
+from osmn.inference.segmentation import Segmentation, State, masks_of, without_objects
 from osmn.inference.window import segment_in_windows
 from osmn.masks import Size, resized
 from osmn.models.engines import AUTO, ClickEngine, Engine
@@ -55,6 +56,8 @@ class Predictor:
             is lost; see `inference.window`.
         target_model: each object has a target model, which the engine's `appearance` serves; see `inference.target`.
             With `window` it sees windows too.
+        boundaries: (frame uint8 (h, w, 3), probabilities float32 (h, w)) -> probabilities of an object, applied before
+            `refine`; see `inference.boundaries`. None: nothing is applied.
     """
 
     def __init__(
@@ -66,9 +69,10 @@ class Predictor:
         search: bool = False,
         window: bool = False,
         target_model: bool = False,
+        boundaries: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None,
     ) -> None:
         self._engine, self._refine, self._search, self._window = engine, refine, search, window
-        self._target_model = target_model
+        self._target_model, self._boundaries = target_model, boundaries
         self.im_size = None if im_size is None else arguments.size(im_size, "im_size")
         self.short_side = None if short_side is None else arguments.pixels(short_side, "short_side")
         self.click_model: Path | str = SHIPPED_CLICKS
@@ -86,6 +90,7 @@ class Predictor:
         search: bool = False,
         window: bool = True,
         target_model: bool = True,
+        boundaries: bool = False,
     ) -> Predictor:
         """Return a predictor of a saved model.
 
@@ -102,6 +107,7 @@ class Predictor:
             window: see `Predictor`; there are no windows for a model with a single size of images.
             target_model: see `Predictor`; there is none for a model without a visual modulator, or whose export has no
                 graph of the appearance.
+            boundaries: the shipped boundary net moves masks' boundaries to the image's, which needs OpenVINO.
 
         Raises:
             InputError: a ValueError; if there is no such model, if it does not fit, or if an argument is not as
@@ -113,7 +119,8 @@ class Predictor:
         im_size = im_size or model.only_size
         check_size(model, im_size or (0, 0))
         can = usable(model, window=window, target_model=target_model)
-        return cls(model.start_engine(), im_size, short_side, None, search, **can)
+        move = refiner() if boundaries else None
+        return cls(model.start_engine(), im_size, short_side, None, search, can["window"], can["target_model"], move)
 
     def _forget(self) -> None:
         self._frame: np.ndarray | None = None  # The last frame.
@@ -231,19 +238,10 @@ class Predictor:
         Raises InputError, a ValueError, for what is no state, or for a state of frames that had another size for the
         network.
         """
-        if not isinstance(state, State):
-            raise InputError("a state is what Predictor.state() returns; give one of these")
-        size = self._size_for(arguments.frame(frame))
-        if state.size not in (None, size):
-            sizes = ["x".join(map(str, each)) for each in (state.size, size)]
-            raise InputError(f"the state is of frames of {sizes[0]} for the network, this one has {sizes[1]}")
+        masks = masks_of(state, self._size_for(arguments.frame(frame)))
         self.start(frame)
-        width, height = size
         self._gammas, self._areas, self._targets = _copies(state.gammas), dict(state.areas), {**state.targets}
-        self._masks = {
-            i: np.unpackbits(bits, count=height * width).reshape(height, width).astype(bool)
-            for i, bits in state.masks.items()
-        }
+        self._masks = masks
         self._join_gammas()
 
     def step(self, frame: np.ndarray, small: np.ndarray | None = None) -> Segmentation:
@@ -276,6 +274,9 @@ class Predictor:
         if self._search:
             objects = [(self._gammas[i], self._areas[i]) for i in self._masks]
             probabilities, masks = with_found(self._engine, frame, small, (probabilities, masks), objects)
+        if self._boundaries is not None:
+            probabilities = np.stack([self._boundaries(small, each) for each in probabilities])
+            masks = probabilities > 0.5
         if self._refine is not None:
             masks = np.stack([self._refine(small, mask) for mask in masks])
         self._masks = dict(zip(self._masks, masks, strict=True))

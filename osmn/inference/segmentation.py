@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from osmn.errors import InputError
 from osmn.inference import arguments
 from osmn.inference.target import Target
 from osmn.masks import Size, merge, resized
@@ -68,3 +69,19 @@ class State(NamedTuple):
     size: tuple[int, int] | None
     areas: Mapping[int | None, int] = {}
     targets: Mapping[int | None, Target | None] = {}
+
+
+def masks_of(state: State, size: tuple[int, int]) -> dict[int | None, np.ndarray]:
+    """Return {object id: mask, bool (h, w)} of a `State`, for a network whose frames have `size`, (width, height).
+
+    Raises InputError, a ValueError, for what is no state, or for a state of frames that had another size.
+    """
+    if not isinstance(state, State):
+        raise InputError("a state is what Predictor.state() returns; give one of these")
+    if state.size not in (None, size):
+        sizes = ["x".join(map(str, each)) for each in (state.size, size)]
+        raise InputError(f"the state is of frames of {sizes[0]} for the network, this one has {sizes[1]}")
+    shape = Size(*size).shape
+    return {
+        i: np.unpackbits(bits, count=shape[0] * shape[1]).reshape(shape).astype(bool) for i, bits in state.masks.items()
+    }

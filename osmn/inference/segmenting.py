@@ -12,7 +12,7 @@ from osmn.data.types import Video, shard_of
 from osmn.errors import InputError, argument
 from osmn.files.images import read_image, short_side_of, write_mask
 from osmn.files.scores import write_scores
-from osmn.inference import crf
+from osmn.inference import boundaries, crf
 from osmn.inference.options import SegmentingOptions
 from osmn.inference.predictor import Predictor, Segmentation, without_objects
 from osmn.masks import Size
@@ -44,7 +44,9 @@ def start_predictor(model: SegmentationModel, options: SegmentingOptions) -> Pre
     check_images(model.config, im_size or (short_side or 1, short_side or 1))
     engine = model.start_engine(options.vg_pad_ratio)
     engine = MirroredEngine(engine) if options.flip_test else engine
-    return Predictor(engine, im_size, short_side, refine, options.search, options.window, options.target_model)
+    follow = options.search, options.window, options.target_model
+    move = boundaries.refiner() if options.boundaries else None
+    return Predictor(engine, im_size, short_side, refine, *follow, boundaries=move)
 
 
 def segment_videos(

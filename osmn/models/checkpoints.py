@@ -176,9 +176,9 @@ def in_half_precision(values: Values) -> dict[str, np.ndarray]:
 
 
 def save_training_checkpoint(
-    folder: Path | str, step: int, values: Values, config: ModelConfig, max_to_keep: int
+    folder: Path | str, step: int, values: Values, config: ModelConfig | None, max_to_keep: int
 ) -> None:
-    """Write `values` and a ModelConfig as `<folder>/osmn.ckpt-<step>`; keep the newest `max_to_keep` checkpoints."""
+    """Write `values` and a ModelConfig, if any, as `<folder>/osmn.ckpt-<step>`; keep the newest `max_to_keep`."""
     remove_parts(folder)
     write_variables(Path(folder) / f"{CHECKPOINT_NAME}-{step}", values, config)
     for old in list_checkpoints(folder)[:-max_to_keep]:

@@ -4,6 +4,7 @@ import dataclasses
 from dataclasses import field
 from typing import Any
 
+from osmn.errors import InputError, argument
 from osmn.inputs.options import PipelineOptions
 from osmn.options import below_one, davis_split, identity, non_negative, option, positive
 from osmn.training.schedule import SCHEDULES, learning_rate
@@ -106,6 +107,43 @@ class Validation:
         default=None,
         metadata=option("ImageSets/VERSION/SPLIT.txt of that folder", davis_split, metavar="VERSION/SPLIT"),
     )
+
+
+@dataclasses.dataclass(frozen=True)
+class BoundaryData:
+    """What the boundary net learns from.
+
+    Attributes:
+        videos: (folder of frames, folder of masks, folder of results with score files) of each dataset, as
+            `data.folders` reads them.
+        list: of each dataset a text file with the names of the videos; empty for all that have masks.
+    """
+
+    videos: tuple[list[str], ...] = field(
+        default=(),
+        metadata=option(
+            "folders of frames, of masks (doc/datasets.md) and of results with score files (--save_score) of videos;"
+            " several times for several datasets",
+            nargs=3,
+            metavar=("FRAMES", "MASKS", "SCORES"),
+            repeated=True,
+        ),
+    )
+    list: tuple[str, ...] = field(
+        default=(),
+        metadata=option(
+            "text file with the names of the videos of --videos (default: all that have masks); once for each --videos",
+            metavar="FILE",
+            repeated=True,
+        ),
+    )
+
+    def __post_init__(self) -> None:
+        if self.list and len(self.list) != len(self.videos):
+            raise InputError(
+                f"{argument('list')} is given for {len(self.list)} of {len(self.videos)} {argument('videos')}; give one"
+                " for each, in their order"
+            )
 
 
 @dataclasses.dataclass(frozen=True)

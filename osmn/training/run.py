@@ -1,6 +1,6 @@
 """A training run: a model is trained on samples as a `TrainingRun` says."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from osmn.models.memory import check_images
 from osmn.networks import replicas
 from osmn.training import loop
 from osmn.training.click_feedback import ClickTrainer
-from osmn.training.options import TrainingRun, Validation
+from osmn.training.options import TrainingOptions, TrainingRun, Validation
 from osmn.training.predicted_masks import OwnMasks
 from osmn.training.trainer import Trainer
 from osmn.training.validator import Validator
@@ -60,7 +60,8 @@ def train(
             model.files, [file for prefix in deleted for file in checkpoint_files.model_files(prefix)]
         )
     check_images(model.config, made.im_size, made.batch_size)
-    _keep_options(run, model.precision)
+    kept = {**run.identity_options, "precision": model.precision}
+    keep_options(run.model_save_path, kept, run.training, run.change)
     validator = _validator(model.config, run.validation)
     own_masks = OwnMasks(made.own_masks, made.seed, made.augmentation, made.damaged_masks) if followed else None
     make_trainer = ClickTrainer if clicks else Trainer
@@ -69,28 +70,37 @@ def train(
     return tensorflow_model.trained(model, run.model_save_path)
 
 
-def _keep_options(run: TrainingRun, precision: str) -> None:
-    """Write a run's options beside its checkpoints.
+def keep_options(
+    folder: Path | str, options: Mapping[str, Any], training: TrainingOptions, change: Collection[str] = ()
+) -> None:
+    """Write the options of a training beside its checkpoints in `folder`.
 
-    Raises InputError if the checkpoints that the run would go on from were trained with others, which it names.
+    Args:
+        folder: of the checkpoints.
+        options: {name: value} of what changes the trained weights; those in `FREE` are left out.
+        training: how long it trains, and whether it begins anew.
+        change: names of options that may differ from those of the checkpoints that the training goes on from.
+
+    Raises:
+        InputError: if these checkpoints were trained with other options, which it names.
     """
-    folder = Path(run.model_save_path)
-    path, options = folder / OPTIONS, {**run.identity_options, "precision": precision}
+    folder = Path(folder)
+    path = folder / OPTIONS
     now: dict[str, Any] = sealed_json.from_json(
         sealed_json.to_json({name: value for name, value in options.items() if name not in FREE})
     )
-    unknown = [name for name in run.change if name not in now]
+    unknown = [name for name in change if name not in now]
     if unknown:
         raise InputError(f"--change {unknown[0]} is none of the options that are kept: {', '.join(sorted(now))}")
-    newest = None if run.training.restart_training else checkpoint_files.newest_checkpoint(folder)
-    if newest and checkpoint_files.step_of(newest) >= run.training.training_iters:
+    newest = None if training.restart_training else checkpoint_files.newest_checkpoint(folder)
+    if newest and checkpoint_files.step_of(newest) >= training.training_iters:
         return  # There is nothing to train.
     if newest and path.is_file():
         try:
             before = sealed_json.from_json(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise InputError(f"{path} cannot be read ({in_short(error)}); remove it to train on without it") from None
-        differing = [name for name in now if name in before and before[name] != now[name] and name not in run.change]
+        differing = [name for name in now if name in before and before[name] != now[name] and name not in change]
         if differing:
             was = ", ".join(f"{name} {before[name]} instead of {now[name]}" for name in differing)
             raise InputError(

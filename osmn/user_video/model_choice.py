@@ -72,4 +72,5 @@ def start_predictor(
     `im_size` is as in `size`, `search`, `window` and `target_model` as in `Predictor`.
     """
     can = usable(model, window=window, target_model=target_model)
-    return Predictor(engine, size(model, frame_size, im_size), None, None, search, **can)
+    size_for_network = size(model, frame_size, im_size)
+    return Predictor(engine, size_for_network, None, None, search, can["window"], can["target_model"])

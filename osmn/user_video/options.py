@@ -196,6 +196,7 @@ class UserVideoOptions:
         precision: see `load.load_model`.
         save_score: also write each object's probabilities.
         crf_postprocessing: refine each mask by a dense CRF.
+        boundaries: the boundary net moves masks' boundaries to the image's.
         flip_test: average each frame's probabilities with those of its mirror image.
         search: look for an object in the whole frame where its mask has died.
         window: the network sees windows around the objects, not the whole frame.
@@ -210,6 +211,7 @@ class UserVideoOptions:
     precision: str | None = None
     save_score: bool = False
     crf_postprocessing: bool = False
+    boundaries: bool = False
     flip_test: bool = False
     search: bool = False
     window: bool = True
@@ -226,7 +228,8 @@ class UserVideoOptions:
         if video.both_ways:
             found["both_ways"] = True
         # Results from before these options have no entry for them, and stay valid.
-        found |= {name: True for name in ("flip_test", "search", "window", "target_model") if getattr(self, name)}
+        later = ("boundaries", "flip_test", "search", "window", "target_model")
+        found |= {name: True for name in later if getattr(self, name)}
         if video.mask_reading:
             found["mask_reading"] = video.mask_reading
         if finetuning.finetune:

@@ -11,7 +11,7 @@ from typing import Any
 from osmn.errors import InputError
 from osmn.files.atomic import remove_unfinished, temporary_folder
 from osmn.files.overlap import refuse_inputs_inside_outputs, refuse_writing_over_inputs
-from osmn.inference import crf
+from osmn.inference import boundaries, crf
 from osmn.inference.predictor import Predictor
 from osmn.masks import Size
 from osmn.models import checkpoint_files, exported
@@ -126,7 +126,9 @@ def segment_job(
                 if options.finetuning.finetune:
                     engine = _finetuned_engine(job, _known(given), size, model, options, run)
                 engine = MirroredEngine(engine) if options.flip_test else engine
-                predictor = Predictor(engine, size, None, refine, options.search, options.window, options.target_model)
+                follow = options.search, options.window, options.target_model
+                move = boundaries.refiner() if options.boundaries else None
+                predictor = Predictor(engine, size, None, refine, *follow, boundaries=move)
                 done = _track(job, frames, given, predictor, options, part.announce)
                 if options.save_score:
                     run.finish("scores", done.scores)

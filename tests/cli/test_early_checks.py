@@ -36,6 +36,8 @@ TRAIN = "osmn_train_eval --data_path {davis} --whole_model_path {model} --result
 YTVOS = "osmn_train_eval_ytvos --data_path {ytvos} --whole_model_path {model} --result_path {out}"
 COCO = "osmn_coco_pretrain --data_path {coco} --model_save_path {out}"
 CLICKS = "osmn_click_train --data_path {coco} --model_save_path {out}"
+VIDEOS = "{davis}/JPEGImages/480p {davis}/Annotations/480p"
+BOUNDARIES = "osmn_boundary_train --model_save_path {out}"
 ONLINE = (
     "osmn_online_finetune --data_path {davis} --whole_model_path {model} --result_path {out} --model_save_path {out}"
 )
@@ -79,6 +81,14 @@ WRONG = {
     "clicks, videos": (f"{CLICKS} --videos /nope /nope", "/nope does not exist; check the data path"),
     "clicks, backbone": (f"{CLICKS} --backbone /nope", NO_MODEL),
     "clicks, models": (f"{CLICKS} --model_save_path {{file}}", A_FILE),
+    "boundaries, videos": (f"{BOUNDARIES} --videos /nope /nope /nope", "/nope does not exist; check the data path"),
+    "boundaries, list": (f"{BOUNDARIES} --videos {VIDEOS} {{davis}} --list /nope", "/nope does not exist; give --list"),
+    "boundaries, scores": (f"{BOUNDARIES} --videos {VIDEOS} /nope", "/nope does not exist; give the folder of results"),
+    "boundaries, scores of nothing": (
+        f"{BOUNDARIES} --videos {VIDEOS} {{davis}}",
+        "{davis} has no scores of the masks",
+    ),
+    "boundaries, models": (f"{BOUNDARIES} --videos {VIDEOS} {{davis}} --model_save_path {{file}}", A_FILE),
     "online, data": (f"{ONLINE} --data_path /nope", NO_DAVIS),
     "online, split": (f"{ONLINE} --test_split nope", NO_SPLIT),
     "online, model": (f"{ONLINE} --whole_model_path /nope", NO_MODEL),

@@ -170,6 +170,15 @@ COMMANDS = {
         "osmn.ckpt-4.index",
         network=Clicks,
     ),
+    "training boundaries": Command(
+        "osmn_boundary_train",
+        lambda data, out: [
+            *("--videos", data / "boundaries/frames", data / "boundaries/masks", data / "boundaries/scores"),
+            *("--model_save_path", out / "model", "--batch_size", 1, "--training_iters", 4, "--save_iters", 1),
+        ],
+        "model",
+        "boundaries.npz",
+    ),
     "training": Command("osmn_train_eval", with_model(davis()), "model", "osmn.ckpt-4.index", network=Heavy),
     "training ytvos": Command(
         "osmn_train_eval_ytvos", with_model(ytvos(*NO_IMAGENET)), "model", "osmn.ckpt-4.index", network=Heavy
@@ -369,8 +378,20 @@ def make_data(root):
     first = np.zeros(SIZE[::-1], np.uint8)
     first[10:30, 10:40] = 1
     write_labels(root / "own/first.png", first)
+    for number in range(4):
+        write_frame(root / "boundaries", number, np.roll(first, number, 1))
     pictures = [np.full((*SIZE[::-1], 3), 10 * number, np.uint8) for number in range(4)]
     make_video(root / "own/slow.mkv", pictures, times=range(4), **LOSSLESS)
+
+
+def write_frame(root, number, labels):
+    """Write a frame of a video with an object, its mask and its scores, as training the boundary net reads them."""
+    for kind in ("frames", "masks", "scores"):
+        (root / kind / "clip").mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.stack([90 + 100 * labels] * 3, -1)).save(root / f"frames/clip/{number}.png")
+    write_labels(root / f"masks/clip/{number}.png", labels)
+    (root / "scores/clip/1").mkdir(exist_ok=True)
+    write_scores(root / f"scores/clip/1/{number}.npy", np.where(np.roll(labels, 2, 1), 0.9, 0.1))
 
 
 def make_davis(root):

@@ -107,7 +107,7 @@ def line_of(capsys):
 
 
 def test_every_script_takes_part_here_and_all_that_write_where_commands_run():
-    assert len(SCRIPTS) == 24
+    assert len(SCRIPTS) == 25
     assert set(SCRIPTS) - {command.module for command in commands.COMMANDS.values()} == {"demo", "osmn_app"}
 
 

@@ -1,0 +1,38 @@
+"""Moving masks' boundaries to those of the image, by the boundary net; `--boundaries`. Not in the published program.
+
+The net sees a window around the object alone: its box and a margin, in which it may find more of the object.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from osmn.inference.window import Box
+from osmn.models.engines.boundaries import BoundaryNet
+
+MARGIN = 24  # Pixels around an object's box.
+SEEN = 0.1  # Probabilities from which on a pixel belongs to the box.
+
+
+def refiner() -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+    """Return a function (frame, probabilities) -> probabilities of an object with the boundaries of the image.
+
+    The frame is uint8 (H, W, 3), RGB; probabilities are float32 (H, W), of the frame's size. Raises InputError where
+    OpenVINO or the shipped net is missing.
+    """
+    net = BoundaryNet()
+
+    def refined(frame: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+        seen = probabilities > SEEN
+        if not seen.any():
+            return probabilities
+        left, top, right, bottom = Box.of(seen)
+        here = (
+            slice(max(0, top - MARGIN), bottom + MARGIN),
+            slice(max(0, left - MARGIN), right + MARGIN),
+        )
+        found = probabilities.copy()
+        found[here] = net(np.ascontiguousarray(frame[here]), np.ascontiguousarray(probabilities[here]))
+        return found
+
+    return refined
