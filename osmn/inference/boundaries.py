@@ -15,24 +15,35 @@ SEEN = 0.1  # Probabilities from which on a pixel belongs to the box.
 
 
 def refiner() -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
-    """Return a function (frame, probabilities) -> probabilities of an object with the boundaries of the image.
+    """Return a function (frame, probabilities) -> probabilities of objects with the boundaries of the image.
 
-    The frame is uint8 (H, W, 3), RGB; probabilities are float32 (H, W), of the frame's size. Raises InputError where
+    The frame is uint8 (H, W, 3), RGB; probabilities are float32 (N, H, W), of the frame's size. Raises InputError where
     OpenVINO or the shipped net is missing.
     """
     net = BoundaryNet()
 
     def refined(frame: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
-        seen = probabilities > SEEN
-        if not seen.any():
-            return probabilities
-        left, top, right, bottom = Box.of(seen)
-        here = (
-            slice(max(0, top - MARGIN), bottom + MARGIN),
-            slice(max(0, left - MARGIN), right + MARGIN),
-        )
-        found = probabilities.copy()
-        found[here] = net(np.ascontiguousarray(frame[here]), np.ascontiguousarray(probabilities[here]))
-        return found
+        found = np.stack([_of_one(net, frame, each) for each in probabilities])
+        return found if len(found) == 1 else _apart(probabilities, found)
 
     return refined
+
+
+def _of_one(net: BoundaryNet, frame: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+    seen = probabilities > SEEN
+    if not seen.any():
+        return probabilities
+    left, top, right, bottom = Box.of(seen)
+    here = slice(max(0, top - MARGIN), bottom + MARGIN), slice(max(0, left - MARGIN), right + MARGIN)
+    found = probabilities.copy()
+    found[here] = net(np.ascontiguousarray(frame[here]), np.ascontiguousarray(probabilities[here]))
+    return found
+
+
+def _apart(before: np.ndarray, found: np.ndarray) -> np.ndarray:
+    """Return what was `found` of N objects, but no more of an object than `before` where another one was likelier.
+
+    The net knows no object: beside another of its kind, it would go on from one into the other.
+    """
+    highest = before.max(axis=0)
+    return np.where(before < highest, np.minimum(before, found), found)

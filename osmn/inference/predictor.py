@@ -56,8 +56,8 @@ class Predictor:
             is lost; see `inference.window`.
         target_model: each object has a target model, which the engine's `appearance` serves; see `inference.target`.
             With `window` it sees windows too.
-        boundaries: (frame uint8 (h, w, 3), probabilities float32 (h, w)) -> probabilities of an object, applied before
-            `refine`; see `inference.boundaries`. None: nothing is applied.
+        boundaries: (frame uint8 (h, w, 3), probabilities float32 (N, h, w)) -> probabilities of the objects, applied
+            before `refine`; see `inference.boundaries`. None: nothing is applied.
     """
 
     def __init__(
@@ -275,7 +275,7 @@ class Predictor:
             objects = [(self._gammas[i], self._areas[i]) for i in self._masks]
             probabilities, masks = with_found(self._engine, frame, small, (probabilities, masks), objects)
         if self._boundaries is not None:
-            probabilities = np.stack([self._boundaries(small, each) for each in probabilities])
+            probabilities = self._boundaries(small, probabilities)
             masks = probabilities > 0.5
         if self._refine is not None:
             masks = np.stack([self._refine(small, mask) for mask in masks])

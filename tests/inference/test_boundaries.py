@@ -76,7 +76,7 @@ def test_a_window_around_the_object_alone_changes(monkeypatch, weights):
     image = np.random.default_rng(1).integers(0, 256, (200, 300, 3), np.uint8)
     given = np.where(square(120, 80, 30, (200, 300)), np.float32(0.9), np.float32(0.01))
     before = given.copy()
-    found = boundaries.refiner()(image, given)
+    found = boundaries.refiner()(image, given[None])[0]
     np.testing.assert_array_equal(given, before)
     rows, columns = np.nonzero(found != given)
     margin = boundaries.MARGIN
@@ -87,7 +87,18 @@ def test_a_window_around_the_object_alone_changes(monkeypatch, weights):
 def test_where_nothing_is_seen_nothing_changes(monkeypatch, weights):
     monkeypatch.setattr(boundaries, "BoundaryNet", lambda: BoundaryNet(weights))
     image, given = np.zeros((*SHAPE, 3), np.uint8), np.full(SHAPE, 0.05, np.float32)
-    np.testing.assert_array_equal(boundaries.refiner()(image, given), given)
+    np.testing.assert_array_equal(boundaries.refiner()(image, given[None])[0], given)
+
+
+def test_an_object_gains_nothing_where_another_one_was_likelier(monkeypatch):
+    monkeypatch.setattr(boundaries, "BoundaryNet", lambda: lambda image, given: np.full(given.shape, 0.9, np.float32))
+    left, right = np.zeros((2, *SHAPE), np.float32)
+    left[16:48, 16:48], right[16:48, 48:80] = 0.8, 0.7
+    found = boundaries.refiner()(np.zeros((*SHAPE, 3), np.uint8), np.stack([left, right]))
+    assert (found[0][16:48, 48:80] == 0).all() and (found[0][16:48, 16:48] > 0.85).all()
+    assert (found[1][16:48, 16:48] == 0).all() and (found[1][16:48, 48:80] > 0.85).all()
+    free = np.s_[:16, 16:80]  # Beside both objects, either may grow.
+    assert (found[:, *free] > 0.85).any(axis=0).all()
 
 
 class Near:
@@ -104,7 +115,7 @@ class Near:
 
 def test_moved_boundaries_are_returned_and_guide_the_next_frame():
     def moved(frame, probabilities):
-        return np.roll(probabilities, 1, 0)
+        return np.roll(probabilities, 1, 1)
 
     here = square(16, 16, 16, SHAPE)
     picture = colored({"red": np.ones(SHAPE, bool)}, SHAPE)
@@ -180,7 +191,7 @@ def test_the_shipped_net_moves_a_boundary_that_is_too_wide_and_soft_to_the_image
         mask = probabilities > 0.5
         return (mask & (truth > 0)).sum() / (mask | (truth > 0)).sum()
 
-    assert agreement(boundaries.refiner()(picture, given)) > agreement(given) + 0.02
+    assert agreement(boundaries.refiner()(picture, given[None])[0]) > agreement(given) + 0.02
 
 
 def test_a_predictor_of_a_checkpoint_moves_them_where_it_is_told(monkeypatch):
