@@ -91,6 +91,7 @@ CLICK_FINE_BLOCK = 1  # The last block of MobileNet at half the sides.
 BOUNDARY_WIDTH = 32  # Channels.
 BOUNDARY_DILATIONS = (1, 2, 4, 1)  # Of its blocks.
 MOST_LOGIT = 10.0  # That it sees; probabilities of 0 and 1 have none.
+LEAST_PROBABILITY = 1 / (1 + math.exp(MOST_LOGIT))  # That has such a logit.
 LOGIT_SCALE = 4.0  # It sees logits divided by this.
 
 

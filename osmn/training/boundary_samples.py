@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from osmn.config import MOST_LOGIT
+from osmn.config import LEAST_PROBABILITY
 from osmn.data import folders
 from osmn.data.folders import Folders
 from osmn.errors import InputError, argument
@@ -155,8 +155,7 @@ def _view(files: Files) -> View | None:
 
 def logits_of(scores: np.ndarray) -> np.ndarray:
     """Return the logits, float32 from -`MOST_LOGIT` to `MOST_LOGIT`, of probabilities."""
-    least = 1 / (1 + np.exp(MOST_LOGIT))
-    scores = np.clip(scores.astype(np.float64), least, 1 - least)
+    scores = np.clip(scores.astype(np.float64), LEAST_PROBABILITY, 1 - LEAST_PROBABILITY)
     logits: np.ndarray = np.log(scores / (1 - scores)).astype(np.float32)
     return logits
 

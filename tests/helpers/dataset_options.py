@@ -5,6 +5,7 @@ import json
 import pytest
 
 import osmn_train_eval
+from helpers.own_videos import mask, segment
 from helpers.scripts import words
 
 
@@ -24,3 +25,17 @@ def check_is_off_and_keeps_results_apart(name, davis, folder, capsys):
     assert stopped.value.code == 2 and f"{name} was null, is true" in capsys.readouterr().err
     osmn_train_eval.main([*testing, f"--{name}", "--overwrite"])
     assert options_of(folder)[name] is True
+
+
+def check_ones_own_video_keeps_results_apart(name, by_default, clip, folder, capsys):
+    """Check that one's own video is segmented with the option `name` or without by default, and results not mixed."""
+    first, out = mask(folder / "first.png", {1: (20, 12, 44, 36)}), folder / "out"
+    other = f"--no_{name}" if by_default else f"--{name}"
+    segment(clip, out, "--mask", first)
+    assert options_of(out).get(name, "not noted") is (True if by_default else "not noted")
+    with pytest.raises(SystemExit) as stopped:
+        segment(clip, out, "--mask", first, other)
+    was, asked = ("true", "null") if by_default else ("null", "true")
+    assert stopped.value.code == 2 and f"{name} was {was}, is {asked}" in capsys.readouterr().err
+    segment(clip, out, "--mask", first, other, "--overwrite")
+    assert options_of(out).get(name, "not noted") is ("not noted" if by_default else True)

@@ -5,9 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from helpers.dataset_options import check_is_off_and_keeps_results_apart, options_of
-from helpers.own_videos import mask as mask_file
-from helpers.own_videos import segment
+from helpers.dataset_options import check_is_off_and_keeps_results_apart, check_ones_own_video_keeps_results_apart
 from helpers.squares import colored, near, square
 from helpers.stand_ins import Follower, StandIn, stand_in
 from osmn.errors import InputError
@@ -138,14 +136,7 @@ def test_a_dataset_has_them_moved_where_it_is_asked_for_and_its_results_are_not_
 
 def test_ones_own_video_has_them_moved_where_it_is_asked_for(monkeypatch, clip, tmp_path, capsys):
     stand_in(monkeypatch, Follower)
-    first = mask_file(tmp_path / "first.png", {1: (20, 12, 44, 36)})
-    segment(clip, tmp_path / "out", "--mask", first)
-    assert "boundaries" not in options_of(tmp_path / "out")
-    with pytest.raises(SystemExit) as stopped:
-        segment(clip, tmp_path / "out", "--mask", first, "--boundaries")
-    assert stopped.value.code == 2 and "boundaries was null, is true" in capsys.readouterr().err
-    segment(clip, tmp_path / "on", "--mask", first, "--boundaries")
-    assert options_of(tmp_path / "on")["boundaries"] is True
+    check_ones_own_video_keeps_results_apart("boundaries", False, clip, tmp_path, capsys)
 
 
 def write_other_shapes(path):

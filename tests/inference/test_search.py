@@ -1,13 +1,11 @@
 """Finding an object again whose mask has died: `--search`."""
 
-import json
-
 import numpy as np
 import pytest
 
 import osmn_app
 import osmn_live
-from helpers.own_videos import mask, segment
+from helpers.dataset_options import check_ones_own_video_keeps_results_apart
 from helpers.squares import COLORS, colored, near
 from helpers.squares import square as any_square
 from osmn.inference.predictor import Predictor
@@ -130,14 +128,7 @@ def test_the_agreement_is_the_number_of_nines_of_the_cosine(cosine, expected):
 
 
 def test_ones_own_video_is_searched_where_it_is_asked_for_and_results_are_not_mixed(follower, clip, tmp_path, capsys):
-    first, out = mask(tmp_path / "first.png", {1: (20, 12, 44, 36)}), tmp_path / "out"
-    segment(clip, out, "--mask", first)
-    assert "search" not in json.loads((out / "run.json").read_text())["options"]
-    with pytest.raises(SystemExit) as stopped:
-        segment(clip, out, "--mask", first, "--search")
-    assert stopped.value.code == 2 and "search was null, is true" in capsys.readouterr().err
-    segment(clip, out, "--mask", first, "--search", "--overwrite")
-    assert json.loads((out / "run.json").read_text())["options"]["search"] is True
+    check_ones_own_video_keeps_results_apart("search", False, clip, tmp_path, capsys)
 
 
 def test_the_page_and_live_pictures_take_it_too():

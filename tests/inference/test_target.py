@@ -6,7 +6,11 @@ from PIL import Image
 
 import osmn_app
 import osmn_live
-from helpers.dataset_options import check_is_off_and_keeps_results_apart, options_of
+from helpers.dataset_options import (
+    check_is_off_and_keeps_results_apart,
+    check_ones_own_video_keeps_results_apart,
+    options_of,
+)
 from helpers.own_videos import mask as mask_file
 from helpers.own_videos import segment
 from helpers.squares import colored, near
@@ -233,14 +237,7 @@ def test_a_dataset_has_them_where_they_are_asked_for_and_its_results_are_not_mix
 
 def test_ones_own_video_has_them_unless_they_are_turned_off(monkeypatch, clip, tmp_path, capsys):
     stand_in(monkeypatch, SeeingFollower)
-    first = mask_file(tmp_path / "first.png", {1: (20, 12, 44, 36)})
-    segment(clip, tmp_path / "out", "--mask", first)
-    assert options_of(tmp_path / "out")["target_model"] is True
-    with pytest.raises(SystemExit) as stopped:
-        segment(clip, tmp_path / "out", "--mask", first, "--no_target_model")
-    assert stopped.value.code == 2 and "target_model was true, is null" in capsys.readouterr().err
-    segment(clip, tmp_path / "off", "--mask", first, "--no_target_model")
-    assert "target_model" not in options_of(tmp_path / "off")
+    check_ones_own_video_keeps_results_apart("target_model", True, clip, tmp_path, capsys)
     assert osmn_app.parse([]).target_model and not osmn_app.parse(["--no_target_model"]).target_model
     assert osmn_live.parse(["0", "--box", "1", "1", "9", "9"]).target_model
 

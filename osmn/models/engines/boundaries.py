@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import math
 import threading
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from osmn.config import BOUNDARY_DILATIONS, LOGIT_SCALE, MOST_LOGIT
+from osmn.config import BOUNDARY_DILATIONS, LEAST_PROBABILITY, LOGIT_SCALE, ModelConfig
 from osmn.models import boundary_weights
 from osmn.models.engines import engine_import
+from osmn.models.engines.lite import Builder
 
 if TYPE_CHECKING:  # It may not be installed.
     import openvino
-
-LEAST = 1 / (1 + math.exp(MOST_LOGIT))  # Of a probability that has a logit.
 
 
 class BoundaryNet:
@@ -28,7 +25,7 @@ class BoundaryNet:
     """
 
     def __init__(self, path: Path | str = boundary_weights.SHIPPED) -> None:
-        graph = _Graph(boundary_weights.load(path)).model()
+        graph = _Graph(ModelConfig(), boundary_weights.load(path)).model()
         core = engine_import("openvino").Core()
         options = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
         self._compiled = core.compile_model(graph, "CPU", options)
@@ -46,22 +43,17 @@ class BoundaryNet:
             return found
 
 
-class _Graph:
-    def __init__(self, weights: Mapping[str, np.ndarray]) -> None:
-        self._weights = weights
-        self._openvino, self._ops = engine_import("openvino"), engine_import("openvino.opset13")
-
+class _Graph(Builder):
     def model(self) -> openvino.Model:
         """Return the graph from an image, uint8 (1, H, W, 3), and probabilities (1, H, W), to refined probabilities."""
         ops = self._ops
-        image, given = (
-            ops.parameter(shape, kind, name=name)
-            for shape, kind, name in (([1, -1, -1, 3], np.uint8, "image"), ([1, -1, -1], np.float32, "probabilities"))
-        )
+        image = ops.parameter([1, -1, -1, 3], np.uint8, name="image")
+        image.output(0).set_names({"image"})
+        given = self._input("probabilities", [1, -1, -1])
         logits = self._logits(ops.unsqueeze(given, self._int64(1)))
-        colors = ops.transpose(ops.convert(image, "f32"), self._int64(0, 3, 1, 2))
-        colors = ops.subtract(ops.divide(colors, self._constant(128)), self._constant(1))
-        x = ops.concat([colors, ops.divide(logits, self._constant(LOGIT_SCALE))], 1)
+        colors = self._channels_first(ops.convert(image, "f32"))
+        colors = ops.subtract(ops.divide(colors, self._scalar(128)), self._scalar(1))
+        x = ops.concat([colors, ops.divide(logits, self._scalar(LOGIT_SCALE))], 1)
         x = ops.relu(self._convolved(x, "stem", stride=2))
         for number, dilation in enumerate(BOUNDARY_DILATIONS, 1):
             y = self._convolved(x, f"depthwise{number}", dilation=dilation)
@@ -69,14 +61,12 @@ class _Graph:
             x = ops.relu(ops.add(x, y))
         added = ops.depth_to_space(self._convolved(x, "score"), "blocks_first", 2)
         refined = ops.squeeze(ops.sigmoid(ops.add(logits, added)), self._int64(1))
-        for node, name in ((image, "image"), (given, "probabilities"), (refined, "refined")):
-            node.output(0).set_names({name})
-        return self._openvino.Model([ops.result(refined)], [image, given], "boundaries")
+        return self._model({"refined": refined}, [image, given])
 
     def _logits(self, probabilities: openvino.Node) -> openvino.Node:
         ops = self._ops
-        p = ops.clamp(probabilities, LEAST, 1 - LEAST)
-        return ops.log(ops.divide(p, ops.subtract(self._constant(1), p)))
+        p = ops.clamp(probabilities, LEAST_PROBABILITY, 1 - LEAST_PROBABILITY)
+        return ops.log(ops.divide(p, ops.subtract(self._scalar(1), p)))
 
     def _convolved(self, x: openvino.Node, name: str, stride: int = 1, dilation: int = 1) -> openvino.Node:
         """Return a convolution with its bias; of each channel alone for a kernel (h, w, C, 1)."""
@@ -88,10 +78,4 @@ class _Graph:
         else:
             kernel = self._constant(kernel.transpose(3, 2, 0, 1))
             y = ops.convolution(x, kernel, *arguments, auto_pad="same_upper")
-        return ops.add(y, self._constant(self._weights[f"{name}/bias"].reshape(1, -1, 1, 1)))
-
-    def _constant(self, values: np.ndarray | float) -> openvino.Node:
-        return self._ops.constant(np.ascontiguousarray(values, np.float32))
-
-    def _int64(self, *values: int) -> openvino.Node:
-        return self._ops.constant(np.array(values, np.int64))
+        return ops.add(y, self._constant(self._weights[f"{name}/bias"], per_channel=True))
