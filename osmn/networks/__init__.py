@@ -1,4 +1,4 @@
-"""The four networks of OSMN and how to build one."""
+"""The four networks of OSMN and how to build one; the boundary net."""
 
 import importlib
 from collections.abc import Callable
