@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from osmn.errors import InputError
 
-FRAMES_WORTH_A_PROCESS = 250  # Starting a process takes about as long as scoring so many frames.
+FRAMES_WORTH_A_PROCESS = 1000  # Starting a process takes about as long as scoring so many frames.
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

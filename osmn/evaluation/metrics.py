@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 CONTOUR_TOLERANCE = 0.008  # Of the image's diagonal.
+FEW_OBJECTS = 6  # So many boxes are found sooner one by one than by a library that looks for all.
 
 
 class Statistics(NamedTuple):
@@ -67,21 +68,26 @@ def dilate(mask: np.ndarray, radius: int) -> np.ndarray:
     """Dilate a boolean (H, W) mask by the disk x^2 + y^2 <= radius^2.
 
     The disk is a stack of horizontal runs that widen towards its middle row. So a single mask is widened step by step
-    and laid down once per pair of rows: thirty passes for the 197 pixels of radius 8.
+    and laid down once per pair of rows: thirty passes for the 197 pixels of radius 8. Rows lie one behind the other,
+    with `radius` pixels between them that what is moved sideways may fill: a pass over one vector takes 0.4 of the
+    time of one over rows.
     """
     height, width = mask.shape
-    wide, half = mask.copy(), 0
-    dilated = np.zeros_like(mask)
+    stride = width + radius
+    single = np.pad(mask, ((0, 0), (0, radius))).ravel()
+    wide, half = single.copy(), 0
+    dilated = np.zeros_like(single)
     for dy in range(radius, -1, -1):
         reach = math.isqrt(radius * radius - dy * dy)
-        for dx in range(half + 1, min(reach, width - 1) + 1):
-            wide[:, dx:] |= mask[:, : width - dx]
-            wide[:, : width - dx] |= mask[:, dx:]
+        for dx in range(half + 1, reach + 1):
+            wide[dx:] |= single[:-dx]
+            wide[:-dx] |= single[dx:]
         half = reach
         if dy < height:
-            dilated[dy:] |= wide[: height - dy]
-            dilated[: height - dy] |= wide[dy:]
-    return dilated
+            rows = dy * stride
+            dilated[rows:] |= wide[: len(wide) - rows]
+            dilated[: len(wide) - rows] |= wide[rows:]
+    return dilated.reshape(height, stride)[:, :width]
 
 
 def frame_scores(
@@ -95,29 +101,31 @@ def frame_scores(
     contour, so the numbers are those of the whole image.
     """
     tolerance, largest = contour_tolerance(truth.shape), CONTOUR_TOLERANCE * math.hypot(*truth.shape)
-    together = truth | result
-    occupied = together != 0
+    occupied = (truth | result) != 0
     crop = _widened([(_extent(occupied.any(1)), _extent(occupied.any(0)))])
     truth, result = truth[crop], result[crop]
-    truth_boxes: Sequence[tuple[slice, ...] | None]
-    result_boxes: Sequence[tuple[slice, ...] | None]
-    if tuple(object_ids) == (1,) and together.max(initial=0) <= 1:  # What is occupied is the one object.
-        truth_boxes = result_boxes = [(slice(0, truth.shape[0]), slice(0, truth.shape[1])) if occupied.any() else None]
-    else:
-        from scipy import ndimage  # A tenth of a second, which a single object does without.
-
-        truth_boxes, result_boxes = (ndimage.find_objects(labels, max(object_ids)) for labels in (truth, result))
     scores = np.full((len(object_ids), 2), absent)
-    for row, object_id in zip(scores, object_ids, strict=True):
-        found = [box for box in (truth_boxes[object_id - 1], result_boxes[object_id - 1]) if box is not None]
-        if found:
-            crop = _widened(found)
+    for row, object_id, boxes in zip(scores, object_ids, _boxes(truth, result, object_ids), strict=True):
+        if boxes:
+            crop = _widened(boxes)
             masks = truth[crop] == object_id, result[crop] == object_id
             if mose2:
                 row[:] = mose2_scores(*masks, largest)
             else:
                 row[:] = region_similarity(*masks), contour_accuracy(*masks, tolerance)
     return scores
+
+
+def _boxes(truth: np.ndarray, result: np.ndarray, object_ids: Sequence[int]) -> list[list[tuple[slice, ...]]]:
+    """Return, for each object, boxes (rows, columns) that together hold it in two (H, W) label images; none if none."""
+    if len(object_ids) <= FEW_OBJECTS:
+        masks = ((truth == object_id) | (result == object_id) for object_id in object_ids)
+        around = [(_extent(mask.any(1)), _extent(mask.any(0))) for mask in masks]
+        return [[box] if box[0].stop else [] for box in around]
+    from scipy import ndimage  # A tenth of a second, which few objects do without.
+
+    found = [ndimage.find_objects(labels, max(object_ids)) for labels in (truth, result)]
+    return [[boxes[i - 1] for boxes in found if boxes[i - 1] is not None] for i in object_ids]
 
 
 def mose2_scores(truth: np.ndarray, result: np.ndarray, largest: float) -> tuple[float, float]:

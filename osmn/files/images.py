@@ -16,13 +16,13 @@ from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from osmn.errors import InputError, in_short
 from osmn.files.atomic import regular_bytes, replacing
-from osmn.masks import davis_palette, without_soft_borders
+from osmn.files.png import BIT_DEPTH, stored_values
+from osmn.masks import davis_palette, resized, without_soft_borders
 
 # Pillow knows dozens of further formats, which are not meant.
 FRAME_FORMATS = ("JPEG", "PNG")
 LABEL_FORMATS = ("PNG",)  # A JPEG's labels would not be exact.
 BITS_PER_SAMPLE = 258  # A tag of TIFF.
-BIT_DEPTH = 24  # Index of the byte of a PNG that holds its bit depth.
 PNG_END = b"\0\0\0\0IEND\xaeB`\x82"
 TENSORFLOW_MODES = {"JPEG": ("RGB", "L"), "MPO": ("RGB", "L"), "PNG": ("RGB", "RGBA", "L", "LA", "P", "1", "I;16", "I")}
 
@@ -166,7 +166,18 @@ def read_labels(path: Path | str, size: tuple[int, int] | None = None) -> np.nda
     if image.mode == "L" and bits < 8:
         # Pillow reads a 1 of 2 bits as 85, other programs read it as 1.
         raise InputError(f"{path} is a grey image of {bits} bits, whose labels are ambiguous; save it in 8 bits")
-    image = _upright(path, image, LABEL_FORMATS)
+    with named_image_errors(path, LABEL_FORMATS):
+        labels = stored_values(content) if image.mode in ("L", "P") else None
+    if labels is None:
+        image = _of_one_channel(path, _upright(path, image, LABEL_FORMATS))
+        labels = np.asarray(image)
+    if image.mode == "L":
+        labels = without_soft_borders(labels)
+    return labels if size is None else resized(labels, size)
+
+
+def _of_one_channel(path: Path | str, image: Image.Image) -> Image.Image:
+    """Return the indexed or gray image of the labels that an image shows; InputError names `path` where it has none."""
     if image.mode in ("LA", "RGBA") and image.getextrema()[-1] == (255, 255):
         image = image.convert(image.mode[:-1])  # DAVIS 2016 has such a mask: bear/00077.png.
     if image.mode == "1":
@@ -182,9 +193,7 @@ def read_labels(path: Path | str, size: tuple[int, int] | None = None) -> np.nda
         raise InputError(
             f"{path} is a {image.mode} image; labels are indexed or 8-bit grey images, of at most 255 objects"
         )
-    if image.mode == "L":
-        image = Image.fromarray(without_soft_borders(np.asarray(image)))
-    return np.asarray(_resized(image, size, Image.Resampling.NEAREST))
+    return image
 
 
 def has_soft_borders(path: Path | str) -> bool:

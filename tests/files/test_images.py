@@ -5,20 +5,39 @@ import zlib
 
 import numpy as np
 import pytest
-from PIL import Image, ImageFilter
+from PIL import ExifTags, Image, ImageFilter
 
 from osmn.errors import InputError
 from osmn.files.images import read_labels
 from osmn.masks import davis_palette
 
 
-def grey(path, bits, rows):
-    """Write labels as a grey PNG of 1, 2, 4 or 8 bits, which Pillow does not write."""
+def plain(packed):
+    """Return rows of bytes, (H, n), as a PNG stores them where it filters none: each behind a 0."""
+    return np.pad(packed, ((0, 0), (1, 0))).tobytes()
+
+
+def up(packed):
+    """Return rows of bytes with the filter 2: each as what it has more than the row above it."""
+    return np.insert(np.diff(packed, axis=0, prepend=np.uint8(0)), 0, 2, axis=1).tobytes()
+
+
+def up_in_one_row(packed):
+    """Return rows of bytes of which the last one has the filter 2."""
+    return plain(packed[:-1]) + up(packed)[-1 - packed.shape[1] :]
+
+
+def png(path, bits, rows, indexed=False, stored=plain, chunk=1000, extra=()):
+    """Write labels as a grey or indexed PNG of 1, 2, 4 or 8 bits, as Pillow does not write it."""
     height, width = rows.shape
-    parts = [("IHDR", struct.pack(">2I5B", width, height, bits, 0, 0, 0, 0))]
     places = rows[..., None] >> np.arange(bits)[::-1] & 1
-    packed = np.packbits(places.reshape(height, -1).astype(np.uint8), axis=1)
-    parts += [("IDAT", zlib.compress(b"".join(b"\0" + row.tobytes() for row in packed))), ("IEND", b"")]
+    pixels = zlib.compress(stored(np.packbits(places.reshape(height, -1).astype(np.uint8), axis=1)))
+    parts = [("IHDR", struct.pack(">2I5B", width, height, bits, 3 if indexed else 0, 0, 0, 0))]
+    parts += [("PLTE", bytes(davis_palette()[: 3 << bits]))] if indexed else []
+    parts += [("IDAT", pixels[start : start + chunk]) for start in range(0, len(pixels), chunk)] + [
+        *extra,
+        ("IEND", b""),
+    ]
     chunks = [(name.encode() + content, len(content)) for name, content in parts]
     content = b"".join(struct.pack(">I", size) + chunk + struct.pack(">I", zlib.crc32(chunk)) for chunk, size in chunks)
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + content)
@@ -27,7 +46,7 @@ def grey(path, bits, rows):
 @pytest.mark.parametrize("bits", [1, 2, 4, 8])
 def test_labels_in_grey_are_as_they_are_or_refused_where_bits_make_them_ambiguous(tmp_path, bits):
     rows = np.array([[0, 1, 0, 1], [1, 1, 0, 0]], np.uint8)
-    grey(tmp_path / "mask.png", bits, rows)
+    png(tmp_path / "mask.png", bits, rows)
     if bits in (2, 4):
         with pytest.raises(InputError, match=rf"mask\.png is a grey image of {bits} bits, .*; save it in 8 bits"):
             read_labels(tmp_path / "mask.png")
@@ -39,6 +58,39 @@ LABELS = np.zeros((24, 32), np.uint8)
 LABELS[2:10, 3:15], LABELS[12:20, 16:30] = 1, 9
 MASK = np.where(LABELS, np.uint8(255), np.uint8(0))
 COLORS = np.reshape(davis_palette(), (-1, 3)).astype(np.uint8)
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        {},
+        {"chunk": 7},
+        {"stored": lambda packed: plain(packed) + bytes(99)},
+        {"stored": up},
+        {"stored": up_in_one_row},
+        {"extra": [("tEXt", b"Comment\0exif")]},
+    ],
+    ids=["plain", "many chunks", "more than its rows", "filtered", "one filtered row", "text"],
+)
+@pytest.mark.parametrize(("bits", "indexed"), [(8, False), (8, True), (4, True), (2, True), (1, True)])
+def test_labels_are_the_same_however_a_png_stores_them(tmp_path, bits, indexed, how):
+    labels = LABELS[:, :29] & (1 << bits) - 1  # Of less than 8 bits, the last byte of a row is not full.
+    png(tmp_path / "mask.png", bits, labels, indexed, **how)
+    np.testing.assert_array_equal(read_labels(tmp_path / "mask.png"), labels)
+
+
+def test_labels_are_turned_upright_where_exif_data_say_so(tmp_path):
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6  # To be turned by 90 degrees clockwise.
+    png(tmp_path / "mask.png", 8, LABELS, indexed=True, extra=[("eXIf", exif.tobytes()[6:])])
+    np.testing.assert_array_equal(read_labels(tmp_path / "mask.png"), np.rot90(LABELS, -1))
+
+
+@pytest.mark.parametrize("stored", [lambda packed: plain(packed[:-1]), lambda packed: b""], ids=["rows", "all"])
+def test_labels_of_which_pixels_are_missing_are_no_readable_image(tmp_path, stored):
+    png(tmp_path / "mask.png", 8, LABELS, stored=stored)
+    with pytest.raises(InputError, match=r"mask\.png is not a readable image"):
+        read_labels(tmp_path / "mask.png")
 
 
 @pytest.mark.parametrize(
