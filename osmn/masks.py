@@ -102,7 +102,11 @@ def resized(labels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         return labels
     if labels.dtype == bool:
         return resized(labels.astype(np.uint8), size).astype(bool)
-    return np.asarray(Image.fromarray(labels).resize((width, height), Image.Resampling.NEAREST))
+    import cv2  # Here, because most callers of this module resize nothing.
+
+    # As Pillow does it, and so the published program, in a third of the time.
+    found: np.ndarray = cv2.resize(labels, (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
+    return found
 
 
 def covered_shares(mask: np.ndarray) -> tuple[float, float]:

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 from scipy import ndimage
 
-from osmn.masks import OPACITY, bright_palette, merge, overlay
+from osmn.masks import OPACITY, bright_palette, merge, overlay, resized
 
 
 def test_merge_takes_the_largest_probability_above_the_background():
@@ -23,6 +24,17 @@ def test_merge_orders_ids_as_numbers_so_that_ties_go_to_the_smaller():
     for object_id, probability in zip(ids, maps, strict=True):
         probability[0] = np.where(np.arange(11) == object_id - 1, 0.9, 0.6)
     np.testing.assert_array_equal(merge(maps, ids)[0], np.arange(1, 12))
+
+
+def test_labels_are_resized_as_pillow_resizes_them():
+    rng = np.random.default_rng(0)
+    usual = [(854, 480), (1280, 720), (1920, 1080), (640, 352), (448, 256), (192, 112)]
+    pairs = [(old, new) for old in usual for new in usual] + rng.integers(1, 300, (200, 2, 2)).tolist()
+    for (width, height), size in pairs:
+        labels = rng.integers(0, 256, (height, width), np.uint8)
+        expected = np.asarray(Image.fromarray(labels).resize(size, Image.Resampling.NEAREST))
+        np.testing.assert_array_equal(resized(labels, size), expected, str((labels.shape, size)))
+        np.testing.assert_array_equal(resized(labels > 99, size), expected > 99, str((labels.shape, size)))
 
 
 def test_overlay_tints_the_object_and_leaves_the_rest():

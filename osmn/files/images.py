@@ -7,7 +7,6 @@ images, nearest neighbor for masks.
 import base64
 import contextlib
 import io
-import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -15,8 +14,8 @@ import numpy as np
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from osmn.errors import InputError, in_short
+from osmn.files import png
 from osmn.files.atomic import regular_bytes, replacing
-from osmn.files.png import BIT_DEPTH, stored_values
 from osmn.masks import davis_palette, resized, without_soft_borders
 
 # Pillow knows dozens of further formats, which are not meant.
@@ -96,7 +95,7 @@ def is_deep(path: Path | str, formats: tuple[str, ...]) -> bool:
 
 def _is_deep(content: bytes, image: Image.Image) -> bool:
     if image.format == "PNG":
-        return content[BIT_DEPTH] == 16
+        return content[png.BIT_DEPTH] == 16
     return image.mode[0] in "IF" or max(getattr(image, "tag_v2", {}).get(BITS_PER_SAMPLE, (8,))) > 8
 
 
@@ -162,12 +161,12 @@ def read_labels(path: Path | str, size: tuple[int, int] | None = None) -> np.nda
     2 or 4 bits.
     """
     content, image = _opened(path, LABEL_FORMATS)
-    bits = content[BIT_DEPTH]
+    bits = content[png.BIT_DEPTH]
     if image.mode == "L" and bits < 8:
         # Pillow reads a 1 of 2 bits as 85, other programs read it as 1.
         raise InputError(f"{path} is a grey image of {bits} bits, whose labels are ambiguous; save it in 8 bits")
     with named_image_errors(path, LABEL_FORMATS):
-        labels = stored_values(content) if image.mode in ("L", "P") else None
+        labels = png.stored_values(content) if image.mode in ("L", "P") else None
     if labels is None:
         image = _of_one_channel(path, _upright(path, image, LABEL_FORMATS))
         labels = np.asarray(image)
@@ -260,31 +259,19 @@ def write_image(path: Path | str, image: np.ndarray) -> None:
 
 def write_mask(path: Path | str, mask: np.ndarray) -> None:
     """Write a boolean (H, W) mask as an 8-bit gray PNG of values 0 and 255."""
-    _write_runs(path, Image.fromarray(np.where(mask, np.uint8(255), np.uint8(0))))
+    with replacing(path) as temporary:
+        temporary.write_bytes(png.encoded(np.where(mask, np.uint8(255), np.uint8(0))))
 
 
 def write_labels(path: Path | str, labels: np.ndarray) -> None:
     """Write uint8 (H, W) object ids as an indexed PNG in the DAVIS palette."""
-    _write_runs(path, _indexed(labels))
+    with replacing(path) as temporary:
+        temporary.write_bytes(encoded_labels(labels))
 
 
 def encoded_labels(labels: np.ndarray) -> bytes:
     """Return the bytes of the PNG that `write_labels` writes."""
-    content = io.BytesIO()
-    _indexed(labels).save(content, "PNG", compress_type=zlib.Z_RLE)
-    return content.getvalue()
-
-
-def _indexed(labels: np.ndarray) -> Image.Image:
-    image = Image.fromarray(np.asarray(labels, np.uint8), mode="P")
-    image.putpalette(davis_palette())
-    return image
-
-
-def _write_runs(path: Path | str, image: Image.Image) -> None:
-    """Write an image of long runs as a PNG; compressing runs alone takes half the time and no more space."""
-    with replacing(path) as temporary:
-        image.save(temporary, compress_type=zlib.Z_RLE)
+    return png.encoded(np.asarray(labels, np.uint8), bytes(davis_palette()))
 
 
 @contextlib.contextmanager

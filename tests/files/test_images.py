@@ -3,12 +3,13 @@
 import struct
 import zlib
 
+import cv2
 import numpy as np
 import pytest
 from PIL import ExifTags, Image, ImageFilter
 
 from osmn.errors import InputError
-from osmn.files.images import read_labels
+from osmn.files.images import read_labels, write_labels, write_mask
 from osmn.masks import davis_palette
 
 
@@ -77,6 +78,18 @@ def test_labels_are_the_same_however_a_png_stores_them(tmp_path, bits, indexed, 
     labels = LABELS[:, :29] & (1 << bits) - 1  # Of less than 8 bits, the last byte of a row is not full.
     png(tmp_path / "mask.png", bits, labels, indexed, **how)
     np.testing.assert_array_equal(read_labels(tmp_path / "mask.png"), labels)
+
+
+def test_other_programs_read_written_labels_with_their_colors_and_written_masks(tmp_path):
+    labels = np.arange(256, dtype=np.uint8).repeat(3).reshape(16, 48)
+    write_labels(tmp_path / "labels.png", np.asfortranarray(labels)[:, ::-1])
+    write_mask(tmp_path / "mask.png", labels > 99)
+    with Image.open(tmp_path / "labels.png") as image:
+        assert (image.mode, image.getpalette()) == ("P", list(davis_palette()))
+        np.testing.assert_array_equal(image, labels[:, ::-1])
+    pixels = cv2.imread(str(tmp_path / "labels.png"), cv2.IMREAD_UNCHANGED)
+    np.testing.assert_array_equal(pixels[..., ::-1], COLORS[labels[:, ::-1]])
+    np.testing.assert_array_equal(cv2.imread(str(tmp_path / "mask.png"), cv2.IMREAD_UNCHANGED), 255 * (labels > 99))
 
 
 def test_labels_are_turned_upright_where_exif_data_say_so(tmp_path):

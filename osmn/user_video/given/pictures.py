@@ -10,7 +10,8 @@ import numpy as np
 from PIL import Image, ImageSequence
 
 from osmn.errors import InputError
-from osmn.files.images import BIT_DEPTH, named_image_errors, open_upright
+from osmn.files.images import named_image_errors, open_upright
+from osmn.files.png import BIT_DEPTH
 
 FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "WEBP", "PPM")
 REDUCED = 254  # TIFF's tag NewSubfileType: its lowest bit marks a smaller copy, such as a thumbnail.
