@@ -173,8 +173,9 @@ def add_testing_options(to: parser.Parser, window: bool = False, target_model: b
     group.add(SegmentingOptions, "window", "target_model", window=window, target_model=target_model)
 
 
-FOLLOWING = ("search", "window", "target_model")  # How objects are followed; `Predictor` has arguments of these names.
-REFINEMENT = ("boundaries", "crf_postprocessing", "flip_test")  # They make masks better and take longer.
+# How objects are followed; `Predictor.from_checkpoint` has arguments of these names.
+FOLLOWING = ("search", "window", "target_model", "boundaries")
+REFINEMENT = ("crf_postprocessing", "flip_test")  # They make masks better and take longer.
 
 
 def add_device_options(to: parser.Parser, several: bool = False, engine: bool = True) -> None:

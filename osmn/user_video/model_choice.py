@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from osmn.errors import InputError
+from osmn.inference.boundaries import refiner
 from osmn.inference.frames import network_size
 from osmn.inference.load import check_model, load_model
 from osmn.inference.predictor import Predictor
@@ -66,11 +67,14 @@ def start_predictor(
     search: bool = False,
     window: bool = True,
     target_model: bool = True,
+    boundaries: bool = False,
 ) -> Predictor:
     """Return a `Predictor` for a video of frames of `frame_size`, by the engine of a model.
 
-    `im_size` is as in `size`, `search`, `window` and `target_model` as in `Predictor`.
+    `im_size` is as in `size`, the others are as in `Predictor.from_checkpoint`.
     """
     can = usable(model, window=window, target_model=target_model)
     size_for_network = size(model, frame_size, im_size)
-    return Predictor(engine, size_for_network, None, None, search, can["window"], can["target_model"])
+    move = refiner() if boundaries else None
+    follow = search, can["window"], can["target_model"]
+    return Predictor(engine, size_for_network, None, None, *follow, boundaries=move)

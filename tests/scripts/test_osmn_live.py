@@ -25,7 +25,7 @@ from helpers.own_videos import mask
 from helpers.processes import interruptible
 from helpers.scripts import error, words
 from osmn.files.images import read_labels
-from osmn.user_video import boxes
+from osmn.user_video import boxes, model_choice
 from osmn.user_video.media.reader import open_frames
 
 FRAMES, EVERY = 6, 0.2
@@ -73,6 +73,17 @@ def test_a_file_in_real_time_gives_masks_an_overlay_and_the_frames_times(followe
     assert [float(row["seconds"]) for row in rows] == pytest.approx([EVERY * int(name) for name in masks], abs=1e-3)
     assert times == pytest.approx([EVERY * int(name) for name in masks], abs=1e-3)
     assert "live" in json.loads((tmp_path / "out/run.json").read_text())["options"]
+
+
+@pytest.mark.parametrize("options", [[], ["--boundaries"]], ids=["not", "asked for"])
+def test_boundaries_are_moved_where_it_is_asked_for(follower, clip, first, tmp_path, monkeypatch, options):
+    monkeypatch.setattr(model_choice, "refiner", lambda: lambda frame, probabilities: 0 * probabilities)
+    live(clip, "--mask", first, *options, "--result_path", tmp_path / "out")
+    _, *later = written(tmp_path / "out")[0]
+    assert later and [read_labels(tmp_path / f"out/masks/{name}.png").any() for name in later] == [not options] * len(
+        later
+    )
+    assert json.loads((tmp_path / "out/run.json").read_text())["options"]["boundaries"] is bool(options)
 
 
 def test_nothing_is_written_without_a_result_path(follower, clip, first, tmp_path, monkeypatch, capsys):

@@ -26,7 +26,7 @@ if TYPE_CHECKING:  # It may not be installed.
 
 MOST_COMPILED = 12  # Windows of a video have 3 sizes, mostly.
 MOST_IN_MEMORY = 3  # Of those that are kept on disk too: one of the shipped model comes back in a tenth of a second.
-MOST_OF_APPEARANCE = 3  # Of those of features, likewise: an object that goes to and fro has as many sizes, of 18 MB each.
+MOST_OF_APPEARANCE = 3  # Of those of features, likewise, of 18 MB each: an object that goes to and fro has so many.
 HINTS = {"float32": "f32", "int8": "f32", "bfloat16": "bf16"}  # An int8 graph holds where it is quantized.
 
 

@@ -51,7 +51,7 @@ class Asked(NamedTuple):
         video: `VideoOptions`, of which the objects and `click_model` count.
         im_size: (width, height) of the network's images; None for a size that suits.
         overwrite: results of another run may be replaced.
-        search, window, target_model: see `Predictor`.
+        search, window, target_model, boundaries: see `Predictor.from_checkpoint`.
     """
 
     live: LiveOptions
@@ -61,6 +61,7 @@ class Asked(NamedTuple):
     search: bool = False
     window: bool = False
     target_model: bool = False
+    boundaries: bool = False
 
     @property
     def folder(self) -> Path | None:
@@ -149,7 +150,7 @@ def run(
     """
 
     def new_predictor(size: tuple[int, int]) -> Any:
-        how = asked.search, asked.window, asked.target_model
+        how = asked.search, asked.window, asked.target_model, asked.boundaries
         predictor = model_choice.start_predictor(model, engine, size, asked.im_size, *how)
         logger.info(f"{source.title}: {model.summary(predictor.im_size)}")
         return predictor
@@ -220,7 +221,7 @@ def _written(
         yield None, lambda *names: None
         return
     started = datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")
-    chosen = {name: getattr(asked, name) for name in ("im_size", "search", "window", "target_model")}
+    chosen = {name: getattr(asked, name) for name in ("im_size", "search", "window", "target_model", "boundaries")}
     made_by = model.provenance({"live": source.title, "started": started, **chosen})
     # A run that has written nothing, as without a camera or without an object, is in nobody's way.
     written = any((asked.folder / name).exists() for name in (MASKS, OVERLAY))
