@@ -3,6 +3,7 @@
 The net sees a window around the object alone: its box and a margin, in which it may find more of the object.
 """
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -11,6 +12,7 @@ from osmn.inference.window import Box
 from osmn.models.engines.boundaries import BoundaryNet
 
 MARGIN = 24  # Pixels around an object's box.
+STEP = 32  # Windows' sides are multiples of it: whenever a size is new, OpenVINO has to make the net ready for it.
 SEEN = 0.1  # Probabilities from which on a pixel belongs to the box.
 
 
@@ -33,11 +35,19 @@ def _of_one(net: BoundaryNet, frame: np.ndarray, probabilities: np.ndarray) -> n
     seen = probabilities > SEEN
     if not seen.any():
         return probabilities
-    left, top, right, bottom = Box.of(seen)
-    here = slice(max(0, top - MARGIN), bottom + MARGIN), slice(max(0, left - MARGIN), right + MARGIN)
+    box, (height, width) = Box.of(seen), seen.shape
+    here = _around(box.top, box.bottom, height), _around(box.left, box.right, width)
     found = probabilities.copy()
     found[here] = net(np.ascontiguousarray(frame[here]), np.ascontiguousarray(probabilities[here]))
     return found
+
+
+def _around(start: int, end: int, length: int) -> slice:
+    """Return a side of the window around a side of a box, in an image of a `length`."""
+    start, end = max(0, start - MARGIN), min(length, end + MARGIN)
+    size = min(length, math.ceil((end - start) / STEP) * STEP)
+    start = min(start, length - size)
+    return slice(start, start + size)
 
 
 def _apart(before: np.ndarray, found: np.ndarray) -> np.ndarray:
