@@ -13,7 +13,7 @@ from dataclasses import field
 
 import numpy as np
 
-from benchmarks.trained_model import begin
+from benchmarks.trained_model import OF_PROPAGATION, begin
 from osmn.cli.entry import reports_input_errors
 from osmn.data import davis
 from osmn.evaluation import in_memory
@@ -59,7 +59,7 @@ def with_targets(engine, video, im_size):
 @reports_input_errors
 def main(argv=None):
     """Print the table, an object a row."""
-    args, model, videos, annotations = begin(__doc__, Steps, argv, None)
+    args, model, videos, annotations = begin(__doc__, Steps, argv, None, OF_PROPAGATION)
     im_size = tuple(args.im_size)
     engine = model.start_engine(args.vg_pad_ratio)
     training = davis.videos(args.data_path, args.data_version, "train")

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from benchmarks.trained_model import begin
+from benchmarks.trained_model import OF_PROPAGATION, begin
 from osmn.cli.entry import reports_input_errors
 from osmn.errors import InputError
 from osmn.evaluation import in_memory
@@ -106,7 +106,7 @@ class Pasting:
 @reports_input_errors
 def main(argv=None):
     """Print the table, a video a row."""
-    args, model, videos, annotations = begin(__doc__, Pasting, argv)
+    args, model, videos, annotations = begin(__doc__, Pasting, argv, without=(*OF_PROPAGATION, "target_model"))
     im_size = tuple(args.im_size)
     engine = model.start_engine(args.vg_pad_ratio)
     if len(videos) < 2:

@@ -1,9 +1,11 @@
-"""The clips of `benchmarks.lost_and_found`: an object that is hidden for some frames."""
+"""The clips of `benchmarks.lost_and_found`: an object that is hidden for some frames; what such benchmarks refuse."""
 
 import numpy as np
 import pytest
 
+from benchmarks import guides, look_alikes
 from benchmarks.lost_and_found import COMES, HIDDEN, LAST, Hiding, draw_hiding, hidden, pasted, scores, summary
+from helpers.scripts import error
 from osmn.inference.predictor import Predictor
 
 COUNT, HEIGHT, WIDTH = 30, 40, 80
@@ -80,3 +82,12 @@ def test_j_before_and_after_are_those_of_the_frames_in_which_nothing_touches_the
     before, after, last = summary(lost, clip.hiding)
     counted = COUNT - 1 - (15 + COMES)
     assert (before, last) == (1, 0.75) and after == pytest.approx(0.75 * LAST / counted)
+
+
+@pytest.mark.parametrize(
+    ("benchmark", "option"),
+    [(guides, "boundaries"), (guides, "window"), (look_alikes, "crf_postprocessing"), (look_alikes, "target_model")],
+)
+def test_a_benchmark_refuses_an_option_that_it_would_not_heed(benchmark, option, capsys):
+    line = f"--{option} has no part in what is measured here; leave it out"
+    assert error(capsys, benchmark.main, "--whole_model_path", "none", f"--{option}") == f"error: {line}"
