@@ -102,11 +102,21 @@ def resized(labels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         return labels
     if labels.dtype == bool:
         return resized(labels.astype(np.uint8), size).astype(bool)
-    import cv2  # Here, because most callers of this module resize nothing.
+    rows, columns = _nearest(labels.shape[0], height), _nearest(labels.shape[1], width)
+    if height < len(labels):
+        return labels.take(rows, 0).take(columns, 1)
+    return labels.take(columns, 1).take(rows, 0)
 
-    # As Pillow does it, and so the published program, in a third of the time.
-    found: np.ndarray = cv2.resize(labels, (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
-    return found
+
+@functools.lru_cache(64)
+def _nearest(old: int, new: int) -> np.ndarray:
+    """Return the pixels, int (new,), of `old` in a row that `new` pixels are nearest to.
+
+    They are Pillow's, as in the published program, in half of its time: it adds up steps from pixel to pixel, whose
+    rounding decides where a new pixel's center is between two old ones.
+    """
+    step = old / new
+    return np.cumsum(np.append(step / 2, np.full(new - 1, step))).astype(np.intp)
 
 
 def covered_shares(mask: np.ndarray) -> tuple[float, float]:
