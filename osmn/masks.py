@@ -66,7 +66,7 @@ def labels_in(labels: np.ndarray) -> tuple[int, ...]:
     """Return the values above 0 in labels, uint8 (H, W), in their order."""
     largest = int(labels.max(initial=0))
     if largest <= FEW:  # A tenth of the time of counting, of which a video has one per frame.
-        return tuple(label for label in range(1, largest + 1) if (labels == label).any())
+        return tuple(label for label in range(1, largest + 1) if label == largest or (labels == label).any())
     return tuple((np.flatnonzero(np.bincount(labels.ravel())[1:]) + 1).tolist())
 
 
