@@ -77,9 +77,22 @@ def test_a_window_around_the_object_alone_changes(monkeypatch, weights):
     found = boundaries.refiner()(image, given[None])[0]
     np.testing.assert_array_equal(given, before)
     rows, columns = np.nonzero(found != given)
+    # A box of 30 pixels with its margins has 78, and the next multiple of 32 is 96.
+    assert (rows.min(), rows.max() + 1) == (80 - boundaries.MARGIN, 80 - boundaries.MARGIN + 96)
+    assert (columns.min(), columns.max() + 1) == (120 - boundaries.MARGIN, 120 - boundaries.MARGIN + 96)
+
+
+@pytest.mark.parametrize(("left", "top", "side"), [(0, 0, 5), (295, 195, 5), (60, 20, 180), (130, 99, 1)])
+def test_windows_have_few_sizes_and_hold_the_object_with_its_margin(monkeypatch, left, top, side):
+    seen = []
+    monkeypatch.setattr(boundaries, "BoundaryNet", lambda: lambda image, given: seen.append(image) or given)
+    image = np.random.default_rng(1).integers(0, 256, (200, 300, 3), np.uint8)
+    boundaries.refiner()(image, square(left, top, side, (200, 300))[None].astype(np.float32))
+    assert all(size % 32 == 0 or size == whole for size, whole in zip(seen[0].shape, image.shape, strict=True))
     margin = boundaries.MARGIN
-    assert (rows.min(), rows.max() + 1) == (80 - margin, 110 + margin)
-    assert (columns.min(), columns.max() + 1) == (120 - margin, 150 + margin)
+    needed = image[max(0, top - margin) : top + side + margin, max(0, left - margin) : left + side + margin]
+    windows = np.lib.stride_tricks.sliding_window_view(seen[0], needed.shape)
+    assert (windows == needed).all(axis=(-3, -2, -1)).any()
 
 
 def test_where_nothing_is_seen_nothing_changes(monkeypatch, weights):
