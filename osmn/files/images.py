@@ -16,13 +16,12 @@ from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from osmn.errors import InputError, in_short
 from osmn.files import png
 from osmn.files.atomic import regular_bytes, replacing
-from osmn.masks import davis_palette, resized, without_soft_borders
+from osmn.masks import Size, davis_palette, resized, without_soft_borders
 
 # Pillow knows dozens of further formats, which are not meant.
 FRAME_FORMATS = ("JPEG", "PNG")
 LABEL_FORMATS = ("PNG",)  # A JPEG's labels would not be exact.
 BITS_PER_SAMPLE = 258  # A tag of TIFF.
-PNG_END = b"\0\0\0\0IEND\xaeB`\x82"
 TENSORFLOW_MODES = {"JPEG": ("RGB", "L"), "MPO": ("RGB", "L"), "PNG": ("RGB", "RGBA", "L", "LA", "P", "1", "I;16", "I")}
 
 
@@ -33,7 +32,7 @@ def _opened(path: Path | str, formats: tuple[str, ...]) -> tuple[bytes, Image.Im
         image = Image.open(io.BytesIO(content), formats=formats)
         if image.format == "PNG":
             image.verify()  # Loading alone skips the checksums of the pixels.
-            if PNG_END not in content:
+            if png.END not in content:
                 raise ValueError("it is cut short")
             image = Image.open(io.BytesIO(content), formats=formats)
     return content, image
@@ -63,14 +62,6 @@ def _colors(path: Path | str, image: Image.Image, formats: tuple[str, ...] = FRA
         return image.convert("RGB")
 
 
-def _resized(image: Image.Image, size: tuple[int, int] | None, method: Image.Resampling) -> Image.Image:
-    """Return an image of `size` (width, height); the image itself if it has that size, or if `size` is None."""
-    if size is None:
-        return image
-    width, height = size
-    return image if image.size == (width, height) else image.resize((width, height), method)
-
-
 def read_image(
     path: Path | str, size: tuple[int, int] | None = None, formats: tuple[str, ...] = FRAME_FORMATS
 ) -> np.ndarray:
@@ -80,7 +71,9 @@ def read_image(
     InputError, naming the file, if it is missing or damaged.
     """
     image = _colors(path, _opened(path, formats)[1], formats)
-    return np.asarray(_resized(image, size, Image.Resampling.BILINEAR))
+    if size is not None and image.size != Size(*size):
+        image = image.resize(Size(*size), Image.Resampling.BILINEAR)
+    return np.asarray(image)
 
 
 def short_side_of(path: Path | str) -> int:

@@ -9,7 +9,7 @@ import struct
 import numpy as np
 from zlib_ng import zlib_ng
 
-SIGNATURE = b"\x89PNG\r\n\x1a\n"
+SIGNATURE, END = b"\x89PNG\r\n\x1a\n", b"\0\0\0\0IEND\xaeB`\x82"
 GRAY, INDEXED = 0, 3  # Types of color.
 BIT_DEPTH, INTERLACED = 24, 28  # Indices of the bytes that hold the bit depth, and whether rows are interlaced.
 FOR_PILLOW = (b"acTL", b"eXIf", b"exif", b"xmp")  # In files of several frames, or that say how to turn the image.
@@ -69,7 +69,7 @@ def encoded(values: np.ndarray, palette: bytes | None = None) -> bytes:
     color = GRAY if palette is None else INDEXED
     header = struct.pack(">2I5B", width, height, 8, color, 0, 0, 0)
     colors = b"" if palette is None else _chunk(b"PLTE", palette)
-    return SIGNATURE + _chunk(b"IHDR", header) + colors + _chunk(b"IDAT", pixels) + _chunk(b"IEND", b"")
+    return SIGNATURE + _chunk(b"IHDR", header) + colors + _chunk(b"IDAT", pixels) + END
 
 
 def _chunk(name: bytes, data: bytes) -> bytes:
