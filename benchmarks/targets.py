@@ -146,7 +146,7 @@ def main(argv=None):
     chip = processor.here()
     names = ("avx2", "avx512f", "avx_vnni", "avx512_vnni", "avx512_bf16", "amx_int8", "amx_bf16")
     print(f"{os.cpu_count()} processors, {chip.vendor}: {', '.join(n for n in names if n in chip.flags) or 'unknown'}")
-    print(choice.choose(None, chip).line())
+    print(choice.choose(None, chip, int8=True).line())
     print(
         f"load before: {os.getloadavg()[0]:.1f}\n{'':58}{'this':>12}"
         + (f"{'against':>12}{'part':>18}" * len(trees[1:]))

@@ -41,8 +41,8 @@ def merge(
     labels = np.zeros(best.shape, np.uint8)
     for object_id, probability in pairs:
         ahead = probability > best
-        labels[ahead] = object_id
-        best = np.where(ahead, probability, best)
+        np.copyto(labels, object_id, where=ahead)
+        np.copyto(best, probability, where=ahead)
     return labels
 
 

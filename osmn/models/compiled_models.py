@@ -36,7 +36,7 @@ CACHE = "OSMN_CACHE"  # The variable of the environment that names another folde
 COMPILED = "compiled"  # Its folder of compiled graphs.
 LIMIT = 2**29  # Bytes of all files. The shipped model has 37 MB, and 14 MB for each size and number of objects.
 LARGEST = 2**26  # Bytes of a file: larger networks run for so long that compiling does not count.
-VERSION = 2  # Of what is kept; to be raised when the graphs that are built of the same weights change.
+VERSION = 3  # Of what is kept; to be raised when the graphs that are built of the same weights change.
 _CHECKSUM = hashlib.sha256().digest_size
 
 

@@ -27,7 +27,7 @@ from osmn.inputs.guides_numpy import spatial_guide
 from osmn.masks import resized
 from osmn.models import export
 from osmn.models.engines import FRAME, arithmetics, engine_import, processor
-from osmn.models.engines.openvino import HINTS, compiled_at, read_graph
+from osmn.models.engines.openvino import compiled_at, hint, read_graph
 from osmn.models.interface import SegmentationModel
 from osmn.networks.layers import TAPS
 
@@ -161,7 +161,7 @@ def durations(graphs: export.Graphs, folder: Path | str, inputs: Mapping[str, np
         models["bfloat16"] = network
     core, shapes = engine_import("openvino").Core(), {name: value.shape for name, value in inputs.items()}
     compiled = {
-        name: compiled_at(core, model, shapes, {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": HINTS[name]})
+        name: compiled_at(core, model, shapes, {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": hint(name)})
         for name, model in models.items()
     }
     times: dict[str, list[float]] = {name: [] for name in compiled}

@@ -11,8 +11,9 @@ from osmn.errors import InputError
 from osmn.inputs.guides import normalize
 from osmn.inputs.guides_numpy import spatial_guide
 from osmn.models import checkpoints, export, openvino_model, tensorflow_model
-from osmn.models.engines import FRAME, arithmetics
+from osmn.models.engines import APPEARANCE, FRAME, arithmetics, processor
 from osmn.models.engines.lite import INT8_BLOCKS
+from osmn.models.engines.openvino import hint
 from osmn.user_video.model_choice import SHIPPED
 
 SIZE = (160, 96)
@@ -38,16 +39,24 @@ def test_probabilities_in_int8_are_near_those_in_float32_and_not_the_same():
         assert 0 < np.abs(found - wanted).mean() < 0.05
 
 
-def test_the_pointwise_convolutions_of_the_later_blocks_compute_in_int8():
-    model = openvino_model.load(SHIPPED, precision="int8")
-    frame = model.graphs()[FRAME]
-    channels = {each.any_name: each.partial_shape[3].get_length() for each in frame.inputs}
+@pytest.mark.parametrize(("name", "scope"), [(FRAME, "osmn/seg"), (APPEARANCE, "osmn/modulator")])
+@pytest.mark.parametrize("rest", ["f32", "bf16"])
+def test_the_pointwise_convolutions_of_the_chosen_blocks_compute_in_int8(name, scope, rest):
+    graph = openvino_model.load(SHIPPED, precision="int8").graphs()[name]
+    channels = {each.any_name: each.partial_shape[3].get_length() for each in graph.inputs}
     sizes = {"image": (96, 160), "spatial_guide": (96, 160)}
-    frame.reshape({name: [1, *sizes.get(name, (1, 1)), count] for name, count in channels.items()})
-    compiled = ov.Core().compile_model(frame, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    graph.reshape({each: [1, *sizes.get(each, (1, 1)), count] for each, count in channels.items()})
+    compiled = ov.Core().compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": rest})
     kinds = [op.get_rt_info() for op in compiled.get_runtime_model().get_ordered_ops()]
     layers = [info["runtimePrecision"].astype(str) for info in kinds if info["layerType"].astype(str) == "Convolution"]
-    assert sum(each in ("i8", "u8") for each in layers) == len(INT8_BLOCKS)
+    assert sum(each in ("i8", "u8") for each in layers) == len(INT8_BLOCKS[scope])
+
+
+@pytest.mark.parametrize(("fast", "rest"), [({"avx2"}, "f32"), ({"avx2", "avx512_bf16"}, "bf16")])
+def test_what_is_not_quantized_is_in_bfloat16_where_that_is_fast(fast, rest, monkeypatch):
+    monkeypatch.setattr(processor, "here", lambda: processor.Processor("AuthenticAMD", frozenset(fast)))
+    assert hint("int8") == rest
+    assert (hint("float32"), hint("bfloat16")) == ("f32", "bf16")
 
 
 def test_masks_in_int8_are_the_same_whether_the_processor_saturates_or_not(tmp_path):

@@ -13,7 +13,7 @@ from osmn.models.engines.processor import Processor
 GPU_NODES = ("dev/nvidia[0-9]*", "dev/kfd")  # Linux's, of NVIDIA's and of AMD's GPUs.
 
 
-INT8_AGREES = "and masks agree in 99 of 100 pixels"  # IoU with float32's 0.993, lowest 0.984 (doc/results.md).
+INT8_AGREES = "and masks agree in 99 of 100 pixels"  # IoU with float32's 0.991 to 0.993 (doc/results.md).
 
 
 class Choice(NamedTuple):
@@ -44,7 +44,7 @@ def fastest_precision(chip: Processor, int8: bool) -> tuple[str, str]:
     `int8` says whether the network has a graph in int8, see `config.NetworkKind`.
     """
     if int8 and chip.fast_int8:
-        return "int8", f"it is faster than float32 on this processor, {INT8_AGREES}"
+        return "int8", f"it is fastest on this processor, {INT8_AGREES}"
     return default_precision(chip)
 
 
