@@ -41,6 +41,7 @@ if TYPE_CHECKING:  # OpenVINO may not be installed.
 OPSET = 18  # Of ONNX: what most runtimes of the last years read.
 LARGE = 2**20  # Values of a weight. Smaller weights cost the converter little, and it joins them with batch norms.
 Arrays = Mapping[str, np.ndarray]  # Of a graph's inputs or outputs, by their names.
+Run = Callable[[Arrays], dict[str, np.ndarray]]  # Of a graph, from its inputs to its outputs.
 
 
 class Graphs:
@@ -190,17 +191,28 @@ def start_openvino(model: Model, vg_pad_ratio: float = PAD_RATIO) -> OpenVinoEng
 WRITERS = {"saved_model": write_saved_model, "openvino": write_openvino, "onnx": write_onnx}
 
 
-def runner(file_format: str, folder: Path | str, name: str) -> Callable[[Arrays], dict[str, np.ndarray]]:
-    """Return a function from {input: array} to {output: array} that runs a written graph, without this project's code.
+def runners(file_format: str, folder: Path | str) -> Callable[[str], Run]:
+    """Return what gives a function from {input: array} to {output: array} for the name of a written graph.
+
+    It runs without this project's code.
 
     Args:
         file_format: a key of `WRITERS`.
         folder: of the written graphs.
-        name: the graph, `engines.FRAME` or `engines.GUIDE`.
     """
     if file_format == "saved_model":
-        function = tf.saved_model.load(str(folder)).signatures[name]
-        return lambda inputs: {key: value.numpy() for key, value in function(**_as_tensors(inputs)).items()}
+        # Once for all graphs: it holds all weights, 660 MB of a VGG network, and TensorFlow keeps them for good.
+        signatures = tf.saved_model.load(str(folder)).signatures
+        return lambda name: functools.partial(_run_signature, signatures[name])
+    return functools.partial(_runner, file_format, folder)
+
+
+def _run_signature(function: tf.types.experimental.ConcreteFunction, inputs: Arrays) -> dict[str, np.ndarray]:
+    tensors = {name: tf.constant(value) for name, value in inputs.items()}
+    return {name: value.numpy() for name, value in function(**tensors).items()}
+
+
+def _runner(file_format: str, folder: Path | str, name: str) -> Run:
     if file_format == "onnx":
         session = engine_import("onnxruntime").InferenceSession(
             Path(folder) / f"{name}.onnx", providers=["CPUExecutionProvider"]
@@ -222,10 +234,6 @@ def runner(file_format: str, folder: Path | str, name: str) -> Callable[[Arrays]
     return run
 
 
-def _as_tensors(inputs: Arrays) -> dict[str, tf.Tensor]:
-    return {name: tf.constant(value) for name, value in inputs.items()}
-
-
 def largest_differences(
     graphs: Graphs, file_format: str, folder: Path | str, size: tuple[int, int], objects: int = 2, seed: int = 0
 ) -> dict[str, float]:
@@ -243,16 +251,16 @@ def largest_differences(
         seed: of the noise.
     """
     guide, inputs = _noise(graphs, size, objects, seed)
-    differences = {}
+    runner, differences = runners(file_format, folder), {}
     if guide:
         gammas = run(graphs, GUIDE, guide)
-        differences["gammas"] = _apart(gammas, runner(file_format, folder, GUIDE)(guide))
+        differences["gammas"] = _apart(gammas, runner(GUIDE)(guide))
         inputs |= gammas
     if APPEARANCE in graphs.functions:
         features = run(graphs, APPEARANCE, inputs)
-        apart = _apart(features, runner(file_format, folder, APPEARANCE)({"image": inputs["image"]}))
+        apart = _apart(features, runner(APPEARANCE)({"image": inputs["image"]}))
         differences["appearance"] = apart / max(1.0, *(float(abs(x).max()) for x in features.values()))
-    found = runner(file_format, folder, FRAME)(inputs)
+    found = runner(FRAME)(inputs)
     return differences | {"probabilities": _apart(run(graphs, FRAME, inputs), found)}
 
 

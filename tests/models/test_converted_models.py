@@ -14,9 +14,9 @@ import pytest
 from helpers import ROOT, zero_networks
 from osmn.config import ModelConfig
 from osmn.errors import InputError
-from osmn.models import checkpoints, compiled_models, converted_models, openvino_model, stored_weights
+from osmn.models import checkpoints, compiled_models, converted_models, export, openvino_model, stored_weights
 
-pytest.importorskip("openvino", reason="pip install -r requirements-engines.txt")
+openvino = pytest.importorskip("openvino", reason="pip install -r requirements-engines.txt")
 LITE = ModelConfig("lite", no_visual_modulator=True, mean_value=(127.5, 120.5, 110.5), scale_value=0.00787)
 pytestmark = pytest.mark.usefixtures("devices_stay")
 
@@ -215,3 +215,22 @@ def test_the_cache_is_in_the_users_cache_folder(platform, environment, folder, t
 
 def test_a_fingerprint_is_that_of_the_checkpoint(model):
     assert openvino_model.load(model).fingerprint == stored_weights.fingerprint(model)
+
+
+def test_large_weights_are_constants_of_the_graph_in_the_order_that_openvino_convolves_in():
+    network = zero_networks.build(ModelConfig("osvos", no_visual_modulator=True))
+    zero_networks.randomize(network, {"biases": 0.1, "beta": 0.3})
+    graphs = export.Graphs(network)
+    assert len(graphs.large_weights("frame")) == 6
+    model = export.openvino_model(graphs, "frame")
+    assert {each.any_name for each in model.inputs} == {"image", "spatial_guide"}
+    convolutions = [each for each in model.get_ops() if each.get_type_name() == "Convolution"]
+    assert len(convolutions) >= 13
+    assert {each.input_value(1).get_node().get_type_name() for each in convolutions} == {"Constant"}
+    rng = np.random.default_rng(0)
+    image, guide = rng.standard_normal((1, 48, 64, 3), np.float32), rng.random((1, 48, 64, 1), np.float32)
+    compiled = openvino.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    found = compiled({"image": image, "spatial_guide": guide})[0]
+    wanted = graphs.functions["frame"](image, guide)["probabilities"].numpy()
+    assert wanted.std() > 0.01
+    np.testing.assert_allclose(found, wanted, atol=1e-4)

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import json
+import multiprocessing
 import os
 import re
 import shutil
@@ -232,7 +233,7 @@ def test_opencv_computes_the_probabilities_of_an_onnx_export_at_even_and_odd_siz
 
 def test_frames_of_a_fixed_size_are_all_that_such_an_export_takes(lite, tmp_path):
     folder = export(lite, tmp_path / "out", "saved_model", "--im_size", 56, 40)
-    run = export_module.runner("saved_model", folder, "frame")
+    run = export_module.runners("saved_model", folder)("frame")
     guide = np.ones((1, 40, 56, 1), np.float32)
     assert run({"image": np.ones((1, 40, 56, 3), np.float32), "spatial_guide": guide})["probabilities"].shape == (
         1,
@@ -273,32 +274,24 @@ def test_an_export_of_one_size_segments_at_that_size_without_windows_and_at_no_o
 def test_every_network_in_every_format_gives_its_probabilities(base_model, file_format, tmp_path):
     pytest.importorskip("tf2onnx")
     pytest.importorskip("onnxruntime")
+    # In a process of its own, since TensorFlow keeps gigabytes of each VGG network.
+    process = multiprocessing.get_context("spawn").Process(
+        target=check_an_export, args=(base_model, file_format, tmp_path)
+    )
+    process.start()
+    process.join()
+    assert process.exitcode == 0
+
+
+def check_an_export(base_model, file_format, folder):
+    """Export a network of random weights, and compare what is written with it at several sizes."""
     scale = LITE["scale_value"] if base_model == "lite" else 0.01
-    model = save(tmp_path, ModelConfig(base_model, mean_value=LITE["mean_value"], scale_value=scale))
-    folder = export(model, tmp_path / "out", file_format)
+    model = save(folder, ModelConfig(base_model, mean_value=LITE["mean_value"], scale_value=scale))
+    written = export(model, folder / "out", file_format)
     graphs = export_module.Graphs(tensorflow_model.load(model, precision="float32").network)
     for size in ((96, 64), (160, 96), (131, 75)):
-        apart = export_module.largest_differences(graphs, file_format, folder, size)
+        apart = export_module.largest_differences(graphs, file_format, written, size)
         assert apart["probabilities"] < 1e-4 and apart["appearance"] < 1e-4
-
-
-def test_large_weights_are_constants_of_the_graph_in_the_order_that_openvino_convolves_in():
-    network = zero_networks.build(ModelConfig("osvos", no_visual_modulator=True))
-    zero_networks.randomize(network, {"biases": 0.1, "beta": 0.3})
-    graphs = export_module.Graphs(network)
-    assert len(graphs.large_weights("frame")) == 6
-    model = export_module.openvino_model(graphs, "frame")
-    assert {each.any_name for each in model.inputs} == {"image", "spatial_guide"}
-    convolutions = [each for each in model.get_ops() if each.get_type_name() == "Convolution"]
-    assert len(convolutions) >= 13
-    assert {each.input_value(1).get_node().get_type_name() for each in convolutions} == {"Constant"}
-    rng = np.random.default_rng(0)
-    image, guide = rng.standard_normal((1, 48, 64, 3), np.float32), rng.random((1, 48, 64, 1), np.float32)
-    compiled = openvino.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-    found = compiled({"image": image, "spatial_guide": guide})[0]
-    wanted = graphs.functions["frame"](image, guide)["probabilities"].numpy()
-    assert wanted.std() > 0.01
-    np.testing.assert_allclose(found, wanted, atol=1e-4)
 
 
 SUMS = r"(exact|saturating) int8 sums, of .*: masks of 6 frames, IoU with the network's ([\d.]+), the lowest ([\d.]+)"
