@@ -8,7 +8,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from types import TracebackType
 from typing import Any, TypeVar
@@ -59,6 +59,14 @@ def _end_with_parent() -> None:
     if parent is not None:  # Only the main process has no parent.
         parent.join()
         os._exit(1)
+
+
+def in_background(function: Callable[..., Result], *arguments: Any) -> Future[Result]:
+    """Return what `function(*arguments)` will return; a thread of its own computes it."""
+    pool = ThreadPoolExecutor(1, thread_name_prefix=function.__name__)
+    result = pool.submit(function, *arguments)
+    pool.shutdown(wait=False)
+    return result
 
 
 def read_ahead(read: Callable[[Item], Result], paths: Iterable[Item], ahead: int = 4) -> Iterator[Result]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from typing import NamedTuple
 
 import numpy as np
@@ -23,6 +23,7 @@ from osmn.inference.search import DEAD, candidates
 from osmn.inference.window import Box, Window, window_of
 from osmn.masks import Size
 from osmn.models.engines import Engine
+from osmn.parallel import in_background
 
 SIDE = 360  # Pixels of the short side of frames whose features are taken, at most; 270 find fewer objects again.
 DIRECTIONS = 256  # Of the features, in which the reference frame varies most; all of 768 gain 0.002 of J.
@@ -178,10 +179,7 @@ def fitted(features: Features, mask: np.ndarray) -> Target | None:
 
 def begin_fit(features: Features, mask: np.ndarray) -> Future[Target | None]:
     """Return what `fitted` will return: a thread fits, while the engine makes ready for the next frame."""
-    pool = ThreadPoolExecutor(1, thread_name_prefix="target model")
-    fit = pool.submit(fitted, features, mask.copy())  # The caller may use the array again.
-    pool.shutdown(wait=False)
-    return fit
+    return in_background(fitted, features, mask.copy())  # The caller may use the array again.
 
 
 def followed(target: Target, features: Features, mask: np.ndarray, area: int) -> Target:

@@ -89,6 +89,10 @@ class CompiledGraphs:
             "isa": os.environ.get("ONEDNN_MAX_CPU_ISA", ""),
         }
 
+    def has(self, name: str, shapes: Mapping[str, Sequence[int]], options: Mapping[str, str]) -> bool:
+        """Tell whether a graph is kept, damaged or not; the arguments are those of `find`."""
+        return self._path(name, shapes, options).is_file()
+
     def find(
         self, core: openvino.Core, name: str, shapes: Mapping[str, Sequence[int]], options: Mapping[str, str]
     ) -> Kept | None:

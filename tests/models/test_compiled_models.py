@@ -4,6 +4,7 @@ import hashlib
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -85,6 +86,20 @@ def test_a_run_that_finds_its_graphs_reads_no_weights(model, cache, monkeypatch)
     first = answers(start(model))
     monkeypatch.setattr(openvino_model.OpenVinoModel, "graphs", lambda self: pytest.fail("the weights are read"))
     assert same(answers(start(model)), first)
+
+
+def test_a_guides_graph_that_is_kept_is_read_while_the_caller_goes_on(model, cache, monkeypatch):
+    first = answers(start(model))
+    goes_on, find = threading.Event(), compiled_models.CompiledGraphs.find
+
+    def find_later(*arguments):
+        assert goes_on.wait(60)
+        return find(*arguments)
+
+    monkeypatch.setattr(compiled_models.CompiledGraphs, "find", find_later)
+    engine = start(model)
+    goes_on.set()
+    assert same(answers(engine), first)
 
 
 def test_another_object_after_a_frame_has_the_gammas_of_the_first(model, cache):

@@ -8,6 +8,7 @@ import mmap
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ from osmn.config import PAD_RATIO, ModelConfig
 from osmn.errors import InputError, in_short
 from osmn.inputs.guides_numpy import spatial_guide, visual_guide
 from osmn.models.engines import APPEARANCE, FRAME, GUIDE, Engine, engine_import, processor
+from osmn.parallel import in_background
 
 if TYPE_CHECKING:  # It may not be installed.
     import openvino
@@ -138,24 +140,29 @@ class OpenVinoEngine:
         self._graphs, self._config, self._vg_pad_ratio, self._kept = graphs, config, vg_pad_ratio, kept
         self._compile_options = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": hint(precision)}
         self._frame: openvino.Model | None = None
-        self._guide = None
+        self._guide: _Ready | Future[_Ready] | None = None
         if config.no_visual_modulator:
             self._frame = self._with_colors(graphs()[FRAME])
         else:
-            self._guide = self._made(GUIDE)
+            # Reading it takes 60 ms, in which the caller opens its video.
+            begun = kept is not None and kept.has(GUIDE, {}, self._options_of(GUIDE))
+            self._guide = in_background(self._made, GUIDE) if begun else self._made(GUIDE)
         self._compiled: dict[tuple[tuple[int, ...], ...], _Ready] = {}  # The one used last is last.
         self._appearance: dict[tuple[int, ...], _Ready] = {}  # So here.
         self._turn = threading.Lock()
 
     def _made(self, name: str, shapes: Mapping[str, Sequence[int]] = MappingProxyType({})) -> _Ready:
         """Return a graph that was compiled before, or else compile it, for {input: shape}; by default for any shape."""
-        options = self._compile_options
-        if name == GUIDE:  # In float32: it runs once per object, and its errors would stay for the whole video.
-            options = options | {"INFERENCE_PRECISION_HINT": "f32"}
+        options = self._options_of(name)
         kept = None if self._kept is None else self._kept.find(self._core, name, shapes, options)
         found = _Ready(self._compile(name, shapes, options)) if kept is None else _Ready(*kept)
         _give_memory_back()
         return found
+
+    def _options_of(self, name: str) -> dict[str, str]:
+        if name == GUIDE:  # In float32: it runs once per object, and its errors would stay for the whole video.
+            return self._compile_options | {"INFERENCE_PRECISION_HINT": HINTS["float32"]}
+        return self._compile_options
 
     def _compile(
         self, name: str, shapes: Mapping[str, Sequence[int]], options: Mapping[str, str]
@@ -177,7 +184,8 @@ class OpenVinoEngine:
             return []
         guide = visual_guide(frame, mask, self._config, self._vg_pad_ratio)
         with self._turn:
-            self._guide = self._guide or self._made(GUIDE)
+            guide_graph = self._guide or self._made(GUIDE)
+            self._guide = guide_graph.result() if isinstance(guide_graph, Future) else guide_graph
             outputs = self._guide({"visual_guide": guide[None]})
         return [np.array(outputs[f"gamma_{number}"]) for number in range(1, len(outputs) + 1)]
 
