@@ -8,7 +8,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from types import TracebackType
 from typing import Any, TypeVar
@@ -63,7 +63,7 @@ def _end_with_parent() -> None:
 
 def in_background(function: Callable[..., Result], *arguments: Any) -> Future[Result]:
     """Return what `function(*arguments)` will return; a thread of its own computes it."""
-    pool = ThreadPoolExecutor(1, thread_name_prefix=function.__name__)
+    pool = concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix=function.__name__)
     result = pool.submit(function, *arguments)
     pool.shutdown(wait=False)
     return result

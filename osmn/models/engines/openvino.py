@@ -59,7 +59,7 @@ def hint(precision: str) -> str:
     """Return OpenVINO's name of the format that a graph of a precision computes in.
 
     In int8 it is that of what is not quantized: bfloat16 where the processor is fast in it. A frame of `lite` at
-    448x256 takes 6.4 ms so on Zen 4, 8.4 with the rest in float32 (doc/lessons.md, "Speed").
+    448x256 takes 6.4 ms so on Zen 4, 8.3 with the rest in float32 (doc/lessons.md, "Speed").
     """
     if precision == "int8":
         precision = "bfloat16" if processor.here().fast_bfloat16 else "float32"
