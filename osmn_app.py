@@ -14,6 +14,7 @@ import socket
 import threading
 from dataclasses import field
 
+from osmn import parallel
 from osmn.cli import options
 from osmn.cli.entry import reports_input_errors
 from osmn.cli.parser import Parser
@@ -88,7 +89,7 @@ def main(argv=None):
             raise InputError(f"{args.host}:{args.port} cannot be listened on; give another --port or --host") from None
         print(f"{model.path}; open http://{args.host}:{args.port} in a browser; Ctrl-C ends it", flush=True)
         try:
-            threading.Event().wait()
+            parallel.wait_for(threading.Event())
         except KeyboardInterrupt:
             print("ended; all videos and results of the page are removed")
         finally:

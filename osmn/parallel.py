@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from osmn.errors import InputError
 
+LOOKS = 0.5  # Seconds between two looks of a waiting main thread at signals.
 FRAMES_WORTH_A_PROCESS = 1000  # Starting a process takes about as long as scoring so many frames.
 
 Item = TypeVar("Item")
@@ -59,6 +60,16 @@ def _end_with_parent() -> None:
     if parent is not None:  # Only the main process has no parent.
         parent.join()
         os._exit(1)
+
+
+def wait_for(event: threading.Event) -> None:
+    """Wait until an event is set, also for ever, in a main thread that Ctrl-C or SIGTERM may end meanwhile.
+
+    The kernel hands a signal to any thread that comes first, but only the main thread runs Python's handlers, and a
+    wait without an end does not notice that there is one to run: under load, one in a few dozen signals was lost.
+    """
+    while not event.wait(LOOKS):
+        pass
 
 
 def in_background(function: Callable[..., Result], *arguments: Any) -> Future[Result]:

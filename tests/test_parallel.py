@@ -8,9 +8,10 @@ import time
 import pytest
 from PIL import Image
 
+from helpers.processes import interrupted
 from osmn.errors import InputError
 from osmn.files.images import read_image, read_labels
-from osmn.parallel import WriteBehind, in_processes, read_ahead, run_ahead
+from osmn.parallel import WriteBehind, in_processes, read_ahead, run_ahead, wait_for
 
 
 def test_read_ahead_keeps_the_order_and_takes_only_some_paths_ahead():
@@ -161,3 +162,9 @@ def test_a_killed_process_is_reported_in_one_line():
 def test_an_error_in_one_job_ends_the_others(tmp_path, processes):
     with pytest.raises(InputError, match=r"missing\.png"):
         list(in_processes(read_labels, [(tmp_path / "missing.png",)] * 3, processes))
+
+
+def test_a_signal_that_another_thread_was_handed_ends_a_wait_of_the_main_thread():
+    event = threading.Event()
+    with interrupted(event.set):
+        wait_for(event)

@@ -4,6 +4,8 @@ import contextlib
 import os
 import signal
 import subprocess
+import threading
+import time
 from pathlib import Path
 
 
@@ -29,3 +31,28 @@ def interruptible():
         yield
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+@contextlib.contextmanager
+def interrupted(release):
+    """Interrupt what is waited for in a `with` block, by a signal that another thread is handed.
+
+    `release` ends the wait after a minute, if the signal did not: then the test fails.
+    """
+    late = threading.Timer(60, release)
+
+    def interrupt():
+        time.sleep(0.2)  # Until the main thread waits.
+        signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+
+    with interruptible():
+        late.start()
+        threading.Thread(target=interrupt).start()
+        try:
+            yield
+        except KeyboardInterrupt:
+            assert late.is_alive(), "the main thread did not notice the signal"
+        else:
+            raise AssertionError("the wait ended without an interruption")
+        finally:
+            late.cancel()

@@ -12,6 +12,7 @@ from PIL import Image
 
 from helpers.live_sessions import SHAPE, ByHand, disc, site
 from helpers.live_streams import PATIENCE, jpeg, until
+from helpers.processes import interrupted
 from osmn.errors import InputError
 from osmn.user_video.live.options import LiveOptions
 from osmn.user_video.live.page import MOST_BYTES, is_same_origin
@@ -41,6 +42,11 @@ def test_pictures_come_one_by_one_with_their_objects_and_how_late_they_are():
         state, content = page.frame(after=1)
         assert state["objects"] == [2] and image_of(content)[there][:, 1].mean() > image[there][:, 1].mean()
         assert page.frame(after=state["serial"])[1] == b""
+
+
+def test_ctrl_c_ends_the_wait_for_the_first_picture():
+    with site() as page, interrupted(page.source.stop):
+        page.session.begin()
 
 
 def test_an_object_is_clicked_on_in_a_still_and_followed():

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from osmn import parallel
 from osmn.inference.live import LiveTracker
 from osmn.inference.predictor import Predictor
 from osmn.inference.stills import LiveResult, Objects
@@ -111,7 +112,7 @@ class Session:
 
     def begin(self) -> None:
         """Wait for the first result, and go on if there are objects in it; raise the error that comes in its place."""
-        self._made.wait()
+        parallel.wait_for(self._made)
         self.check()
         if self._tracker is not None and self._tracker.newest() is not None and self._in_first is not None:
             self.source.go()
