@@ -1,4 +1,4 @@
-"""What a model makes of its guides: single steps from the true previous mask, with its own gammas and with others.
+"""What a model makes of its guides: J from an object's true previous mask, with its own gammas and with others.
 
 Takes the options of `osmn_train_eval.py` that describe a trained model. From every `--every`-th frame of the test
 split, one frame is segmented with that frame's true mask as spatial guide, so that no error of propagation counts.
@@ -13,22 +13,29 @@ from dataclasses import field
 
 import numpy as np
 
+from benchmarks.look_alikes import WithGammas
 from benchmarks.trained_model import OF_PROPAGATION, begin
 from osmn.cli.entry import reports_input_errors
 from osmn.data import davis
 from osmn.evaluation import in_memory
 from osmn.files.images import read_image
 from osmn.inference import target
+from osmn.inference.predictor import Predictor
 from osmn.masks import resized
 from osmn.options import option, positive
 from osmn.results import layout
 
+EVERY = 10  # Frames from one single step to the next, unless told.
+
 
 @dataclasses.dataclass(frozen=True)
 class Steps:
-    """Which single steps are measured."""
+    """Which steps are measured."""
 
-    every: int = field(default=10, metadata=option("frames from one step to the next", positive(int)))
+    every: int | None = field(
+        default=None, metadata=option("frames from one step to the next (default: 10; with --videos 1)", positive(int))
+    )
+    videos: bool = field(default=False, metadata=option("follow objects through whole videos, not in single steps"))
 
 
 class WithTargets:
@@ -56,25 +63,40 @@ def with_targets(engine, video, im_size):
     return WithTargets(engine, targets, areas)
 
 
+def in_steps(engine, video, masks, args, mean=None):
+    """Return J and the relative area of single steps from true masks, (steps, objects, 2), by own or `mean` gammas."""
+    im_size = tuple(args.im_size)
+    gammas = in_memory.own_gammas(engine, video) if mean is None else [mean] * len(video.object_ids)
+    if args.target_model and mean is None:
+        engine = with_targets(engine, video, im_size)
+    return in_memory.single_steps(engine, video, masks, [gammas], im_size, args.every or EVERY)[:, 0]
+
+
+def in_video(engine, video, masks, args, mean=None):
+    """Return J and the relative area in a video's frames, (frames, objects, 2), by own or `mean` gammas."""
+    engine = engine if mean is None else WithGammas(engine, mean)
+    predictor = Predictor(engine, tuple(args.im_size), target_model=args.target_model and mean is None)
+    return in_memory.propagate(predictor, video, masks, args.every or 1)
+
+
 @reports_input_errors
 def main(argv=None):
     """Print the table, an object a row."""
     args, model, videos, annotations = begin(__doc__, Steps, argv, None, OF_PROPAGATION)
-    im_size = tuple(args.im_size)
     engine = model.start_engine(args.vg_pad_ratio)
     training = davis.videos(args.data_path, args.data_version, "train")
     known = [each for video in training for each in in_memory.own_gammas(engine, video)]
     mean = [np.mean(layer, axis=0) for layer in zip(*known, strict=True)]
     print("object                    IoU    area" + ("   other IoU   other area" if mean else ""))
     rows = []
+    measure = in_video if args.videos else in_steps
     for video in videos:
-        choices = [in_memory.own_gammas(engine, video)] + ([[mean] * len(video.object_ids)] if mean else [])
-        engines = [with_targets(engine, video, im_size) if args.target_model else engine, engine]
-        steps = [
-            in_memory.single_steps(each, video, annotations[video.name], [choice], im_size, args.every)
-            for each, choice in zip(engines, choices, strict=False)
-        ]
-        measured = np.concatenate(steps, axis=1).mean(axis=0)
+        measured = np.stack(
+            [
+                measure(engine, video, annotations[video.name], args, gammas).mean(axis=0)
+                for gammas in ([None, mean] if mean else [None])
+            ]
+        )
         for object_id, row in zip(video.object_ids, np.swapaxes(measured, 0, 1), strict=True):
             row = row.ravel()  # Of one choice after the other.
             print_row(video.name if object_id is None else f"{video.name} {object_id}", row)

@@ -1,14 +1,18 @@
 """The clips of `benchmarks.lost_and_found`: an object that is hidden for some frames; what such benchmarks refuse."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from benchmarks import guides, look_alikes
 from benchmarks.lost_and_found import COMES, HIDDEN, LAST, Hiding, draw_hiding, hidden, pasted, scores, summary
 from helpers.scripts import error
+from osmn.data.davis import complete_annotations
 from osmn.inference.predictor import Predictor
 
 COUNT, HEIGHT, WIDTH = 30, 40, 80
+SIZE = (64, 48)  # (width, height).
 PICTURE = np.full((4, 4, 3), 200, np.uint8)
 FRAMES = [np.zeros((HEIGHT, WIDTH, 3), np.uint8) for _ in range(COUNT)]
 
@@ -91,3 +95,26 @@ def test_j_before_and_after_are_those_of_the_frames_in_which_nothing_touches_the
 def test_a_benchmark_refuses_an_option_that_it_would_not_heed(benchmark, option, capsys):
     line = f"--{option} has no part in what is measured here; leave it out"
     assert error(capsys, benchmark.main, "--whole_model_path", "none", f"--{option}") == f"error: {line}"
+
+
+class Guided(Still):
+    """An engine whose objects stay where they are if their gammas are 1, and are lost if they are not."""
+
+    def gammas(self, frame, mask):
+        return [np.ones((1, 1, 1, 1), np.float32)]
+
+    def segment(self, frame, masks, gammas):
+        masks = masks & (gammas[0] == 1)[..., 0]
+        return masks.astype(np.float32), masks
+
+
+def test_with_others_gammas_an_object_is_lost_in_a_video_and_in_single_steps(video, davis):
+    annotations = complete_annotations(davis, [video])[video.name]
+    args = SimpleNamespace(im_size=SIZE, target_model=False, every=None)
+    for measure, count in ((guides.in_video, len(video.frames) - 2), (guides.in_steps, 1)):
+        own = measure(Guided(), video, annotations, args)
+        others = measure(Guided(), video, annotations, args, [np.zeros((1, 1, 1, 1), np.float32)])
+        assert own.shape == others.shape == (count, len(video.object_ids), 2)
+        assert own[..., 0].mean() > 0.3 and not others.any()
+    args.every = 2
+    assert len(guides.in_video(Guided(), video, annotations, args)) == (len(video.frames) + 1) // 2 - 2
