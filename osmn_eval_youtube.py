@@ -51,7 +51,7 @@ def main(argv=None):
     from osmn.report.write import score_and_report
 
     model = options.load_model(args)
-    print(model.summary(args.im_size))
+    print(options.summary(args, model))
     options.segment_videos(args, model, videos, options.values(args, "data_path"))
     if args.shard[1] == 1:
         score_and_report(DATASET, args.data_path, args.result_path, {}, read(args, options.Report))

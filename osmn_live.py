@@ -18,8 +18,15 @@ def parser():
     """Return the script's options."""
     to = Parser(__doc__)
     to.add(LiveOptions, "input", "result_path")
-    to.add(VideoOptions, "mask", help="mask of the first frame, as for osmn_segment.py; several times for several")
-    to.add(VideoOptions, "mask_reading", "box", "click", "no_click", "box_by", "click_model")
+    of = "in the first frame; several times for several"
+    to.add(VideoOptions, "mask", help="mask of the first frame; several times for several objects", metavar="FILE")
+    to.add(VideoOptions, "mask_reading")
+    at = "X Y", "OBJECT"
+    boxes = f"instead: a box around an object {of} objects: 1, 2, ..., or as OBJECT says"
+    to.add(VideoOptions, "box", help=boxes, metavar=("X Y W H", "OBJECT"))
+    to.add(VideoOptions, "click", help=f"instead, or with boxes: a pixel on object 1, or on OBJECT, {of}", metavar=at)
+    to.add(VideoOptions, "no_click", help=f"with boxes or clicks: a pixel that is not the object's, {of}", metavar=at)
+    to.add(VideoOptions, "box_by", "click_model")
     to.add(LiveOptions, "raw_size", "raw_format", "camera_size", "lost_after", "host", "port", "no_page")
     to.add(SegmentingOptions, "overwrite", help="replace the results of another run")
     options.add_user_model_options(to, window=False)

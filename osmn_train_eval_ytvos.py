@@ -86,7 +86,7 @@ def main(argv=None):
 
     if args.only_testing:
         model = options.load_model(args)
-        print(model.summary(args.im_size))
+        print(options.summary(args, model))
     else:
         model = training.train(args, start, functools.partial(find_sources, args, samples))
         if model is None:

@@ -65,7 +65,7 @@ def main(argv=None):
         checks.check_results(args.result_path, videos, args.shard)
         model = options.load_model(args)
         vars(args).update(usable(model, **options.values(args, "window", "target_model")))
-        print(model.summary(args.im_size))
+        print(options.summary(args, model))
         options.segment_videos(args, model, videos, source.origin)
     if args.shard[1] > 1:
         print("this was one share of the videos: score all of them with --only_scoring")

@@ -5,12 +5,14 @@ the keyboard, 143 for a request to terminate and 141 for output that nobody read
 shells.
 """
 
+import _thread
 import contextlib
 import functools
 import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
 from typing import TypeVar
@@ -21,6 +23,9 @@ from osmn.errors import InputError, missing_package, naming_options
 STOPPED = "stopped: all files that are finished are whole; give the same command again to go on from there"
 UNREAD = "stopped: nobody reads the output any more; give the same command again to go on from there"
 OUT_OF_MEMORY = "error: there is not enough memory; give a smaller --im_size, or where there is one, --batch_size"
+
+LATER = 0.02  # Seconds after which a signal is tried again that came in an import.
+LATEST = 20.0  # Seconds for which imports may put it off; that of TensorFlow takes 3 to 8.
 
 Result = TypeVar("Result")
 
@@ -42,7 +47,7 @@ def reports_input_errors(main: Callable[..., Result]) -> Callable[..., Result]:
         _open_standard_streams()
         try:
             _check_current_folder()
-            with _termination_is_an_exception(), naming_options(), messages.shown(), quiet.tensorflow():
+            with _signals_are_exceptions(), naming_options(), messages.shown(), quiet.tensorflow():
                 result = main(argv)
                 sys.stdout.flush()  # An error of the stream is reported below.
                 return result
@@ -69,7 +74,7 @@ def reports_input_errors(main: Callable[..., Result]) -> Callable[..., Result]:
             if not _is_lack_of_memory(error):
                 raise
             line, status = OUT_OF_MEMORY, 2
-        with contextlib.suppress(OSError):  # Perhaps nobody reads stderr either.
+        with _signals_ignored(), contextlib.suppress(OSError):  # Perhaps nobody reads stderr either.
             print(_in_one_line(line), file=sys.stderr, flush=True)
         raise SystemExit(status)
 
@@ -126,17 +131,56 @@ def _in_one_line(text: str) -> str:
 
 
 @contextlib.contextmanager
-def _termination_is_an_exception() -> Iterator[None]:
-    """Make SIGTERM raise `Terminated` in this block, so that open files are closed and temporary files removed."""
+def _signals_are_exceptions() -> Iterator[None]:
+    """Make SIGINT and SIGTERM raise in this block, so that open files are closed and temporary files removed.
+
+    Where Python would lose the exception, or a library would make another error of it, it is raised a little later.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
+    first: float | None = None
 
-    def terminate(number: int, frame: FrameType | None) -> None:
-        raise Terminated
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        nonlocal first
+        first = time.monotonic() if first is None else first
+        if _is_deaf(frame) and time.monotonic() - first < LATEST:
+            later = threading.Timer(LATER, _thread.interrupt_main, [number])
+            later.daemon = True
+            later.start()
+            return
+        first = None
+        raise Terminated if number == signal.SIGTERM else KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, terminate)
+    before = {signal.SIGTERM: signal.getsignal(signal.SIGTERM)}
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # Not ignored, as in a shell's background.
+        before[signal.SIGINT] = signal.default_int_handler
+    for number in before:
+        signal.signal(number, interrupt)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _is_deaf(frame: FrameType | None) -> bool:
+    """Tell whether an exception in a frame may be lost: in an import, or where Python removes an object."""
+    while frame is not None:
+        if frame.f_code.co_filename.startswith("<frozen importlib") or frame.f_code.co_name == "__del__":
+            return True
+        frame = frame.f_back
+    return False
+
+
+@contextlib.contextmanager
+def _signals_ignored() -> Iterator[None]:
+    """Ignore SIGINT in this block, which is short: Ctrl-C is often pressed twice."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

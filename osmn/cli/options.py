@@ -216,6 +216,11 @@ def segmenting_options(args: argparse.Namespace) -> SegmentingOptions:
     return parser.read(args, SegmentingOptions)
 
 
+def summary(args: argparse.Namespace, model: SegmentationModel) -> str:
+    """Return the line that says what computes; with --short_side, frames keep their shape."""
+    return model.summary(None if args.short_side is not None else args.im_size)
+
+
 def segment_videos(
     args: argparse.Namespace,
     model: SegmentationModel,

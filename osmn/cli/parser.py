@@ -65,6 +65,7 @@ class Group:
         kind: type[DataclassInstance],
         *names: str,
         help: str | None = None,
+        metavar: str | tuple[str, ...] | None = None,
         only_given: bool = False,
         **defaults: Any,
     ) -> None:
@@ -74,6 +75,7 @@ class Group:
             kind: the dataclass.
             names: names of the dataclass's fields; without names, all fields that are options are added.
             help: what `-h` says of the option in this script; None for the field's own text.
+            metavar: what `-h` calls the option's values in this script, likewise.
             only_given: parsed arguments have no attribute for an option that is not given.
             defaults: {name: value} of options whose default in this script differs from the field's.
 
@@ -85,6 +87,8 @@ class Group:
             each, default = found[name]
             if help is not None:
                 each = dataclasses.replace(each, help=help)
+            if metavar is not None:
+                each = dataclasses.replace(each, metavar=metavar)
             self.added.append(Added(name, each, defaults.get(name, default), self.title, only_given))
 
     def add_rest(self, kind: type[DataclassInstance], without: Collection[str] = ()) -> None:

@@ -105,6 +105,12 @@ def pixels(value: object, name: str) -> int:
     raise InputError(f"{name} is a whole number of pixels from 1 to {LONGEST_SIDE}, not {_in_words(value)}")
 
 
+def frame_list(value: object) -> None:
+    """Check that frames are a list, or another sequence, which is followed in both directions."""
+    if not (hasattr(value, "__len__") and hasattr(value, "__getitem__")):
+        raise InputError(f"frames that are followed both ways are a list, not {_in_words(value)}")
+
+
 def box(value: object) -> tuple[int, int, int, int]:
     """Return a box, (x, y, width, height), as four whole numbers of pixels, of which x and y may be negative."""
     sides = tuple(value) if isinstance(value, list | tuple | np.ndarray) else ()

@@ -30,9 +30,16 @@ class Click(NamedTuple):
 def as_click(value: Sequence[float]) -> Click:
     """Return the `Click` of (x, y) or (x, y, whether it is on the object); raise InputError for something else."""
     parts = tuple(value) if isinstance(value, Sequence | np.ndarray) and not isinstance(value, str) else ()
-    if len(parts) not in (2, 3) or not all(isinstance(part, int | float | np.number) for part in parts[:2]):
+    if len(parts) not in (2, 3) or not all(isinstance(part, int | float | np.number | np.bool_) for part in parts):
         raise InputError(f"a click is (x, y), or (x, y, False) beside the object, not {value!r}"[:120])
     return Click(float(parts[0]), float(parts[1]), bool(parts[2]) if len(parts) == 3 else True)
+
+
+def as_clicks(values: object) -> list[Click]:
+    """Return the `Click`s of a list of what `as_click` takes; raise InputError for something else."""
+    if not isinstance(values, Iterable):
+        raise InputError(f"clicks are a list of (x, y), not {values!r}"[:120])
+    return [as_click(each) for each in values]
 
 
 def find(

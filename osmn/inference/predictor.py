@@ -175,7 +175,7 @@ class Predictor:
         `box` is (x, y, width, height) in pixels. Raises InputError, a ValueError, as `add_object` does, and where
         nothing is found.
         """
-        return self._add_pointed(object_id, (), box)
+        return self._add_pointed(object_id, (), arguments.box(box))
 
     def add_clicks(self, object_id: int | None, clicks: Iterable[Sequence[float]]) -> np.ndarray:
         """Follow the object that is clicked on in the last frame, or correct its mask there; return the mask.
@@ -184,7 +184,7 @@ class Predictor:
         was found in a box in this frame, has a mask, which the clicks correct. Raises InputError, a ValueError, as
         `add_box` does.
         """
-        return self._add_pointed(object_id, [pointing.as_click(click) for click in clicks], None)
+        return self._add_pointed(object_id, pointing.as_clicks(clicks), None)
 
     def _add_pointed(
         self, object_id: int | None, clicks: Sequence[pointing.Click], box: Sequence[int] | None
@@ -316,6 +316,7 @@ class Predictor:
             InputError: a ValueError, if there is no such frame, or as `add_object` and `step`.
         """
         number = arguments.whole(number, "number")
+        arguments.frame_list(frames)
         if not 0 <= number < len(frames):
             raise InputError(f"there is no frame {number} among {len(frames)} frames")
         for order in (range(number + 1, len(frames)), range(number - 1, -1, -1)):

@@ -8,7 +8,6 @@ noted belongs to the user and is kept.
 import contextlib
 import dataclasses
 import enum
-import hashlib
 import json
 import os
 import shutil
@@ -22,16 +21,13 @@ from osmn.files import locks, sealed_json
 from osmn.files.atomic import regular_bytes, remove_unfinished, replacing, size_and_crc
 from osmn.files.generated import remove_made
 from osmn.files.overlap import PathSet
-from osmn.results import finished_parts
+from osmn.results import finished_parts, identity
 from osmn.results.finished_parts import Part
 from osmn.results.program import program
 
 RUN = "run.json"
 TRAINING = "training.json"  # Of the models of online fine-tuning, whose folder may also be that of the results.
 FOUND = "found"  # In a manifest: what was found out about the results.
-IDENTITY = ("model_sha256", "config", "options")  # What two runs must agree on for the same results.
-# Options that are equal if they lead to the same place, whatever the current folder is.
-PATHS = ("data_path", "rehearsal_path", "input")
 
 
 def provenance(
@@ -43,24 +39,18 @@ def provenance(
         model: the path of the model's weights, as given; None for initial weights.
         model_sha256: the SHA-256 of the weights, in hex; see `stored_weights.fingerprint`.
         config: the model's configuration.
-        options: {name: value} of all options that change results, and of no others; those in `PATHS` become absolute.
+        options: {name: value} of all options that change results, and of no others; those in `identity.PATHS` become
+            absolute.
     """
     made_by = {
         "program": program(),
         "model": str(model),
         "model_sha256": model_sha256,
         "config": dataclasses.asdict(config),
-        "options": _absolute(options),
+        "options": identity.absolute(options),
     }
     copied: dict[str, Any] = json.loads(json.dumps(made_by))
     return copied
-
-
-def _absolute(options: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        name: os.path.realpath(value) if name in PATHS and isinstance(value, str) else value
-        for name, value in options.items()
-    }
 
 
 class Existing(enum.Enum):
@@ -92,7 +82,7 @@ class Run:
         self, folder: Path | str, made_by: Mapping[str, Any], option: str, ours: set[str] | None = None
     ) -> None:
         self._folder, self._option, self._ours = Path(folder), option, ours
-        self._key = _key(made_by)
+        self._key = identity.key(made_by)
 
     def check_free(self, names: Iterable[str]) -> None:
         """Raise InputError if a file of one of the `names` exists in the folder and no run has noted it."""
@@ -244,7 +234,7 @@ def open_run(
     folder, replace = Path(folder), existing is not Existing.REFUSE
     with locks.writing(folder, shard) as held:
         before = read_run(folder, name)
-        difference = None if before is None else _difference(_as_now(before), made_by)
+        difference = None if before is None else identity.difference(identity.as_now(before), made_by)
         if not replace:
             _refuse(folder, option, difference)
         elif difference is not None:
@@ -255,8 +245,8 @@ def open_run(
         if difference is not None or (before is None and replace):
             clear()
             _remove_results(folder, read)
-        elif before is not None and _key(before) != _key(made_by):
-            _take_over(folder, _key(before), _key(made_by))
+        elif before is not None and identity.key(before) != identity.key(made_by):
+            _take_over(folder, identity.key(before), identity.key(made_by))
         if held.alone:
             remove_unfinished(folder / finished_parts.FINISHED)
         kept = {} if before is None or difference is not None or FOUND not in before else {FOUND: before[FOUND]}
@@ -269,9 +259,9 @@ def open_run(
 def refuse_others(folder: Path | str, option: str, options: Mapping[str, Any]) -> None:
     """Raise the InputError of `open_run` as far as some options of a run tell: before its model is loaded."""
     if (found := read_run(folder)) is not None:
-        before = _as_now(found)
-        known = json.loads(json.dumps(_absolute(options)))
-        _refuse(folder, option, _difference(before, before | {"options": before["options"] | known}))
+        before = identity.as_now(found)
+        known = json.loads(json.dumps(identity.absolute(options)))
+        _refuse(folder, option, identity.difference(before, before | {"options": before["options"] | known}))
 
 
 def _refuse(folder: Path | str, option: str, difference: str | None) -> None:
@@ -292,17 +282,6 @@ def note_found(folder: Path | str, name: str, value: Any, file: str = RUN) -> No
 def _write(path: Path, made_by: dict[str, Any]) -> None:
     with replacing(path) as temporary:
         temporary.write_text(sealed_json.to_json(made_by), encoding="utf-8")
-
-
-def _key(made_by: Mapping[str, Any]) -> str:
-    identity = json.dumps({name: made_by[name] for name in IDENTITY}, sort_keys=True)
-    return hashlib.sha256(identity.encode()).hexdigest()
-
-
-def _as_now(made_by: dict[str, Any]) -> dict[str, Any]:
-    """Return a manifest as this version writes it: earlier versions kept relative paths and the option save_score."""
-    options = {name: value for name, value in made_by["options"].items() if name != "save_score"}
-    return made_by | {"options": _absolute(options)}
 
 
 def _take_over(folder: Path, before: str, now: str) -> None:
@@ -332,18 +311,9 @@ def read_run(folder: Path | str, name: str = RUN) -> dict[str, Any] | None:
             raise ValueError("it does not say what made the results")
     except FileNotFoundError:
         return None
+    except NotADirectoryError:
+        file = next(each for each in path.parents if each.exists())
+        raise InputError(f"{file} is a file; give a folder for the results") from None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path} is damaged ({error}); remove it, and the results beside it are made again") from None
     return made_by
-
-
-def _difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
-    """Return the first difference between two runs that changes results, in words; None if they do not differ."""
-    for group in ("options", "config"):
-        for name in sorted(before[group].keys() | now[group].keys()):
-            old, new = before[group].get(name), now[group].get(name)
-            if old != new:
-                return f"{name} was {json.dumps(old)}, is {json.dumps(new)}"
-    if before["model_sha256"] != now["model_sha256"]:
-        return f"model was {before.get('model')}, is {now['model']}"
-    return None

@@ -279,6 +279,12 @@ def _name(given: Prompt) -> str:
     return str(given.path) if given.path is not None else f"a click or a box at {place}"
 
 
+def tell_late(given: Prompt, frame: Placed) -> None:
+    """Log a `Prompt` that counts in a later frame than it is for, because that frame is not used."""
+    if isinstance(given.place, int) and given.place < frame.number:
+        logger.info(f"{_name(given)} is for frame {given.place}, which is not used: it counts in frame {frame.number}")
+
+
 def tell_early(given: Iterable[Prompt], first: Placed) -> None:
     """Log the `Prompt`s whose place is before the first frame that is used: they count there."""
     for each in given:

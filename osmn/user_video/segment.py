@@ -20,12 +20,12 @@ from osmn.models.engines.mirrored import MirroredEngine
 from osmn.models.interface import SegmentationModel, usable
 from osmn.models.start import StartOptions
 from osmn.progress import progress_bar
-from osmn.results import manifest
+from osmn.results import identity, manifest
 from osmn.user_video import exports, model_choice, prompts, tracking
 from osmn.user_video.both_ways import Backward
 from osmn.user_video.boxes import FOUND, Pointing, find_pointed, with_new_found, write_found
 from osmn.user_video.media.backward import Mark
-from osmn.user_video.media.reader import Frames, open_frames
+from osmn.user_video.media.reader import Frames, content_of, open_frames
 from osmn.user_video.options import UserVideoOptions, VideoOptions
 from osmn.user_video.prompts import Prompt, path_of
 from osmn.user_video.tracking import FINETUNED, GIVEN, MASKS, SCORES, Job, Summary
@@ -178,7 +178,8 @@ def _export(
 def _provenance(job: Job, pointed: Pointing | None) -> dict[str, Any]:
     """Return {option: value} of a video and of what is given in it, by masks and by pointing, for a manifest."""
     masks = [[str(each.place), hashlib.sha256(path_of(each).read_bytes()).hexdigest()] for each in job.given]
-    found: dict[str, Any] = {"input": str(job.path), "masks": masks, "boxes": []}
+    content = content_of(job.path, _masks(job))
+    found: dict[str, Any] = {"input": str(job.path), identity.CONTENT: content, "masks": masks, "boxes": []}
     if pointed is None:
         return found
     for place, at in [(None, pointed.first), *pointed.later]:

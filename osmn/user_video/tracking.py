@@ -21,7 +21,7 @@ from osmn.user_video.both_ways import Backward
 from osmn.user_video.media.reader import Frame, Frames
 from osmn.user_video.media.writer import write_cutout, write_overlay
 from osmn.user_video.presence import Presence
-from osmn.user_video.prompts import Prompt, PromptQueue, all_objects, objects_in, prompts_of, too_late
+from osmn.user_video.prompts import Prompt, PromptQueue, all_objects, objects_in, prompts_of, tell_late, too_late
 
 FINETUNED = "finetuned"  # Folder, among a video's results, of the model that was trained on it.
 MASKS, SCORES = "masks", "scores"  # Folders, among the results.
@@ -191,6 +191,8 @@ def track(
                 segmentation = predictor.step(frame.image, small)
                 labels = segmentation.labels()
             for prompt in prompts.take(frame):
+                if last is not None:
+                    tell_late(prompt, frame)
                 objects = objects_in(prompt, frame, labels)
                 for object_id, mask in objects.items():
                     if mask.any():

@@ -190,6 +190,53 @@ def test_a_signal_ends_in_one_line_and_leaves_no_half_written_file(begun, tmp_pa
     assert [path.name for path in tmp_path.iterdir()] == ["script.py"]
 
 
+OF_LIBRARY = """
+import time
+print("begun", flush=True)
+try:
+    for _ in range(20):
+        time.sleep(0.05)
+except BaseException as error:  # As some libraries do, of which OpenVINO is one.
+    raise ImportError("initialization failed") from error
+"""
+IMPORTING = """
+import sys, time
+from osmn.cli.entry import reports_input_errors
+from osmn.errors import optional_import
+
+class Removed:
+    def __del__(self):
+        print("begun", flush=True)
+        for _ in range(20):
+            time.sleep(0.05)
+
+@reports_input_errors
+def main(argv):
+    if argv[0] == "import":
+        optional_import("library", "requirements.txt")
+    else:
+        Removed()
+    for _ in range(400):
+        time.sleep(0.05)
+
+main(sys.argv[1:])
+"""
+
+
+@pytest.mark.parametrize("where", ["import", "removal"])
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_is_neither_lost_nor_another_error_where_python_cannot_raise_it(tmp_path, where, number, status):
+    (tmp_path / "library.py").write_text(OF_LIBRARY)
+    (tmp_path / "script.py").write_text(IMPORTING)
+    how = {"env": os.environ | {"PYTHONPATH": str(ROOT)}, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with interruptible():
+        process = subprocess.Popen([sys.executable, tmp_path / "script.py", where], text=True, **how)
+    assert process.stdout.readline() == "begun\n"
+    process.send_signal(number)
+    _, stderr = process.communicate(timeout=15)
+    assert (process.returncode, stderr) == (status, f"{STOPPED}\n")
+
+
 def test_processes_end_when_the_one_that_started_them_is_killed(begun):
     process = begun(2)
     time.sleep(2)  # Until they have started.

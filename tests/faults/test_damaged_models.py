@@ -17,7 +17,7 @@ from osmn.files.scores import read_scores, write_scores
 from osmn.models import checkpoints, exported
 from osmn.models.engines import FRAME, GUIDE
 from osmn.models.pretrained import imagenet
-from osmn.results import manifest
+from osmn.results import identity, manifest
 from osmn.results.manifest import RUN
 
 CONFIG = ModelConfig("lite", mean_value=(127.5, 120.25, 110.0), scale_value=0.00787, im_size=(448, 256))
@@ -50,7 +50,7 @@ def run_json(root):
 
     def read(path):
         found = manifest.read_run(root)
-        return {name: found.get(name) for name in manifest.IDENTITY}
+        return {name: found.get(name) for name in identity.IDENTITY}
 
     return root / RUN, read
 

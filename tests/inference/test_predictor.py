@@ -445,3 +445,5 @@ def test_objects_of_a_middle_frame_are_followed_to_both_ends():
     assert lefts == [(3, 21), (4, 22), (1, 21), (0, 22)]
     with pytest.raises(ValueError, match="no frame 5 among 5"):
         next(predictor.propagate_both_ways([frame()] * 5, 5, {1: square(20)}))
+    with pytest.raises(ValueError, match="are a list"):
+        next(predictor.propagate_both_ways(iter([frame()] * 5), 2, {1: square(20)}))

@@ -8,7 +8,7 @@ import pytest
 
 from osmn.config import ModelConfig
 from osmn.errors import InputError
-from osmn.results import finished_parts, manifest
+from osmn.results import finished_parts, identity, manifest
 
 
 def made_by(model="m.ckpt", sha="aa", scale=1.0, **options):
@@ -246,7 +246,7 @@ def test_what_earlier_versions_finished_is_finished(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     before = made_by(data_path="data", save_score=False)
     before["options"]["data_path"] = "data"
-    monkeypatch.setattr(manifest, "_as_now", lambda made_by: made_by)
+    monkeypatch.setattr(identity, "as_now", lambda made_by: made_by)
     with manifest.open_run("out", before, "--result_path") as run:
         write(tmp_path / "out", "car/1.png")
         run.finish("car", ["car/1.png"])
@@ -297,3 +297,10 @@ def test_a_part_that_fails_is_not_finished_and_its_files_stay_known(tmp_path):
     run = open_run(tmp_path)
     assert not run.is_finished("car", [])
     run.check_free(["car/1.png"])
+
+
+@pytest.mark.parametrize("name", ["file", "file/deeper"])
+def test_a_file_in_the_place_of_a_folder_of_results_is_named(tmp_path, name):
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(InputError, match=f"^{tmp_path}/file is a file; give a folder for the results$"):
+        manifest.refuse_others(tmp_path / name, "--result_path", {})

@@ -145,7 +145,7 @@ def test_a_run_that_has_written_nothing_is_in_nobodys_way(follower, clip, first,
         ([], "without a page, --mask FILE, --box X Y W H or --click X Y gives the object"),
         (["--mask", "{first}", "--box", 1, 1, 9, 9], "give --mask FILE, or --box X Y W H or --click X Y"),
         (["--mask", "3:{first}"], "--mask 3:{first}: live, a mask is of the first frame"),
-        (["--click", "3:20", 20], "live, a click or a box is of the first frame, without a place before it"),
+        (["--click", "3:20", 20], "live, a click or a box is of the first frame; leave out its place"),
         (["--box", "0.5s:1", 1, 9, 9], "live, a click or a box is of the first frame"),
         (["--mask", "nope.png"], "nope.png does not exist; give a mask, --mask FILE"),
         (["--mask", "{first}", "--result_path", "{folder}"], "first.png is read"),
@@ -200,6 +200,26 @@ def test_ctrl_c_ends_a_stream_cleanly_with_all_files_whole(first, tmp_path, how)
     assert {"overlay.mp4", "frames.csv", f"masks/{masks[0]}.png"} <= set(
         json.loads((tmp_path / "out/.osmn-finished/live.json").read_text())["files"]
     )
+
+
+def test_ctrl_c_while_the_network_is_made_ready_leaves_whole_files(clip, first, tmp_path):
+    process = start(clip, "--no_page", "--mask", first, "--result_path", tmp_path / "out")
+    until(lambda: process.poll() is not None or list((tmp_path / "out").glob("masks/[0-9]*.png")))
+    process.send_signal(signal.SIGINT)
+    line = ended(process)
+    masks, rows, _ = written(tmp_path / "out")
+    assert len(masks) == len(rows) >= 1 and line.startswith(f"{len(masks)} frames shown, ")
+    with av.open(str(tmp_path / "out/overlay.mp4")) as container:
+        assert sum(1 for _ in container.decode(video=0)) == len(masks)
+
+
+def test_ctrl_c_before_the_first_picture_is_an_end_too(first, tmp_path):
+    process = start("-", "--no_page", "--mask", first, "--result_path", tmp_path / "out", stdin=subprocess.PIPE)
+    until(lambda: (tmp_path / "out/run.json").exists())
+    time.sleep(1)  # Until it waits for pictures.
+    process.send_signal(signal.SIGINT)
+    assert ended(process).startswith("0 frames shown, 0 dropped")
+    assert not list((tmp_path / "out").glob("*.mp4")) and not (tmp_path / "out/masks").exists()
 
 
 def test_what_is_piped_in_is_followed_and_its_end_is_the_end(first, tmp_path):

@@ -1,6 +1,7 @@
 """A video segmented by `osmn_segment.py` where results are already: which are kept, made again or refused."""
 
 import itertools
+import os
 import shutil
 
 import numpy as np
@@ -8,9 +9,11 @@ import pytest
 from PIL import Image
 
 import osmn_segment
+from helpers.clips import make_video
 from helpers.own_videos import FRAMES, GRABCUT, SIZE, mask, segment
 from helpers.scripts import error
 from helpers.trees import files, names
+from osmn.files import sealed_json
 from osmn.files.images import read_labels
 from osmn.masks import overlay
 from osmn.user_video import tracking
@@ -227,3 +230,61 @@ def test_boxes_of_a_run_that_is_refused_leave_what_was_found_before(clip, tmp_pa
         capsys, osmn_segment.main, folder, *out, "--precision", "float32", "--box", 8, 6, 44, 36, *GRABCUT
     )
     assert (tmp_path / "out/first_mask.png").read_bytes() == before
+
+
+def pictures(path, count, red):
+    shutil.rmtree(path, ignore_errors=True)
+    path.mkdir()
+    for number in range(count):
+        Image.new("RGB", SIZE, (red, 10, number)).save(path / f"{number}.png")
+    return path
+
+
+def video(path, count, red):
+    path.unlink(missing_ok=True)
+    return make_video(path, [np.full((*SIZE[::-1], 3), red, np.uint8)] * count)
+
+
+@pytest.mark.parametrize("finished", [True, False])
+@pytest.mark.parametrize(("name", "make"), [("clip.mp4", video), ("frames", pictures)])
+def test_results_of_what_a_video_was_before_it_was_changed_are_not_mixed_with_new_ones(
+    tmp_path, capsys, monkeypatch, name, make, finished
+):
+    first = mask(tmp_path / "first.png", {1: (8, 8, 30, 30)})
+    path = make(tmp_path / name, FRAMES, red=10)
+    if finished:
+        segment(path, tmp_path / "out", "--mask", first)
+    else:
+        shown = itertools.count()
+        with monkeypatch.context() as patched, pytest.raises(SystemExit):
+            patched.setattr(tracking, "overlay", lambda *given: stop() if next(shown) == 4 else overlay(*given))
+            segment(path, tmp_path / "out", "--mask", first)
+    before = files(tmp_path / "out")
+    make(path, 3, red=60)
+    with pytest.raises(SystemExit):
+        segment(path, tmp_path / "out", "--mask", first, "--output_format", "boxes")
+    assert f"{path} had another content); give another --result_path, or --overwrite" in capsys.readouterr().err
+    assert files(tmp_path / "out") == before
+    segment(path, tmp_path / "out", "--mask", first, "--overwrite")
+    assert len(names(tmp_path / "out/masks")) == 3
+
+
+def test_a_copy_of_a_video_in_its_place_is_the_same_and_so_are_results_that_do_not_say_what_they_are_of(
+    clip, tmp_path, capsys
+):
+    first = mask(tmp_path / "first.png", {1: (8, 8, 30, 30)})
+    segment(clip, tmp_path / "out", "--mask", first)
+    content = clip.read_bytes()
+    clip.unlink()
+    clip.write_bytes(content)
+    os.utime(clip, (0, 0))
+    run = tmp_path / "out/run.json"
+    for earlier in (False, True):  # Earlier versions did not note the content.
+        made_by = sealed_json.from_json(run.read_text())
+        if earlier:
+            del made_by["options"]["input_content"]
+        run.write_text(sealed_json.to_json(made_by))
+        capsys.readouterr()
+        segment(clip, tmp_path / "out", "--mask", first)
+        assert "finished already" in capsys.readouterr().out
+        assert len(sealed_json.from_json(run.read_text())["options"]["input_content"]) == 64

@@ -257,9 +257,12 @@ def test_the_predictor_finds_objects_in_boxes_and_by_clicks(engine):
     corrected = predictor.add_clicks(1, [(18, 20), (44, 20, False)])
     assert near(areas_of(corrected), AREAS[RED])
     assert predictor.object_ids == (1, 2)
-    for wrong in ([(1,)], ["ab"], [(1, 2, 3, 4)], [(90, 2)], [(2, 2)]):
-        with pytest.raises(ValueError, match=r"a click is \(x, y\)|outside the frame|nothing is found there"):
+    for wrong in ([(1,)], ["ab"], [(1, 2, 3, 4)], [(90, 2)], [(2, 2)], [(18, 20, "x")], None):
+        said = r"a click is \(x, y\)|outside the frame|nothing is found there|clicks are a list of \(x, y\)"
+        with pytest.raises(ValueError, match=said):
             predictor.add_clicks(3, wrong)
+    with pytest.raises(ValueError, match="a box is"):
+        predictor.add_box(1, None)
     assert predictor.object_ids == (1, 2)
 
 

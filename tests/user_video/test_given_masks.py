@@ -348,3 +348,9 @@ def test_python_reads_the_objects_of_a_picture_at_the_size_of_the_frames(tmp_pat
     found = osmn.read_objects(tmp_path / "mask.png", size=(2 * WIDTH, 2 * HEIGHT), mask_reading="ranks")
     assert list(found) == [1, 2]
     np.testing.assert_array_equal(found[2], np.kron(BOX, np.ones((2, 2), bool)))
+
+
+def test_a_way_to_read_a_mask_that_is_none_is_named_with_those_that_are(tmp_path):
+    gray([0, 100, 255]).save(tmp_path / "mask.png")
+    with pytest.raises(InputError, match=r"^mask_reading='foo' is no way to read a mask; give ids, colors, soft"):
+        osmn.read_objects(tmp_path / "mask.png", mask_reading="foo")

@@ -62,6 +62,8 @@ def read_labels_given(labels: np.ndarray, name: str, reading: str | None = None)
 
 def _named(path: Path | str, picture: Picture, reading: str | None) -> Reading:
     draft = Draft(picture, picture.codes)
+    if reading is not None and reading not in READINGS:
+        raise InputError(f"{argument('mask_reading', reading)} is no way to read a mask; give {', '.join(READINGS)}")
     try:
         if reading is None:
             for _, rule in RULES:

@@ -74,14 +74,15 @@ def masks_of(video: VideoOptions) -> list[Prompt]:
     given = [each for text in video.mask for each in prompts.prompts_of(text)]
     late = next((each for each in given if each.place is not None), None)
     if late is not None:
-        raise InputError(f"--mask {late.place}:{late.path}: live, a mask is of the first frame; correct it in the page")
+        given = f"--mask {late.place}:{late.path}"
+        raise InputError(f"{given}: live, a mask is of the first frame; leave out its place, or correct in the page")
     return given
 
 
 def pointed_of(video: VideoOptions) -> Pointing | None:
     """Return what is pointed at in the first frame; None for nothing. Raises InputError for later frames."""
     if any(isinstance(numbers[0], Placed) for numbers in (*video.box, *video.click, *video.no_click)):
-        raise InputError("live, a click or a box is of the first frame, without a place before it; correct in the page")
+        raise InputError("live, a click or a box is of the first frame; leave out its place, or correct in the page")
     return pointing(video) if video.pointed else None
 
 
@@ -167,14 +168,17 @@ def run(
         session = stack.enter_context(Session(source, new_predictor, on_result, count, given))
         if shown is not None:
             stack.enter_context(shown(session))
-        session.begin()
-        _watch(session)
+        try:
+            session.begin()
+            _watch(session)
+        except KeyboardInterrupt:  # An end like any other, also before there are pictures: files are whole.
+            session.interrupt()
     _report(session, files, asked.folder)
 
 
 def _watch(session: Session) -> None:
-    """Show how far it is, until the pictures end or Ctrl-C is pressed."""
-    with progress_bar(total=None, unit="frame") as bar, contextlib.suppress(KeyboardInterrupt):
+    """Show how far it is, until the pictures end."""
+    with progress_bar(total=None, unit="frame") as bar:
         while not session.over.wait(LOOKS):
             bar.update(session.shown - bar.n)
 

@@ -83,6 +83,8 @@ class Session:
         self._tracker: LiveTracker | None = None
         self._made = threading.Event()  # The tracker is there, or never comes.
         self._error: BaseException | None = None
+        self._unread: BaseException | None = None  # The error of reading.
+        self._interrupted = False
         self._last_number = -1
         self._times: collections.deque[float] = collections.deque(maxlen=500)
         self._latencies: collections.deque[float] = collections.deque(maxlen=REMEMBERED)
@@ -117,10 +119,16 @@ class Session:
         if self._tracker is not None and self._tracker.newest() is not None and self._in_first is not None:
             self.source.go()
 
+    def interrupt(self) -> None:
+        """End it for the user, whose Ctrl-C also ends what pipes the pictures in: that they end there is no error."""
+        self._interrupted = True
+        self.source.stop()
+
     def check(self) -> None:
-        """Raise the error of the reading or of the network, if there was one."""
-        if self._error is not None:
-            raise self._error
+        """Raise the error of the network or of the reading, if there was one."""
+        error = self._error or (None if self._interrupted else self._unread)
+        if error is not None:
+            raise error
 
     @property
     def tracker(self) -> LiveTracker:
@@ -179,7 +187,7 @@ class Session:
                 replaced = self._waiting.put(picture._replace(name=picture.name or f"{number:05d}"))
                 self._left_out += replaced and self.shown > 0  # The network is prepared before anything is missed.
         except BaseException as error:  # It is raised where somebody sees it.
-            self._error = error
+            self._unread = error
         finally:
             self._waiting.end()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import math
 import re
@@ -14,11 +15,14 @@ import av
 import numpy as np
 
 from osmn.errors import InputError
+from osmn.files.names import frame_files
 from osmn.masks import Size
 from osmn.parallel import run_ahead
-from osmn.user_video.media.pictures import Folder, Pages, is_pages
+from osmn.user_video.media.pictures import SUFFIXES, Folder, Pages, is_pages
 from osmn.user_video.media.sources import Source
 from osmn.user_video.media.video_file import VideoFile
+
+PIECES, PIECE = 16, 65536  # Parts of a file that tell its content, and their bytes.
 
 Place = int | float | Fraction  # A frame's number (int), or a time in seconds.
 
@@ -85,6 +89,35 @@ def open_source(path: Path | str, leave_out: Collection[Path | str] = ()) -> Sou
     if path.is_dir():
         return Folder(path, leave_out)
     return Pages(path) if is_pages(path) else VideoFile(path)
+
+
+def content_of(path: Path | str, leave_out: Collection[Path | str] = ()) -> str:
+    """Return a digest of a video's content, "" where nothing is there: it tells a video that has changed from before.
+
+    It is of the size and of `PIECES` parts of a file; of a folder, of its pictures' names and sizes and of `PIECES` of
+    them: a video of any length is read in a moment. Times do not count, since a video may be copied.
+    """
+    path = Path(path)
+    digest = hashlib.sha256()
+    if path.is_dir():
+        files = [*frame_files(path, required=False, suffixes=SUFFIXES, leave_out=leave_out).values()]
+        digest.update(repr([(file.name, file.stat().st_size) for file in files]).encode())
+        for file in files[:: max(1, len(files) // PIECES)]:
+            digest.update(_piece(file, 0))
+    elif path.is_file():
+        size = path.stat().st_size
+        digest.update(str(size).encode())
+        for number in range(PIECES):
+            digest.update(_piece(path, max(0, size - PIECE) * number // (PIECES - 1)))
+    else:
+        return ""
+    return digest.hexdigest()
+
+
+def _piece(path: Path, start: int) -> bytes:
+    with open(path, "rb") as file:
+        file.seek(start)
+        return file.read(PIECE)
 
 
 def frame_at(path: Path | str, seconds: Fraction) -> np.ndarray | None:
