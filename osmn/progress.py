@@ -48,6 +48,8 @@ def progress_bar(
 class _Bar(tqdm):
     """A progress bar for a terminal."""
 
+    disable = True  # Until tqdm's constructor, which a signal may end, has made the bar: then there is none to close.
+
     def __init__(
         self,
         iterable: Iterable[Any] | None = None,

@@ -24,7 +24,7 @@ STOPPED = "stopped: all files that are finished are whole; give the same command
 UNREAD = "stopped: nobody reads the output any more; give the same command again to go on from there"
 OUT_OF_MEMORY = "error: there is not enough memory; give a smaller --im_size, or where there is one, --batch_size"
 
-LATER = 0.02  # Seconds after which a signal is tried again that came in an import.
+LATER = 0.02  # Seconds after which a signal is tried again that came at a wrong moment; see `_is_deaf`.
 LATEST = 20.0  # Seconds for which imports may put it off; that of TensorFlow takes 3 to 8.
 
 Result = TypeVar("Result")
@@ -165,9 +165,14 @@ def _signals_are_exceptions() -> Iterator[None]:
 
 
 def _is_deaf(frame: FrameType | None) -> bool:
-    """Tell whether an exception in a frame may be lost: in an import, or where Python removes an object."""
+    """Tell whether an exception in a frame would do harm: in an import, where Python removes an object, or in a start.
+
+    Of a thread that was interrupted in its start, nobody knows that it runs.
+    """
+    starts = threading.Thread.start.__code__
     while frame is not None:
-        if frame.f_code.co_filename.startswith("<frozen importlib") or frame.f_code.co_name == "__del__":
+        code = frame.f_code
+        if code is starts or code.co_name == "__del__" or code.co_filename.startswith("<frozen importlib"):
             return True
         frame = frame.f_back
     return False

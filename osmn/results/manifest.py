@@ -315,5 +315,5 @@ def read_run(folder: Path | str, name: str = RUN) -> dict[str, Any] | None:
         file = next(each for each in path.parents if each.exists())
         raise InputError(f"{file} is a file; give a folder for the results") from None
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path} is damaged ({error}); remove it, and the results beside it are made again") from None
+        raise InputError(f"{path} is damaged ({error}); remove it, and give the same command again") from None
     return made_by

@@ -200,7 +200,7 @@ except BaseException as error:  # As some libraries do, of which OpenVINO is one
     raise ImportError("initialization failed") from error
 """
 IMPORTING = """
-import sys, time
+import sys, threading, time
 from osmn.cli.entry import reports_input_errors
 from osmn.errors import optional_import
 
@@ -210,9 +210,24 @@ class Removed:
         for _ in range(20):
             time.sleep(0.05)
 
+class Begun(threading.Thread):  # Whose start takes as long as on a machine with much else to do.
+    def run(self):
+        pass
+
+    def _bootstrap(self):
+        print("begun", flush=True)
+        time.sleep(1)
+        super()._bootstrap()
+
 @reports_input_errors
 def main(argv):
-    if argv[0] == "import":
+    if argv[0] == "start":
+        thread = Begun()
+        try:
+            thread.start()
+        finally:
+            print("started" if thread._started.is_set() else "lost", flush=True)
+    elif argv[0] == "import":
         optional_import("library", "requirements.txt")
     else:
         Removed()
@@ -223,7 +238,7 @@ main(sys.argv[1:])
 """
 
 
-@pytest.mark.parametrize("where", ["import", "removal"])
+@pytest.mark.parametrize("where", ["import", "removal", "start"])
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_is_neither_lost_nor_another_error_where_python_cannot_raise_it(tmp_path, where, number, status):
     (tmp_path / "library.py").write_text(OF_LIBRARY)
@@ -233,8 +248,9 @@ def test_a_signal_is_neither_lost_nor_another_error_where_python_cannot_raise_it
         process = subprocess.Popen([sys.executable, tmp_path / "script.py", where], text=True, **how)
     assert process.stdout.readline() == "begun\n"
     process.send_signal(number)
-    _, stderr = process.communicate(timeout=15)
+    stdout, stderr = process.communicate(timeout=15)
     assert (process.returncode, stderr) == (status, f"{STOPPED}\n")
+    assert "lost" not in stdout
 
 
 def test_processes_end_when_the_one_that_started_them_is_killed(begun):

@@ -202,6 +202,15 @@ def test_ctrl_c_ends_a_stream_cleanly_with_all_files_whole(first, tmp_path, how)
     )
 
 
+def test_of_pictures_that_come_all_at_once_the_first_one_has_the_objects(first, tmp_path):
+    process = start("-", "--no_page", "--mask", first, "--result_path", tmp_path / "out", stdin=subprocess.PIPE)
+    process.stdin.write(b"".join(y4m(20 + number, first=not number) for number in range(40)))
+    process.stdin.close()
+    process.stdin = None
+    ended(process)
+    assert written(tmp_path / "out")[0][0] == "00000"
+
+
 def test_ctrl_c_while_the_network_is_made_ready_leaves_whole_files(clip, first, tmp_path):
     process = start(clip, "--no_page", "--mask", first, "--result_path", tmp_path / "out")
     until(lambda: process.poll() is not None or list((tmp_path / "out").glob("masks/[0-9]*.png")))

@@ -154,7 +154,10 @@ def test_the_same_clicks_again_find_finished_results_and_others_are_refused(engi
         (("--box", 4, 4, 9, 9, "--box", 1, 1, 9, 9, 1), "--box 1 1 9 9 1: object 1 has a box there already"),
         (("--click", 18, 20, "--click", "1:90", 20), "the click 90 20 is outside the frame, 64x48"),
         (("--click", 18, 20, "--box", "1:90", 0, 5, 5), "the box 90 0 5 5 is outside the frame"),
-        (("--click", 18, 20, "--click", "9:18", 20, "--both_ways"), "a click or a box at 9 is for a place after"),
+        (
+            ("--click", 18, 20, "--click", "9:18", 20, "--both_ways"),
+            "a click or a box at frame 9 is for frame 9, which is after",
+        ),
     ],
 )
 def test_mistakes_are_one_clear_line(engine, frames, tmp_path, capsys, words, said):
@@ -200,7 +203,7 @@ def test_clicks_correct_masks_that_are_given_in_the_first_frame_or_later(engine,
 
 def test_a_place_before_the_first_frame_that_is_used_is_told_and_counts_there(engine, frames, tmp_path, capsys):
     segment(frames, tmp_path / "out", "--click", "0:18", 20, "--start", 1)
-    told = "a click or a box at 0 is for a place before the first frame that is used, 1: it counts there"
+    told = "a click or a box at frame 0 is for a place before the first frame that is used, 1: it counts there"
     assert told in capsys.readouterr().out
     assert read_labels(tmp_path / "out/masks/1.png")[24, 18] == 1
 

@@ -47,7 +47,13 @@ class _Newest:
         with self._changed:
             self._changed.wait_for(lambda: self._picture is not None or self._over)
             picture, self._picture = self._picture, None
+            self._changed.notify_all()
             return picture
+
+    def wait_until_taken(self) -> None:
+        """Wait until the picture has been taken, or the end."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._picture is None or self._over)
 
 
 class Session:
@@ -186,6 +192,8 @@ class Session:
             for number, picture in enumerate(self.source.pictures()):
                 replaced = self._waiting.put(picture._replace(name=picture.name or f"{number:05d}"))
                 self._left_out += replaced and self.shown > 0  # The network is prepared before anything is missed.
+                if not number:  # Objects are given in the first one.
+                    self._waiting.wait_until_taken()
         except BaseException as error:  # It is raised where somebody sees it.
             self._unread = error
         finally:
