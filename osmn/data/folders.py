@@ -61,6 +61,7 @@ class Folders:
                 f"{self.masks} is the folder of one video; give the folder of its folder, of {self.frames} too"
             )
         if not names:
+            subfolders(self.frames)  # Its InputError, where it is not there.
             raise InputError(f"{self.masks} has no folder that {self.frames} has too; check both paths")
         return names
 

@@ -161,7 +161,9 @@ class VosData:
         if self.dataset == YTVOS:
             return self._of_ytvos()
         if self.dataset is None:
-            if not (self.frames and self.masks) or self.data_path or self.split:
+            if self.frames and self.masks and self.split:
+                raise InputError(f"--split {self.split} is of a --dataset; for folders, --list FILE names their videos")
+            if not (self.frames and self.masks) or self.data_path:
                 raise InputError("give DATA_PATH and --dataset NAME, or --frames FOLDER and --masks FOLDER")
             found, rule, archive = Folders(Path(self.frames), Path(self.masks)), "davis", "videos"
         else:

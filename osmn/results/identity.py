@@ -9,6 +9,7 @@ from typing import Any
 IDENTITY = ("model_sha256", "config", "options")  # What two runs must agree on for the same results.
 # Options that are equal if they lead to the same place, whatever the current folder is.
 PATHS = ("data_path", "rehearsal_path", "input")
+LIVE = "live"  # The option of live results, which they alone have: it is what differs most.
 CONTENT = "input_content"  # The option that tells one content of `input` from another; earlier versions lack it.
 
 
@@ -35,7 +36,8 @@ def as_now(made_by: dict[str, Any]) -> dict[str, Any]:
 def difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
     """Return the first difference between two runs that changes results, in words; None if they do not differ."""
     for group in ("options", "config"):
-        for name in sorted(before[group].keys() | now[group].keys()):
+        names = before[group].keys() | now[group].keys()
+        for name in sorted(names, key=lambda name: (name != LIVE, name)):
             old, new = before[group].get(name), now[group].get(name)
             if name == CONTENT and old != new:
                 if old is not None:

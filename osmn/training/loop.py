@@ -89,7 +89,9 @@ def _train(
     if first < options.training_iters:
         _train_steps(trainer, make_batches(first, options.training_iters), first, options, folder, final, validator)
     elif first:
-        logger.info(f"{newest} has {first} steps already; --training_iters {options.training_iters} asks for no more")
+        logger.info(
+            f"{newest} has {first} steps already, and {options.training_iters} are asked for: it stays as it is"
+        )
     else:
         logger.info(f"--training_iters {options.training_iters}: no training, the weights stay as they are")
     if not finished:

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 import osmn_live
+import osmn_segment
 from helpers import ROOT
 from helpers.clips import LOSSLESS, TICK, make_video
 from helpers.live_sessions import Client
@@ -287,3 +288,11 @@ def test_stop_in_the_page_ends_it(first, tmp_path):
         until(lambda: page.frame()[0]["shown"] > 3)
         assert page.told("stop")[0] == 200
         assert " frames shown, " in ended(process)
+
+
+def test_live_results_in_the_folder_of_a_segmented_video_are_refused_by_what_differs_most(
+    follower, clip, first, tmp_path, capsys
+):
+    given = [clip, "--mask", first, "--result_path", tmp_path / "out", *FIXED[1:]]
+    osmn_segment.main(words(*given))
+    assert "holds results of another run (live was null, is " in error(capsys, osmn_live.main, *given, "--no_page")

@@ -255,6 +255,19 @@ def test_what_a_folder_or_one_near_it_looks_like_is_said(tmp_path, capsys, paths
     assert said.format(root=root) in line
 
 
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ([], "{folder}/frames does not exist"),
+        (["--split", "val"], "--split val is of a --dataset; for folders, --list FILE names their videos"),
+    ],
+)
+def test_of_folders_what_is_wrong_is_named(tmp_path, capsys, more, said):
+    (tmp_path / "masks/clip").mkdir(parents=True)
+    folders = ["--frames", tmp_path / "frames", "--masks", tmp_path / "masks", "--result_path", tmp_path / "out"]
+    assert said.format(folder=tmp_path) in error(capsys, osmn_vos.main, *folders, *more)
+
+
 def test_a_file_of_another_dataset_is_said(mose, tmp_path, capsys):
     (mose / "valid/valid_meta.json").touch()
     run(mose, "--dataset", "mose", *SMALL, "--result_path", tmp_path / "out")

@@ -74,8 +74,8 @@ def masks_of(video: VideoOptions) -> list[Prompt]:
     given = [each for text in video.mask for each in prompts.prompts_of(text)]
     late = next((each for each in given if each.place is not None), None)
     if late is not None:
-        given = f"--mask {late.place}:{late.path}"
-        raise InputError(f"{given}: live, a mask is of the first frame; leave out its place, or correct in the page")
+        words = f"--mask {late.place}:{late.path}"
+        raise InputError(f"{words}: live, a mask is of the first frame; leave out its place, or correct in the page")
     return given
 
 
