@@ -140,9 +140,10 @@ def _signals_are_exceptions() -> Iterator[None]:
         yield
         return
     first: float | None = None
+    later: threading.Timer | None = None
 
     def interrupt(number: int, frame: FrameType | None) -> None:
-        nonlocal first
+        nonlocal first, later
         first = time.monotonic() if first is None else first
         if _is_deaf(frame) and time.monotonic() - first < LATEST:
             later = threading.Timer(LATER, _thread.interrupt_main, [number])
@@ -160,6 +161,8 @@ def _signals_are_exceptions() -> Iterator[None]:
     try:
         yield
     finally:
+        if later is not None:
+            later.cancel()
         for number, handler in before.items():
             signal.signal(number, handler)
 
