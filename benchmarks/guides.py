@@ -1,4 +1,4 @@
-"""What a model makes of its guides: J from an object's true previous mask, with its own gammas and with others.
+"""What a model makes of its guides: single steps from the true previous mask, with its own gammas and with others.
 
 Takes the options of `osmn_train_eval.py` that describe a trained model. From every `--every`-th frame of the test
 split, one frame is segmented with that frame's true mask as spatial guide, so that no error of propagation counts.
@@ -6,6 +6,9 @@ split, one frame is segmented with that frame's true mask as spatial guide, so t
 the mean of the gammas of the training objects, in place of those of the object's visual guide: what the visual
 modulator knows of the object is the difference. A network without visual modulator has no "other". With
 `--target_model` it knows the object's target model too, which "other" lacks.
+
+With `--videos`, objects are followed through whole videos instead, each frame from the network's own mask of the frame
+before: where that mask is wrong, the visual guide tells more than after a true one.
 """
 
 import dataclasses

@@ -39,11 +39,11 @@ def difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
         names = before[group].keys() | now[group].keys()
         for name in sorted(names, key=lambda name: (name != LIVE, name)):
             old, new = before[group].get(name), now[group].get(name)
-            if name == CONTENT and old != new:
-                if old is not None:
-                    return f"{now[group]['input']} had another content"
-            elif old != new:
-                return f"{name} was {json.dumps(old)}, is {json.dumps(new)}"
+            if old == new or (name == CONTENT and old is None):
+                continue
+            if name == CONTENT:
+                return f"{now[group]['input']} had another content"
+            return f"{name} was {json.dumps(old)}, is {json.dumps(new)}"
     if before["model_sha256"] != now["model_sha256"]:
         return f"model was {before.get('model')}, is {now['model']}"
     return None

@@ -271,24 +271,18 @@ def reference_frames(frames: Iterable[Frame], given: Sequence[Prompt]) -> list[n
 
 def too_late(given: Prompt) -> InputError:
     """Return the InputError for a `Prompt` whose place is after the last frame."""
-    place = _place(given)
-    return InputError(
-        f"{_name(given)} is for {place}, which is after the video's last frame; correct its time or frame"
-    )
+    return InputError(f"{_name(given)} is for a place after the video's last frame; correct its time or frame")
 
 
 def _name(given: Prompt) -> str:
-    return str(given.path) if given.path is not None else f"a click or a box at {_place(given)}"
-
-
-def _place(given: Prompt) -> str:
-    return f"{float(given.place):g} s" if isinstance(given.place, Fraction) else f"frame {given.place}"
+    place = f"{float(given.place):g}s" if isinstance(given.place, Fraction) else f"frame {given.place}"
+    return f"{'a click or a box' if given.path is None else given.path} at {place}"
 
 
 def tell_late(given: Prompt, frame: Placed) -> None:
     """Log a `Prompt` that counts in a later frame than it is for, because that frame is not used."""
     if isinstance(given.place, int) and given.place < frame.number:
-        logger.info(f"{_name(given)} is for {_place(given)}, which is not used: it counts in frame {frame.number}")
+        logger.info(f"{_name(given)} is for a frame that is not used: it counts in frame {frame.number}")
 
 
 def tell_early(given: Iterable[Prompt], first: Placed) -> None:

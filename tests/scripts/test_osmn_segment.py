@@ -226,7 +226,7 @@ def test_a_place_after_the_last_frame_is_named_and_what_was_segmented_stays(clip
     good = mask(tmp_path / "good.png", {1: (8, 8, 30, 30)})
     out = ["--result_path", tmp_path / "out", "--whole_model_path", "stand-in", "--im_size", *SIZE]
     line = error(capsys, osmn_segment.main, clip, *out, "--mask", good, "--mask", f"99:{good}")
-    assert "which is after the video's last frame" in line
+    assert "good.png at frame 99 is for a place after the video's last frame" in line
     assert len(names(tmp_path / "out/masks")) == FRAMES
     assert (tmp_path / "out/overlay.mp4").is_file()
 

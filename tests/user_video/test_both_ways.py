@@ -159,7 +159,7 @@ def test_a_place_after_the_last_frame_is_named_before_anything_is_segmented(clip
     middle = given(tmp_path, number=4, red=1)
     fixed = ("--result_path", tmp_path / "out", "--whole_model_path", "stand-in", "--im_size", 64, 48)
     line = error(capsys, osmn_segment.main, clip, *fixed, "--mask", f"40:{middle}", "--both_ways")
-    assert "which is after the video's last frame" in line
+    assert "is for a place after the video's last frame" in line
     assert not (tmp_path / "out/masks").exists()
 
 

@@ -92,5 +92,5 @@ def test_finetuning_takes_the_frame_of_a_later_place(tmp_path, monkeypatch, caps
     np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "out/finetuned/1.frame.png")), later)
     out = ["--result_path", tmp_path / "late", "--whole_model_path", "stand-in", "--im_size", *SIZE]
     line = error(capsys, osmn_segment.main, folder, *out, "--mask", first, "--mask", f"9:{first}", *training_on())
-    assert "which is after the video's last frame" in line
+    assert "first.png at frame 9 is for a place after the video's last frame" in line
     assert not (tmp_path / "late/overlay.mp4").exists()

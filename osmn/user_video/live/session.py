@@ -128,7 +128,7 @@ class Session:
     def interrupt(self) -> None:
         """End it for the user, whose Ctrl-C also ends what pipes the pictures in: that they end there is no error."""
         self._interrupted = True
-        self.source.stop()
+        self.stop()
 
     def check(self) -> None:
         """Raise the error of the network or of the reading, if there was one."""

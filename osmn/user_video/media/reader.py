@@ -94,7 +94,7 @@ def open_source(path: Path | str, leave_out: Collection[Path | str] = ()) -> Sou
 def content_of(path: Path | str, leave_out: Collection[Path | str] = ()) -> str:
     """Return a digest of a video's content, "" where nothing is there: it tells a video that has changed from before.
 
-    It is of the size and of `PIECES` parts of a file; of a folder, of its pictures' names and sizes and of `PIECES` of
+    It is of the size and of `PIECES` parts of a file; of a folder, of its pictures' names and sizes and of some of
     them: a video of any length is read in a moment. Times do not count, since a video may be copied.
     """
     path = Path(path)
