@@ -76,6 +76,15 @@ def read_image(
     return np.asarray(image)
 
 
+def is_readable(path: Path | str) -> bool:
+    """Tell whether there is an image at `path`, JPEG or PNG, that is not damaged."""
+    try:
+        read_image(path)
+    except InputError:
+        return False
+    return True
+
+
 def short_side_of(path: Path | str) -> int:
     """Return the short side, in pixels, of the image at `path`; raise InputError, naming the file, if there is none."""
     return min(_opened(path, FRAME_FORMATS)[1].size)

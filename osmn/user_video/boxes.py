@@ -144,6 +144,17 @@ class Pointing(NamedTuple):
             cast(PointedAt, each.pointed).check(size)
         return given
 
+    def tell_replaced(self, masks: Iterable[Prompt]) -> None:
+        """Log which objects of `masks` have a box at the same place, which counts instead."""
+        boxes = {place: at.boxes for place, at in [(None, self.first), *self.later] if at is not None}
+        for each in masks:
+            for object_id in sorted(objects_of(each)):
+                if object_id in boxes.get(each.place, ()):
+                    logger.info(
+                        f"object {object_id} is what is in its box, not what {path_of(each)} has of it; the box of"
+                        " another object ends with that object's number: --box X Y W H NUMBER"
+                    )
+
 
 def pointing(options: VideoOptions) -> Pointing:
     """Return the `Pointing` of options; raise InputError for clicks that are no clicks, or without a network."""

@@ -6,6 +6,7 @@ from dataclasses import field
 from fractions import Fraction
 from typing import Any, NamedTuple
 
+from osmn.errors import InputError, argument
 from osmn.options import WrongValue, non_negative, option, positive
 from osmn.training.options import TrainingOptions
 from osmn.user_video.given import READINGS
@@ -182,6 +183,12 @@ class FinetuningOptions:
         default=TrainingOptions.learning_rate,
         metadata=option("of --finetune; the loss is a sum of pixels", positive(float)),
     )
+
+    def __post_init__(self) -> None:
+        if not self.finetune and self.learning_rate != TrainingOptions.learning_rate:
+            raise InputError(
+                f"{argument('learning_rate')} does nothing without {argument('finetune')}; give it too, or leave it out"
+            )
 
 
 @dataclasses.dataclass(frozen=True)

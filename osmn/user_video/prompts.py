@@ -18,7 +18,7 @@ from osmn.inference.arguments import MOST_OBJECTS
 from osmn.masks import Size
 from osmn.user_video.given.annotations import SUFFIXES, At
 from osmn.user_video.given.objects import AsShown, nothing, objects_and_note, without_objects
-from osmn.user_video.media.reader import Frame, position
+from osmn.user_video.media.reader import Frame, Frames, position
 
 logger = logging.getLogger(__name__)
 
@@ -285,11 +285,21 @@ def tell_late(given: Prompt, frame: Placed) -> None:
         logger.info(f"{_name(given)} is for a frame that is not used: it counts in frame {frame.number}")
 
 
-def tell_early(given: Iterable[Prompt], first: Placed) -> None:
-    """Log the `Prompt`s whose place is before the first frame that is used: they count there."""
+def tell_outside(given: Iterable[Prompt], frames: Frames) -> None:
+    """Log the `Prompt`s whose place is before the first of `frames`, where they count, or seems to be after the last.
+
+    How long a file is, only its last frame tells surely; `too_late` is the error for a place after that.
+    """
     for each in given:
-        at = first.number if isinstance(each.place, int) else first.seconds
-        if each.place is not None and each.place < at:
+        if each.place is None:
+            continue
+        at = frames.first.number if isinstance(each.place, int) else frames.first.seconds
+        if each.place < at:
             logger.info(
-                f"{_name(each)} is for a place before the first frame that is used, {first.number}: it counts there"
+                f"{_name(each)} is for a place before the first frame that is used, {frames.first.number}: it counts"
+                " there"
+            )
+        elif frames.seem_to_end_before(each.place):
+            logger.warning(
+                f"{_name(each)} seems to be for a place after the video's last frame; check its time or frame"
             )

@@ -10,6 +10,7 @@ from typing import Any
 
 from osmn.errors import InputError
 from osmn.files.atomic import remove_unfinished, temporary_folder
+from osmn.files.images import is_readable
 from osmn.files.overlap import refuse_inputs_inside_outputs, refuse_writing_over_inputs
 from osmn.inference import boundaries, crf
 from osmn.inference.predictor import Predictor
@@ -53,9 +54,10 @@ def opened(
             logger.info(remark)
         given = prompts.read(job.given, frames.size, frames.as_shown, video.mask_reading, frames.first)
         if pointed is not None:
+            pointed.tell_replaced(given)
             given += pointed.prompts(Size(*frames.size), after_masks=bool(given))
             given = [*(() if job.given else find_pointed(frames.first.image, pointed, job.folder)), *given]
-        prompts.tell_early(given, frames.first)
+        prompts.tell_outside(given, frames)
         if any(each.pointed for each in given) and (video.both_ways or options.finetuning.finetune):
             with _open_frames(job, video) as again:  # Before these, all new objects must be known.
                 given = with_new_found(again, given)
@@ -121,6 +123,10 @@ def segment_job(
         anew = options.save_score and not run.is_finished("scores", [])
         with run.part("video", videos, anew=anew) as part:
             if not part.finished:
+                if not options.overwrite:
+                    changed = [name for name in run.changed("video") if Path(name).parent == Path(MASKS)]
+                    whole = [name for name in changed if is_readable(job.folder / name)]  # Else it is made again.
+                    _refuse_changed(job.folder, whole, ", and give it as --mask PLACE:FILE to go on from it")
                 if first:
                     write_found(given[:1], frames.first.image, part.announce)
                 if options.finetuning.finetune:
@@ -155,11 +161,8 @@ def _export(
     missing = [kind for kind in names if not run.is_finished(f"exports/{kind}", names[kind])]
     if not missing:
         return
-    changed = [name for kind in missing for name in run.changed(f"exports/{kind}")]
-    if changed and not options.overwrite:
-        raise InputError(
-            f"{job.folder / changed[0]} has been changed since it was written; move it, or --overwrite to write it anew"
-        )
+    if not options.overwrite:
+        _refuse_changed(job.folder, [name for kind in missing for name in run.changed(f"exports/{kind}")])
     remove_unfinished(job.folder / exports.LABELME)
     with _open_frames(job, options.video) as frames, ExitStack() as stack:
         parts = {kind: stack.enter_context(run.part(f"exports/{kind}", names[kind])) for kind in missing}
@@ -173,6 +176,13 @@ def _export(
         for name in ([f"{kind}/"] if kind == exports.LABELME else names[kind])
     ]
     logger.info(f"{', '.join(shown)} written")
+
+
+def _refuse_changed(folder: Path, changed: Sequence[str], advice: str = "") -> None:
+    """Raise InputError if there are names in `changed`: of results that somebody has changed, and may want."""
+    if changed:
+        name = folder / changed[0]
+        raise InputError(f"{name} has been changed since it was written; move it{advice}, or --overwrite it")
 
 
 def _provenance(job: Job, pointed: Pointing | None) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from PIL import Image
 import osmn_segment
 from helpers.clips import LOSSLESS, TICK, UNEVEN, make_video, needs, pictures, sound_of, tone
 from helpers.own_videos import FRAMES, GRABCUT, SIZE, mask, segment
-from helpers.scripts import error
+from helpers.scripts import error, words
 from helpers.trees import names
 from osmn.files.images import read_labels
 from osmn.files.scores import read_scores
@@ -201,6 +201,8 @@ def test_mistakes_are_one_clear_line(clip, tmp_path, capsys):
         assert f"the box {' '.join(map(str, whole))} is the whole frame" in error(
             capsys, osmn_segment.main, clip, *out, "--box", *whole, *GRABCUT
         )
+    line = error(capsys, osmn_segment.main, clip, *out, "--mask", good, "--learning_rate", "1e-4")
+    assert line == "error: --learning_rate does nothing without --finetune; give it too, or leave it out"
     assert not list((tmp_path / "out").glob("*.mp4"))
 
 
@@ -222,11 +224,17 @@ def test_what_cannot_fit_into_memory_is_refused_before_anything_is_written(
     assert not (tmp_path / "out").exists()
 
 
-def test_a_place_after_the_last_frame_is_named_and_what_was_segmented_stays(clip, tmp_path, capsys):
+@pytest.mark.parametrize(("place", "said"), [("99", "frame 99"), ("40s", "40s")])
+def test_a_place_after_the_last_frame_is_named_at_once_and_what_was_segmented_stays(
+    clip, tmp_path, capsys, place, said
+):
     good = mask(tmp_path / "good.png", {1: (8, 8, 30, 30)})
     out = ["--result_path", tmp_path / "out", "--whole_model_path", "stand-in", "--im_size", *SIZE]
-    line = error(capsys, osmn_segment.main, clip, *out, "--mask", good, "--mask", f"99:{good}")
-    assert "good.png at frame 99 is for a place after the video's last frame" in line
+    with pytest.raises(SystemExit):
+        osmn_segment.main(words(clip, *out, "--mask", good, "--mask", f"{place}:{good}"))
+    first, *_, last = capsys.readouterr().err.splitlines()
+    assert f"good.png at {said} seems to be for a place after the video's last frame; check its time or frame" in first
+    assert f"good.png at {said} is for a place after the video's last frame" in last
     assert len(names(tmp_path / "out/masks")) == FRAMES
     assert (tmp_path / "out/overlay.mp4").is_file()
 

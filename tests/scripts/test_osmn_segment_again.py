@@ -128,6 +128,17 @@ def test_files_of_the_users_in_the_place_of_results_stay(bright, tmp_path, capsy
     assert mine.read_bytes() != b"mine"
 
 
+@pytest.mark.parametrize(("number", "counts"), [((), True), ((2,), False)])
+def test_a_line_says_where_a_box_counts_instead_of_the_mask_of_the_same_object(
+    bright, tmp_path, capsys, number, counts
+):
+    first = mask(tmp_path / "first.png", {1: (0, 0, 6, 6)})
+    segment(bright, tmp_path / "out", "--mask", first, "--box", 10, 8, 40, 32, *number, *GRABCUT)
+    assert (f"object 1 is what is in its box, not what {first} has of it" in capsys.readouterr().out) is counts
+    labels = read_labels(tmp_path / "out/masks/0.png")
+    assert (labels[20, 30], labels[2, 2]) == ((1, 0) if counts else (2, 1))
+
+
 @pytest.mark.parametrize("name", ["first_mask.png", "first_frame.png"])
 def test_a_mask_or_a_frame_that_was_found_and_then_drawn_on_is_kept(bright, tmp_path, capsys, name):
     segment(bright, tmp_path / "out", *BOX)
@@ -153,6 +164,29 @@ def test_a_mask_or_a_frame_that_was_found_and_then_drawn_on_is_kept(bright, tmp_
     shutil.copy(drawn, tmp_path / "again" / name)
     segment(bright, tmp_path / "again", *BOX)
     assert (tmp_path / "again" / name).read_bytes() != before[:60]
+
+
+@pytest.mark.parametrize("kind", ["P", "RGB"])  # As we write masks, and as a paint program saves them.
+def test_a_mask_that_was_corrected_by_hand_is_kept_and_the_line_says_how_to_go_on_from_it(clip, tmp_path, capsys, kind):
+    given = ["--mask", mask(tmp_path / "first.png", {1: (8, 8, 30, 30)})]
+    segment(clip, tmp_path / "out", *given)
+    corrected = tmp_path / "out/masks/00003.png"
+    first = corrected.read_bytes()
+    image = Image.open(corrected)
+    image.paste(1, (0, 0, 9, 9))
+    image.convert(kind).save(corrected)
+    before = corrected.read_bytes()
+    line = error(capsys, lambda argv: segment(clip, tmp_path / "out", *argv), *given, "--save_score")
+    assert line == (
+        f"error: {corrected} has been changed since it was written; move it, and give it as --mask PLACE:FILE to go on"
+        " from it, or --overwrite it"
+    )
+    assert corrected.read_bytes() == before
+    moved = corrected.rename(tmp_path / "corrected.png")
+    segment(clip, tmp_path / "out", *given)
+    assert corrected.read_bytes() == first
+    segment(clip, tmp_path / "out", *given, "--mask", f"3:{moved}", "--overwrite")
+    assert read_labels(corrected)[:9, :9].all()
 
 
 def test_scores_that_are_asked_for_later_are_made_and_stay_finished(clip, tmp_path, capsys):

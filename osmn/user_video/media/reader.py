@@ -179,7 +179,9 @@ class Frames:
         self.time_base, self.rate = source.time_base, source.rate / stride
         self.end: Fraction | None = None
         self.last: tuple[Fraction, Fraction] | None = None
-        self.estimate = _estimate(source, start, end, stride)
+        self._ends = [count for each in (source.count, end) if (count := _number(source, each)) is not None]
+        skipped = _number(source, start) or 0
+        self.estimate = max(1, math.ceil((min(self._ends) - skipped) / stride)) if self._ends else None
         selected = self._selected(start, end, stride)
         try:
             first = next(selected, None)
@@ -211,6 +213,11 @@ class Frames:
     def as_shown(self, mask: np.ndarray) -> np.ndarray | None:
         """See `Source.as_shown`."""
         return self._source.as_shown(mask)
+
+    def seem_to_end_before(self, place: Place) -> bool:
+        """Tell whether a place is after the last frame, as far as the file says how long it is."""
+        number = _number(self._source, place)
+        return number is not None and any(number >= count for count in self._ends)
 
     def __iter__(self) -> Iterator[Frame]:
         return self._reading
@@ -253,9 +260,6 @@ def _reached(place: Place, number: int, seconds: Fraction) -> bool:
     return (number if isinstance(place, int) else seconds) >= place
 
 
-def _estimate(source: Source, start: Place | None, end: Place | None, stride: int) -> int | None:
-    first, last = (
-        None if place is None else place if isinstance(place, int) else place * source.rate for place in (start, end)
-    )
-    counts = [count for count in (source.count, last) if count is not None]
-    return max(1, math.ceil((min(counts) - (first or 0)) / stride)) if counts else None
+def _number(source: Source, place: Place | None) -> float | Fraction | None:
+    """Return the number of the frame at a place, about, in a source; None for no place."""
+    return place if place is None or isinstance(place, int) else place * source.rate
