@@ -56,6 +56,7 @@ def add_distractor_options(to: Parser, videos: bool = True) -> None:
     """Add the options of augmentations that the published program lacks; with `videos`, also those of videos."""
     group = to.group("augmentation beyond the published one")
     group.add(PipelineOptions, "distractors", "own_masks", "unroll", "occluders", "damaged_masks", "look_alikes")
+    group.add(PipelineOptions, "negative_pairs")
     if videos:
         group.add(VideoSamples, "longest_gap", "flip_target")
 

@@ -57,6 +57,7 @@ class PipelineOptions:
         occluders: share of the samples of several frames, 0 to 1, in which something passes before the object.
         damaged_masks: share of the samples of several frames, 0 to 1, whose last spatial guide is of a wrong mask.
         look_alikes: share of the samples of several frames, 0 to 1, that get their own object in other colors too.
+        negative_pairs: share of the samples, 0 to 1, whose visual guide shows another object: nothing is to be found.
         augmentation: `Augmentation`.
     """
 
@@ -114,6 +115,15 @@ class PipelineOptions:
         default=0.0,
         metadata=option(
             "of samples of --unroll, in which the object is elsewhere too, in other colors; half of them ask for it",
+            share,
+            metavar="SHARE",
+            came_later=True,
+        ),
+    )
+    negative_pairs: float = field(
+        default=0.0,
+        metadata=option(
+            "of samples whose visual guide shows an object of another sample, so that nothing is to be found",
             share,
             metavar="SHARE",
             came_later=True,

@@ -15,6 +15,7 @@ from osmn.inputs.sources import Source, shares
 from osmn.parallel import processors
 
 Chosen = TypeVar("Chosen")
+AnySample = TypeVar("AnySample", samples.Sample, clips.ClipSample)
 # (First position, positions, samples in a batch) -> the dataset of these positions of all batches.
 MakeDataset: TypeAlias = Callable[[int, int, int], tf.data.Dataset]
 DatasetOfBatches: TypeAlias = tf.data.Dataset | tf.distribute.DistributedDataset
@@ -22,6 +23,7 @@ DatasetOfBatches: TypeAlias = tf.data.Dataset | tf.distribute.DistributedDataset
 PREFETCHED_BATCHES = 2
 # Keep apart the random streams that share a sample's seed; 4 and 5 are `training.predicted_masks`'s.
 _SOURCE_STREAM, _DISTRACTOR_STREAM, _OCCLUDER_STREAM, _BACKDROP_STREAM, _LOOK_ALIKE_STREAM = 2, 3, 6, 7, 8
+_NEGATIVE_STREAM = 9
 
 
 def example_number(index: int | tf.Tensor, count: int, seed: int) -> tf.Tensor:
@@ -98,6 +100,23 @@ class Pipeline:
         """Return the `Distractor` whose frame is the ground of a still that moves; none is pasted."""
         return self._pasted(step, position, _BACKDROP_STREAM, 0.0)
 
+    def negative(self, step: int | tf.Tensor, position: int | tf.Tensor) -> Distractor:
+        """Return the `Distractor` whose guide a negative pair has; nothing is pasted.
+
+        It is another object than the sample's, and than what is pasted into the sample: one of them is asked for.
+        """
+        drawn = self._pasted(step, position, _NEGATIVE_STREAM, self._options.negative_pairs)
+        other, own = self._object(drawn.example), self._object(self.example(step, position))
+        pasted = self.distractor(step, position)
+        same = tf.reduce_all(other == own) | (pasted.wanted & tf.reduce_all(other == self._object(pasted.example)))
+        return drawn._replace(wanted=drawn.wanted & ~same)
+
+    def _object(self, example: tuple[int | tf.Tensor, tf.Tensor]) -> tf.Tensor:
+        """Return which object an example shows: its source and its number there, int64 (2,)."""
+        source, number = example[0], tf.cast(example[1], tf.int64)
+        numbered = _choose(source, [functools.partial(each.object_of, number) for each in self._sources])
+        return tf.stack([tf.cast(source, tf.int64), numbered])
+
     def _pasted(self, step: int | tf.Tensor, position: int | tf.Tensor, stream: int, share: float) -> Distractor:
         seed = tf.random.fold_in(samples.sample_seed(self._options.seed, step, position), stream)
         share_seed, example_seed, guide_seed, paste_seed = tf.unstack(tf.random.split(seed, 4))
@@ -124,6 +143,8 @@ class Pipeline:
 
         varied = _choose(source, [functools.partial(vary, each) for each in self._sources])
         sample = samples.training_sample(varied, size, self._config, options.augmentation, sample_seed)
+        if options.negative_pairs:
+            sample = self._as_pair(sample, self.negative(step, position))
         return samples.Sample(*map(tf.ensure_shape, sample, samples.SHAPES))
 
     def _clip_sample(self, step: int | tf.Tensor, position: int | tf.Tensor) -> clips.ClipSample:
@@ -149,8 +170,22 @@ class Pipeline:
             if share:
                 clip = self._with_pasted(clip, drawn(step, position), paste)
         sample = clips.clip_sample(clip, self._config, options.augmentation, sample_seed)
+        if options.negative_pairs:
+            sample = self._as_pair(sample, self.negative(step, position))
         shapes = clips.SHAPES._replace(earlier=(options.unroll - 1, *clips.SHAPES.earlier[1:]))
         return clips.ClipSample(*map(tf.ensure_shape, sample, shapes))
+
+    def _as_pair(self, sample: AnySample, other: Distractor) -> AnySample:
+        """Return a sample, or the negative pair of it: with the guide of `other`, if it is wanted, and no object."""
+
+        def negative() -> tuple[tf.Tensor, tf.Tensor]:
+            shown, augmentation = self._load_guide(other), self._options.augmentation
+            frame, mask = shown.guide_frame, shown.guide_mask
+            guide = samples.augmented_visual_guide(frame, mask, self._config, augmentation, other.paste_seed)
+            return guide, tf.zeros_like(sample.label)
+
+        guide, label = tf.cond(other.wanted, negative, lambda: (sample.guide, sample.label))
+        return sample._replace(guide=guide, label=label)
 
     def _with_look_alike(self, clip: clips.Clip, seed: tf.Tensor) -> clips.Clip:
         share_seed, paste_seed = tf.unstack(tf.random.split(tf.random.fold_in(seed, _LOOK_ALIKE_STREAM), 2))
@@ -203,7 +238,7 @@ class Pipeline:
                 if check_clip is not None:
                     check_clip(int(number))
                 examples.append(self.backdrop(step, position).example)
-            for pasted in (self.distractor(step, position), self.occluder(step, position)):
+            for pasted in (draw(step, position) for draw in (self.distractor, self.occluder, self.negative)):
                 examples += [pasted.example] if pasted.wanted else []
             for source, number in examples:
                 self._sources[int(source)].check(int(number))

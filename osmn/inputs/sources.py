@@ -45,6 +45,7 @@ class Source:
         check_clip: as `check`, for all files that a clip of the example may be made of.
         augmentation: `samples.TargetAugmentation` of the source's samples.
         weight: of several sources, each gives samples in proportion to its weight; None: to its `count`.
+        objects: the number of each example's object; None: each example has an object of its own.
     """
 
     load: Loader
@@ -54,6 +55,11 @@ class Source:
     weight: float | None = None
     load_clip: ClipLoader | None = None
     check_clip: Callable[[int], None] | None = None
+    objects: Sequence[int] | None = None
+
+    def object_of(self, number: tf.Tensor) -> tf.Tensor:
+        """Return the number of an example's object; both are int64 scalars."""
+        return number if self.objects is None else tf.constant(self.objects, tf.int64)[number]
 
 
 def shares(sources: Sequence[Source], total: float = 1.0) -> np.ndarray:
@@ -206,7 +212,10 @@ def video_source(examples: Sequence[Example], flip_target: bool = False, longest
     def check(number: int) -> None:
         find_damaged(examples[number])
 
-    return Source(load, check, len(examples), augmentation, load_clip=load_clip, check_clip=check_clip)
+    # Examples of an object share their guides; objects may share files.
+    numbers = {(each.guides, each.object_id): number for number, each in enumerate(examples)}
+    objects = [numbers[each.guides, each.object_id] for each in examples]
+    return Source(load, check, len(examples), augmentation, None, load_clip, check_clip, objects)
 
 
 def find_damaged(example: Example) -> None:

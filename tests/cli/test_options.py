@@ -80,7 +80,7 @@ def test_options_of_the_model_have_the_published_names_and_the_models_own_values
 NEW_DEFAULTS = {  # As published: nothing of it.
     **{"lr_schedule": "constant", "warmup_iters": 0, "loss": "balanced", "ema": None},
     **{"distractors": 0, "own_masks": 0, "flip_target": False, "coco_path": [], "random_crop_ratio": 0},
-    **{"unroll": 1, "occluders": 0, "damaged_masks": 0, "look_alikes": 0},
+    **{"unroll": 1, "occluders": 0, "damaged_masks": 0, "look_alikes": 0, "negative_pairs": 0},
 }
 
 
@@ -95,7 +95,7 @@ def test_new_options_of_training_default_to_what_is_published():
 
 TRAINING = ("--lr_schedule", "--warmup_iters", "--loss", "--ema")
 CLIPS = ("--unroll", "--occluders", "--damaged_masks", "--look_alikes")
-STILLS = ("--distractors", "--own_masks", "--random_crop_ratio", *CLIPS)
+STILLS = ("--distractors", "--negative_pairs", "--own_masks", "--random_crop_ratio", *CLIPS)
 VIDEOS = (*STILLS, "--longest_gap", "--flip_target", "--coco_path", "--coco_share", "--more_videos", "--video_shares")
 
 

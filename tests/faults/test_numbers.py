@@ -47,6 +47,7 @@ MAY_BE_ZERO = MAY_BE_NEGATIVE | {
         "occluders",
         "damaged_masks",
         "look_alikes",
+        "negative_pairs",
         "coco_share",
         "rehearsal_share",
         "label_valid_ratio",

@@ -352,18 +352,19 @@ def test_batches_before_the_damaged_file_are_given(tmp_path):
         next(batches)
 
 
-@pytest.mark.parametrize("distractors", [0.0, 1.0])
-def test_a_damaged_file_of_any_source_is_named_also_where_it_is_a_distractor(tmp_path, distractors):
+@pytest.mark.parametrize("option", [None, "distractors", "negative_pairs"])
+def test_a_damaged_file_of_any_source_is_named_also_where_another_samples_object_is_shown(tmp_path, option):
     for name in ("whole", "cut"):
         write_sequence(tmp_path / name, "seq", {1: [BOX] * 2})
     sources = [video_source(davis_examples(tmp_path / name, 2017, "train")) for name in ("whole", "cut")]
     damaged = tmp_path / "cut/JPEGImages/480p/seq/00000.jpg"  # The guide.
     damaged.write_bytes(damaged.read_bytes()[:200])
-    made = Pipeline(sources, CONFIG, PipelineOptions((50, 20), batch_size=1, distractors=distractors))
-    # The first step that needs the damaged source for its target, or for its distractor alone.
+    made = Pipeline(sources, CONFIG, PipelineOptions((50, 20), batch_size=1, **({option: 1.0} if option else {})))
+    # The first step that needs the damaged source for its target, or for the other sample's object alone.
     targets = [int(made.example(step, 0)[0]) for step in range(20)]
-    others = [int(made.distractor(step, 0).example[0]) for step in range(20)]
-    wanted = [target or (distractors and other) for target, other in zip(targets, others, strict=True)]
-    step = next(n for n in range(20) if wanted[n] and not (distractors and targets[n]))
+    draw = made.negative if option == "negative_pairs" else made.distractor
+    others = [int(draw(step, 0).example[0]) for step in range(20)]
+    wanted = [target or (option and other) for target, other in zip(targets, others, strict=True)]
+    step = next(n for n in range(20) if wanted[n] and not (option and targets[n]))
     with pytest.raises(InputError, match=f"{damaged} is not a readable image"):
         list(made.batches(step, step + 1))

@@ -35,7 +35,7 @@ FAST = ["--no_visual_modulator"]
 NEW = ["--ema", 0.6, "--lr_schedule", "cosine", "--warmup_iters", 2, "--loss", "jaccard", "--distractors", 0.7]
 NEW += ["--random_crop_ratio", 0.1, "--own_masks", 0.7]
 CLIPS = ["--unroll", 3, "--longest_gap", 2, "--occluders", 0.5, "--damaged_masks", 0.5, "--distractors", 0.5]
-CLIPS += ["--look_alikes", 0.5]
+CLIPS += ["--look_alikes", 0.5, "--negative_pairs", 0.3]
 EVERY_STEP = ["--save_iters", 1]
 VALIDATED = ["--validate_iters", 2, "--validate_split", "2017/val"]
 
