@@ -42,9 +42,9 @@ class Export:
         default=False,
         metadata=option("checkpoint: float16 weights: half the size, to be computed in float32"),
     )
-    average_with: str = field(
-        default="",
-        metadata=option("another model of the same network; the mean of both's weights is written"),
+    average_with: tuple[str, ...] = field(
+        default=(),
+        metadata=option("other models of the same network; the mean of all weights is written", nargs="+"),
     )
     precision: str = field(
         default="float32",
@@ -105,7 +105,7 @@ def main(argv=None):
     from osmn.data import davis
     from osmn.models import checkpoint_files, exported
 
-    wanted = filter(None, (args.whole_model_path, args.average_with))
+    wanted = args.whole_model_path, *args.average_with
     read = [checkpoint_files.find_model(path, options.model_options(args))[0] for path in wanted]
     if args.format == "checkpoint":
         checkpoint_files.check_output(args.output, read)
@@ -118,13 +118,13 @@ def main(argv=None):
 
     own = args.precision if args.format == "saved_model" else "float32"
     model = tensorflow_model.load(args.whole_model_path, options.model_options(args), own)
-    other = tensorflow_model.load(args.average_with, options.model_options(args), own) if args.average_with else None
-    if other:
-        model = tensorflow_model.averaged(model, other)
+    others = [tensorflow_model.load(path, options.model_options(args), own) for path in args.average_with]
+    if others:
+        model = tensorflow_model.averaged(model, others)
     if args.format == "checkpoint":
         write_checkpoint(args, model.network)
     else:
-        write_graphs(args, model, other)
+        write_graphs(args, model, others)
 
 
 def write_checkpoint(args, network):
@@ -138,8 +138,8 @@ def write_checkpoint(args, network):
     print(f"{args.output}: {len(values)} variables")
 
 
-def write_graphs(args, model, other=None):
-    """Write a folder of graphs of a model, averaged with `other`; say by how much they differ from the network."""
+def write_graphs(args, model, others=()):
+    """Write a folder of graphs of a model, averaged with `others`; say by how much they differ from the network."""
     from osmn.models import export, exported
     from osmn.models.memory import check_images
 
@@ -149,8 +149,9 @@ def write_graphs(args, model, other=None):
         check_images(model.config, args.calibration_size)
     graphs = export.Graphs(model.network, args.im_size)
     origin = {"model": str(model.path), "model_sha256": model.fingerprint, "im_size": args.im_size}
-    if other:
-        origin |= {"average_with": str(other.path), "average_with_sha256": other.fingerprint}
+    if others:
+        origin |= {"average_with": [str(other.path) for other in others]}
+        origin |= {"average_with_sha256": [other.fingerprint for other in others]}
     if args.precision == "int8":
         origin |= {name: value for name, value in vars(args).items() if name.startswith("calibration_")}
     described = model.config, args.precision, args.format, origin

@@ -6,7 +6,7 @@ import dataclasses
 import functools
 import logging
 import pkgutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -204,18 +204,22 @@ def for_inference(network: networks.Osmn, precision: str) -> networks.Osmn:
     return copy
 
 
-def averaged(model: Model, other: Model) -> Model:
-    """Return `model` with the mean of its weights and the weights of `other`, of the same training at another time.
+def averaged(model: Model, others: Sequence[Model]) -> Model:
+    """Return `model` with the mean of its weights and of the weights of `others`, trained from the same start.
 
-    Raises InputError if the two networks, or their inputs, differ.
+    Such means are often better than each (Wortsman et al., "Model soups", ICML 2022). Raises InputError if networks or
+    inputs differ.
     """
-    shift = (model.config.bias_shift + other.config.bias_shift) / 2
-    ours, theirs = (dataclasses.replace(each.config, im_size=None, bias_shift=shift) for each in (model, other))
-    if ours != theirs:
-        raise InputError(f"{model.path} and {other.path} are of different networks or inputs; they have no mean")
-    variables = other.network.tf1_variables()
-    for name, variable in model.network.tf1_variables().items():
-        variable.assign((np.asarray(variable, np.float32) + np.asarray(variables[name], np.float32)) / 2)
+    models = [model, *others]
+    shift = sum(each.config.bias_shift for each in models) / len(models)
+    ours, *theirs = (dataclasses.replace(each.config, im_size=None, bias_shift=shift) for each in models)
+    for other, config in zip(others, theirs, strict=True):
+        if config != ours:
+            raise InputError(f"{model.path} and {other.path} are of different networks or inputs; they have no mean")
+    all_variables = [each.network.tf1_variables() for each in models]
+    for name, variable in all_variables[0].items():
+        total = sum(np.asarray(variables[name], np.float32) for variables in all_variables)
+        variable.assign(total / len(models))
     model.network.config = dataclasses.replace(ours, im_size=model.config.im_size)
     return model
 

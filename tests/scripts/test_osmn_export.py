@@ -241,18 +241,22 @@ def test_a_folder_that_is_not_in_utf_8_is_refused(values, tmp_path, capsys):
         assert "cannot be written (its path is not in UTF-8, as TensorFlow wants it)" in line
 
 
-def test_two_models_are_averaged_and_networks_that_differ_are_refused(values, tmp_path, capsys):
-    other = {name: value + 1 for name, value in values.items()}
-    for name, content, config in (("a", values, CONFIG), ("b", other, dataclasses.replace(CONFIG, bias_shift=-1.0))):
+@pytest.mark.parametrize("others", ["b", "bc"])
+def test_models_are_averaged_and_networks_that_differ_are_refused(values, tmp_path, capsys, others):
+    for number, name in enumerate("abc"):
+        config = dataclasses.replace(CONFIG, bias_shift=-1.0 * number)
+        content = {variable: value + number for variable, value in values.items()}
         checkpoints.write_variables(tmp_path / name, content, config)
-    export(tmp_path / "a", tmp_path / "mean", "--average_with", str(tmp_path / "b"))
-    reader = tf.train.load_checkpoint(str(tmp_path / "mean"))
+    read = [str(tmp_path / name) for name in others]
+    export(tmp_path / "a", tmp_path / "mean", "--average_with", *read)
+    reader, mean = tf.train.load_checkpoint(str(tmp_path / "mean")), len(others) / 2
     for name, value in values.items():
-        np.testing.assert_allclose(reader.get_tensor(name), value + 0.5, rtol=1e-6, err_msg=name)
-    assert read_config(tmp_path / "mean").bias_shift == -0.5
+        np.testing.assert_allclose(reader.get_tensor(name), value + mean, rtol=1e-6, atol=1e-6, err_msg=name)
+    assert read_config(tmp_path / "mean").bias_shift == -mean
 
+    other = {name: value + 1 for name, value in values.items()}
     checkpoints.write_variables(tmp_path / "b", other, dataclasses.replace(CONFIG, scale_value=1.0))
     with pytest.raises(SystemExit):
-        export(tmp_path / "a", tmp_path / "none", "--average_with", str(tmp_path / "b"))
+        export(tmp_path / "a", tmp_path / "none", "--average_with", *read)
     assert "of different networks or inputs" in capsys.readouterr().err
     assert not (tmp_path / "none.index").exists()
