@@ -4,8 +4,9 @@ Takes the options of `osmn_train_eval.py` that describe a trained model. From ev
 split, one frame is segmented with that frame's true mask as spatial guide, so that no error of propagation counts.
 "IoU" is that with the next frame's truth, "area" the mask's size relative to the truth's. "other" is the same with
 the mean of the gammas of the training objects, in place of those of the object's visual guide: what the visual
-modulator knows of the object is the difference. A network without visual modulator has no "other". With
-`--target_model` it knows the object's target model too, which "other" lacks.
+modulator knows of the object is the difference. "another's" is the mean over those of each object of the other videos
+of the test split: what a wrong guide costs. A network without visual modulator has neither. With `--target_model` it
+knows the object's target model too, which these lack.
 
 With `--videos`, objects are followed through whole videos instead, each frame from the network's own mask of the frame
 before: where that mask is wrong, the visual guide tells more than after a true one.
@@ -28,6 +29,7 @@ from osmn.masks import resized
 from osmn.options import option, positive
 from osmn.results import layout
 
+OTHERS = "   other IoU   other area   another's IoU   another's area"
 EVERY = 10  # Frames from one single step to the next, unless told.
 
 
@@ -90,16 +92,14 @@ def main(argv=None):
     training = davis.videos(args.data_path, args.data_version, "train")
     known = [each for video in training for each in in_memory.own_gammas(engine, video)]
     mean = [np.mean(layer, axis=0) for layer in zip(*known, strict=True)]
-    print("object                    IoU    area" + ("   other IoU   other area" if mean else ""))
+    own = [in_memory.own_gammas(engine, video) for video in videos]
+    print("object                    IoU    area" + (OTHERS if mean else ""))
     rows = []
     measure = in_video if args.videos else in_steps
-    for video in videos:
-        measured = np.stack(
-            [
-                measure(engine, video, annotations[video.name], args, gammas).mean(axis=0)
-                for gammas in ([None, mean] if mean else [None])
-            ]
-        )
+    for number, video in enumerate(videos):
+        anothers = [gammas for other, objects in enumerate(own) if other != number for gammas in objects]
+        groups = [[None], [mean], anothers] if mean else [[None]]
+        measured = np.stack([average(measure, engine, video, annotations, args, group) for group in groups if group])
         for object_id, row in zip(video.object_ids, np.swapaxes(measured, 0, 1), strict=True):
             row = row.ravel()  # Of one choice after the other.
             print_row(video.name if object_id is None else f"{video.name} {object_id}", row)
@@ -107,9 +107,15 @@ def main(argv=None):
     print_row("mean", np.mean(rows, axis=0))
 
 
+def average(measure, engine, video, annotations, args, choices):
+    """Return J and the relative area of a video's objects, (objects, 2), the means over frames and over gammas."""
+    measured = (measure(engine, video, annotations[video.name], args, gammas) for gammas in choices)
+    return np.mean([rows.mean(axis=0) for rows in measured], axis=0)
+
+
 def print_row(name, row):
     """Print an object's figures."""
-    columns = zip(row, ("7.3f", "8.2f", "12.3f", "13.2f"), strict=False)
+    columns = zip(row, ("7.3f", "8.2f", "12.3f", "13.2f", "16.3f", "17.2f"), strict=False)
     print(f"{name:22}" + "".join(f"{value:{form}}" for value, form in columns), flush=True)
 
 
