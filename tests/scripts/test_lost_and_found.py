@@ -7,8 +7,10 @@ import pytest
 
 from benchmarks import guides, look_alikes
 from benchmarks.lost_and_found import COMES, HIDDEN, LAST, Hiding, draw_hiding, hidden, pasted, scores, summary
+from helpers.davis_sequences import BOX, write_sequence
 from helpers.scripts import error
-from osmn.data.davis import complete_annotations
+from osmn.data.davis import complete_annotations, videos
+from osmn.files.images import read_image, write_image
 from osmn.inference.predictor import Predictor
 
 COUNT, HEIGHT, WIDTH = 30, 40, 80
@@ -118,3 +120,32 @@ def test_with_others_gammas_an_object_is_lost_in_a_video_and_in_single_steps(vid
         assert own[..., 0].mean() > 0.3 and not others.any()
     args.every = 2
     assert len(guides.in_video(Guided(), video, annotations, args)) == (len(video.frames) + 1) // 2 - 2
+
+
+class Named(Still):
+    """An engine whose gammas are the color of the object's frame; an object is lost with others than its own."""
+
+    def gammas(self, frame, mask):
+        return [np.full((1, 1, 1, 1), frame[0, 0, 0], np.float32)]
+
+    def segment(self, frame, masks, gammas):
+        masks = masks & (np.abs(gammas[0] - frame[0, 0, 0]) < 3)[..., 0]
+        return masks.astype(np.float32), masks
+
+
+@pytest.mark.parametrize("more", [(), ("--videos",)], ids=str)
+def test_the_table_of_guides_has_what_the_mean_and_what_another_objects_guide_cost(tmp_path, monkeypatch, capsys, more):
+    for name, color in (("dark", 20), ("bright", 200)):
+        write_sequence(tmp_path, name, {1: [BOX] * 4})
+        for path in (tmp_path / "JPEGImages/480p" / name).iterdir():
+            write_image(path, np.full_like(read_image(path), color))
+    model = SimpleNamespace(start_engine=lambda pad: Named())
+    found = videos(tmp_path, 2016, "train")
+    args = SimpleNamespace(data_path=tmp_path, data_version=2016, vg_pad_ratio=0, im_size=SIZE, target_model=False)
+    args.every, args.videos = 1, bool(more)
+    monkeypatch.setattr(guides, "begin", lambda *_: (args, model, found, complete_annotations(tmp_path, found)))
+    guides.main([])
+    header, *_, mean = capsys.readouterr().out.splitlines()
+    assert header.split() == ["object", "IoU", "area", "other", "IoU", "other", "area", "another's", "IoU", "another's", "area"]
+    own, _, other, _, anothers, _ = map(float, mean.split()[1:])
+    assert own > 0.9 and other == anothers == 0
