@@ -101,9 +101,9 @@ def test_clips_are_negative_pairs_too_and_the_same_wherever_batches_start(davis,
     videos = video_source(davis_examples(davis, 2017, "train", (0, 0)), longest_gap=3)
     sources = mixed([videos], coco_sources([str(write_left(tmp_path))]), 0.5)
     whole = PipelineOptions((64, 48), batch_size=6, unroll=3, negative_pairs=0.5)
-    batches = [[field.numpy() for field in batch] for batch in Pipeline(sources, PLAIN, whole).batches(0, 4)]
+    batches = [[field.numpy() for field in batch] for batch in Pipeline(sources, PLAIN, whole).batches(0, 2)]
     plain = PipelineOptions((64, 48), batch_size=6, unroll=3)
-    before = [[field.numpy() for field in batch] for batch in Pipeline(sources, PLAIN, plain).batches(0, 4)]
+    before = [[field.numpy() for field in batch] for batch in Pipeline(sources, PLAIN, plain).batches(0, 2)]
     assert sum(label.any((1, 2, 3)).sum() for _, _, _, label, *_ in batches) < sum(
         label.any((1, 2, 3)).sum() for _, _, _, label, *_ in before
     )
@@ -115,6 +115,6 @@ def test_clips_are_negative_pairs_too_and_the_same_wherever_batches_start(davis,
         changed = (guide != old_guide).any((1, 2, 3))
         assert not label[changed].any()
         np.testing.assert_array_equal(label[~changed], old_label[~changed])
-    (again,) = Pipeline(sources, PLAIN, whole).batches(3, 4)
-    for field, expected in zip(again, batches[3], strict=True):
+    (again,) = Pipeline(sources, PLAIN, whole).batches(1, 2)
+    for field, expected in zip(again, batches[1], strict=True):
         np.testing.assert_array_equal(field, expected)
