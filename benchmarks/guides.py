@@ -29,7 +29,7 @@ from osmn.masks import resized
 from osmn.options import option, positive
 from osmn.results import layout
 
-OTHERS = "   other IoU   other area   another's IoU   another's area"
+HEADERS = "object                    IoU    area", "   other IoU   other area", "   another's IoU   another's area"
 EVERY = 10  # Frames from one single step to the next, unless told.
 
 
@@ -93,13 +93,14 @@ def main(argv=None):
     known = [each for video in training for each in in_memory.own_gammas(engine, video)]
     mean = [np.mean(layer, axis=0) for layer in zip(*known, strict=True)]
     own = [in_memory.own_gammas(engine, video) for video in videos]
-    print("object                    IoU    area" + (OTHERS if mean else ""))
+    choices = 3 if mean and len(videos) > 1 else 2 if mean else 1
+    print("".join(HEADERS[:choices]))
     rows = []
     measure = in_video if args.videos else in_steps
     for number, video in enumerate(videos):
         anothers = [gammas for other, objects in enumerate(own) if other != number for gammas in objects]
-        groups = [[None], [mean], anothers] if mean else [[None]]
-        measured = np.stack([average(measure, engine, video, annotations, args, group) for group in groups if group])
+        groups = [[None], [mean], anothers][:choices]
+        measured = np.stack([average(measure, engine, video, annotations, args, group) for group in groups])
         for object_id, row in zip(video.object_ids, np.swapaxes(measured, 0, 1), strict=True):
             row = row.ravel()  # Of one choice after the other.
             print_row(video.name if object_id is None else f"{video.name} {object_id}", row)

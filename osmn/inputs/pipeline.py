@@ -143,8 +143,7 @@ class Pipeline:
 
         varied = _choose(source, [functools.partial(vary, each) for each in self._sources])
         sample = samples.training_sample(varied, size, self._config, options.augmentation, sample_seed)
-        if options.negative_pairs:
-            sample = self._as_pair(sample, self.negative(step, position))
+        sample = self._as_pair(sample, step, position)
         return samples.Sample(*map(tf.ensure_shape, sample, samples.SHAPES))
 
     def _clip_sample(self, step: int | tf.Tensor, position: int | tf.Tensor) -> clips.ClipSample:
@@ -170,17 +169,18 @@ class Pipeline:
             if share:
                 clip = self._with_pasted(clip, drawn(step, position), paste)
         sample = clips.clip_sample(clip, self._config, options.augmentation, sample_seed)
-        if options.negative_pairs:
-            sample = self._as_pair(sample, self.negative(step, position))
+        sample = self._as_pair(sample, step, position)
         shapes = clips.SHAPES._replace(earlier=(options.unroll - 1, *clips.SHAPES.earlier[1:]))
         return clips.ClipSample(*map(tf.ensure_shape, sample, shapes))
 
-    def _as_pair(self, sample: AnySample, other: Distractor) -> AnySample:
-        """Return a sample, or the negative pair of it: with the guide of `other`, if it is wanted, and no object."""
+    def _as_pair(self, sample: AnySample, step: int | tf.Tensor, position: int | tf.Tensor) -> AnySample:
+        """Return a sample, or, where that is drawn, its negative pair: with another object's guide and no object."""
+        if not self._options.negative_pairs:
+            return sample
+        other, augmentation = self.negative(step, position), self._options.augmentation
 
         def negative() -> tuple[tf.Tensor, tf.Tensor]:
-            shown, augmentation = self._load_guide(other), self._options.augmentation
-            frame, mask = shown.guide_frame, shown.guide_mask
+            frame, mask, *_ = self._load_guide(other)
             guide = samples.augmented_visual_guide(frame, mask, self._config, augmentation, other.paste_seed)
             return guide, tf.zeros_like(sample.label)
 

@@ -215,7 +215,7 @@ def video_source(examples: Sequence[Example], flip_target: bool = False, longest
     # Examples of an object share their guides; objects may share files.
     numbers = {(each.guides, each.object_id): number for number, each in enumerate(examples)}
     objects = [numbers[each.guides, each.object_id] for each in examples]
-    return Source(load, check, len(examples), augmentation, None, load_clip, check_clip, objects)
+    return Source(load, check, len(examples), augmentation, load_clip=load_clip, check_clip=check_clip, objects=objects)
 
 
 def find_damaged(example: Example) -> None:

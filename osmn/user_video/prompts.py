@@ -285,7 +285,7 @@ def tell_late(given: Prompt, frame: Placed) -> None:
         logger.info(f"{_name(given)} is for a frame that is not used: it counts in frame {frame.number}")
 
 
-def tell_outside(given: Iterable[Prompt], frames: Frames) -> None:
+def tell_places_outside(given: Iterable[Prompt], frames: Frames) -> None:
     """Log the `Prompt`s whose place is before the first of `frames`, where they count, or seems to be after the last.
 
     How long a file is, only its last frame tells surely; `too_late` is the error for a place after that.

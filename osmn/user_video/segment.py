@@ -57,7 +57,7 @@ def opened(
             pointed.tell_replaced(given)
             given += pointed.prompts(Size(*frames.size), after_masks=bool(given))
             given = [*(() if job.given else find_pointed(frames.first.image, pointed, job.folder)), *given]
-        prompts.tell_outside(given, frames)
+        prompts.tell_places_outside(given, frames)
         if any(each.pointed for each in given) and (video.both_ways or options.finetuning.finetune):
             with _open_frames(job, video) as again:  # Before these, all new objects must be known.
                 given = with_new_found(again, given)
